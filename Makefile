@@ -1,0 +1,52 @@
+# `make console` and `make test` set everything up in .venv by themselves. Other verbs: `make help`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
+
+.DEFAULT_GOAL := help
+.PHONY: help console test bench lint types build wheel clean
+
+help:  ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+# The environment holds every extra, so one set-up serves all verbs.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wavtools needs Python 3.10 or newer; say: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import os, sysconfig; p = sysconfig.get_path("include"); os.path.exists(p + "/Python.h") or exit("Python headers are missing in %s: install python3-dev (Debian) or your system'"'"'s equivalent" % p)'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make virtual environments: install python3-venv (Debian)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'Cython>=3.1,<4'
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev]'
+	@touch $@ $(VENV)/.built
+
+$(VENV)/.built: $(VENV)/.installed setup.py $(SOURCES)
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+build: $(VENV)/.built  ## set up .venv and compile what changed
+
+console: build  ## talk to the model; with no key set, to the offline server inside
+	$(BIN)/python -m console
+
+test: build  ## run the test suite
+	$(BIN)/python -m pytest
+
+bench: build  ## compare with peers and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+lint: build  ## style and static checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd
+
+types: build  ## mypy --strict over the packages
+	$(BIN)/mypy
+
+wheel: build  ## build the sdist, and the wheel from the sdist
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build
+
+clean:  ## remove everything that was built
+	rm -rf build dist $(VENV) src/*.egg-info
+	find src -name '*.so' -o -name '*.pyd' | xargs rm -f

@@ -1,0 +1,66 @@
+"""The extension list and compiler flags; everything else is in pyproject.toml.
+
+Environment switches:
+    WAVTOOLS_DEBUG=1                     -O1 -g, assertions and Cython bounds checks on
+    WAVTOOLS_SANITIZE=address,undefined  instrument with the named sanitizers (or: thread)
+"""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = bool(os.environ.get("WAVTOOLS_DEBUG"))
+SANITIZE = os.environ.get("WAVTOOLS_SANITIZE")
+NATIVE = "src/wavtools/_native"
+
+if sys.platform == "win32":
+    COMPILE = ["/std:c11", "/experimental:c11atomics", "/fp:precise", "/Od" if DEBUG else "/O2"]
+    LINK: list[str] = []
+else:
+    # -ffp-contract=off: a fused multiply-add rounds once, so results would differ between CPU levels.
+    # -fno-trapping-math -fno-math-errno: let selects become vector blends; results do not change.
+    # Never -ffast-math: it deletes NaN tests and may switch the process to flush-to-zero.
+    COMPILE = ["-std=c11", "-O1" if DEBUG else "-O3", "-g", "-fno-trapping-math", "-fno-math-errno"]
+    COMPILE += ["-ffp-contract=off", "-fvisibility=hidden"]
+    LINK = []
+    if SANITIZE:
+        COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
+        LINK += [f"-fsanitize={SANITIZE}"]
+
+HEADERS = [f"{NATIVE}/{name}" for name in ("spsc.h", "polyphase.h")]
+
+
+def extension(name: str, *c_sources: str) -> Extension:
+    return Extension(
+        f"wavtools.{name}",
+        [f"src/wavtools/{name}.pyx", *(f"{NATIVE}/{source}" for source in c_sources)],
+        include_dirs=[NATIVE],
+        depends=HEADERS,
+        extra_compile_args=COMPILE,
+        extra_link_args=LINK,
+        define_macros=[] if DEBUG else [("NDEBUG", "1")],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            extension("pcm"),
+            extension("ring"),
+            extension("resample", "polyphase.c"),
+            extension("spectrum"),
+            extension("_callbacks", "polyphase.c"),
+        ],
+        build_dir="build/cython",  # generated C stays out of src/
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": DEBUG,
+            "embedsignature": True,
+        },
+    )
+)
