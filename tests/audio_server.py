@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -67,3 +69,25 @@ class AudioServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a Python program against this server; its own process, because libpulse reads its environment once."""
+        return run_python(code, *arguments, env=self.env, timeout=timeout)
+
+
+def run_python(
+    code: str, *arguments: object, env: dict[str, str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def no_server_environment(folder: Path) -> dict[str, str]:
+    """An environment in which no audio server can be found."""
+    return {
+        **os.environ,
+        "HOME": str(folder),
+        "XDG_RUNTIME_DIR": str(folder),
+        "PULSE_RUNTIME_PATH": str(folder / "pulse"),
+        "PULSE_SERVER": f"unix:{folder / 'nobody'}",
+    }

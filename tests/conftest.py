@@ -23,3 +23,13 @@ def require_program(name: str, package: str) -> str:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20261122)
+
+
+@pytest.fixture
+def audio_server(tmp_path):
+    """A private PulseAudio server at 48 kHz."""
+    from audio_server import AudioServer
+
+    server = AudioServer(tmp_path)
+    yield server
+    server.stop()

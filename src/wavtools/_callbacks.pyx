@@ -79,7 +79,7 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
         end = wt_ring_write_pos(&playback.ring)
         consumed = position
         done = faded + render(playback, NULL, origin, end, &consumed, &phase, out + faded, frame_count - faded)
-        committed = done == faded or wt_playback_commit(playback, &position, consumed)
+        committed = (done == faded and consumed == position) or wt_playback_commit(playback, &position, consumed)
         if committed:
             break
     if not committed:  # three interrupts within one period: the next one starts clean

@@ -25,7 +25,16 @@ from wavtools._callbacks import (
     playback_callback_address,
     set_user_data_offset,
 )
-from wavtools._miniaudio import BACKEND_NAMES, BACKENDS, NULL_BACKEND, check, ffi, lib, quiet_stderr
+from wavtools._miniaudio import (
+    BACKEND_NAMES,
+    BACKENDS,
+    NULL_BACKEND,
+    PULSEAUDIO,
+    check,
+    ffi,
+    lib,
+    quiet_stderr,
+)
 from wavtools.errors import DeviceError
 
 __all__ = ["Device", "DeviceInfo", "DeviceSpec", "NativeDevice", "list_devices", "open_capture", "open_playback"]
@@ -100,6 +109,13 @@ class _Context:
     @property
     def backend_name(self) -> str:
         return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
+
+    @property
+    def advice(self) -> str:
+        """What to try when this context's device does not open."""
+        if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
+            return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
+        return _ADVICE_OPEN
 
 
 if sys.platform.startswith("linux"):
@@ -236,7 +252,7 @@ class NativeDevice:
         check(
             code,
             "ma_device_init",
-            f"cannot open {name} on {self._context.backend_name}; {_ADVICE_OPEN}",
+            f"cannot open {name} on {self._context.backend_name}; {self._context.advice}",
         )
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
@@ -267,7 +283,9 @@ class NativeDevice:
         with quiet_stderr():
             code = lib.ma_device_start(self._device)
         check(
-            code, "ma_device_start", f"cannot start {self.name} on {self._context.backend_name}; {_ADVICE_OPEN}"
+            code,
+            "ma_device_start",
+            f"cannot start {self.name} on {self._context.backend_name}; {self._context.advice}",
         )
 
     def close(self) -> None:
@@ -280,16 +298,16 @@ class NativeDevice:
                 return
             self._closed = True
         _open_devices.discard(self)
-        done = threading.Event()
 
         def run() -> None:
             lib.ma_device_stop(self._device)
             lib.ma_device_uninit(self._device)
-            done.set()
 
         # Daemon: a frozen server must not keep the interpreter from ending.
-        threading.Thread(target=run, name="wavtools-close", daemon=True).start()
-        if not done.wait(CLOSE_SECONDS):
+        closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
             _abandoned.append(self)
 
 

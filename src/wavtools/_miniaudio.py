@@ -21,13 +21,24 @@ from numpy.typing import NDArray
 
 from wavtools.errors import DecodeError, DeviceError
 
-__all__ = ["BACKENDS", "NULL_BACKEND", "check", "decode_audio", "ffi", "lib", "quiet_stderr", "result_name"]
+__all__ = [
+    "BACKENDS",
+    "BACKEND_NAMES",
+    "NULL_BACKEND",
+    "PULSEAUDIO",
+    "check",
+    "decode_audio",
+    "ffi",
+    "lib",
+    "quiet_stderr",
+    "result_name",
+]
 
 lib.init_miniaudio()
 
 # miniaudio's ma_backend values. Named one by one, because with no list miniaudio falls back to its silent null
 # backend when there is no audio server, and the user hears nothing and is told nothing.
-_WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, _PULSEAUDIO, _ALSA, _JACK = range(10)
+_WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
 NULL_BACKEND = int(lib.ma_backend_null)
 BACKEND_NAMES = {
     _WASAPI: "WASAPI",
@@ -37,7 +48,7 @@ BACKEND_NAMES = {
     _SNDIO: "sndio",
     _AUDIO4: "audio(4)",
     _OSS: "OSS",
-    _PULSEAUDIO: "PulseAudio",
+    PULSEAUDIO: "PulseAudio",
     _ALSA: "ALSA",
     _JACK: "JACK",
     NULL_BACKEND: "null",
@@ -48,9 +59,9 @@ if sys.platform == "win32":
 elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):
-    BACKENDS = [_PULSEAUDIO, _ALSA, _JACK]
+    BACKENDS = [PULSEAUDIO, _ALSA, _JACK]
 else:
-    BACKENDS = [_SNDIO, _AUDIO4, _OSS, _PULSEAUDIO]
+    BACKENDS = [_SNDIO, _AUDIO4, _OSS, PULSEAUDIO]
 
 _RESULT_NAMES: dict[int, str] = {
     getattr(lib, name): name

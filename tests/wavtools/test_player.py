@@ -42,8 +42,9 @@ class Model:
     def render(self, frames: int) -> None:
         for _ in range(frames):
             if self.time < len(self.samples) * self.device_rate:
+                before = self.position
                 self.time += RATE
-                if self.position:
+                if self.position > before:
                     self.heard = self.samples[self.position - 1]
             else:
                 self.time = len(self.samples) * self.device_rate
@@ -63,7 +64,8 @@ class Model:
         for track, _ in self.samples[self.position :]:
             dropped[track] = dropped.get(track, 0) + 1
             self.interrupted.add(track)
-        self.time = len(self.samples) * self.device_rate
+        if dropped:  # with nothing to drop, the next frame still falls where it would have
+            self.time = len(self.samples) * self.device_rate
         return dropped
 
 
