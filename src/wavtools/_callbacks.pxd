@@ -25,6 +25,15 @@ cdef extern from "streams.h" nogil:
     uint64_t wt_clock_last_ns(wt_clock *clock)
     uint64_t wt_clock_worst_lateness_ns(wt_clock *clock)
 
+    uint64_t wt_now_ns()
+
+    ctypedef struct wt_seat:
+        pass
+    void *wt_seat_state(wt_seat *seat)
+    void wt_seat_take(wt_seat *seat, void *state)
+    void wt_seat_notify(wt_seat *seat, uint32_t type)
+    uint32_t wt_seat_take_notified(wt_seat *seat)
+
     ctypedef struct wt_capture:
         wt_ring ring
         wt_clock clock
@@ -56,6 +65,10 @@ cdef extern from "streams.h" nogil:
     void wt_fade_set(wt_playback *playback, int state)
     bint wt_fade_move(wt_playback *playback, int source, int target)
     void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
+
+
+cdef class Seat:
+    cdef wt_seat *seat
 
 
 cdef class CaptureState:

@@ -22,9 +22,11 @@ from wavtools.ring cimport (
     wt_ring_write_pos,
 )
 
-# Where pUserData lies in miniaudio's ma_device: the package ships no C header, so _device.py passes the offset that
+# Where the fields lie that the callbacks read: the package ships no C header, so _device.py passes the offsets that
 # cffi knows, before any device starts. 0 suits the stand-in that OfflineDevice hands over.
-cdef size_t user_data_offset = 0
+cdef size_t user_data_offset = 0            # pUserData in ma_device
+cdef size_t notification_device_offset = 0  # pDevice in ma_device_notification
+cdef size_t notification_type_offset = 0    # type in ma_device_notification
 
 
 # --------------------------------------------------------------------------------------------------- callback thread
@@ -38,8 +40,10 @@ cdef void capture_callback(void *device, void *output, const void *frames, uint3
     Short ring: keeps the oldest frames and counts the rest as dropped.
     Units:      float32 frames of `channels` samples; frame_count differs from call to call.
     """
-    cdef wt_capture *capture = (<wt_capture **> (<char *> device + user_data_offset))[0]
+    cdef wt_capture *capture = <wt_capture *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
     cdef uint64_t taken
+    if capture == NULL:
+        return
     wt_clock_tick(&capture.clock, frame_count)
     taken = wt_ring_write(&capture.ring, frames, frame_count)
     if taken < frame_count:
@@ -58,12 +62,15 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
     Writes:     ring.read_pos (compare-and-swap), fade_state, clock and silence (relaxed).
     Units:      int16 mono frames at the device rate; frame_count differs from call to call.
     """
-    cdef wt_playback *playback = (<wt_playback **> (<char *> device + user_data_offset))[0]
+    cdef wt_playback *playback = <wt_playback *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
     cdef int16_t *out = <int16_t *> output
     cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
     cdef size_t faded, done = 0
     cdef bint committed = False
     cdef int attempt, fade
+    if playback == NULL:
+        memset(out, 0, frame_count * sizeof(int16_t))
+        return
     wt_clock_tick(&playback.clock, frame_count)
     for attempt in range(3):
         position = wt_ring_read_pos(&playback.ring)
@@ -96,6 +103,16 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
     else:
         wt_playback_silence(playback, False, 0)
     playback.expected, playback.origin, playback.phase = consumed, origin, phase
+
+
+cdef void notification_callback(const void *notification) noexcept nogil:
+    """Note that the device was stopped, started or rerouted; a control thread looks at the seat now and then.
+
+    Thread: whichever of miniaudio's threads notices. Real-time: as above.
+    """
+    cdef const char *device = (<const char **> (<const char *> notification + notification_device_offset))[0]
+    cdef uint32_t type = (<const uint32_t *> (<const char *> notification + notification_type_offset))[0]
+    wt_seat_notify((<wt_seat **> (device + user_data_offset))[0], type)
 
 
 cdef void take_fade(wt_playback *playback, uint64_t position) noexcept nogil:
@@ -190,10 +207,12 @@ cdef void fill_window(
 
 # --------------------------------------------------------------------------------------------------- control threads
 
-def set_user_data_offset(size_t offset):
-    """Tell the callbacks where pUserData lies in ma_device; before any device starts."""
-    global user_data_offset
-    user_data_offset = offset
+def set_offsets(size_t user_data, size_t notification_device, size_t notification_type):
+    """Tell the callbacks where miniaudio's fields lie; before any device starts."""
+    global user_data_offset, notification_device_offset, notification_type_offset
+    user_data_offset = user_data
+    notification_device_offset = notification_device
+    notification_type_offset = notification_type
 
 
 def capture_callback_address():
@@ -202,6 +221,45 @@ def capture_callback_address():
 
 def playback_callback_address():
     return <uintptr_t> playback_callback
+
+
+def notification_callback_address():
+    return <uintptr_t> notification_callback
+
+
+def now_ns():
+    """The clock of the callbacks' time stamps."""
+    return wt_now_ns()
+
+
+cdef class Seat:
+    """A device's link to the state its callback works on; a device keeps its seat alive as long as it may call."""
+
+    def __cinit__(self):
+        self.seat = <wt_seat *> calloc(1, sizeof(wt_seat))
+        if self.seat == NULL:
+            raise MemoryError("no memory for a device's seat")
+
+    def __dealloc__(self):
+        free(self.seat)
+
+    @property
+    def address(self):
+        """What the device passes to the callback as its user data."""
+        return <uintptr_t> self.seat
+
+    def take(self, state):
+        """Let the callback work on *state* (CaptureState or PlaybackState) from now on."""
+        wt_seat_take(self.seat, <void *> <uintptr_t> state.address)
+
+    def vacate(self):
+        """Let the callback do nothing from now on."""
+        wt_seat_take(self.seat, NULL)
+
+    def take_notified(self):
+        """The notification types since the last call, as a set."""
+        bits = wt_seat_take_notified(self.seat)
+        return {kind for kind in range(8) if bits >> kind & 1}
 
 
 cdef class CaptureState:
@@ -226,7 +284,7 @@ cdef class CaptureState:
 
     @property
     def address(self):
-        """What the device passes to the callback as its user data."""
+        """What a Seat holds."""
         return <uintptr_t> self.capture
 
     @property
@@ -251,6 +309,11 @@ cdef class CaptureState:
         return wt_clock_callbacks(&self.capture.clock)
 
     @property
+    def last_callback_ns(self):
+        """When the last callback began, by now_ns(); 0 before the first."""
+        return wt_clock_last_ns(&self.capture.clock)
+
+    @property
     def worst_lateness_seconds(self):
         return wt_clock_worst_lateness_ns(&self.capture.clock) * 1e-9
 
@@ -264,7 +327,7 @@ cdef class CaptureState:
 
     def run_callback(self, const float[:, ::1] frames not None):
         """Call the capture callback with *frames*, as a device would. No device may be running on this state."""
-        cdef StandIn device = StandIn(self.address)
+        cdef StandIn device = StandIn(self)
         if frames.shape[0]:
             if frames.shape[1] != self.channels:
                 raise ValueError(f"frames have {frames.shape[1]} channels, the ring has {self.channels}")
@@ -322,7 +385,7 @@ cdef class PlaybackState:
 
     @property
     def address(self):
-        """What the device passes to the callback as its user data."""
+        """What a Seat holds."""
         return <uintptr_t> self.playback
 
     @property
@@ -348,6 +411,11 @@ cdef class PlaybackState:
     @property
     def callbacks(self):
         return wt_clock_callbacks(&self.playback.clock)
+
+    @property
+    def last_callback_ns(self):
+        """When the last callback began, by now_ns(); 0 before the first."""
+        return wt_clock_last_ns(&self.playback.clock)
 
     @property
     def worst_lateness_seconds(self):
@@ -419,7 +487,7 @@ cdef class PlaybackState:
 
     def run_callback(self, int16_t[::1] out not None):
         """Call the playback callback for *out*, as a device would. No device may be running on this state."""
-        cdef StandIn device = StandIn(self.address)
+        cdef StandIn device = StandIn(self)
         if out.shape[0]:
             playback_callback(device.memory, &out[0], NULL, <uint32_t> out.shape[0])
 
@@ -428,12 +496,15 @@ cdef class StandIn:
     """As much of an ma_device as the callbacks look at: its user data pointer, where they expect it."""
 
     cdef char *memory
+    cdef Seat seat
 
-    def __cinit__(self, uintptr_t user_data):
+    def __cinit__(self, state):
         self.memory = <char *> calloc(1, user_data_offset + sizeof(void *))
         if self.memory == NULL:
             raise MemoryError("no memory for a stand-in device")
-        (<uintptr_t *> (self.memory + user_data_offset))[0] = user_data
+        self.seat = Seat()
+        self.seat.take(state)
+        (<wt_seat **> (self.memory + user_data_offset))[0] = self.seat.seat
 
     def __dealloc__(self):
         free(self.memory)

@@ -21,9 +21,11 @@ from typing import Any, Literal, Protocol
 from wavtools._callbacks import (
     CaptureState,
     PlaybackState,
+    Seat,
     capture_callback_address,
+    notification_callback_address,
     playback_callback_address,
-    set_user_data_offset,
+    set_offsets,
 )
 from wavtools._miniaudio import (
     BACKEND_NAMES,
@@ -39,7 +41,11 @@ from wavtools.errors import DeviceError
 
 __all__ = ["Device", "DeviceInfo", "DeviceSpec", "NativeDevice", "list_devices", "open_capture", "open_playback"]
 
-set_user_data_offset(ffi.offsetof("ma_device", "pUserData"))
+set_offsets(
+    ffi.offsetof("ma_device", "pUserData"),
+    ffi.offsetof("ma_device_notification", "pDevice"),
+    ffi.offsetof("ma_device_notification", "type"),
+)
 
 PERIOD_MS = 10  # asked for; the device may choose another, and does on some systems
 PERIODS = 3
@@ -244,6 +250,12 @@ class NativeDevice:
         config.dataCallback = ffi.cast(
             "void(*)(struct ma_device *, void *, void *, unsigned int)", callback_address
         )
+        config.notificationCallback = ffi.cast(
+            "void(*)(ma_device_notification *)", notification_callback_address()
+        )
+        # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
+        self.seat = Seat()
+        config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
         threads = _thread_ids()
@@ -277,7 +289,7 @@ class NativeDevice:
     def attach(self, state: CaptureState | PlaybackState) -> None:
         """Give the callback its state, which this device keeps alive until it is closed. Before start()."""
         self._state = state
-        self._device.pUserData = ffi.cast("void *", state.address)
+        self.seat.take(state)
 
     def start(self) -> None:
         with quiet_stderr():

@@ -96,6 +96,33 @@ static inline void wt_capture_drop(wt_capture *capture, uint64_t frames)
     atomic_store_explicit(&capture->frames_dropped, wt_capture_dropped(capture) + frames, memory_order_relaxed);
 }
 
+/* What a device's user data points to. A device that could not be closed, because its audio server is frozen, may call
+ * back long after its stream went on with another device: its seat is vacated then, and the callback does nothing. */
+typedef struct wt_seat {
+    _Atomic(void *) state;       /* wt_capture or wt_playback; written by control threads (release) */
+    _Atomic uint32_t notified;   /* bits of ma_device_notification_type; set by miniaudio's threads, taken by control */
+} wt_seat;
+
+static inline void *wt_seat_state(wt_seat *seat)
+{
+    return atomic_load_explicit(&seat->state, memory_order_acquire);
+}
+
+static inline void wt_seat_take(wt_seat *seat, void *state)
+{
+    atomic_store_explicit(&seat->state, state, memory_order_release);
+}
+
+static inline void wt_seat_notify(wt_seat *seat, uint32_t type)
+{
+    if (type < 32) atomic_fetch_or_explicit(&seat->notified, 1u << type, memory_order_relaxed);
+}
+
+static inline uint32_t wt_seat_take_notified(wt_seat *seat)
+{
+    return atomic_exchange_explicit(&seat->notified, 0, memory_order_relaxed);
+}
+
 /* A fade is handed over through one slot. IDLE -> ARMED (control thread, release: the samples are in place)
  * -> PLAYING (callback) -> IDLE (callback, release: the slot may be filled again). KILL asks the callback to end a
  * running fade at once. */
