@@ -1,11 +1,11 @@
 """A websocket server that says exactly what a test tells it to, and remembers all it was told.
 
-    async with ScriptedServer() as server:
-        client = RealtimeClient(url=server.url)
-        await client.connect()
-        peer = server.peer
-        create = await peer.expect("response.create")
-        await peer.say(*turns.text_answer("Hello"))
+async with ScriptedServer() as server:
+    client = RealtimeClient(url=server.url)
+    await client.connect()
+    peer = server.peer
+    create = await peer.expect("response.create")
+    await peer.say(*turns.text_answer("Hello"))
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from .events import (
 )
 from .items import Formatted, FormattedTool, Item
 from .link import LinkOptions
+from .voice import CutEvent, VoiceSession
 
 __all__ = [
     "Change",
@@ -40,6 +41,7 @@ __all__ = [
     "ConnectionEvent",
     "ConnectionLostError",
     "Conversation",
+    "CutEvent",
     "Delta",
     "ErrorEvent",
     "Event",
@@ -60,4 +62,5 @@ __all__ = [
     "TimingsEvent",
     "ToolError",
     "UsageEvent",
+    "VoiceSession",
 ]

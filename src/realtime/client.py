@@ -282,12 +282,12 @@ class RealtimeClient:
     @property
     def input_sample_rate(self) -> int:
         """Of `append_input_audio`, in Hz: 24000, or 8000 where G.711 was negotiated."""
-        return self.conversation.input_format.sample_rate
+        return self._session.audio_format("input").sample_rate
 
     @property
     def output_sample_rate(self) -> int:
         """Of the answers' audio, in Hz."""
-        return self.conversation.output_format.sample_rate
+        return self._session.audio_format("output").sample_rate
 
     # Conversation
 

@@ -210,7 +210,8 @@ class TimingsEvent:
 
     ``speech_end`` is when the end of the user's turn was known here (speech_stopped arrived, or the commit
     or the text was sent), ``first_delta`` when the first piece of the answer arrived, ``first_sample`` when
-    the device took its first sample (only `VoiceSession` knows), ``done`` when the response ended.
+    the device took its first sample (only `VoiceSession` knows), ``done`` when the response ended. ``answered`` is
+    False for a response that only called tools; the answer after them has the same ``speech_end``.
     """
 
     response_id: str | None = None
@@ -221,6 +222,7 @@ class TimingsEvent:
     first_audio: float | None = None
     first_sample: float | None = None
     done: float | None = None
+    answered: bool = False
 
     @property
     def latency(self) -> float | None:

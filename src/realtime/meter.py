@@ -47,7 +47,9 @@ class Meter:
         self.speech_end = None
         remember(self._by_response, response_id, timings)
 
-    def delta(self, response_id: str | None, item_id: str, now: float, *, audio: bool) -> None:
+    def delta(
+        self, response_id: str | None, item_id: str, now: float, *, audio: bool, call: bool = False
+    ) -> None:
         """A piece of an answer came. Cheap after the first."""
         timings = self._by_item.get(item_id)
         if timings is None:
@@ -57,6 +59,7 @@ class Meter:
             remember(self._by_item, item_id, timings)
             if timings.first_delta is None:
                 timings.first_delta = now
+        timings.answered = timings.answered or not call
         if audio and timings.first_audio is None:
             timings.first_audio = now
             timings.item_id = item_id
@@ -73,4 +76,6 @@ class Meter:
         timings = self._by_response.pop(response_id, None)
         if timings is not None:
             timings.done = now
+            if not timings.answered and self.speech_end is None:
+                self.speech_end = timings.speech_end  # it only called a tool: the user still waits
         return timings

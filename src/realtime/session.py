@@ -16,7 +16,7 @@ from typing import Any
 
 from . import dialect as dialects
 from . import wire
-from .audio import Int16Array, format_of
+from .audio import PCM16, AudioFormat, Int16Array, format_of
 from .conversation import Change, Conversation
 from .emitter import EventEmitter, Handler
 from .endpoint import Endpoint
@@ -160,13 +160,21 @@ class Session:
 
     # What the application set, and what the server says
 
-    def turn_detection(self) -> Any:
-        """The turn detection in force: null, or an object."""
+    def _stated(self, side: str, key: str) -> Any:
+        """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
         for session in (self.config, self.server_session):
-            holder = (session.get("audio") or {}).get("input") or {}
-            if "turn_detection" in holder:
-                return holder["turn_detection"]
+            holder = _branch(session, side)
+            if key in holder:
+                return holder[key]
         return None
+
+    def turn_detection(self) -> Any:
+        """The turn detection in force: None, or an object."""
+        return self._stated("input", "turn_detection")
+
+    def audio_format(self, side: str) -> AudioFormat:
+        """The audio format of "input" or "output" in force."""
+        return format_of(self._stated(side, "format")) or PCM16
 
     def server_interrupts(self) -> bool:
         """Whether the server itself cancels an answer when it hears the user."""
@@ -208,7 +216,7 @@ class Session:
         self._unacknowledged.clear()
         self._sent.clear()
         self._tools_changed = False
-        conversation.input_format = self._stated_input_format() or conversation.input_format
+        conversation.input_format = self.audio_format("input")
         conversation.begin_session()
         self.outbox.sample_rate = conversation.input_format.sample_rate
         self.connected = True
@@ -217,13 +225,6 @@ class Session:
     def _next_id(self) -> str:
         self._event_count += 1
         return f"{self._event_ids}{self._event_count}"
-
-    def _stated_input_format(self) -> Any:
-        for session in (self.config, self.server_session):
-            holder = (session.get("audio") or {}).get("input") or {}
-            if isinstance(holder, dict) and format_of(holder.get("format")):
-                return format_of(holder.get("format"))
-        return None
 
     # LinkDelegate: writing
 
@@ -262,9 +263,7 @@ class Session:
         elif kind == "conversation.item.create":
             self._unacknowledged[event["item"]["id"]] = event
         elif kind == "session.update":
-            holder = (event["session"].get("audio") or {}).get("input") or {}
-            if format_of(holder.get("format")) is not None:
-                self._use_input_format(holder.get("format"))
+            self._use_input_format(_branch(event["session"], "input").get("format"))
         event = dialects.outbound(event, self.dialect)
         if "event_id" not in event:
             event = {"event_id": self._next_id(), **event}
@@ -321,10 +320,14 @@ class Session:
             self.report(ErrorEvent(f"a malformed {kind!r} event was passed over", "wire", event=Event(event)))
         if kind.startswith("response."):
             self._last_response_event = now = time.monotonic()
-            if changes and changes[0].delta is not None:
-                delta = changes[0].delta
+            delta = changes[0].delta if changes else None
+            if delta is not None:
                 self.meter.delta(
-                    event.get("response_id"), changes[0].item.id, now, audio=delta.audio is not None
+                    event.get("response_id"),
+                    changes[0].item.id,
+                    now,
+                    audio=delta.audio is not None,
+                    call=delta.arguments is not None,
                 )
         for change in changes:
             self._announce(change)
@@ -382,8 +385,7 @@ class Session:
 
     def _awaits_transcript(self) -> bool:
         """Whether the last turn's words are still being written down: history is restored as text."""
-        holder = (self.server_session.get("audio") or {}).get("input") or {}
-        if not isinstance(holder, dict) or not holder.get("transcription"):
+        if not _branch(self.server_session, "input").get("transcription"):
             return False
         for item in reversed(self.conversation.get_items()):
             if item.role == "user":
@@ -441,11 +443,8 @@ class Session:
         session = event.get("session")
         if isinstance(session, dict):
             self.server_session = session
-            if self._stated_input_format() is not None:
-                self._use_input_format(
-                    ((self.config.get("audio") or {}).get("input") or {}).get("format")
-                    or ((session.get("audio") or {}).get("input") or {}).get("format")
-                )
+            if "format" not in _branch(self.config, "input"):
+                self._use_input_format(_branch(session, "input").get("format"))
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
@@ -625,6 +624,13 @@ class Session:
         logger_with(self._redactor, "realtime").error("%s", message, exc_info=error)
         if name != "error":  # an error handler that raises would otherwise be told of itself for ever
             self.report(ErrorEvent(message, "handler", type(error).__name__, exception=error))
+
+
+def _branch(session: Wire, side: str) -> Wire:
+    """``session.audio.<side>``, empty where it is not there."""
+    audio = session.get("audio")
+    holder = audio.get(side) if isinstance(audio, dict) else None
+    return holder if isinstance(holder, dict) else {}
 
 
 def _string(value: Any) -> str | None:

@@ -97,7 +97,9 @@ async def test_connect_returns_after_session_created(client, server):
 
 
 async def test_the_key_goes_in_the_header_and_the_model_in_the_query(server):
-    client = RealtimeClient(api_key="sk-test-canary-0123456789", url=server.url + "/v1/realtime?x=1", model="m-1")
+    client = RealtimeClient(
+        api_key="sk-test-canary-0123456789", url=server.url + "/v1/realtime?x=1", model="m-1"
+    )
     async with client:
         request = server.peer.socket.request
         assert request.headers["Authorization"] == "Bearer sk-test-canary-0123456789"
@@ -226,7 +228,11 @@ async def test_a_text_turn(client, server):
     await log.until("timings")
     user, answer = client.conversation.get_items()
     assert (user.role, user.status, user.formatted.text) == ("user", "completed", "How are you?")
-    assert (answer.role, answer.status, answer.formatted.text) == ("assistant", "completed", "Very well, thanks.")
+    assert (answer.role, answer.status, answer.formatted.text) == (
+        "assistant",
+        "completed",
+        "Very well, thanks.",
+    )
     text = "".join(event.delta.text for event in log.of("conversation.updated") if event.delta is not None)
     assert text == "Very well, thanks."
     assert [event.item.id for event in log.of("conversation.item.appended")] == [item_id, "item_answer"]
@@ -287,7 +293,9 @@ async def test_a_manual_audio_turn(client, server):
     sent = b"".join(base64.b64decode(e["audio"]) for e in peer.of_type("input_audio_buffer.append"))
     assert sent == spoken.tobytes()
     answer = turns.tone(9_600, 5_000)
-    await peer.say(*turns.committed(), *turns.audio_answer("It is noon.", answer), *turns.transcription("What time?"))
+    await peer.say(
+        *turns.committed(), *turns.audio_answer("It is noon.", answer), *turns.transcription("What time?")
+    )
     await log.until("usage", 2)
     user, item = client.conversation.get_items()
     np.testing.assert_array_equal(user.formatted.audio, spoken)
@@ -471,13 +479,19 @@ async def test_a_manual_interrupt_cancels_and_truncates(client, server):
     cancel = await peer.expect("response.cancel")
     assert cancel["response_id"] == "resp_1"
     truncate = await peer.expect("conversation.item.truncate")
-    assert (truncate["item_id"], truncate["content_index"], truncate["audio_end_ms"]) == ("item_answer", 0, 500)
+    assert (truncate["item_id"], truncate["content_index"], truncate["audio_end_ms"]) == (
+        "item_answer",
+        0,
+        500,
+    )
     assert len(item.formatted.audio) == 12_011 and item.truncated
     assert item.formatted.transcript == "one two three four" and item.heard_transcript == "one two"
     before = len(log.events)
     await peer.say(turns.audio_delta(audio), turns.transcript_delta(" five"))
     await peer.say(
-        *turns.audio_end("one two three four five", status="cancelled", details={"reason": "client_cancelled"})
+        *turns.audio_end(
+            "one two three four five", status="cancelled", details={"reason": "client_cancelled"}
+        )
     )
     await log.until("conversation.item.incomplete")
     late = [event.delta for name, event in log.events[before:] if name == "conversation.updated"]
@@ -598,7 +612,10 @@ async def test_an_error_names_the_event_that_caused_it(client, server):
 async def test_a_failed_response_is_told(client, server):
     peer = await connected(client, server)
     log = Log(client)
-    details = {"type": "failed", "error": {"type": "insufficient_quota", "code": "insufficient_quota", "message": "pay"}}
+    details = {
+        "type": "failed",
+        "error": {"type": "insufficient_quota", "code": "insufficient_quota", "message": "pay"},
+    }
     await peer.say(*turns.response_created(), *turns.response_done(status="failed", details=details))
     failed = await log.until("response.failed")
     assert (failed.response_id, failed.code, failed.message) == ("resp_1", "insufficient_quota", "pay")
