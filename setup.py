@@ -30,7 +30,8 @@ else:
         LINK += [f"-fsanitize={SANITIZE}"]
 
 # Editing one of these rebuilds every extension.
-HEADERS = ["spsc.h", "polyphase.h", "prototypes.h", "kernels.h", "kernels.inc", "vec8.h", "fft.h", "fft.inc"]
+HEADERS = ["spsc.h", "streams.h", "polyphase.h", "prototypes.h"]
+HEADERS += ["kernels.h", "kernels.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_select.c"]
 

@@ -1,0 +1,52 @@
+"""A server of the OpenAI Realtime protocol that needs no key and no network, hears and speaks.
+
+    python -m realtime.offline [--host 127.0.0.1] [--port 0] [--dialect auto|ga|beta]
+
+In a program, or a test::
+
+    with start_server_process() as server:
+        client = RealtimeClient(url=server.url)
+
+or inside an event loop, with models of your own behind the interfaces of ``realtime.offline.voice``::
+
+    async with OfflineServer(voice=Voice(MyActivity, MyEars, MyVoice)) as server: ...
+
+Modules, from the outside in: ``server`` (socket) · ``admission`` (keys, models, dialects) · ``session``
+(client events) · ``listening`` and ``turns`` (input audio) · ``conversation`` · ``response`` and
+``outputs`` (event order) · ``replies`` (what to say) · ``workers`` (model processes) · ``silero``,
+``whisper``, ``speaker``, ``standin``.
+
+Thread: see each module. Nothing here runs in the caller's process but ``process`` and ``clips``,
+unless you make an OfflineServer yourself.
+"""
+
+from .clips import question_path
+from .process import ServerProcess, ServerStartError, start_server_process
+
+__all__ = [
+    "OfflineServer",
+    "ServerProcess",
+    "ServerStartError",
+    "SessionOptions",
+    "Voice",
+    "choose_voice",
+    "question_path",
+    "start_server_process",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Lazily: who only starts a process needs neither websockets nor NumPy kernels for it.
+    if name == "OfflineServer":
+        from .server import OfflineServer
+
+        return OfflineServer
+    if name == "SessionOptions":
+        from .session import SessionOptions
+
+        return SessionOptions
+    if name in ("Voice", "choose_voice"):
+        from . import voice
+
+        return getattr(voice, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,162 @@
+"""`python -m realtime.offline`: arguments, the first line, signals, exit status.
+
+Exit status 0 after SIGTERM or Ctrl-C, 2 for anything the caller can mend (one line on stderr says how).
+
+Thread: main. Every worker process imports this module too (multiprocessing's spawn does), so what only the
+server needs is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import signal
+import sys
+
+from .voice import ModelError, choose_voice
+
+PROGRAM = "python -m realtime.offline"
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"{PROGRAM}: {message}; see --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(
+        prog=PROGRAM,
+        description="A server of the OpenAI Realtime protocol that needs no key and no network.",
+        epilog="The first line on stdout is: listening on ws://HOST:PORT",
+    )
+    p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    p.add_argument("--port", type=_port, default=0, help="port to listen on; 0 picks a free one (default)")
+    p.add_argument("--dialect", choices=("auto", "ga", "beta"), default="auto", help="default: %(default)s")
+    p.add_argument(
+        "--key-env",
+        metavar="NAME",
+        help="ask clients for the API key in this environment variable (default: let everybody in)",
+    )
+    p.add_argument(
+        "--voice",
+        choices=("auto", "models", "standin"),
+        default="auto",
+        help="models: refuse to start without them; standin: load none (default: %(default)s)",
+    )
+    p.add_argument("--stt-model", metavar="FOLDER", help="another Whisper model, in CTranslate2 form")
+    p.add_argument("--workers", type=_count, default=1, help="processes to hear, and to speak (default: 1)")
+    p.add_argument("--max-sessions", type=_count, default=64, help="default: %(default)s")
+    p.add_argument(
+        "--pace",
+        type=_positive,
+        default=8.0,
+        help="send audio at most so many times faster than real time; 0: no limit (default: %(default)g)",
+    )
+    p.add_argument(
+        "--session-seconds",
+        type=_positive,
+        default=3600,
+        help="end a session after this time, as the vendor does after an hour (default: %(default)s)",
+    )
+    return p
+
+
+def _port(value: str) -> int:
+    port = int(value) if value.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{value!r} is no port, expected 0 to 65535")
+    return port
+
+
+def _count(value: str) -> int:
+    count = int(value) if value.isdecimal() else 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 on")
+    return count
+
+
+def _positive(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number from 0 on")
+    return number
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Listen until a signal; ModelError or OSError if that cannot be."""
+    from .server import OfflineServer
+    from .session import SessionOptions
+
+    voice = choose_voice(arguments.voice, arguments.stt_model)
+    key = None
+    if arguments.key_env is not None:
+        key = os.environ.get(arguments.key_env)
+        if not key:
+            raise ModelError(f"the environment variable {arguments.key_env} is not set")
+    server = OfflineServer(
+        arguments.host,
+        arguments.port,
+        dialect=arguments.dialect,
+        key=key,
+        voice=voice,
+        options=SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds),
+        workers=arguments.workers,
+        max_sessions=arguments.max_sessions,
+    )
+    stop = asyncio.Event()
+    _on_stop_signal(stop)
+    async with server:
+        print(f"listening on {server.url}", flush=True)
+        if voice.only_says is not None and arguments.voice == "auto":
+            print("no models installed; say: pip install 'wavtools[offline]'", file=sys.stderr, flush=True)
+        warm = asyncio.create_task(server.warm())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([warm, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if warm.done():
+            warm.result()
+            print("ready", flush=True)
+            await stopped
+        else:
+            warm.cancel()
+            await asyncio.wait([warm])
+
+
+def _on_stop_signal(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    if sys.platform == "win32":  # what process.py sends: a console process gets no SIGTERM there
+        signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the server; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        asyncio.run(serve(arguments))
+    except ModelError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{arguments.host}:{arguments.port}"
+        reason = error.strerror or error
+        print(f"{PROGRAM}: cannot listen on {where}: {reason}; try --port 0", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

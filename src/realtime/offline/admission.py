@@ -1,0 +1,135 @@
+"""Who may connect, to what, in which dialect: decided from the upgrade request alone.
+
+As at the vendor's, a refused client is let in first: it gets one ``error`` event and then a close code
+(part 1 of the protocol). Only a path that is not ours is refused by HTTP.
+
+Thread: any; pure.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.datastructures import Headers
+
+from .config import DEFAULT_MODEL
+from .schema import RequestError
+
+Dialect = Literal["ga", "beta"]
+
+CLOSE_UNAUTHORIZED = 3000
+CLOSE_BAD_REQUEST = 4000
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+
+# Any name of a realtime model will do, retired ones too: what answers is always the same.
+_MODEL = re.compile(r"(?i)(?=.*realtime)[\w.:/@-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the connection is going to be."""
+
+    kind: str  # "realtime" or "transcription"
+    model: str
+    dialect: Dialect
+
+
+class AdmissionError(Exception):
+    """The connection is closed with ``close_code`` after an error event."""
+
+    def __init__(self, error: RequestError, close_code: int) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.close_code = close_code
+
+    @property
+    def reason(self) -> str:
+        """The close reason, such as ``invalid_request_error.invalid_api_key``."""
+        return self.error.kind if self.error.code is None else f"{self.error.kind}.{self.error.code}"
+
+
+def is_our_path(target: str) -> bool:
+    """Whether we serve a request target: [...]/realtime, or the bare address."""
+    path = urlsplit(target).path.rstrip("/")
+    return path == "" or path.endswith("/realtime")
+
+
+def admit(
+    target: str, headers: Headers, subprotocols: Sequence[str], dialect: str = "auto", key: str | None = None
+) -> Admission:
+    """Judge an upgrade request.
+
+    Parameters
+    ----------
+    target : str
+        Path and query, such as "/v1/realtime?model=gpt-realtime-2.1".
+    subprotocols : sequence of str
+        All that the client offered.
+    dialect : "auto", "ga" or "beta"
+        "auto" follows the beta header or subprotocol; "ga" refuses it, as the vendor does since May 2026.
+    key : str, optional
+        The API key to ask for; None lets everybody in.
+
+    Raises
+    ------
+    AdmissionError
+    """
+    wants_beta = BETA_SUBPROTOCOL in subprotocols or any(
+        "realtime=v1" in value for value in headers.get_all("OpenAI-Beta")
+    )
+    if key is not None:
+        _check_key(headers, subprotocols, key)
+    if wants_beta and dialect == "ga":
+        raise AdmissionError(
+            RequestError(
+                "beta_api_shape_disabled",
+                "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+            ),
+            CLOSE_BAD_REQUEST,
+        )
+    spoken: Dialect = "beta" if dialect == "beta" or (wants_beta and dialect == "auto") else "ga"
+
+    url = urlsplit(target)
+    query = parse_qs(url.query, keep_blank_values=True)
+    if query.get("intent", [""])[0] == "transcription":
+        return Admission("transcription", "", spoken)
+    models = query.get("model")
+    if models is None and url.path.rstrip("/") == "":
+        return Admission("realtime", DEFAULT_MODEL, spoken)  # ws://host:port alone, typed by hand
+    if not models or not models[0]:
+        raise AdmissionError(
+            RequestError("missing_model", "You must provide a model parameter.", "model"), CLOSE_BAD_REQUEST
+        )
+    if not _MODEL.fullmatch(models[0]):
+        raise AdmissionError(
+            RequestError(
+                "invalid_model",
+                f"Model \"{models[0][:128]}\" not found. This server takes any name with 'realtime' in it.",
+                "model",
+            ),
+            CLOSE_BAD_REQUEST,
+        )
+    return Admission("realtime", models[0], spoken)
+
+
+def _check_key(headers: Headers, subprotocols: Sequence[str], key: str) -> None:
+    offered = [name[len(KEY_SUBPROTOCOL) :] for name in subprotocols if name.startswith(KEY_SUBPROTOCOL)]
+    for value in headers.get_all("Authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() == "bearer":
+            offered.append(token.strip())
+    if not offered:
+        raise AdmissionError(
+            RequestError(None, "Missing bearer or basic authentication in header"), CLOSE_UNAUTHORIZED
+        )
+    expected = key.encode()
+    if not any(hmac.compare_digest(candidate.encode("utf-8", "replace"), expected) for candidate in offered):
+        raise AdmissionError(
+            RequestError("invalid_api_key", "Incorrect API key provided."), CLOSE_UNAUTHORIZED
+        )

@@ -1,0 +1,360 @@
+"""The session object: its defaults, its schema, and how an update is merged into it.
+
+Internally a session is always in the GA shape (part 5 of the protocol); beta.py translates at the edge.
+
+Thread: the event loop; pure.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+from .audio_format import AudioFormat
+from .schema import (
+    Check,
+    RequestError,
+    anything,
+    array,
+    boolean,
+    choice,
+    decimal,
+    either,
+    integer,
+    invalid_value,
+    mapping,
+    missing,
+    nullable,
+    record,
+    tagged,
+    text,
+)
+
+SESSION_SECONDS = 3600
+DEFAULT_MODEL = "gpt-realtime-2.1"
+INSTRUCTIONS = (
+    "You are the offline server of wavtools. You greet, tell the time, call the tools you are given, "
+    "and say back what you heard."
+)
+VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
+EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
+
+PCM_24K = {"type": "audio/pcm", "rate": 24000}
+SERVER_VAD = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 200,  # the specification says 500, the server answers 200
+    "idle_timeout_ms": None,
+    "create_response": True,
+    "interrupt_response": True,
+}
+SEMANTIC_VAD = {
+    "type": "semantic_vad",
+    "eagerness": "auto",
+    "create_response": True,
+    "interrupt_response": True,
+}
+
+# --- schema -------------------------------------------------------------------------------------------
+
+FORMAT = tagged(
+    {
+        "audio/pcm": record({"type": anything, "rate": integer(24000, 24000)}),
+        "audio/pcmu": record({"type": anything, "rate": integer(8000, 8000)}),
+        "audio/pcma": record({"type": anything, "rate": integer(8000, 8000)}),
+    }
+)
+TRANSCRIPTION = record(
+    {
+        "model": text(),
+        "language": nullable(text()),
+        "languages": nullable(array(text())),
+        "prompt": nullable(text()),
+        "keywords": nullable(array(text())),
+        "delay": choice(*EFFORTS),
+    }
+)
+TURN_DETECTION = tagged(
+    {
+        "server_vad": record(
+            {
+                "type": anything,
+                "threshold": decimal(0.0, 1.0),
+                "prefix_padding_ms": integer(0, 60_000),
+                "silence_duration_ms": integer(0, 60_000),
+                "idle_timeout_ms": nullable(integer(5_000, 30_000)),
+                "create_response": boolean,
+                "interrupt_response": boolean,
+            }
+        ),
+        "semantic_vad": record(
+            {
+                "type": anything,
+                "eagerness": choice("low", "medium", "high", "auto"),
+                "create_response": boolean,
+                "interrupt_response": boolean,
+            }
+        ),
+    }
+)
+_ALLOWED_TOOLS = nullable(either(array(text()), record({"tool_names": array(text()), "read_only": boolean})))
+TOOL = tagged(
+    {
+        "function": record(
+            {
+                "type": anything,
+                "name": text(128),
+                "description": nullable(text()),
+                "parameters": nullable(mapping(text(), anything, 10_000)),
+                "strict": nullable(boolean),
+            },
+            required=("name",),
+        ),
+        "mcp": record(
+            {
+                "type": anything,
+                "server_label": text(),
+                "server_url": text(),
+                "connector_id": text(),
+                "tunnel_id": text(),
+                "authorization": text(),
+                "headers": nullable(mapping(text(), text(), 100)),
+                "allowed_tools": _ALLOWED_TOOLS,
+                "require_approval": anything,
+                "server_description": text(),
+                "defer_loading": boolean,
+                "allowed_callers": array(choice("direct", "programmatic")),
+            },
+            required=("server_label",),
+        ),
+    }
+)
+TOOL_CHOICE = either(
+    tagged(
+        {
+            "function": record({"type": anything, "name": text()}, required=("name",)),
+            "mcp": record(
+                {"type": anything, "server_label": text(), "name": nullable(text())},
+                required=("server_label",),
+            ),
+        }
+    ),
+    choice("auto", "none", "required"),
+)
+VOICE: Check = either(record({"id": text()}, required=("id",)), choice(*VOICES))
+MAX_OUTPUT_TOKENS = either(choice("inf"), integer(1, 4096))
+PROMPT = nullable(
+    record(
+        {"id": text(), "version": nullable(text()), "variables": nullable(mapping(text(), anything, 100))},
+        required=("id",),
+    )
+)
+MODALITIES = array(choice("text", "audio"))
+REASONING = nullable(record({"effort": choice(*EFFORTS)}))
+
+_AUDIO_INPUT: dict[str, Check] = {
+    "format": FORMAT,
+    "transcription": nullable(TRANSCRIPTION),
+    "noise_reduction": nullable(
+        record({"type": choice("near_field", "far_field"), "strength": decimal(0.0, 1.0)}, required=("type",))
+    ),
+    "turn_detection": nullable(TURN_DETECTION),
+}
+_INCLUDE = nullable(array(choice("item.input_audio_transcription.logprobs")))
+_READ_ONLY: dict[str, Check] = {"id": anything, "object": anything, "expires_at": anything}
+
+REALTIME: dict[str, Check] = {
+    "type": choice("realtime"),
+    "model": text(),
+    "output_modalities": MODALITIES,
+    "instructions": text(),
+    "audio": record(
+        {
+            "input": record(_AUDIO_INPUT),
+            "output": record({"format": FORMAT, "voice": VOICE, "speed": decimal(0.25, 1.5)}),
+        }
+    ),
+    "include": _INCLUDE,
+    "tools": array(TOOL, 128),
+    "tool_choice": TOOL_CHOICE,
+    "parallel_tool_calls": nullable(boolean),
+    "reasoning": REASONING,
+    "max_output_tokens": MAX_OUTPUT_TOKENS,
+    "truncation": either(
+        record(
+            {
+                "type": choice("retention_ratio"),
+                "retention_ratio": decimal(0.0, 1.0),
+                "token_limits": nullable(record({"post_instructions": integer(0, 1 << 30)})),
+            },
+            required=("type", "retention_ratio"),
+        ),
+        choice("auto", "disabled"),
+    ),
+    "prompt": PROMPT,
+    "tracing": nullable(
+        either(
+            record(
+                {
+                    "workflow_name": nullable(text()),
+                    "group_id": nullable(text()),
+                    "metadata": nullable(mapping(text(), anything, 16)),
+                }
+            ),
+            choice("auto"),
+        )
+    ),
+}
+TRANSCRIBING: dict[str, Check] = {
+    "type": choice("transcription"),
+    "audio": record({"input": record(_AUDIO_INPUT)}),
+    "include": _INCLUDE,
+}
+
+
+class SessionConfig:
+    """The effective session object of one connection.
+
+    Parameters
+    ----------
+    kind : "realtime" or "transcription"
+    session_id, model : str
+    seconds : float
+        Life of the session; ``expires_at`` is that far from now.
+    """
+
+    def __init__(self, kind: str, session_id: str, model: str, seconds: float = SESSION_SECONDS) -> None:
+        self.kind = kind
+        audio_input: dict[str, Any] = {
+            "format": dict(PCM_24K),
+            "transcription": None,
+            "noise_reduction": None,
+            "turn_detection": dict(SERVER_VAD),
+        }
+        head = {
+            "type": kind,
+            "object": "realtime.session" if kind == "realtime" else "realtime.transcription_session",
+            "id": session_id,
+        }
+        tail = {"expires_at": int(time.time() + seconds), "include": None}
+        if kind == "realtime":
+            self._data: dict[str, Any] = {
+                **head,
+                "model": model,
+                "output_modalities": ["audio"],
+                "instructions": INSTRUCTIONS,
+                "tools": [],
+                "tool_choice": "auto",
+                "max_output_tokens": "inf",
+                "tracing": None,
+                "truncation": "auto",
+                "prompt": None,
+                **tail,
+                "audio": {
+                    "input": audio_input,
+                    "output": {"format": dict(PCM_24K), "voice": "alloy", "speed": 1.0},
+                },
+            }
+        else:
+            self._data = {**head, **tail, "audio": {"input": audio_input}}
+
+    def update(self, patch: Any, voice_is_fixed: bool = False) -> None:
+        """Merge *patch*, or raise RequestError and change nothing.
+
+        Keys of ``audio.input`` and ``audio.output`` merge one by one; ``turn_detection``,
+        ``transcription``, ``tools`` and all others are replaced whole, missing keys of the first two coming
+        back as defaults. *voice_is_fixed*: audio has been spoken, so another voice is refused.
+        """
+        if not isinstance(patch, dict):
+            record({})(patch, "session")
+        if "type" not in patch:
+            raise missing("session.type")
+        if patch["type"] != self.kind:
+            raise invalid_value(patch["type"], "session.type", (self.kind,))
+        record((REALTIME if self.kind == "realtime" else TRANSCRIBING) | _READ_ONLY)(patch, "session")
+        if "output_modalities" in patch:
+            check_modalities(patch["output_modalities"], "session.output_modalities")
+        self._check_fixed(patch, voice_is_fixed)
+
+        patch = {key: value for key, value in copy.deepcopy(patch).items() if key not in _READ_ONLY}
+        audio = patch.pop("audio", {})
+        self._data.update(patch)
+        for side, fields in audio.items():
+            self._data["audio"][side].update({key: _complete(key, value) for key, value in fields.items()})
+
+    def _check_fixed(self, patch: dict[str, Any], voice_is_fixed: bool) -> None:
+        if "model" in patch and patch["model"] != self._data["model"]:
+            raise RequestError(
+                "invalid_value",
+                f"Cannot change the model of a session: it is '{self._data['model']}', "
+                f"not '{patch['model']}'.",
+                "session.model",
+            )
+        output = patch.get("audio", {}).get("output", {})
+        if voice_is_fixed and output.get("voice", self.voice) != self.voice:
+            raise RequestError(
+                "cannot_update_voice",
+                "Cannot update a conversation's voice if assistant audio is present.",
+                "session.audio.output.voice",
+            )
+        tracing = self._data.get("tracing")
+        if tracing is not None and patch.get("tracing", tracing) != tracing:
+            raise RequestError(
+                "cannot_update_tracing", "Tracing cannot be changed once enabled.", "session.tracing"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy, as ``session.created`` and ``session.updated`` show it."""
+        return copy.deepcopy(self._data)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._data.get(key)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """``audio.input``: format, transcription, noise_reduction, turn_detection."""
+        fields: dict[str, Any] = self._data["audio"]["input"]
+        return fields
+
+    @property
+    def output(self) -> dict[str, Any]:
+        """``audio.output``: format, voice, speed; empty in a transcription session."""
+        fields: dict[str, Any] = self._data["audio"].get("output", {})
+        return fields
+
+    @property
+    def voice(self) -> Any:
+        return self.output.get("voice")
+
+    @property
+    def input_format(self) -> AudioFormat:
+        return AudioFormat.of(self.input["format"])
+
+    @property
+    def turn_detection(self) -> dict[str, Any] | None:
+        detection: dict[str, Any] | None = self.input["turn_detection"]
+        return detection
+
+
+def check_modalities(value: list[str], path: str) -> None:
+    """Exactly one of text and audio: audio always comes with its transcript."""
+    if len(value) != 1:
+        raise RequestError(
+            "invalid_value",
+            f"Invalid modalities: {value}. Supported combinations are: ['text'] and ['audio'].",
+            path,
+        )
+
+
+def _complete(key: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if key == "turn_detection":
+        return (SERVER_VAD if value["type"] == "server_vad" else SEMANTIC_VAD) | value
+    if key == "transcription":
+        return {"model": "whisper-1", "language": None, "prompt": None} | value
+    if key == "format" and value["type"] == "audio/pcm":
+        return PCM_24K | value
+    return value

@@ -1,0 +1,263 @@
+"""The ears of a session: input audio on the sample clock, turns found in it, and what was said.
+
+All ``*_ms`` are on the session's clock: milliseconds since the first sample that was ever appended.
+
+Thread: the event loop; voice detection and speech recognition run in worker processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wavtools.resample import Resampler
+
+from .conversation import Item, new_id
+from .schema import RequestError
+from .turns import InputBuffer, Started, TurnDetector
+from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
+
+if TYPE_CHECKING:
+    from .session import Session
+
+LEAST_COMMIT_MS = 100
+SLICE_SECONDS = 1  # of a long append at a time, so that its events come out along the way
+KEPT_BEFORE_SPEECH_S = 10  # under VAD, of audio in which nobody speaks
+BUFFER_SECONDS = 600  # in manual mode; 29 MB
+
+
+class Listening:
+    """Input audio of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._recognitions: set[asyncio.Task[None]] = set()
+        self._offset_ms = 0  # of position 0 of the buffer: grows when the sample rate changes
+        self._format = session.config.input_format
+        self._buffer = InputBuffer()
+        self._idle_from_ms: int | None = None  # the assistant's last words have been heard by then
+        self._speech_item_id = ""
+        self._speech_start = 0  # position
+        self._detector: TurnDetector | None = None
+        self._restart_detector()
+
+    @property
+    def now_ms(self) -> int:
+        return self._ms(self._buffer.end)
+
+    def _ms(self, position: int) -> int:
+        return self._offset_ms + self._format.milliseconds(position)
+
+    def _position(self, ms: int) -> int:
+        return (ms - self._offset_ms) * self._format.rate // 1000
+
+    def reconfigure(self) -> None:
+        """Follow a change of the input format or of turn_detection."""
+        new_format = self._session.config.input_format
+        if new_format != self._format:
+            self._offset_ms = self.now_ms
+            self._format = new_format
+            self._buffer = InputBuffer()
+        self._restart_detector()
+
+    def _restart_detector(self) -> None:
+        detection = self._session.config.turn_detection
+        self._detector = None if detection is None else TurnDetector.of(detection)
+        self._detector_from = self._buffer.end  # position of its first frame
+        self._resampler = Resampler(self._format.rate, VAD_RATE_HZ)
+        self._unseen = np.zeros(0, np.int16)  # resampled, less than a frame
+        self._vad_state: Any = None
+
+    # --- audio in -----------------------------------------------------------------------------------------
+
+    async def append(self, samples: Int16Array) -> None:
+        """Take audio; under VAD, find the turns in it."""
+        limit = BUFFER_SECONDS * self._format.rate
+        if self._detector is None and len(self._buffer) + len(samples) > limit:
+            raise RequestError(
+                "input_audio_buffer_full",
+                f"The input audio buffer holds at most {BUFFER_SECONDS} s; commit or clear it.",
+                "audio",
+            )
+        step = SLICE_SECONDS * self._format.rate
+        for start in range(0, len(samples), step):
+            piece = samples[start : start + step]
+            self._buffer.append(piece)
+            if self._detector is not None:
+                await self._detect(self._detector, piece)
+
+    async def _detect(self, detector: TurnDetector, samples: Int16Array) -> None:
+        pending = np.concatenate([self._unseen, self._resampler.process(samples)])
+        whole = len(pending) // VAD_FRAME_SAMPLES * VAD_FRAME_SAMPLES
+        self._unseen = pending[whole:]
+        if whole:
+            probabilities, self._vad_state = await self._session.models.probabilities(
+                pending[:whole], self._vad_state
+            )
+            for event in detector.push(probabilities):
+                position = self._detector_from + event.at_ms * self._format.rate // 1000
+                if isinstance(event, Started):
+                    await self._speech_started(max(position, self._buffer.start))
+                else:
+                    self._speech_stopped(position)
+        if not detector.speaking:
+            self._check_idle()
+            kept = KEPT_BEFORE_SPEECH_S * self._format.rate + self._position_span(detector.prefix_ms)
+            self._buffer.drop_before(self._buffer.end - kept)
+
+    def _position_span(self, ms: int) -> int:
+        return ms * self._format.rate // 1000
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    async def _speech_started(self, start: int) -> None:
+        session = self._session
+        self._speech_item_id = new_id("item")
+        self._speech_start = start
+        self._idle_from_ms = None
+        session.emit(
+            "input_audio_buffer.speech_started", item_id=self._speech_item_id, audio_start_ms=self._ms(start)
+        )
+        detection = session.config.turn_detection
+        if session.active is not None and detection is not None and detection["interrupt_response"]:
+            await session.active.cancel("turn_detected")
+
+    def _speech_stopped(self, end: int) -> None:
+        session = self._session
+        session.emit(
+            "input_audio_buffer.speech_stopped", item_id=self._speech_item_id, audio_end_ms=self._ms(end)
+        )
+        self._commit_span(self._speech_item_id, self._speech_start, end)
+        self._respond()
+
+    def _respond(self) -> None:
+        session = self._session
+        detection = session.config.turn_detection
+        if session.config.kind == "realtime" and detection is not None and detection["create_response"]:
+            session.respond_to_turn()
+
+    def idle_since(self, ms: int) -> None:
+        """The assistant is silent from *ms* on: the idle timeout counts from there."""
+        self._idle_from_ms = ms
+
+    def _check_idle(self) -> None:
+        session = self._session
+        timeout = (session.config.turn_detection or {}).get("idle_timeout_ms")
+        if timeout is None or self._idle_from_ms is None or session.active is not None:
+            return
+        if self.now_ms - self._idle_from_ms >= timeout:
+            item_id = new_id("item")
+            start = max(self._buffer.start, self._position(self._idle_from_ms))
+            end = self._buffer.end
+            self._idle_from_ms = None
+            session.emit(
+                "input_audio_buffer.timeout_triggered",
+                item_id=item_id,
+                audio_start_ms=self._ms(start),
+                audio_end_ms=self._ms(end),
+            )
+            self._commit_span(item_id, start, end)
+            self._respond()
+
+    def commit(self) -> None:
+        """The client's commit: all that is in the buffer. RequestError if that is under 100 ms."""
+        length_ms = self._format.milliseconds(len(self._buffer))
+        if length_ms < LEAST_COMMIT_MS:
+            raise RequestError(
+                "input_audio_buffer_commit_empty",
+                f"Error committing input audio buffer: buffer too small. Expected at least "
+                f"{LEAST_COMMIT_MS}ms of audio, but buffer only has {length_ms:.2f}ms of audio.",
+            )
+        speaking = self._detector is not None and self._detector.speaking
+        item_id = self._speech_item_id if speaking else new_id("item")
+        start = self._speech_start if speaking else self._buffer.start
+        self._commit_span(item_id, start, self._buffer.end)
+        if self._detector is not None:
+            self._detector.reset()
+
+    def clear(self) -> None:
+        """Drop all audio that is not committed; speech in progress is forgotten."""
+        self._buffer.drop_before(self._buffer.end)
+        if self._detector is not None:
+            self._detector.reset()
+
+    def _commit_span(self, item_id: str, start: int, end: int) -> None:
+        session = self._session
+        samples = self._buffer.read(start, end)
+        self._buffer.drop_before(end)
+        part = {"type": "input_audio", "transcript": None}
+        fields = {
+            "id": item_id,
+            "type": "message",
+            "role": "user",
+            "status": "completed",
+            "content": [part],
+        }
+        item = Item(fields, samples, self._format)
+        session.emit(
+            "input_audio_buffer.committed", item_id=item_id, previous_item_id=session.conversation.last_id
+        )
+        session.add_item(item)
+        self.recognise(item, announce=session.config.input["transcription"])
+
+    # --- words --------------------------------------------------------------------------------------------
+
+    def recognise(self, item: Item, announce: dict[str, Any] | None = None) -> None:
+        """Begin to recognise the speech in *item*; *announce*: report it by this transcription setting."""
+        item.heard = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._recognise(item, item.heard, announce))
+        self._recognitions.add(task)
+        task.add_done_callback(self._recognitions.discard)
+
+    async def _recognise(
+        self, item: Item, heard: asyncio.Future[str], announce: dict[str, Any] | None
+    ) -> None:
+        assert item.audio is not None and item.audio_format is not None
+        seconds = len(item.audio) / item.audio_format.rate
+        address = {"item_id": item.id, "content_index": 0}
+        name = "conversation.item.input_audio_transcription"
+        try:
+            text = await self._session.models.transcribe(item.audio, item.audio_format.rate)
+        except ModelError as error:
+            self._session.log(str(error))
+            heard.set_result("")
+            if announce is not None:
+                failure = {
+                    "type": "server_error",
+                    "code": "server_error",
+                    "message": str(error),
+                    "param": None,
+                }
+                self._session.emit(f"{name}.failed", **address, error=failure)
+            return
+        if announce is not None:
+            for part in item.fields["content"]:
+                if part["type"] == "input_audio":
+                    part["transcript"] = text
+            for delta in re.findall(r"\s*\S+", text):
+                self._session.emit(f"{name}.delta", **address, delta=delta)
+            usage = transcription_usage(str(announce["model"]), text, seconds)
+            self._session.emit(f"{name}.completed", **address, transcript=text, usage=usage)
+        heard.set_result(text)
+
+    async def close(self) -> None:
+        """Abandon recognitions under way."""
+        for task in self._recognitions:
+            task.cancel()
+
+
+def transcription_usage(model: str, text: str, seconds: float) -> dict[str, Any]:
+    """The usage of a transcription: seconds for whisper-1, tokens for the others."""
+    if model.startswith("whisper"):
+        return {"type": "duration", "seconds": round(seconds, 2)}
+    audio_tokens, text_tokens = max(1, round(seconds * 10)), len(text) // 4 + 1
+    return {
+        "type": "tokens",
+        "total_tokens": audio_tokens + text_tokens,
+        "input_tokens": audio_tokens,
+        "output_tokens": text_tokens,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": audio_tokens},
+    }

@@ -1,0 +1,336 @@
+"""What the server answers, by rule: no model, no chance, so that every test knows the answer.
+
+The rules exercise the protocol rather than the mind: a greeting, the time, a long answer to interrupt, real
+calls of the tools that the session offers, and for the rest it says back what it heard.
+
+Thread: the event loop; pure but for the clock that it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from .places import PLACES
+
+
+@dataclass(frozen=True)
+class Message:
+    """Words of the user, the assistant or the system."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that the assistant made earlier."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """What a tool answered."""
+
+    call_id: str
+    name: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a reply may depend on."""
+
+    instructions: str
+    history: Sequence[Message | ToolCall | ToolOutput]
+    tools: Sequence[dict[str, Any]] = ()
+    tool_choice: Any = "auto"
+    own_instructions: bool = False  # given with this one response.create
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Say:
+    """A piece of the answer's text; pieces join without a gap."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a tool; *arguments* is a JSON object as text."""
+
+    name: str
+    arguments: str
+
+
+class Replier(Protocol):
+    """Makes the content of one response."""
+
+    def reply(self, context: Context) -> AsyncIterator[Say | Call]:
+        """Pieces of the answer, in order."""
+        ...
+
+
+LONG_ANSWER = (
+    "Once upon a time a sample set out from a microphone. "
+    "It was a small sample, sixteen bits wide, and it had a long way to go. "
+    "First it came to a ring, where it waited for its turn. "
+    "Then it was resampled, which tickled a little. "
+    "A socket carried it over the loopback, together with many thousands of its kind. "
+    "On the other side a network listened to all of them, and wrote down what they said. "
+    "Someone thought about it for a moment, and made an answer. "
+    "The answer was spoken, sample by sample, and sent back the way they had come. "
+    "At last a loudspeaker moved, the air moved with it, and somebody heard. "
+    "And if nobody has interrupted, they are listening to it still."
+)
+WHICH_PLACE = "Which place do you mean? I know the large cities."
+NOTHING_HEARD = "Sorry, I did not catch that."
+GREETING = "Hello! How can I help you?"
+
+_GREETING = re.compile(r"\b(hello|hi|hey|good (morning|afternoon|evening))\b", re.I)
+_TIME = re.compile(r"\bwhat('s| is)? (the )?time\b|\bwhat time\b|\btell me the time\b", re.I)
+_LONG = re.compile(r"\b(story|long answer|poem|count to)\b", re.I)
+_WEATHER = re.compile(r"\b(weather|temperature|how (warm|cold|hot))\b", re.I)
+_REMEMBER = re.compile(r"\bremember(?: that)?\b[,:]?\s*(?P<fact>.+)", re.I)
+_MY_FACT = re.compile(r"\bmy (?P<key>[a-z][a-z ]{0,40}?) (?:is|are|was) (?P<value>[^.,;!?]+)", re.I)
+_THANKS = re.compile(r"\b(thanks|thank you)\b", re.I)
+_BYE = re.compile(r"\b(goodbye|bye)\b", re.I)
+_SAY = re.compile(
+    r"\b(?:say|repeat|answer with|respond with)(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
+)
+
+
+class RuleReplies:
+    """Replier by fixed rules. *now* is the clock that tells the time."""
+
+    def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
+        self._now = now
+
+    async def reply(self, context: Context) -> AsyncIterator[Say | Call]:
+        """See Replier.reply. Same context, same answer (but for the time of day)."""
+        for piece in self.pieces(context):
+            yield piece
+
+    def pieces(self, context: Context) -> list[Say | Call]:
+        """The whole answer at once."""
+        outputs = _trailing_outputs(context.history)
+        if outputs:
+            return [Say(" ".join(_describe_output(output) for output in outputs))]
+        quoted = _SAY.search(context.instructions) if context.own_instructions else None
+        if quoted:
+            return [Say(quoted["text"])]
+        asked = _last_user_text(context.history)
+        if asked is None:
+            return [Say(GREETING)]
+        calls = [] if context.tool_choice == "none" else tool_calls(asked, context.tools, context.tool_choice)
+        if calls:
+            return [*calls]
+        if _WEATHER.search(asked) and any("weather" in str(tool.get("name")) for tool in context.tools):
+            return [Say(WHICH_PLACE)]
+        return [Say(self._answer(asked))]
+
+    def _answer(self, asked: str) -> str:
+        if not asked.strip():
+            return NOTHING_HEARD
+        if _LONG.search(asked):
+            return LONG_ANSWER
+        if _TIME.search(asked):
+            now = self._now()
+            return f"It is {now.hour % 12 or 12}:{now.minute:02} {'AM' if now.hour < 12 else 'PM'}."
+        if _THANKS.search(asked):
+            return "You are welcome."
+        if _BYE.search(asked):
+            return "Goodbye!"
+        if _GREETING.search(asked):
+            how = " I am fine, thank you." if re.search(r"\bhow are you\b", asked, re.I) else ""
+            return f"Hello!{how} How can I help you?"
+        said = asked.strip()
+        return f"You said: {said}" + ("" if said[-1] in ".!?…)" else ".")
+
+
+def tool_calls(asked: str, tools: Sequence[dict[str, Any]], choice: Any = "auto") -> list[Call]:
+    """The calls that *asked* is worth, with arguments in the names of each tool's own schema.
+
+    "required" or a named function calls a tool whatever was asked. Tools other than weather and memory are
+    called when their name is spoken ("call roll dice", "use the roll_dice tool").
+    """
+    functions = {tool["name"]: tool for tool in tools if tool.get("type") == "function"}
+    forced = choice.get("name") if isinstance(choice, dict) else None
+    calls: list[Call] = []
+    for name, tool in functions.items():
+        if forced is not None and name != forced:
+            continue
+        schema = tool.get("parameters") or {}
+        if "weather" in name and _WEATHER.search(asked):
+            arguments = (_place_arguments(schema, place) for place in _places(asked))
+            calls += [Call(name, json.dumps(found)) for found in arguments if found is not None]
+        elif "memory" in name or "remember" in name:
+            calls += [Call(name, json.dumps(fact)) for fact in _facts(schema, asked)]
+        elif _names_tool(asked, name):
+            calls.append(Call(name, json.dumps(fill_arguments(schema, asked))))
+    if not calls and (forced in functions or (choice == "required" and functions)):
+        name = forced if forced is not None else next(iter(functions))
+        calls.append(Call(name, json.dumps(fill_arguments(functions[name].get("parameters") or {}, asked))))
+    return calls
+
+
+def fill_arguments(schema: dict[str, Any], asked: str) -> dict[str, Any]:
+    """Arguments that satisfy a flat JSON *schema*: numbers found in *asked*, *asked* itself as text."""
+    numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", asked)]
+    place = _places(asked)[:1]
+    filled: dict[str, Any] = {}
+    for name, field_schema in _properties(schema).items():
+        kind = field_schema.get("type")
+        if "default" in field_schema:
+            filled[name] = field_schema["default"]
+        elif field_schema.get("enum"):
+            spoken = [value for value in field_schema["enum"] if str(value).lower() in asked.lower()]
+            filled[name] = (spoken or field_schema["enum"])[0]
+        elif kind in ("number", "integer"):
+            value = numbers.pop(0) if numbers else 1.0
+            filled[name] = int(value) if kind == "integer" or value.is_integer() else value
+        elif kind == "boolean":
+            filled[name] = True
+        elif kind == "array":
+            filled[name] = []
+        elif kind == "object":
+            filled[name] = fill_arguments(field_schema, asked)
+        elif name in ("city", "location", "place") and place:
+            filled[name] = place[0]
+        else:
+            filled[name] = asked.strip()
+    return filled
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    fields = schema.get("properties")
+    if not isinstance(fields, dict):
+        return {}
+    return {name: inner for name, inner in fields.items() if isinstance(inner, dict)}
+
+
+def _places(asked: str) -> list[str]:
+    """Places named in *asked*: the known ones in order of mention, else the capitalised words after "in"."""
+    lowered = asked.lower()
+    known = sorted(
+        (match.start(), name)
+        for name in PLACES
+        for match in [re.search(rf"\b{name.lower()}\b", lowered)]
+        if match
+    )
+    if known:
+        return [name for _, name in known]
+    other = re.search(r"\b(?:in|at|for|of) ((?:[A-Z][\w'-]*\s?)+)", asked)
+    return [other[1].strip()] if other else []
+
+
+def _place_arguments(schema: dict[str, Any], place: str) -> dict[str, Any] | None:
+    """The arguments of a weather tool for *place*, under the names its schema uses; None if it wants
+    coordinates that we do not know."""
+    values: dict[str, Any] = {}
+    for name, inner in _properties(schema).items():
+        lowered = name.lower()
+        if lowered.startswith(("lat", "lng", "lon")):
+            if place not in PLACES:
+                return None
+            values[name] = PLACES[place][0 if lowered.startswith("lat") else 1]
+        elif inner.get("enum"):
+            values[name] = inner["enum"][0]
+        elif inner.get("type", "string") == "string":
+            values[name] = place
+    return values or {"location": place}
+
+
+def _facts(schema: dict[str, Any], asked: str) -> list[dict[str, Any]]:
+    """One {key, value} for each fact that *asked* asks to remember."""
+    remember = _REMEMBER.search(asked)
+    if remember is None:
+        return []
+    pairs = [(m["key"], m["value"]) for m in _MY_FACT.finditer(remember["fact"])]
+    if not pairs:
+        pairs = [("note", remember["fact"].rstrip(" .!?"))]
+    names = list(_properties(schema)) or ["key", "value"]
+    key_name = "key" if "key" in names else names[0]
+    value_name = "value" if "value" in names else names[-1]
+    facts = []
+    for key, value in pairs:
+        snake_key = re.sub(r"\W+", "_", key.strip().lower())
+        fact = {key_name: snake_key, value_name: value.strip()}
+        facts.append(fact if key_name != value_name else {value_name: f"{key}: {value}"})
+    return facts
+
+
+def _names_tool(asked: str, name: str) -> bool:
+    plain = re.sub(r"[\W_]+", " ", asked.lower())
+    return re.sub(r"[\W_]+", " ", name.lower()).strip() in plain
+
+
+def _trailing_outputs(history: Sequence[Message | ToolCall | ToolOutput]) -> list[ToolOutput]:
+    """Tool outputs that came after the last message, oldest first."""
+    outputs: list[ToolOutput] = []
+    for turn in reversed(history):
+        if isinstance(turn, Message):
+            break
+        if isinstance(turn, ToolOutput):
+            outputs.insert(0, turn)
+    return outputs
+
+
+def _last_user_text(history: Sequence[Message | ToolCall | ToolOutput]) -> str | None:
+    for turn in reversed(history):
+        if isinstance(turn, Message) and turn.role == "user":
+            return turn.text
+    return None
+
+
+def _describe_output(output: ToolOutput) -> str:
+    """A sentence about what a tool answered."""
+    try:
+        value = json.loads(output.output)
+    except ValueError:
+        value = output.output
+    if "weather" in output.name and isinstance(value, dict):
+        return _describe_weather(value)
+    if "memory" in output.name:
+        return "I will remember that."
+    name = output.name.replace("_", " ")
+    if isinstance(value, dict):
+        listed = ", ".join(f"{key.replace('_', ' ')} {_plain(inner)}" for key, inner in value.items())
+        return f"The {name} tool says: {listed}."
+    return f"The {name} tool says: {_plain(value)}."
+
+
+def _describe_weather(value: dict[str, Any]) -> str:
+    if "error" in value:
+        return f"I could not get the weather: {_plain(value['error'])}."
+    place = value.get("location") or value.get("city") or "there"
+    temperature = value.get("temperature", value.get("temperature_c"))
+    wind = value.get("wind_speed")
+    described = []
+    if temperature is not None:
+        described.append(f"the temperature is {_quantity(temperature, 'degrees')}")
+    if wind is not None:
+        described.append(f"the wind speed is {_quantity(wind, 'kilometers per hour')}")
+    if not described:
+        described = [f"{key.replace('_', ' ')} is {_plain(inner)}" for key, inner in value.items()]
+    where = f"In {place}" if place != "there" else "There"
+    return f"{where} {' and '.join(described)}."
+
+
+def _quantity(value: Any, unit: str) -> str:
+    """A number with its unit; a measurement may be a plain number or {"value": ..., "units": ...}."""
+    if isinstance(value, dict):
+        value = value.get("value")
+    return f"{value} {unit}" if isinstance(value, (int, float)) else str(value)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

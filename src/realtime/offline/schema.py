@@ -1,0 +1,232 @@
+"""Checks of untrusted JSON that answer as the vendor's API does: a code, a message, the culprit's path.
+
+A check is a callable ``check(value, path)`` that returns None or raises RequestError. The combinators here
+build the schemas of client_events.py and config.py.
+
+Thread: any; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[Any, str], None]
+
+
+class RequestError(Exception):
+    """A client event cannot be carried out; becomes an ``error`` event and changes nothing.
+
+    ``code``, ``param`` and ``kind`` (the error's ``type``) are as in part 8 of the protocol.
+    """
+
+    def __init__(
+        self, code: str | None, message: str, param: str | None = None, kind: str = "invalid_request_error"
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.kind = kind
+
+    def body(self, client_event_id: Any = None) -> dict[str, Any]:
+        """The ``error`` object of an error event."""
+        return {
+            "type": self.kind,
+            "code": self.code,
+            "message": self.message,
+            "param": self.param,
+            "event_id": client_event_id,
+        }
+
+
+def anything(value: Any, path: str) -> None:
+    """No check."""
+
+
+def text(longest: int | None = None) -> Check:
+    def check(value: Any, path: str) -> None:
+        if not isinstance(value, str):
+            raise _wrong_type(value, path, "a string")
+        if longest is not None and len(value) > longest:
+            raise RequestError(
+                "string_above_max_length",
+                f"Invalid '{path}': string too long. Expected a string with maximum length {longest}, "
+                f"but got a string with length {len(value)} instead.",
+                path,
+            )
+
+    return check
+
+
+def boolean(value: Any, path: str) -> None:
+    if not isinstance(value, bool):
+        raise _wrong_type(value, path, "a boolean")
+
+
+def integer(least: int, most: int) -> Check:
+    return _number("integer", int, least, most)
+
+
+def decimal(least: float, most: float) -> Check:
+    return _number("decimal", (int, float), least, most)
+
+
+def _number(name: str, types: Any, least: float, most: float) -> Check:
+    def check(value: Any, path: str) -> None:
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise _wrong_type(value, path, "an integer" if name == "integer" else "a decimal")
+        if not value >= least:  # also refuses NaN
+            raise RequestError(
+                f"{name}_below_min_value",
+                f"Invalid '{path}': {name} below minimum value. "
+                f"Expected a value >= {least}, but got {value} instead.",
+                path,
+            )
+        if value > most:
+            raise RequestError(
+                f"{name}_above_max_value",
+                f"Invalid '{path}': {name} above maximum value. "
+                f"Expected a value <= {most}, but got {value} instead.",
+                path,
+            )
+
+    return check
+
+
+def choice(*values: Any) -> Check:
+    def check(value: Any, path: str) -> None:
+        if not any(value == allowed and type(value) is type(allowed) for allowed in values):
+            raise invalid_value(value, path, values)
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    def check(value: Any, path: str) -> None:
+        if value is not None:
+            inner(value, path)
+
+    return check
+
+
+def either(*checks: Check) -> Check:
+    """Any one of *checks*; if none fits, the error is that of the last one."""
+
+    def check(value: Any, path: str) -> None:
+        for candidate in checks[:-1]:
+            try:
+                return candidate(value, path)
+            except RequestError:
+                pass
+        return checks[-1](value, path)
+
+    return check
+
+
+def array(of: Check, longest: int | None = None) -> Check:
+    def check(value: Any, path: str) -> None:
+        if not isinstance(value, list):
+            raise _wrong_type(value, path, "an array")
+        if longest is not None and len(value) > longest:
+            raise RequestError(
+                "array_above_max_length",
+                f"Invalid '{path}': array too long. Expected an array with maximum length {longest}, "
+                f"but got an array with length {len(value)} instead.",
+                path,
+            )
+        for i, element in enumerate(value):
+            of(element, f"{path}[{i}]")
+
+    return check
+
+
+def mapping(key: Check, of: Check, most: int) -> Check:
+    """An object with free keys."""
+
+    def check(value: Any, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        if len(value) > most:
+            raise RequestError(
+                "object_above_max_properties",
+                f"Invalid '{path}': too many properties. Expected an object with at most {most} properties, "
+                f"but got an object with {len(value)} properties instead.",
+                path,
+            )
+        for name, element in value.items():
+            key(name, path)
+            of(element, _join(path, name))
+
+    return check
+
+
+def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check:
+    """An object with exactly these keys, of which *required* must be there."""
+
+    def check(value: Any, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        for name in required:
+            if name not in value:
+                raise missing(_join(path, name))
+        for name, element in value.items():
+            inner = fields.get(name)
+            if inner is None:
+                unknown = _join(path, name)
+                raise RequestError("unknown_parameter", f"Unknown parameter: '{unknown}'.", unknown)
+            inner(element, _join(path, name))
+
+    return check
+
+
+def tagged(variants: Mapping[str, Check], tag: str = "type", default: str | None = None) -> Check:
+    """An object whose *tag* says which of *variants* it must be."""
+
+    def check(value: Any, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _wrong_type(value, path, "an object")
+        name = value.get(tag, default)
+        if name is None:
+            raise missing(_join(path, tag))
+        inner = variants.get(name) if isinstance(name, str) else None
+        if inner is None:
+            raise invalid_value(name, _join(path, tag), tuple(variants))
+        inner(value, path)
+
+    return check
+
+
+def missing(path: str) -> RequestError:
+    return RequestError("missing_required_parameter", f"Missing required parameter: '{path}'.", path)
+
+
+def invalid_value(value: Any, path: str, allowed: tuple[Any, ...]) -> RequestError:
+    shown = value if isinstance(value, str) else repr(value)
+    names = [f"'{name}'" if isinstance(name, str) else str(name) for name in allowed]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return RequestError(
+        "invalid_value", f"Invalid value: '{shown[:200]}'. Supported values are: {listed}.", path
+    )
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_TYPE_NAMES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def _wrong_type(value: Any, path: str, expected: str) -> RequestError:
+    found = _TYPE_NAMES.get(type(value), "something else")
+    return RequestError(
+        "invalid_type", f"Invalid type for '{path}': expected {expected}, but got {found} instead.", path
+    )

@@ -1,0 +1,208 @@
+"""The listening socket: admits connections, runs a session on each, ends them.
+
+Thread: the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from .admission import AdmissionError, admit, is_our_path
+from .config import SessionConfig
+from .conversation import new_id
+from .outbox import Outbox
+from .replies import Replier, RuleReplies
+from .schema import RequestError
+from .session import Session, SessionOptions
+from .voice import Voice, choose_voice
+from .workers import Models
+
+FRAME_BYTES = 21 << 20  # 15 MiB of audio in base64, and its envelope
+PING_SECONDS = 20.0
+
+
+def log_to_stderr(line: str) -> None:
+    """One line for the person who started the server."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class OfflineServer:
+    """A server of the Realtime protocol: ``async with OfflineServer() as server: server.url``.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where to listen; port 0 picks a free one.
+    dialect : "auto", "ga" or "beta"
+        See admission.admit.
+    key : str, optional
+        Ask clients for this API key; None (default) lets everybody in.
+    voice : Voice, optional
+        The models; default: choose_voice().
+    replier : Replier, optional
+        What answers; default: RuleReplies().
+    options : SessionOptions, optional
+    workers : int
+        Processes for each of speech recognition and synthesis.
+    max_sessions : int
+        Connections beyond these are closed with 1013 (try again later).
+    log : callable taking a str
+        Gets one line about each thing worth telling; never a key, text or audio of a session.
+
+    Raises OSError (from ``start``) if the port cannot be had.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        dialect: str = "auto",
+        key: str | None = None,
+        voice: Voice | None = None,
+        replier: Replier | None = None,
+        options: SessionOptions | None = None,
+        workers: int = 1,
+        max_sessions: int = 64,
+        log: Callable[[str], None] = log_to_stderr,
+    ) -> None:
+        if dialect not in ("auto", "ga", "beta"):
+            raise ValueError(f"dialect is {dialect!r}, expected 'auto', 'ga' or 'beta'")
+        self.host = host
+        self._port = port
+        self._dialect = dialect
+        self._key = key
+        self._models = Models(voice or choose_voice(), workers)
+        self._replier = replier or RuleReplies()
+        self._options = options or SessionOptions()
+        self._max_sessions = max_sessions
+        self._log = log
+        self._sessions = 0
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        """``ws://host:port``; known once started."""
+        if self._server is None:
+            raise RuntimeError("the server is not listening; await start() first")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        return f"ws://{host}:{port}"
+
+    async def start(self) -> None:
+        """Listen. Models load when first used; call ``warm`` to have that behind you."""
+        self._server = await serve(
+            self._connection,
+            self.host,
+            self._port,
+            process_request=_check_path,
+            select_subprotocol=_select_subprotocol,
+            max_size=FRAME_BYTES,
+            compression=None,
+            ping_interval=PING_SECONDS,
+            server_header="wavtools",
+        )
+
+    async def warm(self) -> None:
+        """Load the models and run each once, saying so. ModelError if one cannot be loaded."""
+        self._log(f"loading {', '.join(self._models.voice.names)} ...")
+        await self._models.warm()
+        self._log("ready")
+
+    async def close(self) -> None:
+        """End all sessions (close code 1001) and stop the workers."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        self._models.close()
+
+    async def __aenter__(self) -> OfflineServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # --- one connection -----------------------------------------------------------------------------------
+
+    async def _connection(self, connection: ServerConnection) -> None:
+        if self._sessions >= self._max_sessions:
+            await connection.close(1013, "too many sessions")
+            return
+        self._sessions += 1
+        outbox = Outbox(connection)
+        writer = asyncio.create_task(outbox.run())
+        try:
+            await self._serve(connection, outbox)
+        finally:
+            self._sessions -= 1
+            outbox.close(1000, "")
+            await asyncio.wait([writer], timeout=5)
+            writer.cancel()
+
+    async def _serve(self, connection: ServerConnection, outbox: Outbox) -> None:
+        request = connection.request
+        assert request is not None
+        offered = _offered(request)
+        session_id = new_id("sess")
+        try:
+            admission = admit(request.path, request.headers, offered, self._dialect, self._key)
+        except AdmissionError as refusal:
+            config = SessionConfig("realtime", session_id, "")
+            session = self._session(config, outbox)
+            session.emit_error(refusal.error)
+            outbox.close(refusal.close_code, refusal.reason)
+            return
+        config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
+        session = self._session(config, outbox)
+        expiry = asyncio.create_task(self._expire(session, outbox))
+        session.start()
+        try:
+            async for frame in connection:
+                await session.handle(frame)
+        except ConnectionClosed:
+            pass  # without a closing handshake; nothing to answer any more
+        finally:
+            expiry.cancel()
+            await session.close()
+
+    def _session(self, config: SessionConfig, outbox: Outbox) -> Session:
+        return Session(config, outbox, self._models, self._replier, self._options, self._log)
+
+    async def _expire(self, session: Session, outbox: Outbox) -> None:
+        await asyncio.sleep(self._options.seconds)
+        minutes = self._options.seconds / 60
+        message = f"Your session hit the maximum duration of {minutes:g} minutes."
+        session.emit_error(RequestError("session_expired", message))
+        outbox.close(1001, message)
+
+
+def _offered(request: Request) -> list[str]:
+    values = request.headers.get_all("Sec-WebSocket-Protocol")
+    return [name.strip() for value in values for name in value.split(",")]
+
+
+def _check_path(connection: ServerConnection, request: Request) -> Response | None:
+    if is_our_path(request.path):
+        return None
+    return connection.respond(http.HTTPStatus.NOT_FOUND, "The Realtime API is at /v1/realtime.\n")
+
+
+def _select_subprotocol(
+    connection: ServerConnection, subprotocols: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    return Subprotocol("realtime") if "realtime" in subprotocols else None

@@ -1,0 +1,352 @@
+"""One connection: takes client events one after another, and keeps what they change.
+
+Owns the configuration, the conversation, the responses in progress and the outgoing events; listening.py
+owns the input audio. Every event is handled to its end before the next one is read, so a client that sends
+faster than we hear is slowed by its own socket.
+
+Thread: the event loop; models run in worker processes (workers.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from .client_events import check_event
+from .config import SESSION_SECONDS, SessionConfig
+from .conversation import Conversation, Item, new_id
+from .listening import Listening
+from .outbox import Outbox
+from .replies import Replier
+from .response import Response, ResponseOptions
+from .schema import RequestError
+from .voice import Int16Array, ModelError
+from .workers import Models
+
+APPEND_BYTES = 15 << 20
+TOKENS_PER_MINUTE = 40_000  # what rate_limits.updated pretends
+PARALLEL_RESPONSES = 16  # out-of-band ones; each is a task with a share of the models
+ITEMS = 2_000
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """Choices of the server that concern every session."""
+
+    pace: float = 8.0  # audio is sent at most this many times faster than real time; 0: no limit
+    seconds: float = SESSION_SECONDS
+
+
+class Session:
+    """State of one connection. ``start``, then ``handle`` each frame, then ``close``."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        outbox: Outbox,
+        models: Models,
+        replier: Replier,
+        options: SessionOptions,
+        log: Callable[[str], None],
+    ) -> None:
+        self.config = config
+        self.models = models
+        self.replier = replier
+        self.options = options
+        self.log = log
+        self.conversation = Conversation()
+        self.active: Response | None = None  # the one that writes to the conversation
+        self._others: dict[str, Response] = {}  # out-of-band ones
+        self._turn_waits = False  # a spoken turn ended while a response was active
+        self._outbox = outbox
+        self._voice_is_fixed = False
+        self._last_input = (0, 0)  # text and audio tokens of the last response's input
+        self._used_tokens = 0
+        self.listening = Listening(self)
+        self._handlers: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "session.update": self._update_session,
+            "input_audio_buffer.append": self._append_audio,
+            "input_audio_buffer.commit": self._commit_audio,
+            "input_audio_buffer.clear": self._clear_audio,
+            "conversation.item.create": self._create_item,
+            "conversation.item.retrieve": self._retrieve_item,
+            "conversation.item.truncate": self._truncate_item,
+            "conversation.item.delete": self._delete_item,
+            "response.create": self._create_response,
+            "response.cancel": self._cancel_response,
+            "output_audio_buffer.clear": self._clear_output,
+        }
+
+    # --- the connection -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Send session.created."""
+        self.emit("session.created", session=self.config.as_dict())
+
+    async def handle(self, frame: str | bytes) -> None:
+        """Carry out one client frame; whatever is wrong with it becomes an error event."""
+        event: Any = None
+        try:
+            event = parse_frame(frame)
+            await self._handlers[check_event(event)](event)
+        except RequestError as error:
+            self.emit_error(error, event)
+        except ModelError as error:
+            self.log(str(error))
+            self.emit_error(RequestError("server_error", str(error), kind="server_error"), event)
+        await self.drain()
+
+    async def close(self) -> None:
+        """Stop all tasks of the session. The connection is gone or will be."""
+        for response in [*self._others.values(), *([self.active] if self.active else [])]:
+            response.abandon()
+        await self.listening.close()
+
+    def emit(self, event_type: str, **fields: Any) -> None:
+        """Queue a server event."""
+        event = {"type": event_type, "event_id": new_id("event"), **fields}
+        self._outbox.put(orjson.dumps(event).decode())
+
+    def emit_error(self, error: RequestError, event: Any = None) -> None:
+        """Queue an error event that answers the client's *event*."""
+        event_id = event.get("event_id") if isinstance(event, dict) else None
+        self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
+
+    async def drain(self) -> None:
+        """Wait while the client is slow to read."""
+        await self._outbox.drain()
+
+    @property
+    def now_ms(self) -> int:
+        """The session's clock: milliseconds of audio appended so far."""
+        return self.listening.now_ms
+
+    # --- session and audio --------------------------------------------------------------------------------
+
+    async def _update_session(self, event: dict[str, Any]) -> None:
+        before = dict(self.config.input)
+        self.config.update(event["session"], self._voice_is_fixed)
+        after = self.config.input
+        if before["format"] != after["format"] or before["turn_detection"] != after["turn_detection"]:
+            self.listening.reconfigure()
+        self.emit("session.updated", session=self.config.as_dict())
+
+    async def _append_audio(self, event: dict[str, Any]) -> None:
+        data = decode_base64(event["audio"], "audio")
+        if len(data) > APPEND_BYTES:
+            raise RequestError(
+                "string_above_max_length",
+                f"Invalid 'audio': {len(data)} bytes of audio, the most in one event is {APPEND_BYTES}.",
+                "audio",
+            )
+        await self.listening.append(self._samples(data, "audio"))
+
+    async def _commit_audio(self, event: dict[str, Any]) -> None:
+        self.listening.commit()
+
+    async def _clear_audio(self, event: dict[str, Any]) -> None:
+        self.listening.clear()
+        self.emit("input_audio_buffer.cleared")
+
+    async def _clear_output(self, event: dict[str, Any]) -> None:
+        raise RequestError(
+            "invalid_value", "output_audio_buffer.clear is only for WebRTC and SIP connections.", "type"
+        )
+
+    def _samples(self, data: bytes, path: str) -> Int16Array:
+        try:
+            return self.config.input_format.decode(data)
+        except ValueError as error:
+            raise RequestError("invalid_value", f"Invalid '{path}': {error}.", path) from None
+
+    # --- items --------------------------------------------------------------------------------------------
+
+    async def _create_item(self, event: dict[str, Any]) -> None:
+        if len(self.conversation.items) >= ITEMS:
+            raise RequestError("invalid_value", f"A conversation holds at most {ITEMS} items.", "item")
+        item = self._item(event["item"], "item")
+        if item.kind == "function_call_output" and not self.conversation.tool_name(item.fields["call_id"]):
+            raise RequestError(
+                "invalid_tool_call_id",
+                f"Tool call ID '{item.fields['call_id']}' not found in conversation.",
+                "item.call_id",
+            )
+        self.add_item(item, event.get("previous_item_id"))
+        if item.audio is not None:
+            self.listening.recognise(item)
+
+    def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
+        """Insert a finished item and announce it. RequestError: nothing happened."""
+        previous = self.conversation.insert(item, previous_item_id)
+        for name in ("conversation.item.added", "conversation.item.done"):
+            self.emit(name, previous_item_id=previous, item=item.as_dict())
+
+    def _item(self, fields: dict[str, Any], path: str) -> Item:
+        """An Item from a client's (checked) fields; the bytes of its audio parts become samples."""
+        fields = {"id": new_id("item"), **{key: v for key, v in fields.items() if key != "object"}}
+        fields["status"] = "completed"
+        if fields["type"] == "function_call":
+            fields.setdefault("call_id", new_id("call"))
+        audio = b""
+        parts = []
+        for i, part in enumerate(fields.get("content", ())):
+            if "audio" in part and part["type"] == "output_audio":
+                raise RequestError(
+                    "unsupported_content_type",
+                    "Assistant messages cannot be created with audio content; use output_text.",
+                    f"{path}.content[{i}].audio",
+                )
+            audio += decode_base64(part.get("audio", ""), f"{path}.content[{i}].audio")
+            parts.append({key: value for key, value in part.items() if key != "audio"})
+        if "content" in fields:
+            fields["content"] = parts
+        if not audio:
+            return Item(fields)
+        return Item(fields, self._samples(audio, f"{path}.content"), self.config.input_format)
+
+    async def _retrieve_item(self, event: dict[str, Any]) -> None:
+        item = self.conversation.retrieve(event["item_id"])
+        fields = item.as_dict()
+        if item.audio is not None and item.audio_format is not None:
+            audio = base64.b64encode(item.audio_format.encode(item.audio)).decode("ascii")
+            for part in fields["content"]:
+                if part["type"] == "input_audio":
+                    part["audio"] = audio
+        self.emit("conversation.item.retrieved", item=fields)
+
+    async def _truncate_item(self, event: dict[str, Any]) -> None:
+        self.conversation.truncate(event["item_id"], event["audio_end_ms"])
+        self.listening.idle_since(self.now_ms)  # the client stopped its playback
+        self.emit(
+            "conversation.item.truncated",
+            item_id=event["item_id"],
+            content_index=event["content_index"],
+            audio_end_ms=event["audio_end_ms"],
+        )
+
+    async def _delete_item(self, event: dict[str, Any]) -> None:
+        self.conversation.delete(event["item_id"])
+        self.emit("conversation.item.deleted", item_id=event["item_id"])
+
+    # --- responses ----------------------------------------------------------------------------------------
+
+    async def _create_response(self, event: dict[str, Any]) -> None:
+        if self.config.kind != "realtime":
+            raise RequestError("invalid_value", "A transcription session makes no responses.", "type")
+        options = ResponseOptions.of(self.config, event.get("response"))
+        for i, fields in enumerate(options.input or ()):
+            if fields["type"] == "item_reference" and self.conversation.get(fields["id"]) is None:
+                raise RequestError(
+                    "invalid_value",
+                    f"Item with id '{fields['id']}' not found in the conversation.",
+                    f"response.input[{i}].id",
+                )
+        if options.in_conversation and self.active is not None:
+            raise RequestError(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self.active.id}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        if len(self._others) >= PARALLEL_RESPONSES:
+            raise RequestError(
+                "rate_limit_exceeded", f"At most {PARALLEL_RESPONSES} out-of-band responses at a time."
+            )
+        self._start_response(options)
+
+    def respond_to_turn(self) -> None:
+        """Answer a spoken turn: now, or as soon as the active response is done."""
+        if self.active is not None:
+            self._turn_waits = True
+        else:
+            self._start_response(ResponseOptions.of(self.config, None))
+
+    def _start_response(self, options: ResponseOptions) -> None:
+        response = Response(self, options)
+        if options.in_conversation:
+            self.active = response
+        else:
+            self._others[response.id] = response
+        response.start()
+
+    async def response_items(self, options: ResponseOptions) -> list[Item]:
+        """What a response is given, with the speech in it recognised."""
+        if options.input is None:
+            items = list(self.conversation.items)
+        else:
+            items = []
+            for i, fields in enumerate(options.input):
+                if fields["type"] != "item_reference":
+                    items.append(self._item(fields, f"response.input[{i}]"))
+                elif found := self.conversation.get(fields["id"]):
+                    items.append(found)
+        for item in items:
+            if item.audio is not None and item.heard is None:
+                self.listening.recognise(item)
+            if item.heard is not None:
+                await asyncio.wait([item.heard])
+        return items
+
+    async def _cancel_response(self, event: dict[str, Any]) -> None:
+        wanted = event.get("response_id")
+        response = self._others.get(wanted) if wanted else self.active
+        if response is None and self.active is not None and self.active.id == wanted:
+            response = self.active
+        if response is None:
+            raise RequestError("response_cancel_not_active", "Cancellation failed: no active response found")
+        await response.cancel("client_cancelled")
+
+    def response_done(self, response: Response) -> None:
+        """Called by a response after its response.done."""
+        self._others.pop(response.id, None)
+        self._voice_is_fixed = self._voice_is_fixed or response.audio_seconds > 0
+        self.emit("rate_limits.updated", rate_limits=self._rate_limits())
+        if response is self.active:
+            self.active = None
+            self.listening.idle_since(response.playback_from_ms + int(response.audio_seconds * 1000))
+            if self._turn_waits:
+                self._turn_waits = False
+                self.respond_to_turn()
+
+    def cached_tokens(self, text: int, audio: int) -> tuple[int, int]:
+        """How many input tokens the response before had too, in blocks of 64; remembers these."""
+        last_text, last_audio = self._last_input
+        self._last_input = (text, audio)
+        self._used_tokens += text + audio
+        return min(text, last_text) // 64 * 64, min(audio, last_audio) // 64 * 64
+
+    def _rate_limits(self) -> list[dict[str, Any]]:
+        remaining = max(0, TOKENS_PER_MINUTE - self._used_tokens % TOKENS_PER_MINUTE)
+        reset = round((TOKENS_PER_MINUTE - remaining) / TOKENS_PER_MINUTE * 60, 3)
+        tokens = {
+            "name": "tokens",
+            "limit": TOKENS_PER_MINUTE,
+            "remaining": remaining,
+            "reset_seconds": reset,
+        }
+        return [tokens]
+
+
+def parse_frame(frame: str | bytes) -> Any:
+    """The JSON value in a text frame. RequestError for a binary frame or anything else."""
+    if isinstance(frame, bytes):
+        raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
+    try:
+        return orjson.loads(frame)
+    except ValueError as error:
+        raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
+
+
+def decode_base64(data: str, path: str) -> bytes:
+    """Bytes of strict base64, or RequestError."""
+    try:
+        return base64.b64decode(data.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise RequestError(
+            "invalid_value", f"Invalid '{path}'. Expected base64-encoded audio bytes.", path
+        ) from None

@@ -1,0 +1,372 @@
+"""Devices: finding them, opening them with our compiled callbacks, and closing them whatever state they are in.
+
+Owns miniaudio's contexts and devices. A NativeDevice holds everything that the callback can reach (config, seat, state,
+context) until it was uninitialised; where the audio server is frozen and the close call does not come back, for ever,
+because freeing memory under a running callback would crash the process. Keeping a stream alive when its device is lost
+is the supervisor's work (_supervisor.py).
+
+Thread: control threads. Nothing here may be called from a device callback (miniaudio deadlocks there).
+"""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from wavtools._callbacks import (
+    CaptureState,
+    PlaybackState,
+    Seat,
+    capture_callback_address,
+    notification_callback_address,
+    playback_callback_address,
+    set_offsets,
+)
+from wavtools._miniaudio import (
+    BACKEND_NAMES,
+    BACKENDS,
+    NULL_BACKEND,
+    PULSEAUDIO,
+    check,
+    ffi,
+    lib,
+    quiet_stderr,
+)
+from wavtools.errors import DeviceError
+
+__all__ = ["Context", "DeviceInfo", "Kind", "NativeDevice", "connect_server", "list_devices"]
+
+set_offsets(
+    ffi.offsetof("ma_device", "pUserData"),
+    ffi.offsetof("ma_device_notification", "pDevice"),
+    ffi.offsetof("ma_device_notification", "type"),
+)
+
+PERIOD_MS = 10  # asked for; the device may choose another, and does on some systems
+PERIODS = 3
+CONNECT_SECONDS = 0.9  # a living server answers within some ms
+CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
+MAX_CHANNELS = 8
+NULL_RATE_HZ = 48_000
+
+Kind = Literal["capture", "playback"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceInfo:
+    """An audio device as the system lists it.
+
+    ``id`` is stable for as long as the device is present and can be given as ``device=``; so can ``name``, or a part
+    of it that no other device's name holds. ``sample_rates`` (Hz) and ``channels`` are the device's own, empty where
+    the system does not say.
+    """
+
+    id: str
+    name: str
+    default: bool
+    sample_rates: tuple[int, ...]
+    channels: tuple[int, ...]
+
+
+if sys.platform.startswith("linux"):
+    _ADVICE_NO_SERVER = "start PulseAudio or PipeWire, or use device='null' or an OfflineDevice"
+    _ADVICE_OPEN = "check `pactl info` and that no other program holds the device"
+elif sys.platform == "darwin":
+    _ADVICE_NO_SERVER = "check the sound settings, or use device='null' or an OfflineDevice"
+    _ADVICE_OPEN = (
+        "allow the microphone for this terminal in System Settings > Privacy & Security > Microphone"
+    )
+else:
+    _ADVICE_NO_SERVER = "check that the Windows Audio service runs, or use device='null' or an OfflineDevice"
+    _ADVICE_OPEN = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
+
+
+class Context:
+    """One miniaudio context: a connection to an audio system, kept alive by its devices."""
+
+    def __init__(self, backends: list[int]) -> None:
+        self.pointer = ffi.new("ma_context *")
+        config = lib.ma_context_config_init()
+        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs as it would have.
+        config.threadPriority = lib.ma_thread_priority_realtime
+        self._name = ffi.new("char[]", b"wavtools")
+        config.pulse.pApplicationName = self._name
+        config.jack.pClientName = self._name
+        for backend in backends:  # one by one: only some of them need their chatter kept off the terminal
+            with quiet_stderr(backend):
+                code = lib.ma_context_init(
+                    ffi.new("ma_backend[]", [backend]), 1, ffi.addressof(config), self.pointer
+                )
+            if code == lib.MA_SUCCESS:
+                break
+        names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
+        check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
+        self.backend = int(self.pointer.backend)
+        self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
+        self._finalizer.atexit = False  # a device may still hold it then; the process is going away
+
+    def close(self) -> None:
+        """Let go of the connection, once no device is open on it. Any number of times."""
+        self._finalizer()
+
+    @property
+    def name(self) -> str:
+        return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
+
+    @property
+    def advice(self) -> str:
+        """What to try when this context's device does not open."""
+        if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
+            return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
+        return _ADVICE_OPEN
+
+
+_Result = TypeVar("_Result")
+
+
+def connect_server(backends: list[int], work: Callable[[Context], _Result], seconds: float) -> _Result:
+    """Connect to an audio system, do *work* with it, and come back within *seconds* even if it never answers.
+
+    A frozen server accepts the connection and then says nothing, for ever; the call is then left to a thread of its
+    own, and DeviceError is raised.
+    """
+    outcome: list[_Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            context = Context(backends)
+            try:
+                outcome.append(work(context))
+            except BaseException:
+                context.close()
+                raise
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="wavtools-connect", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure.pop()
+    if not outcome:
+        raise DeviceError(
+            f"the audio server does not answer within {seconds:g} s; it seems to be frozen: restart it",
+            operation="connect",
+        )
+    return outcome[0]
+
+
+def _device_type(kind: Kind) -> int:
+    return int(lib.ma_device_type_capture if kind == "capture" else lib.ma_device_type_playback)
+
+
+def _enumerate(context: Context, kind: Kind) -> list[tuple[DeviceInfo, Any]]:
+    """The context's devices of one kind, default first, each with its native ma_device_info."""
+    playback, capture = ffi.new("ma_device_info **"), ffi.new("ma_device_info **")
+    playback_count, capture_count = ffi.new("ma_uint32 *"), ffi.new("ma_uint32 *")
+    with quiet_stderr(context.backend):
+        code = lib.ma_context_get_devices(context.pointer, playback, playback_count, capture, capture_count)
+    check(code, "ma_context_get_devices", f"{context.name} does not list its devices")
+    natives, count = (capture, capture_count[0]) if kind == "capture" else (playback, playback_count[0])
+    found = []
+    for i in range(count):
+        native = ffi.new("ma_device_info *", natives[0][i])
+        detail = ffi.new("ma_device_info *")
+        with quiet_stderr(context.backend):
+            code = lib.ma_context_get_device_info(
+                context.pointer, _device_type(kind), ffi.addressof(native, "id"), detail
+            )
+        formats = detail if code == lib.MA_SUCCESS else native
+        native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
+        info = DeviceInfo(
+            id=_id_text(native),
+            name=ffi.string(native.name).decode("utf-8", "replace"),
+            default=bool(native.isDefault),
+            sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
+            channels=tuple(sorted({int(f.channels) for f in native_formats if f.channels})),
+        )
+        found.append((info, native))
+    found.sort(key=lambda pair: not pair[0].default)
+    return found
+
+
+def _id_text(native: Any) -> str:
+    """The backend's device id as text: itself where it is a string (PulseAudio, ALSA, Core Audio), else in hex."""
+    raw = bytes(ffi.buffer(ffi.addressof(native, "id"))).rstrip(b"\0")
+    text = raw.decode("utf-8", "replace")
+    return text if raw and text.isprintable() else raw.hex() or "0"
+
+
+def list_devices(kind: Kind) -> list[DeviceInfo]:
+    """The system's devices of one kind, the default one first.
+
+    Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
+    """
+
+    def names(context: Context) -> list[DeviceInfo]:
+        infos = [info for info, _ in _enumerate(context, kind)]
+        context.close()
+        return infos
+
+    return connect_server(BACKENDS, names, CONNECT_SECONDS)
+
+
+def _select(context: Context, kind: Kind, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
+    """(name for messages, native info or None for the default, what is known of it)."""
+    devices = _enumerate(context, kind)
+    noun = "input" if kind == "capture" else "output"
+    if wanted is None:
+        if not devices:
+            raise DeviceError(
+                f"{context.name} has no {noun} device; plug one in, or use device='null' or an OfflineDevice",
+                operation="select",
+            )
+        return f"the default {noun} device", None, next((info for info, _ in devices if info.default), None)
+    exact = [pair for pair in devices if wanted in (pair[0].id, pair[0].name)]
+    partial = [pair for pair in devices if wanted.lower() in pair[0].name.lower()]
+    for hits in (exact, partial):
+        if len(hits) == 1:
+            info, native = hits[0]
+            return f"{noun} device {info.name!r}", native, info
+        if hits:
+            names = ", ".join(repr(info.name) for info, _ in hits)
+            raise DeviceError(
+                f"{wanted!r} fits {len(hits)} {noun} devices ({names}); name one in full", operation="select"
+            )
+    names = ", ".join(repr(info.name) for info, _ in devices) or "none"
+    raise DeviceError(
+        f"no {noun} device is called {wanted!r}; {context.name} has: {names}", operation="select"
+    )
+
+
+class NativeDevice:
+    """An initialised miniaudio device, stopped until start(). Owns all that its callback can reach.
+
+    Parameters
+    ----------
+    context : the audio system to open it on
+        It belongs to the device from then on, and is closed with it.
+    kind : "capture" or "playback"
+    wanted : id, name or part of a name; None for the default device
+    channels : how many to open with; None for the device's own number
+    """
+
+    def __init__(self, context: Context, kind: Kind, wanted: str | None, channels: int | None) -> None:
+        self.context = context
+        self._state: CaptureState | PlaybackState | None = None
+        name, native, info = _select(context, kind, wanted)
+        self.name = info.name if info else name
+        self.channels = channels or min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
+        self._native_info = native
+        config = lib.ma_device_config_init(_device_type(kind))
+        config.periodSizeInMilliseconds = PERIOD_MS
+        config.periods = PERIODS
+        # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
+        config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
+        half = config.capture if kind == "capture" else config.playback
+        half.channels = self.channels
+        # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
+        # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
+        half.format = lib.ma_format_f32 if kind == "capture" else lib.ma_format_s16
+        if native is not None:
+            half.pDeviceID = ffi.addressof(native, "id")
+        self._stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
+        config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = self._stream_name
+        # C functions of _callbacks.pyx: miniaudio calls them without ever entering Python.
+        address = capture_callback_address() if kind == "capture" else playback_callback_address()
+        config.dataCallback = ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
+        config.notificationCallback = ffi.cast(
+            "void(*)(ma_device_notification *)", notification_callback_address()
+        )
+        # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
+        self.seat = Seat()
+        config.pUserData = ffi.cast("void *", self.seat.address)
+        self._config = config
+        self._device = ffi.new("ma_device *")
+        threads = _thread_ids()
+        with quiet_stderr(context.backend):
+            code = lib.ma_device_init(context.pointer, ffi.addressof(config), self._device)
+        check(code, "ma_device_init", f"cannot open {name} on {context.name}; {context.advice}")
+        self._worker_ids = _thread_ids() - threads
+        self.sample_rate = int(self._device.sampleRate)
+        self.latency_seconds = PERIOD_MS * PERIODS / 1000
+        self._closed = False
+        self._close_lock = threading.Lock()
+        _open_devices.add(self)
+
+    @property
+    def realtime_priority(self) -> bool | None:
+        """Whether the device thread got real-time priority; None where the system does not let us see it."""
+        if not self._worker_ids:
+            return None
+        policies = set()
+        for thread_id in self._worker_ids:
+            try:
+                policies.add(os.sched_getscheduler(thread_id))
+            except OSError:  # the thread is gone
+                continue
+        return bool(policies & {os.SCHED_FIFO, os.SCHED_RR})
+
+    def attach(self, state: CaptureState | PlaybackState) -> None:
+        """Give the callback its state, which this device keeps alive until it is closed. Before start()."""
+        self._state = state
+        self.seat.take(state)
+
+    def start(self) -> None:
+        with quiet_stderr(self.context.backend):
+            code = lib.ma_device_start(self._device)
+        check(
+            code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
+        )
+
+    def close(self) -> None:
+        """Stop and uninitialise, within CLOSE_SECONDS. Any number of times; never raises.
+
+        Stop comes first: ma_device_uninit alone hangs when the server has died.
+        """
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+        _open_devices.discard(self)
+
+        def run() -> None:
+            lib.ma_device_stop(self._device)
+            lib.ma_device_uninit(self._device)
+            self.context.close()
+
+        # Daemon: a frozen server must not keep the interpreter from ending.
+        closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
+            self.seat.vacate()  # should it ever call back, it finds nobody
+            _abandoned.append(self)
+
+
+_open_devices: set[NativeDevice] = set()  # held strongly: memory must not go away under a running callback
+_abandoned: list[NativeDevice] = []  # their close call never came back: their memory must stay
+
+
+@atexit.register
+def _close_all() -> None:
+    """An interpreter that ends under a running device crashes: its callback outlives the memory it works on."""
+    for device in list(_open_devices):
+        device.close()
+    for device in _abandoned:
+        device.seat.vacate()
+
+
+def _thread_ids() -> set[int]:
+    """Thread ids of this process, where the system shows them (Linux); to find the worker that a device starts."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/task")}  # noqa: PTH208
+    except OSError:
+        return set()

@@ -1,0 +1,132 @@
+"""The server as a process: first line, one-line errors with status 2, a clean stop, no orphans."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from realtime.offline import ServerStartError, question_path, start_server_process
+from tests.offline_probe import open_probe
+
+COMMAND = [sys.executable, "-m", "realtime.offline"]
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+def test_first_line_is_the_address() -> None:
+    with subprocess.Popen([*COMMAND, "--voice", "standin"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert re.fullmatch(r"listening on ws://127\.0\.0\.1:\d+\n", process.stdout.readline())
+        process.terminate()
+        assert process.wait(10) == (0 if os.name == "posix" else process.returncode)
+
+
+def test_taken_port_is_one_line_and_status_2() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"cannot listen on 127.0.0.1:{port}" in refused("--port", str(port), "--voice", "standin")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--port", "99999"), "'99999' is no port"),
+        (("--port", "x"), "'x' is no port"),
+        (("--dialect", "klingon"), "invalid choice: 'klingon'"),
+        (("--no-such-option",), "unrecognized arguments"),
+        (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
+        (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
+        (("--pace", "nan"), "'nan' is no number"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:
+    assert says in refused(*arguments)
+
+
+def test_damaged_model_is_one_line_and_status_2(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="say: pip install 'wavtools[offline]'")
+    (tmp_path / "model.bin").write_bytes(b"not a model")
+    (tmp_path / "vocabulary.txt").write_text("a\n")
+    done = subprocess.run(
+        [*COMMAND, "--stt-model", str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "cannot load the Whisper model" in done.stderr.splitlines()[-1]
+
+
+async def test_helper_gives_the_url_and_stops_the_server_with_its_workers() -> None:
+    server = await asyncio.to_thread(start_server_process, "--voice", "standin")
+    async with server:
+        async with open_probe(server.url):
+            pass
+        workers = _children(server.pid)
+    server.stop()  # twice is fine
+    await _gone([server.pid, *workers])
+
+
+async def test_workers_die_with_a_killed_server() -> None:
+    server = await asyncio.to_thread(start_server_process, "--voice", "standin")
+    workers = _children(server.pid)
+    os.kill(server.pid, 9)
+    await _gone(workers)
+    server.stop()
+
+
+def test_helper_raises_what_the_server_said() -> None:
+    with pytest.raises(ServerStartError, match="no Whisper model in /no/such/folder"):
+        start_server_process("--stt-model", "/no/such/folder")
+
+
+def test_questions_are_bundled() -> None:
+    assert question_path().is_file()
+    assert question_path("hello").is_file()
+    with pytest.raises(ValueError, match="expected one of weather, hello"):
+        question_path("answer")
+
+
+def _children(pid: int) -> list[int]:
+    if sys.platform != "linux":
+        pytest.skip("reads /proc to see the workers")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                status = (entry / "stat").read_text()
+            except OSError:
+                continue
+            if int(status.rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    assert len(found) >= 3  # to detect, to hear, to speak
+    return found
+
+
+async def _gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"still running: {[pid for pid in pids if _alive(pid)]}"
+        await asyncio.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
