@@ -17,11 +17,11 @@ __all__ = ["b64decode", "b64encode", "dumps", "loads"]
 orjson: Any = None
 pybase64: Any = None
 try:
-    import orjson  # type: ignore[no-redef]
+    import orjson
 except ImportError:
     pass
 try:
-    import pybase64  # type: ignore[no-redef]
+    import pybase64
 except ImportError:
     pass
 
