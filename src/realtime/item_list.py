@@ -83,10 +83,19 @@ class ItemList:
             remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
 
     def _move(self, item_id: str, previous: str) -> None:
-        if item_id == previous or self._order[-2:] == [previous, item_id]:
+        """Put *item_id* right after *previous*, and with it the items that follow it in turn."""
+        if self._order[-2:] == [previous, item_id]:
             return
-        self._order.remove(item_id)
-        self._order.insert(self._order.index(previous) + 1, item_id)
+        start = self._order.index(item_id)
+        block = [item_id]
+        for one in self._order[start + 1 :]:
+            if self._items[one].previous_item_id in block:
+                block.append(one)
+        if previous in block:
+            return  # the server contradicts itself
+        rest = [one for one in self._order if one not in block]
+        place = rest.index(previous) + 1
+        self._order = [*rest[:place], *block, *rest[place:]]
 
     def remove(self, item: Item) -> None:
         self.drop_audio(item, evicted=False)
