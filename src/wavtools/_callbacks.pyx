@@ -67,12 +67,12 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
     cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
     cdef size_t faded, done = 0
     cdef bint committed = False
-    cdef int attempt, fade
+    cdef int _attempt, fade
     if playback == NULL:
         memset(out, 0, frame_count * sizeof(int16_t))
         return
     wt_clock_tick(&playback.clock, frame_count)
-    for attempt in range(3):
+    for _attempt in range(3):
         position = wt_ring_read_pos(&playback.ring)
         origin, phase = playback.origin, playback.phase
         if position != playback.expected:

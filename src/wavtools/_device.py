@@ -217,11 +217,9 @@ def _select(context: Context, kind: Kind, wanted: str | None) -> tuple[str, Any,
             )
         known = next((info for info, _ in devices if info.default), devices[0][0])
         return f"the default {noun} device", None, known
-    for matches in (
-        lambda info: wanted in (info.id, info.name),
-        lambda info: wanted.lower() in info.name.lower(),
-    ):
-        hits = [(info, native) for info, native in devices if matches(info)]
+    exact = [pair for pair in devices if wanted in (pair[0].id, pair[0].name)]
+    partial = [pair for pair in devices if wanted.lower() in pair[0].name.lower()]
+    for hits in (exact, partial):
         if len(hits) == 1:
             info, native = hits[0]
             return f"{noun} device {info.name!r}", native, info
