@@ -6,7 +6,7 @@ import copy
 import random
 from typing import Any
 
-import wire_turns as turns
+from tests import wire_turns as turns
 
 Wire = dict[str, Any]
 

@@ -259,7 +259,7 @@ class EchoServer(ScriptedServer):
         await peer.close(1001, "Your session hit the maximum duration of 60 minutes.")
 
     async def _answer(self, event: Wire, history: list[Wire], say: Callable[..., Awaitable[None]]) -> None:
-        import wire_turns as turns
+        from tests import wire_turns as turns
 
         kind = event["type"]
         previous = history[-1]["id"] if history else None

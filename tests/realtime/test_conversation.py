@@ -9,12 +9,13 @@ import random
 
 import numpy as np
 import pytest
-import wire_turns as turns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from realtime import Conversation
-from wire_recordings import corrupt, disturb, recordings
+from tests import wire_turns as turns
+from tests.wire_recordings import corrupt, disturb, recordings
 
 RECORDINGS = recordings()
 

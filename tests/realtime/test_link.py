@@ -13,9 +13,10 @@ import time
 
 import numpy as np
 import pytest
-import wire_turns as turns
+
 from realtime import ConnectError, LinkOptions, RealtimeClient, transport
-from wire_server import EchoServer, Peer, ScriptedServer, created
+from tests import wire_turns as turns
+from tests.wire_server import EchoServer, Peer, ScriptedServer, created
 
 QUICK = LinkOptions(connect_timeout=2.0, first_delay=0.01, max_delay=0.05, max_attempts=4)
 
