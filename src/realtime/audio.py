@@ -179,6 +179,8 @@ class AudioStore:
         return self._length
 
     def append(self, samples: Int16Array) -> None:
+        if not len(samples):
+            return
         end = self._length + len(samples)
         if end > len(self._data):
             # Doubling: each sample is copied at most twice however long the audio grows.
