@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
