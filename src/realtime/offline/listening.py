@@ -8,7 +8,6 @@ Thread: the event loop; voice detection and speech recognition run in worker pro
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
+from .interim import STREAMING_MODELS, InterimTranscript
 from .schema import RequestError
 from .turns import InputBuffer, Started, TurnDetector
 from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
@@ -23,7 +23,9 @@ from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
 if TYPE_CHECKING:
     from .session import Session
 
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 LEAST_COMMIT_MS = 100
+INTERIM_MS = 600  # of new audio between two recognitions of an utterance in progress
 SLICE_SECONDS = 1  # of a long append at a time, so that its events come out along the way
 KEPT_BEFORE_SPEECH_S = 10  # under VAD, of audio in which nobody speaks
 BUFFER_SECONDS = 600  # in manual mode; 29 MB
@@ -39,6 +41,9 @@ class Listening:
         self._format = session.config.input_format
         self._buffer = InputBuffer()
         self._idle_from_ms: int | None = None  # the assistant's last words have been heard by then
+        self._interim: InterimTranscript | None = None  # of the speech in progress
+        self._interim_task: asyncio.Task[None] | None = None
+        self._interim_end = 0  # position up to which it has been recognised
         self._speech_item_id = ""
         self._speech_start = 0  # position
         self._detector: TurnDetector | None = None
@@ -103,7 +108,9 @@ class Listening:
                     await self._speech_started(max(position, self._buffer.start))
                 else:
                     self._speech_stopped(position)
-        if not detector.speaking:
+        if detector.speaking:
+            self._recognise_interim()
+        else:
             self._check_idle()
             kept = KEPT_BEFORE_SPEECH_S * self._format.rate + self._position_span(detector.prefix_ms)
             self._buffer.drop_before(self._buffer.end - kept)
@@ -118,6 +125,10 @@ class Listening:
         self._speech_item_id = new_id("item")
         self._speech_start = start
         self._idle_from_ms = None
+        transcription = session.config.input["transcription"]
+        streaming = transcription is not None and transcription["model"] in STREAMING_MODELS
+        self._interim = InterimTranscript() if streaming else None
+        self._interim_end = start
         session.emit(
             "input_audio_buffer.speech_started", item_id=self._speech_item_id, audio_start_ms=self._ms(start)
         )
@@ -201,47 +212,83 @@ class Listening:
             "input_audio_buffer.committed", item_id=item_id, previous_item_id=session.conversation.last_id
         )
         session.add_item(item)
-        self.recognise(item, announce=session.config.input["transcription"])
+        self.recognise(item, session.config.input["transcription"], self._interim)
+        self._interim = None
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def recognise(self, item: Item, announce: dict[str, Any] | None = None) -> None:
+    def _recognise_interim(self) -> None:
+        interim, end = self._interim, self._buffer.end
+        if interim is None or end - self._interim_end < self._position_span(INTERIM_MS):
+            return
+        if self._interim_task is None or self._interim_task.done():  # at most one; a busy machine has fewer
+            self._interim_end = end
+            samples = self._buffer.read(self._speech_start, end)
+            self._interim_task = asyncio.create_task(
+                self._report_interim(interim, self._speech_item_id, samples, self._format.rate)
+            )
+            self._recognitions.add(self._interim_task)
+            self._interim_task.add_done_callback(self._recognitions.discard)
+
+    async def _report_interim(
+        self, interim: InterimTranscript, item_id: str, samples: Int16Array, rate: int
+    ) -> None:
+        try:
+            text = await self._session.models.transcribe(samples, rate)
+        except ModelError:
+            return  # the final recognition will report it
+        delta = interim.push(text)
+        if delta and interim is self._interim:
+            address = {"item_id": item_id, "content_index": 0}
+            self._session.emit(f"{TRANSCRIPTION}.delta", **address, delta=delta)
+
+    def recognise(
+        self,
+        item: Item,
+        announce: dict[str, Any] | None = None,
+        interim: InterimTranscript | None = None,
+    ) -> None:
         """Begin to recognise the speech in *item*; *announce*: report it by this transcription setting."""
         item.heard = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._recognise(item, item.heard, announce))
+        task = asyncio.create_task(
+            self._recognise(item, item.heard, announce, interim or InterimTranscript())
+        )
         self._recognitions.add(task)
         task.add_done_callback(self._recognitions.discard)
 
     async def _recognise(
-        self, item: Item, heard: asyncio.Future[str], announce: dict[str, Any] | None
+        self,
+        item: Item,
+        heard: asyncio.Future[str],
+        announce: dict[str, Any] | None,
+        interim: InterimTranscript,
     ) -> None:
         assert item.audio is not None and item.audio_format is not None
-        seconds = len(item.audio) / item.audio_format.rate
+        session = self._session
+        samples, rate = item.audio, item.audio_format.rate
         address = {"item_id": item.id, "content_index": 0}
-        name = "conversation.item.input_audio_transcription"
+        text, failure = "", ""
         try:
-            text = await self._session.models.transcribe(item.audio, item.audio_format.rate)
+            text = await session.models.transcribe(samples, rate)
         except ModelError as error:
-            self._session.log(str(error))
-            heard.set_result("")
-            if announce is not None:
-                failure = {
-                    "type": "server_error",
-                    "code": "server_error",
-                    "message": str(error),
-                    "param": None,
-                }
-                self._session.emit(f"{name}.failed", **address, error=failure)
-            return
-        if announce is not None:
-            for part in item.fields["content"]:
-                if part["type"] == "input_audio":
-                    part["transcript"] = text
-            for delta in re.findall(r"\s*\S+", text):
-                self._session.emit(f"{name}.delta", **address, delta=delta)
-            usage = transcription_usage(str(announce["model"]), text, seconds)
-            self._session.emit(f"{name}.completed", **address, transcript=text, usage=usage)
+            failure = str(error)
+            session.log(failure)
         heard.set_result(text)
+        if announce is None:
+            return
+        if session.faults.transcription_delay_s:
+            await asyncio.sleep(session.faults.transcription_delay_s)
+        if failure:
+            body = {"type": "server_error", "code": "server_error", "message": failure, "param": None}
+            session.emit(f"{TRANSCRIPTION}.failed", **address, error=body)
+            return
+        for part in item.fields["content"]:
+            if part["type"] == "input_audio":
+                part["transcript"] = text
+        for word in interim.finish(text):
+            session.emit(f"{TRANSCRIPTION}.delta", **address, delta=word)
+        usage = transcription_usage(str(announce["model"]), text, len(samples) / rate)
+        session.emit(f"{TRANSCRIPTION}.completed", **address, transcript=text, usage=usage)
 
     async def close(self) -> None:
         """Abandon recognitions under way."""

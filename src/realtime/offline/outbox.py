@@ -50,6 +50,12 @@ class Outbox:
             self._room.set()
             self._more.set()
 
+    def cut(self) -> None:
+        """Drop the connection without a word, as a network does."""
+        self._frames.clear()
+        self._connection.transport.abort()
+        self.close(1006, "")
+
     async def run(self) -> None:
         """Write until closed from either side."""
         try:

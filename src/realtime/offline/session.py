@@ -13,14 +13,16 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from .beta import BetaDialect
 from .client_events import check_event
 from .config import SESSION_SECONDS, SessionConfig
 from .conversation import Conversation, Item, new_id
+from .faults import CONTROL_EVENT, Faults, FaultyStream
 from .listening import Listening
 from .outbox import Outbox
 from .replies import Replier
@@ -41,6 +43,7 @@ class SessionOptions:
 
     pace: float = 8.0  # audio is sent at most this many times faster than real time; 0: no limit
     seconds: float = SESSION_SECONDS
+    faults: Faults = field(default_factory=Faults)
 
 
 class Session:
@@ -54,6 +57,7 @@ class Session:
         replier: Replier,
         options: SessionOptions,
         log: Callable[[str], None],
+        beta: BetaDialect | None = None,
     ) -> None:
         self.config = config
         self.models = models
@@ -65,6 +69,9 @@ class Session:
         self._others: dict[str, Response] = {}  # out-of-band ones
         self._turn_waits = False  # a spoken turn ended while a response was active
         self._outbox = outbox
+        self._beta = beta
+        self._stream = FaultyStream(options.faults)
+        self._expiry: asyncio.TimerHandle | None = None
         self._voice_is_fixed = False
         self._last_input = (0, 0)  # text and audio tokens of the last response's input
         self._used_tokens = 0
@@ -81,19 +88,30 @@ class Session:
             "response.create": self._create_response,
             "response.cancel": self._cancel_response,
             "output_audio_buffer.clear": self._clear_output,
+            CONTROL_EVENT: self._set_faults,
         }
 
     # --- the connection -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Send session.created."""
+        """Send session.created; from here on the session's time runs."""
         self.emit("session.created", session=self.config.as_dict())
+        if self._beta is not None and self.config.kind == "realtime":
+            conversation = {"id": self.conversation.id, "object": "realtime.conversation"}
+            self.emit("conversation.created", conversation=conversation)
+        self._expire_in(self.options.seconds)
+        if self.faults.session_seconds is not None:
+            self._expire_in(self.faults.session_seconds)
 
     async def handle(self, frame: str | bytes) -> None:
         """Carry out one client frame; whatever is wrong with it becomes an error event."""
         event: Any = None
+        if self.faults.slow_reader_s:
+            await asyncio.sleep(self.faults.slow_reader_s)
         try:
             event = parse_frame(frame)
+            if self._beta is not None:
+                event = self._beta.to_ga(event)
             await self._handlers[check_event(event)](event)
         except RequestError as error:
             self.emit_error(error, event)
@@ -104,14 +122,21 @@ class Session:
 
     async def close(self) -> None:
         """Stop all tasks of the session. The connection is gone or will be."""
+        if self._expiry is not None:
+            self._expiry.cancel()
         for response in [*self._others.values(), *([self.active] if self.active else [])]:
             response.abandon()
         await self.listening.close()
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Queue a server event."""
-        event = {"type": event_type, "event_id": new_id("event"), **fields}
-        self._outbox.put(orjson.dumps(event).decode())
+        events = self._stream.apply({"type": event_type, "event_id": new_id("event"), **fields})
+        if events is None:
+            self._outbox.cut()
+            return
+        for event in events:
+            for spoken in [event] if self._beta is None else self._beta.from_ga(event):
+                self._outbox.put(orjson.dumps(spoken).decode())
 
     def emit_error(self, error: RequestError, event: Any = None) -> None:
         """Queue an error event that answers the client's *event*."""
@@ -121,6 +146,28 @@ class Session:
     async def drain(self) -> None:
         """Wait while the client is slow to read."""
         await self._outbox.drain()
+
+    @property
+    def faults(self) -> Faults:
+        """Faults that are on in this session."""
+        return self._stream.faults
+
+    async def _set_faults(self, event: dict[str, Any]) -> None:
+        faults = Faults.of(event["faults"])
+        self._stream = FaultyStream(faults)
+        if faults.session_seconds is not None:
+            self._expire_in(faults.session_seconds)
+        self._outbox.put(orjson.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}).decode())
+
+    def _expire_in(self, seconds: float) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire, seconds)
+
+    def _expire(self, seconds: float) -> None:
+        message = f"Your session hit the maximum duration of {seconds / 60:g} minutes."
+        self.emit_error(RequestError("session_expired", message))
+        self._outbox.close(1001, message)
 
     @property
     def now_ms(self) -> int:
