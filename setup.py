@@ -29,7 +29,7 @@ else:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]
 
-HEADERS = [f"{NATIVE}/{name}" for name in ("spsc.h", "polyphase.h")]
+HEADERS = [f"{NATIVE}/{name}" for name in ("spsc.h", "polyphase.h", "streams.h")]
 
 
 def extension(name: str, *c_sources: str) -> Extension:

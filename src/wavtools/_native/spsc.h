@@ -54,6 +54,16 @@ static inline void wt_ring_init(wt_ring *ring, void *data, uint64_t capacity, ui
     ring->frame_bytes = frame_bytes;
 }
 
+static inline uint64_t wt_ring_write_pos(wt_ring *ring)
+{
+    return atomic_load_explicit(&ring->write_pos, WT_ACQUIRE);
+}
+
+static inline uint64_t wt_ring_read_pos(wt_ring *ring)
+{
+    return atomic_load_explicit(&ring->read_pos, WT_ACQUIRE);
+}
+
 /* Copies frames [pos, pos + count) out of the ring's memory; the caller guarantees that they are there. */
 static inline void wt_ring_copy_out(const wt_ring *ring, uint64_t pos, void *out, uint64_t count)
 {
@@ -114,6 +124,27 @@ static inline uint64_t wt_ring_clear(wt_ring *ring)
     uint64_t read = atomic_load_explicit(&ring->read_pos, memory_order_relaxed);
     atomic_store_explicit(&ring->read_pos, read + available, WT_RELEASE);
     return available;
+}
+
+/* "This end is in use": tells two threads on one end apart, with or without a GIL. */
+typedef struct wt_flag {
+    atomic_flag taken;
+} wt_flag;
+
+static inline void wt_flag_init(wt_flag *flag)
+{
+    atomic_flag_clear(&flag->taken);
+}
+
+/* True when somebody else has it. */
+static inline int wt_flag_take(wt_flag *flag)
+{
+    return atomic_flag_test_and_set_explicit(&flag->taken, memory_order_acquire);
+}
+
+static inline void wt_flag_drop(wt_flag *flag)
+{
+    atomic_flag_clear_explicit(&flag->taken, memory_order_release);
 }
 
 #endif

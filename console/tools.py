@@ -1,0 +1,119 @@
+"""The two tools the console offers the model: get_weather and set_memory.
+
+What a model asks for is not to be trusted: numbers are checked, the host is fixed, sizes are bounded, and whatever
+goes wrong is an answer for the model ({"error": ...}), never an exception.
+
+Thread: one event loop.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+__all__ = ["GET_WEATHER", "SET_MEMORY", "Memory", "get_weather", "weather_is_offline"]
+
+WEATHER_URL = "https://api.open-meteo.com/v1/forecast"
+WEATHER_SECONDS = 5.0
+WEATHER_MAX_BYTES = 65_536
+
+MEMORY_MAX_KEY_CHARS = 64
+MEMORY_MAX_VALUE_BYTES = 1_024
+MEMORY_MAX_ENTRIES = 100
+MEMORY_MAX_BYTES = 65_536
+
+GET_WEATHER: dict[str, Any] = {
+    "name": "get_weather",
+    "description": "Retrieves the weather for a given lat, lng coordinate pair. Specify a label for the location.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "lat": {"type": "number", "description": "Latitude"},
+            "lng": {"type": "number", "description": "Longitude"},
+            "location": {"type": "string", "description": "Name of the location"},
+        },
+        "required": ["lat", "lng", "location"],
+    },
+}
+
+SET_MEMORY: dict[str, Any] = {
+    "name": "set_memory",
+    "description": "Saves important data about the user into memory.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "key": {
+                "type": "string",
+                "description": "The key of the memory value. Always use lowercase and underscores, no other characters.",
+            },
+            "value": {"type": "string", "description": "Value can be anything represented as a string"},
+        },
+        "required": ["key", "value"],
+    },
+}
+
+
+async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
+    """get_weather of a console that must not leave this machine."""
+    return {"error": "offline", "message": "There is no network in offline mode, so the weather is not known."}
+
+
+async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_: Any) -> dict[str, Any]:
+    """Temperature (degrees Celsius) and wind (km/h) now, from Open-Meteo.
+
+    lat in [-90, 90], lng in [-180, 180]; the location's name is passed back and goes nowhere else. One fixed host over
+    https, no redirects, no proxies from the environment, WEATHER_SECONDS and WEATHER_MAX_BYTES at most.
+    """
+    import httpx  # a second of import time that a console without a weather question does not spend
+
+    for name, value, limit in (("lat", lat, 90), ("lng", lng, 180)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return {"error": "bad_argument", "message": f"{name} must be a number"}
+        if abs(value) > limit:
+            return {"error": "bad_argument", "message": f"{name} is {value}; it must be within {limit} degrees"}
+    query = {"latitude": lat, "longitude": lng, "current": "temperature_2m,wind_speed_10m"}
+    try:
+        async with (
+            httpx.AsyncClient(timeout=WEATHER_SECONDS, follow_redirects=False, trust_env=False) as http,
+            http.stream("GET", WEATHER_URL, params=query) as response,
+        ):
+            response.raise_for_status()
+            body = b""
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > WEATHER_MAX_BYTES:
+                    return {"error": "weather_unavailable", "message": "the weather service sent too much"}
+        current = json.loads(body)["current"]
+        return {
+            "location": str(location)[:100],
+            "temperature_celsius": float(current["temperature_2m"]),
+            "wind_speed_kmh": float(current["wind_speed_10m"]),
+        }
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return {"error": "weather_unavailable", "message": f"the weather service did not answer: {type(error).__name__}"}
+
+
+class Memory:
+    """What the model was asked to remember: text by key, bounded in every direction."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+
+    async def set(self, key: Any = None, value: Any = None, **_: Any) -> dict[str, Any]:
+        """Remember *value* under *key*; an existing key is replaced."""
+        if not isinstance(key, str) or not 1 <= len(key) <= MEMORY_MAX_KEY_CHARS:
+            return _refused(f"key must be text of 1 to {MEMORY_MAX_KEY_CHARS} characters")
+        if not isinstance(value, str) or len(value.encode()) > MEMORY_MAX_VALUE_BYTES:
+            return _refused(f"value must be text of at most {MEMORY_MAX_VALUE_BYTES} bytes")
+        entries = {**self.entries, key: value}
+        if len(entries) > MEMORY_MAX_ENTRIES:
+            return _refused(f"memory holds {MEMORY_MAX_ENTRIES} entries; replace one of them")
+        if sum(len(k.encode()) + len(v.encode()) for k, v in entries.items()) > MEMORY_MAX_BYTES:
+            return _refused(f"memory holds {MEMORY_MAX_BYTES} bytes; shorten or replace an entry")
+        self.entries = entries
+        return {"ok": True}
+
+
+def _refused(message: str) -> dict[str, Any]:
+    return {"error": "refused", "message": message}

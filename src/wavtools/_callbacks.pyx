@@ -1,0 +1,510 @@
+"""The two device callbacks, and the states that they share with the control threads.
+
+miniaudio calls capture_callback and playback_callback on its own thread, through their C addresses. They are compiled
+code from end to end: no GIL, no heap, no lock, no system call, no Python (a test reads the generated C). Everything
+else in this module runs on control threads.
+
+Thread: the functions marked "callback thread" on the device's; the classes on any control thread, under their owner's
+lock where two could meet.
+"""
+
+from libc.stdint cimport int16_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from wavtools.ring cimport (
+    wt_ring_copy_out,
+    wt_ring_init,
+    wt_ring_read,
+    wt_ring_read_pos,
+    wt_ring_writable,
+    wt_ring_write,
+    wt_ring_write_pos,
+)
+
+# Where the fields lie that the callbacks read: the package ships no C header, so _device.py passes the offsets that
+# cffi knows, before any device starts. 0 suits the stand-in that OfflineDevice hands over.
+cdef size_t user_data_offset = 0            # pUserData in ma_device
+cdef size_t notification_device_offset = 0  # pDevice in ma_device_notification
+cdef size_t notification_type_offset = 0    # type in ma_device_notification
+
+
+# --------------------------------------------------------------------------------------------------- callback thread
+
+cdef void capture_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
+    """Move one period from the device into the capture ring.
+
+    Thread:     callback thread; producer end of the ring.
+    Real-time:  no GIL, heap, lock or system call; O(frame_count), two memcpy at most.
+    Writes:     ring.write_pos (release), clock and frames_dropped (relaxed).
+    Short ring: keeps the oldest frames and counts the rest as dropped.
+    Units:      float32 frames of `channels` samples; frame_count differs from call to call.
+    """
+    cdef wt_capture *capture = <wt_capture *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
+    cdef uint64_t taken
+    if capture == NULL:
+        return
+    wt_clock_tick(&capture.clock, frame_count)
+    taken = wt_ring_write(&capture.ring, frames, frame_count)
+    if taken < frame_count:
+        wt_capture_drop(capture, frame_count - taken)
+
+
+cdef void playback_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
+    """Fill one period with what is queued, silence after it, and commit what was consumed.
+
+    The commit is a compare-and-swap on the queue's read position (see streams.h): when an interrupt got there first,
+    the period is rendered anew from the position that the interrupt left, so what it reported is what was played.
+
+    Thread:     callback thread; consumer end of the queue.
+    Real-time:  no GIL, heap, lock or system call; O(frame_count * taps), at most three attempts.
+    Reads:      ring.write_pos (acquire), fade_state (acquire).
+    Writes:     ring.read_pos (compare-and-swap), fade_state, clock and silence (relaxed).
+    Units:      int16 mono frames at the device rate; frame_count differs from call to call.
+    """
+    cdef wt_playback *playback = <wt_playback *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
+    cdef int16_t *out = <int16_t *> output
+    cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
+    cdef size_t faded, done = 0
+    cdef bint committed = False
+    cdef int attempt, fade
+    if playback == NULL:
+        memset(out, 0, frame_count * sizeof(int16_t))
+        return
+    wt_clock_tick(&playback.clock, frame_count)
+    for attempt in range(3):
+        position = wt_ring_read_pos(&playback.ring)
+        origin, phase = playback.origin, playback.phase
+        if position != playback.expected:
+            take_fade(playback, position)
+            origin, phase = position, 0
+        faded = 0
+        fade_pos, fade_phase = playback.fade_pos, playback.fade_phase
+        if wt_fade_state(playback) == WT_FADE_PLAYING:
+            faded = render(playback, playback.fade, playback.fade_origin, playback.fade_length,
+                           &fade_pos, &fade_phase, out, frame_count)
+        end = wt_ring_write_pos(&playback.ring)
+        consumed = position
+        done = faded + render(playback, NULL, origin, end, &consumed, &phase, out + faded, frame_count - faded)
+        committed = (done == faded and consumed == position) or wt_playback_commit(playback, &position, consumed)
+        if committed:
+            break
+    if not committed:  # three interrupts within one period: the next one starts clean
+        memset(out, 0, frame_count * sizeof(int16_t))
+        return
+    playback.fade_pos, playback.fade_phase = fade_pos, fade_phase
+    fade = wt_fade_state(playback)
+    if fade == WT_FADE_KILL or fade == WT_FADE_PLAYING and fade_pos >= playback.fade_length:
+        wt_fade_set(playback, WT_FADE_IDLE)
+    if done < frame_count:
+        memset(out + done, 0, (frame_count - done) * sizeof(int16_t))
+        origin, phase = consumed, 0  # after a silence the filter starts from silence
+        wt_playback_silence(playback, done == 0, frame_count - done)
+    else:
+        wt_playback_silence(playback, False, 0)
+    playback.expected, playback.origin, playback.phase = consumed, origin, phase
+
+
+cdef void notification_callback(const void *notification) noexcept nogil:
+    """Note that the device was stopped, started or rerouted; a control thread looks at the seat now and then.
+
+    Thread: whichever of miniaudio's threads notices. Real-time: as above.
+    """
+    cdef const char *device = (<const char **> (<const char *> notification + notification_device_offset))[0]
+    cdef uint32_t type = (<const uint32_t *> (<const char *> notification + notification_type_offset))[0]
+    wt_seat_notify((<wt_seat **> (device + user_data_offset))[0], type)
+
+
+cdef void take_fade(wt_playback *playback, uint64_t position) noexcept nogil:
+    """Start the fade that the interrupt which left read_pos at *position* has armed, if it armed one."""
+    cdef uint64_t history
+    if wt_fade_state(playback) != WT_FADE_ARMED or playback.fade_to != position:
+        return
+    if playback.fade_cut != playback.expected:  # an earlier interrupt stopped us: the faded audio was never heard
+        wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_IDLE)
+        return
+    playback.fade_pos = playback.fade_head
+    playback.fade_phase = playback.phase
+    # The filter goes on across the cut: samples before this stretch's origin count as silence here too.
+    history = playback.fade_cut - playback.origin
+    playback.fade_origin = playback.fade_head - history if history < playback.fade_head else 0
+    wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_PLAYING)
+
+
+cdef size_t render(
+    wt_playback *playback, const int16_t *flat, uint64_t origin, uint64_t end,
+    uint64_t *position, uint64_t *phase, int16_t *out, size_t count,
+) noexcept nogil:
+    """Render up to *count* device frames of the samples [position, end) and move position and phase past them.
+
+    The samples lie in *flat*, or in the queue's ring where that is NULL. Outside [origin, end) is silence. Returns
+    the frames rendered: fewer than *count* only when `end` was reached.
+    """
+    cdef const wt_bank *bank = playback.bank
+    cdef uint64_t up, down, taps, left, pos, ph, frames, first, last, available
+    cdef size_t done = 0
+    if bank == NULL:
+        available = end - position[0]
+        done = count if count < available else available
+        if flat != NULL:
+            copy_flat(flat + position[0], out, done)
+        else:
+            wt_ring_copy_out(&playback.ring, position[0], out, done)
+        position[0] += done
+        return done
+    up, down, taps = wt_bank_up(bank), wt_bank_down(bank), wt_bank_taps(bank)
+    left = taps // 2 - 1
+    pos, ph = position[0] + phase[0] // up, phase[0] % up
+    while done < count and pos < end:
+        # Frames whose instant lies before `end`: the smallest n with pos + (ph + n * down) / up >= end.
+        frames = ((end - pos) * up - ph + down - 1) // down
+        if frames > count - done:
+            frames = count - done
+        if frames > WT_PLAYBACK_BLOCK:
+            frames = WT_PLAYBACK_BLOCK
+        first = pos
+        last = pos + (ph + (frames - 1) * down) // up + taps // 2
+        fill_window(playback, flat, origin, end, first, left, last)
+        ph = wt_polyphase(bank, playback.window, <uint32_t> ph, playback.block, frames)
+        wt_floats_to_int16(playback.block, out + done, frames)
+        pos += ph // up
+        ph %= up
+        done += frames
+    if pos > end:  # the next frame's instant lies past the end: remember by how much
+        ph += (pos - end) * up
+        pos = end
+    position[0], phase[0] = pos, ph
+    return done
+
+
+cdef void copy_flat(const int16_t *source, int16_t *out, size_t count) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        out[i] = source[i]
+
+
+cdef void fill_window(
+    wt_playback *playback, const int16_t *flat, uint64_t origin, uint64_t end,
+    uint64_t first, uint64_t left, uint64_t last,
+) noexcept nogil:
+    """Put samples first - left .. last as float32 into the window; silence outside [origin, end)."""
+    cdef float *window = playback.window
+    cdef uint64_t start = first - left if first > origin + left else origin
+    cdef uint64_t stop = last + 1 if last + 1 < end else end
+    cdef size_t lead = start + left - first  # samples of silence before `start`
+    cdef size_t total = left + (last - first) + 1
+    cdef size_t i, count = stop - start
+    cdef int16_t *samples = playback.samples
+    memset(window, 0, lead * sizeof(float))
+    if flat != NULL:
+        copy_flat(flat + start, samples, count)
+    else:
+        wt_ring_copy_out(&playback.ring, start, samples, count)
+    for i in range(count):
+        window[lead + i] = samples[i] * <float> (1.0 / 32768.0)
+    memset(window + lead + count, 0, (total - lead - count) * sizeof(float))
+
+
+# --------------------------------------------------------------------------------------------------- control threads
+
+def set_offsets(size_t user_data, size_t notification_device, size_t notification_type):
+    """Tell the callbacks where miniaudio's fields lie; before any device starts."""
+    global user_data_offset, notification_device_offset, notification_type_offset
+    user_data_offset = user_data
+    notification_device_offset = notification_device
+    notification_type_offset = notification_type
+
+
+def capture_callback_address():
+    return <uintptr_t> capture_callback
+
+
+def playback_callback_address():
+    return <uintptr_t> playback_callback
+
+
+def notification_callback_address():
+    return <uintptr_t> notification_callback
+
+
+def now_ns():
+    """The clock of the callbacks' time stamps."""
+    return wt_now_ns()
+
+
+cdef class Seat:
+    """A device's link to the state its callback works on; a device keeps its seat alive as long as it may call."""
+
+    def __cinit__(self):
+        self.seat = <wt_seat *> calloc(1, sizeof(wt_seat))
+        if self.seat == NULL:
+            raise MemoryError("no memory for a device's seat")
+
+    def __dealloc__(self):
+        free(self.seat)
+
+    @property
+    def address(self):
+        """What the device passes to the callback as its user data."""
+        return <uintptr_t> self.seat
+
+    def take(self, state):
+        """Let the callback work on *state* (CaptureState or PlaybackState) from now on."""
+        wt_seat_take(self.seat, <void *> <uintptr_t> state.address)
+
+    def vacate(self):
+        """Let the callback do nothing from now on."""
+        wt_seat_take(self.seat, NULL)
+
+    def take_notified(self):
+        """The notification types since the last call, as a set."""
+        bits = wt_seat_take_notified(self.seat)
+        return {kind for kind in range(8) if bits >> kind & 1}
+
+
+cdef class CaptureState:
+    """The capture ring and its counters. Producer: the callback; consumer: the recorder's delivery thread.
+
+    Positions count device frames since creation; ``captured`` of them were written, ``consumed`` were read.
+    """
+
+    def __cinit__(self, uint64_t capacity_frames, int channels, uint32_t sample_rate):
+        self.channels = channels
+        self.capture = <wt_capture *> calloc(1, sizeof(wt_capture))
+        self.data = calloc(capacity_frames, channels * sizeof(float))
+        if self.capture == NULL or self.data == NULL:
+            raise MemoryError(f"no memory for a capture ring of {capacity_frames} frames")
+        wt_ring_init(&self.capture.ring, self.data, capacity_frames, 0, channels * sizeof(float))
+        wt_clock_init(&self.capture.clock, sample_rate)
+        self.capture.channels = channels
+
+    def __dealloc__(self):
+        free(self.capture)
+        free(self.data)
+
+    @property
+    def address(self):
+        """What a Seat holds."""
+        return <uintptr_t> self.capture
+
+    @property
+    def captured(self):
+        """Position of the next frame that the device will write: all before it were captured by now."""
+        return wt_ring_write_pos(&self.capture.ring)
+
+    @property
+    def consumed(self):
+        return wt_ring_read_pos(&self.capture.ring)
+
+    @property
+    def writable(self):
+        return wt_ring_writable(&self.capture.ring)
+
+    @property
+    def dropped(self):
+        return wt_capture_dropped(self.capture)
+
+    @property
+    def callbacks(self):
+        return wt_clock_callbacks(&self.capture.clock)
+
+    @property
+    def last_callback_ns(self):
+        """When the last callback began, by now_ns(); 0 before the first."""
+        return wt_clock_last_ns(&self.capture.clock)
+
+    @property
+    def worst_lateness_seconds(self):
+        return wt_clock_worst_lateness_ns(&self.capture.clock) * 1e-9
+
+    def read(self, float[:, ::1] out not None):
+        """Take as many frames as *out* (frames, channels) holds; returns how many there were. Consumer only."""
+        if out.shape[0] == 0:
+            return 0
+        if out.shape[1] != self.channels:
+            raise ValueError(f"out has {out.shape[1]} channels, the ring has {self.channels}")
+        return wt_ring_read(&self.capture.ring, &out[0, 0], out.shape[0])
+
+    def run_callback(self, const float[:, ::1] frames not None):
+        """Call the capture callback with *frames*, as a device would. No device may be running on this state."""
+        cdef StandIn device = StandIn(self)
+        if frames.shape[0]:
+            if frames.shape[1] != self.channels:
+                raise ValueError(f"frames have {frames.shape[1]} channels, the ring has {self.channels}")
+            capture_callback(device.memory, NULL, &frames[0, 0], <uint32_t> frames.shape[0])
+
+
+cdef class PlaybackState:
+    """The playback queue (int16 mono at the session rate), its commit word and its counters.
+
+    Positions count queued samples since creation: [0, consumed) was played or dropped, [consumed, queued) waits.
+    One control thread at a time may call (the player's lock sees to it); the callback is the other side.
+    """
+
+    # Samples behind the play position that stay readable: one window of the spectrum.
+    KEEP = 32768
+
+    def __cinit__(self, uint64_t capacity, uint32_t session_rate, uint64_t fade_capacity):
+        self.capacity = capacity
+        self.playback = <wt_playback *> calloc(1, sizeof(wt_playback))
+        self.data = calloc(capacity + PlaybackState.KEEP, sizeof(int16_t))
+        if self.playback == NULL or self.data == NULL:
+            raise MemoryError(f"no memory for a playback queue of {capacity} samples")
+        wt_ring_init(&self.playback.ring, self.data, capacity + PlaybackState.KEEP, PlaybackState.KEEP, sizeof(int16_t))
+        wt_clock_init(&self.playback.clock, session_rate)
+        self.playback.fade_capacity = fade_capacity
+
+    def __dealloc__(self):
+        if self.playback != NULL:
+            free(self.playback.fade)
+            free(self.playback.window)
+            free(self.playback.block)
+            free(self.playback.samples)
+        free(self.playback)
+        free(self.data)
+        wt_bank_free(self.bank)
+
+    def set_rates(self, uint32_t session_rate, uint32_t device_rate):
+        """Prepare for a device rate; before the device starts. Resampling quality is "high"."""
+        cdef uint64_t window = 0
+        cdef uint64_t head = 0
+        if session_rate != device_rate:
+            self.bank = wt_bank_new(session_rate, device_rate, WT_HIGH)
+            if self.bank == NULL:
+                raise MemoryError(f"no memory for a filter from {session_rate} to {device_rate} Hz")
+            head = wt_bank_taps(self.bank) // 2 - 1
+            window = wt_bank_taps(self.bank) + 2
+            window += <uint64_t> WT_PLAYBACK_BLOCK * wt_bank_down(self.bank) // wt_bank_up(self.bank)
+            self.playback.window = <float *> calloc(window, sizeof(float))
+            self.playback.samples = <int16_t *> calloc(window, sizeof(int16_t))
+            self.playback.block = <float *> calloc(WT_PLAYBACK_BLOCK, sizeof(float))
+        self.playback.fade_head = head
+        self.playback.fade = <int16_t *> calloc(head + self.playback.fade_capacity + 1, sizeof(int16_t))
+        self.playback.bank = self.bank
+        wt_clock_init(&self.playback.clock, device_rate)
+
+    @property
+    def address(self):
+        """What a Seat holds."""
+        return <uintptr_t> self.playback
+
+    @property
+    def queued(self):
+        """Position after the last sample queued."""
+        return wt_ring_write_pos(&self.playback.ring)
+
+    @property
+    def consumed(self):
+        """Position after the last sample handed to the device (or dropped)."""
+        return wt_ring_read_pos(&self.playback.ring)
+
+    @property
+    def idle(self):
+        """Nothing waits and no fade is running."""
+        return self.consumed == self.queued and wt_fade_state(self.playback) == WT_FADE_IDLE
+
+    @property
+    def silence(self):
+        """Device frames of silence since the last one of audio; 0 while audio is playing."""
+        return wt_playback_silent_frames(self.playback)
+
+    @property
+    def callbacks(self):
+        return wt_clock_callbacks(&self.playback.clock)
+
+    @property
+    def last_callback_ns(self):
+        """When the last callback began, by now_ns(); 0 before the first."""
+        return wt_clock_last_ns(&self.playback.clock)
+
+    @property
+    def worst_lateness_seconds(self):
+        return wt_clock_worst_lateness_ns(&self.playback.clock) * 1e-9
+
+    def write(self, const int16_t[::1] samples not None):
+        """Queue all of *samples* or nothing; returns whether there was room."""
+        if samples.shape[0] == 0:
+            return True
+        if wt_ring_writable(&self.playback.ring) < <uint64_t> samples.shape[0]:
+            return False
+        wt_ring_write(&self.playback.ring, &samples[0], samples.shape[0])
+        return True
+
+    def interrupt(self, uint64_t fade_samples):
+        """Drop all that waits; returns (position of the cut, position after the last sample dropped).
+
+        Never waits: each turn of the loop means that the device consumed a period meanwhile.
+        """
+        cdef wt_playback *playback = self.playback
+        cdef uint64_t end = wt_ring_write_pos(&playback.ring)
+        cdef uint64_t cut = wt_ring_read_pos(&playback.ring)
+        cdef bint armed
+        if not wt_fade_move(playback, WT_FADE_PLAYING, WT_FADE_KILL):
+            wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_KILL)
+        while True:
+            armed = fade_samples > 0 and cut < end and self._arm_fade(cut, end, fade_samples)
+            if wt_playback_commit(playback, &cut, end):
+                return cut, end
+            if armed:
+                wt_fade_set(playback, WT_FADE_IDLE)
+
+    cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count):
+        """Put the ramped samples after the cut, and the filter's history before it, into the fade slot."""
+        cdef wt_playback *playback = self.playback
+        cdef uint64_t head = playback.fade_head
+        cdef uint64_t history = head if cut > head else cut
+        cdef uint64_t i
+        if wt_fade_state(playback) != WT_FADE_IDLE:  # an earlier fade still runs: this cut is a hard one
+            return False
+        count = min(count, end - cut, playback.fade_capacity)
+        wt_ring_copy_out(&playback.ring, cut - history, playback.fade + head - history, history)
+        wt_ring_copy_out(&playback.ring, cut, playback.fade + head, count)
+        for i in range(count):
+            playback.fade[head + i] = <int16_t> (
+                playback.fade[head + i] * <int64_t> (count - i) // <int64_t> (count + 1))
+        playback.fade_length = head + count
+        playback.fade_cut, playback.fade_to = cut, end
+        wt_fade_set(playback, WT_FADE_ARMED)
+        return True
+
+    def history(self, int16_t[::1] out not None):
+        """Copy the samples that end at the play position into *out* (at most KEEP, zeros before the first).
+
+        Returns the position that they end at.
+        """
+        cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
+        cdef uint64_t count = out.shape[0]
+        if count > <uint64_t> PlaybackState.KEEP:
+            raise ValueError(f"{count} samples asked for, {PlaybackState.KEEP} are kept")
+        if count == 0:
+            return position
+        if count > position:
+            memset(&out[0], 0, (count - position) * sizeof(int16_t))
+            wt_ring_copy_out(&self.playback.ring, 0, &out[count - position], position)
+        else:
+            wt_ring_copy_out(&self.playback.ring, position - count, &out[0], count)
+        return position
+
+    def run_callback(self, int16_t[::1] out not None):
+        """Call the playback callback for *out*, as a device would. No device may be running on this state."""
+        cdef StandIn device = StandIn(self)
+        if out.shape[0]:
+            playback_callback(device.memory, &out[0], NULL, <uint32_t> out.shape[0])
+
+
+cdef class StandIn:
+    """As much of an ma_device as the callbacks look at: its user data pointer, where they expect it."""
+
+    cdef char *memory
+    cdef Seat seat
+
+    def __cinit__(self, state):
+        self.memory = <char *> calloc(1, user_data_offset + sizeof(void *))
+        if self.memory == NULL:
+            raise MemoryError("no memory for a stand-in device")
+        self.seat = Seat()
+        self.seat.take(state)
+        (<wt_seat **> (self.memory + user_data_offset))[0] = self.seat.seat
+
+    def __dealloc__(self):
+        free(self.memory)

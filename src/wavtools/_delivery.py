@@ -1,0 +1,229 @@
+"""Delivery: the thread that takes captured frames off the ring and turns them into session audio.
+
+It is the ring's consumer from begin() to end(), also while nothing is recorded: what to keep is decided by capture
+position, not by when this thread happens to run. Recording is a list of intervals [start, stop) of positions, and so
+record(), pause() and clear() are exact to the frame.
+
+Thread: its own ("wavtools-delivery"), which also runs the user's callback; the methods marked so, control threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wavtools._callbacks import CaptureState
+from wavtools.resample import Resampler
+
+__all__ = ["Delivery"]
+
+POLL_SECONDS = 0.01
+BLOCKS_PER_SECOND = 20  # frames taken off the ring at a time: 50 ms
+
+_log = logging.getLogger("wavtools")
+
+Samples = NDArray[np.int16]
+
+
+@dataclasses.dataclass
+class Interval:
+    """Captured frames [start, stop) that are recorded; stop is None while recording."""
+
+    start: int
+    stop: int | None
+    chunk_size: int
+    emit: Callable[[Samples, Samples], None]
+    done: threading.Event = dataclasses.field(default_factory=threading.Event)
+    produced: int = 0  # session frames stored so far
+    skip: int = 0  # session frames still to come that were captured before a clear()
+
+
+class Delivery:
+    """Consumer of one capture ring.
+
+    ``store(raw)`` gets all recorded audio, (frames, channels) int16 at the session rate, with our lock held;
+    ``watch(mono)`` all captured audio as float32 at the session rate, recorded or not (for the live spectrum). An
+    interval's ``emit(mono, raw)`` gets its chunks.
+    """
+
+    def __init__(
+        self,
+        state: CaptureState,
+        device_rate: int,
+        session_rate: int,
+        store: Callable[[Samples], None],
+        watch: Callable[[NDArray[np.float32]], None],
+    ) -> None:
+        self._state = state
+        self._device_rate = device_rate
+        self._session_rate = session_rate
+        self._store = store
+        self._watch = watch
+        self._resampler = (
+            None
+            if device_rate == session_rate
+            else Resampler(device_rate, session_rate, channels=state.channels)
+        )
+        self._watch_resampler = None if self._resampler is None else Resampler(device_rate, session_rate, 1, "fast")
+        self._block = np.empty((max(1, device_rate // BLOCKS_PER_SECOND), state.channels), np.float32)
+        self._pending: list[Samples] = []
+        self._pending_frames = 0
+        self._intervals: deque[Interval] = deque()
+        self._lock = threading.Lock()  # guards the intervals and the order of storing; taken before the recorder's
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
+        self._thread.start()
+
+    # ---- control threads
+
+    @property
+    def is_current_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def record(self, chunk_size: int, emit: Callable[[Samples, Samples], None]) -> None:
+        """Record from the next frame captured on."""
+        with self._lock:
+            self._intervals.append(Interval(self._state.captured, None, chunk_size, emit))
+
+    def pause(self) -> threading.Event:
+        """Record nothing captured after this moment; the event tells when all before it was delivered."""
+        with self._lock:
+            interval = self._intervals[-1]
+            interval.stop = self._state.captured
+        self._wake.set()
+        return interval.done
+
+    def clear_store(self, clear: Callable[[], None]) -> None:
+        """Call *clear*, and keep out of the store what was captured before this moment but is not stored yet."""
+        with self._lock:
+            position = self._state.captured
+            for interval in self._intervals:
+                until = position if interval.stop is None else min(position, interval.stop)
+                interval.skip = self._session_frames(max(0, until - interval.start)) - interval.produced
+            clear()
+
+    def finished(self) -> None:
+        """Wait until every paused interval was delivered."""
+        with self._lock:
+            waiting = [interval.done for interval in self._intervals]
+        for done in waiting:
+            done.wait()
+
+    def close(self) -> None:
+        """End the thread. What is not delivered by then is not delivered at all."""
+        self._closing = True
+        self._wake.set()
+        if not self.is_current_thread:
+            self._thread.join()
+
+    def drain(self) -> None:
+        """From inside a callback: deliver what is pending now instead of waiting for ourselves. Delivery thread."""
+        while self._intervals:
+            self._pump()
+
+    # ---- delivery thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._wake.wait(POLL_SECONDS)
+                self._wake.clear()
+                while not self._closing and self._pump():
+                    pass
+        finally:  # whatever ended us, nobody waits for us for ever
+            with self._lock:
+                for interval in self._intervals:
+                    interval.done.set()
+
+    def _pump(self) -> bool:
+        """Move one block on; False when there was nothing to do."""
+        position = self._state.consumed
+        with self._lock:
+            # Read with the lock held: an interval that is added later starts at or after it.
+            limit = self._state.captured
+            interval = self._intervals[0] if self._intervals else None
+            recording = interval is not None and position >= interval.start
+            if interval is not None:
+                if not recording:
+                    limit = min(limit, interval.start)
+                elif interval.stop is not None:
+                    limit = min(limit, interval.stop)
+        count = self._state.read(self._block[: min(limit - position, len(self._block))])
+        if count:
+            frames = self._block[:count]
+            mono = frames.mean(axis=1, dtype=np.float32) if frames.shape[1] > 1 else frames[:, 0].copy()
+            self._watch(mono if self._watch_resampler is None else self._watch_resampler.process(mono))
+            if recording and interval is not None:
+                self._take(interval, frames)
+        if recording and interval is not None and interval.stop == position + count:
+            self._finish(interval)
+            return True
+        return count > 0
+
+    def _take(self, interval: Interval, frames: NDArray[np.float32]) -> None:
+        if self._resampler is not None:
+            frames = self._resampler.process(frames)
+        self._append(interval, frames)
+        self._emit(interval, interval.chunk_size)
+
+    def _finish(self, interval: Interval) -> None:
+        """Deliver the filter's tail and the last partial chunk of an interval that was paused."""
+        with self._lock:
+            if not self._intervals or self._intervals[0] is not interval:
+                return  # drain() inside the last callback was here first
+            self._intervals.popleft()
+        if self._resampler is not None:
+            self._append(interval, self._resampler.flush())
+            self._resampler.reset()
+        self._emit(interval, interval.chunk_size)
+        self._emit(interval, 1)
+        interval.done.set()
+
+    def _append(self, interval: Interval, frames: NDArray[np.float32]) -> None:
+        raw = _to_int16(frames.reshape(-1, self._state.channels))
+        with self._lock:
+            interval.produced += len(raw)
+            skip = min(interval.skip, len(raw))
+            interval.skip -= skip
+            self._store(raw[skip:])
+        self._pending.append(raw)
+        self._pending_frames += len(raw)
+
+    def _emit(self, interval: Interval, at_least: int) -> None:
+        """Hand over full chunks, and with at_least=1 the rest. The user's code runs here: it may call us again."""
+        while self._pending_frames >= at_least:
+            pending = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
+            raw, rest = pending[: interval.chunk_size], pending[interval.chunk_size :]
+            self._pending = [rest]
+            self._pending_frames = len(rest)
+            channels = raw.shape[1]
+            mono = raw[:, 0] if channels == 1 else _mono(raw)
+            try:
+                interval.emit(np.ascontiguousarray(mono), raw[:, 0] if channels == 1 else raw)
+            except Exception:
+                _log.exception("the recorder's callback raised; recording goes on")
+
+    def _session_frames(self, device_frames: int) -> int:
+        """Frames that the resampler makes of device_frames from a fresh start: ceil(n * out / in)."""
+        return -(-device_frames * self._session_rate // self._device_rate)
+
+
+def _to_int16(frames: NDArray[np.float32]) -> Samples:
+    """Nearest int16 of full scale 32768, so int16 from a device comes through bit for bit. NaN gives 0."""
+    scaled = np.rint(np.nan_to_num(frames) * np.float32(32768))
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+def _mono(raw: Samples) -> Samples:
+    """Arithmetic mean of the channels, rounded half to even."""
+    return np.rint(raw.mean(axis=1)).astype(np.int16)

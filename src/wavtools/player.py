@@ -1,0 +1,303 @@
+"""WavStreamPlayer: queue PCM16 by track, play it at once, and know to the sample what was played.
+
+The queue is a lock-free ring that the device thread drains (see _callbacks.pyx); this module is its other end. What
+arrives belongs in the ring at once, so that audio goes on however long Python is away.
+
+Thread: any; calls of several threads are taken one after another. None waits for the device thread except
+wait_until_idle(), and connect()/disconnect(), which open and close the device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wavtools._callbacks import PlaybackState
+from wavtools._samples import as_int16
+from wavtools._tracks import TrackOffset, Tracks
+from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
+from wavtools.errors import QueueFullError, StateError
+from wavtools.spectrum import Analyser
+
+if TYPE_CHECKING:
+    from wavtools._device import Device, DeviceInfo
+    from wavtools.offline_device import OfflineDevice
+
+__all__ = ["PlayerStats", "WavStreamPlayer"]
+
+QUEUE_SECONDS = 600  # an answer is at most 4096 tokens of 50 ms; it arrives faster than it is played
+MAX_FADE_MS = 1000
+FFT_SIZE = 8192
+SMOOTHING = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class PlayerStats:
+    """Counters since connect(). ``frames_played`` are samples at the session rate handed to the device.
+
+    ``underruns``: times that a track had run dry when more of it arrived. ``worst_lateness_seconds``: most that a
+    callback came late. ``realtime_priority``: whether the device thread has it, None where that cannot be seen.
+    ``latency_seconds``: what the device may hold.
+    """
+
+    frames_played: int
+    underruns: int
+    callbacks: int
+    worst_lateness_seconds: float
+    realtime_priority: bool | None
+    latency_seconds: float
+
+
+class WavStreamPlayer:
+    """Stream player for PCM16 mono audio.
+
+    Parameters
+    ----------
+    sample_rate : int, 8000..192000 Hz
+        Rate of the audio that is queued; the device runs at its own.
+    device : None, str or OfflineDevice, optional
+        The default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or an
+        OfflineDevice.
+
+    Raises
+    ------
+    ValueError   sample_rate out of range
+    """
+
+    def __init__(self, sample_rate: int = 24_000, *, device: str | OfflineDevice | None = None) -> None:
+        if not 8_000 <= sample_rate <= 192_000:
+            raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools plays 8000 to 192000 Hz")
+        self.sample_rate = sample_rate
+        self._device_spec = device
+        self._lock = threading.Lock()
+        self._device: Device | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._state = PlaybackState(
+            QUEUE_SECONDS * self.sample_rate, self.sample_rate, MAX_FADE_MS * self.sample_rate // 1000
+        )
+        self._tracks = Tracks()
+        self._underruns = 0
+        self._dropped_samples = 0
+        self._silent_until = 0  # queue position before which nothing is shown in the spectrum: it was cut away
+        self._analyser = Analyser(FFT_SIZE, SMOOTHING)
+        self._analysed = -1
+        self._spectrum: NDArray[np.float32] | None = None
+
+    def __repr__(self) -> str:
+        state = "connected" if self._device else "not connected"
+        return f"WavStreamPlayer(sample_rate={self.sample_rate}, device={self._device_spec!r}), {state}"
+
+    def __enter__(self) -> WavStreamPlayer:
+        self.connect()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.disconnect()
+
+    @staticmethod
+    def list_devices() -> list[DeviceInfo]:
+        """Output devices, the default one first. Raises DeviceError when no audio system answers."""
+        from wavtools._device import list_devices
+
+        return list_devices("playback")
+
+    def connect(self) -> bool:
+        """Open the output and start it; tracks and counters begin anew.
+
+        Raises
+        ------
+        StateError    already connected
+        DeviceError   the device cannot be opened; the message says which, and what to try
+        """
+        from wavtools._device import open_playback
+
+        with self._lock:
+            if self._device is not None:
+                raise StateError("already connected; call .disconnect() first")
+            self._reset()
+            device = open_playback(self._device_spec, self._state, self.sample_rate)
+            try:
+                device.start()
+            except BaseException:
+                device.close()
+                raise
+            self._device = device
+        return True
+
+    def disconnect(self) -> None:
+        """Close the output; what is queued is dropped. Closing twice is fine."""
+        with self._lock:
+            device, self._device = self._device, None
+            if device is not None:
+                self._interrupt(0)
+                device.close()
+
+    def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
+        """Queue audio for a track; it plays at once, after what is queued already.
+
+        Every sample is played. Running dry loses nothing and resets nothing: playback goes on when more arrives.
+
+        Parameters
+        ----------
+        pcm : int16 buffer, mono, at the session rate
+            bytes, bytearray, memoryview, array('h') or a NumPy array; copied before the call returns.
+        track_id : str
+            The API's item id, usually.
+
+        Returns
+        -------
+        int16 array of the samples, or None for a track that was interrupted: its audio is ignored.
+
+        Raises
+        ------
+        StateError       not connected
+        TypeError        not int16, or track_id not a string
+        ValueError       odd number of bytes
+        QueueFullError   no room for all of it; nothing was queued
+
+        Thread: any. Never waits for the device.
+        """
+        if not isinstance(track_id, str):
+            raise TypeError(f"track_id must be a string, not {type(track_id).__name__}")
+        samples = as_int16(pcm, "pcm")
+        with self._lock:
+            self._require_connected()
+            if self._tracks.is_interrupted(track_id):
+                return None
+            start = self._state.queued
+            dry = self._state.consumed == start and self._state.silence > 0
+            if not self._state.write(samples):
+                raise QueueFullError(
+                    f"{len(samples)} samples do not fit: {start - self._state.consumed} of "
+                    f"{self._state.capacity} are queued; wait for playback, or call .interrupt()"
+                )
+            if dry and len(samples) and self._tracks.last_queued() == track_id:
+                self._underruns += 1
+            self._tracks.queue(track_id, start, len(samples))
+        return samples
+
+    def interrupt(self, fade_ms: float = 0) -> TrackOffset | None:
+        """Stop now and drop all that is queued.
+
+        Later audio of every track that it stopped or dropped is ignored; other tracks play as ever.
+
+        Parameters
+        ----------
+        fade_ms : float, 0..1000 ms
+            Fade out instead of cutting hard. ``offset`` is then where the cut was asked for; the fading samples come
+            after it.
+
+        Returns
+        -------
+        TrackOffset of the audible track: the one last heard; before the first sample, the first queued, with offset
+        0. None when nothing was ever queued.
+
+        Raises
+        ------
+        ValueError   fade_ms out of range
+
+        Thread: any. Never waits for the device thread: whoever swaps the play position first, wins.
+        """
+        if not 0 <= fade_ms <= MAX_FADE_MS:
+            raise ValueError(f"fade_ms is {fade_ms}; a fade lasts 0 to {MAX_FADE_MS} ms")
+        with self._lock:
+            return self._interrupt(int(fade_ms * self.sample_rate / 1000))
+
+    def _interrupt(self, fade_samples: int) -> TrackOffset | None:
+        cut, end = self._state.interrupt(fade_samples)
+        heard = self._tracks.heard(cut)
+        dropped = self._tracks.interrupt(cut)
+        self._dropped_samples += end - cut
+        self._silent_until = end
+        return self._receipt(heard, dropped)
+
+    def get_track_sample_offset(self) -> TrackOffset | None:
+        """The receipt that interrupt() would give, without stopping anything."""
+        with self._lock:
+            return self._receipt(self._tracks.heard(self._state.consumed), {})
+
+    def _receipt(self, heard: tuple[str, int, int] | None, dropped: dict[str, int]) -> TrackOffset | None:
+        if heard is None:
+            return None
+        track_id, offset, queued = heard
+        return TrackOffset(
+            track_id=track_id,
+            offset=offset,
+            current_time=offset / self.sample_rate,
+            queued=queued,
+            latency=self._device.latency_seconds if self._device else 0.0,
+            dropped=dropped,
+        )
+
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        """Wait until all queued audio has left the callback; False when *timeout* seconds passed first."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._lock:
+                if self._device is None or self._state.idle:
+                    return True
+                left = (self._state.queued - self._state.consumed) / self.sample_rate
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return False
+            pause = min(max(left, 0.002), 0.05)
+            time.sleep(pause if deadline is None else min(pause, deadline - now))
+
+    def get_frequencies(
+        self,
+        analysis_type: AnalysisType = "frequency",
+        min_decibels: float = -100,
+        max_decibels: float = -30,
+    ) -> Frequencies:
+        """Spectrum of what is being played, smoothed from call to call as a browser's analyser does.
+
+        Raises
+        ------
+        StateError   not connected
+        """
+        with self._lock:
+            self._require_connected()
+            window, moment = self._recent()
+            if self._spectrum is None or self._analysed != moment:
+                self._analysed = moment
+                self._analyser.push(window)
+                self._spectrum = self._analyser.float_frequency_data()
+            spectrum = self._spectrum
+        return AudioAnalysis.get_frequencies(
+            spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
+        )
+
+    def _recent(self) -> tuple[NDArray[np.int16], int]:
+        """The last FFT_SIZE samples that the device got, silence included, and a number for that moment."""
+        assert self._device is not None
+        silence = self._state.silence * self.sample_rate // self._device.sample_rate
+        recent = np.zeros(FFT_SIZE, np.int16)
+        shown = max(0, FFT_SIZE - silence)
+        position = self._state.history(recent[:shown])
+        cut_away = shown - min(shown, max(0, position - self._silent_until))
+        recent[:cut_away] = 0
+        return recent, position + silence
+
+    @property
+    def stats(self) -> PlayerStats:
+        """Counters since connect(); they stay readable after disconnect()."""
+        with self._lock:
+            return PlayerStats(
+                frames_played=self._state.consumed - self._dropped_samples,
+                underruns=self._underruns,
+                callbacks=self._state.callbacks,
+                worst_lateness_seconds=self._state.worst_lateness_seconds,
+                realtime_priority=self._device.realtime_priority if self._device else None,
+                latency_seconds=self._device.latency_seconds if self._device else 0.0,
+            )
+
+    def _require_connected(self) -> None:
+        if self._device is None:
+            raise StateError("not connected; call .connect() first")

@@ -1,0 +1,93 @@
+"""A real PulseAudio server for one test: its own runtime folder, null sinks as speaker and as microphone.
+
+What is played into the sink "room" can be recorded from "room.monitor": that is the microphone. What the program
+plays goes to the sink "speaker", whose monitor tells what came out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from conftest import require_program
+
+MODULES = """
+load-module module-native-protocol-unix
+load-module module-null-sink sink_name=speaker norewinds=1 rate={rate} channels=1 format=s16le
+load-module module-null-sink sink_name=room norewinds=1 rate={rate} channels=1 format=s16le
+set-default-sink speaker
+set-default-source room.monitor
+"""
+
+
+class AudioServer:
+    """A running server; ``env`` points client programs at it (and at no other)."""
+
+    def __init__(self, folder: Path, rate: int = 48_000) -> None:
+        self._pulseaudio = require_program("pulseaudio", "pulseaudio")
+        require_program("pactl", "pulseaudio-utils")
+        self.folder = folder
+        self._script = folder / "modules.pa"
+        self._script.write_text(MODULES.format(rate=rate))
+        self.env = {
+            **os.environ,
+            "PULSE_RUNTIME_PATH": str(folder / "pulse"),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_SERVER": f"unix:{folder / 'pulse' / 'native'}",
+            "HOME": str(folder),
+        }
+        self.start()
+
+    def start(self) -> None:
+        (self.folder / "pulse").mkdir(mode=0o700, exist_ok=True)
+        command = [self._pulseaudio, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+        command += ["--disable-shm=yes", f"--file={self._script}"]
+        log = (self.folder / "server.log").open("wb")
+        self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        log.close()
+        deadline = time.monotonic() + 15
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PulseAudio did not start: {(self.folder / 'server.log').read_text()[-500:]}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        listed = subprocess.run(
+            ["pactl", "list", "short", "sinks"], env=self.env, capture_output=True, text=True
+        )
+        return "room" in listed.stdout
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a Python program against this server; its own process, because libpulse reads its environment once."""
+        return run_python(code, *arguments, env=self.env, timeout=timeout)
+
+
+def run_python(
+    code: str, *arguments: object, env: dict[str, str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def no_server_environment(folder: Path) -> dict[str, str]:
+    """An environment in which no audio server can be found."""
+    return {
+        **os.environ,
+        "HOME": str(folder),
+        "XDG_RUNTIME_DIR": str(folder),
+        "PULSE_RUNTIME_PATH": str(folder / "pulse"),
+        "PULSE_SERVER": f"unix:{folder / 'nobody'}",
+    }

@@ -1,0 +1,179 @@
+"""Real devices: everything here runs against a private PulseAudio server with null sinks."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio_server import AudioServer, no_server_environment, run_python
+
+pytestmark = pytest.mark.audio
+
+
+def record_monitor(server: AudioServer, sink: str, path: Path, rate: int) -> subprocess.Popen[bytes]:
+    command = ["parec", f"--device={sink}.monitor", "--format=s16le", f"--rate={rate}", "--channels=1"]
+    with path.open("wb") as out:
+        return subprocess.Popen([*command, "--latency-msec=20"], env=server.env, stdout=out)
+
+
+def test_devices_are_listed_with_ids_names_rates_and_the_default_first(audio_server):
+    result = audio_server.python("""
+        import wavtools
+        for d in wavtools.WavStreamPlayer.list_devices() + wavtools.WavRecorder.list_devices():
+            print(d.id, d.default, *d.sample_rates, *d.channels)
+    """)
+    assert result.stdout.splitlines() == [
+        "speaker True 48000 1",
+        "room False 48000 1",
+        "room.monitor True 48000 1",
+        "speaker.monitor False 48000 1",
+    ], result.stderr
+
+
+def test_every_int16_sample_reaches_the_speaker_once_and_bit_for_bit(audio_server, tmp_path):
+    """Silence may come between (the server's own gaps), but the samples are all there, in order, unchanged."""
+    heard = tmp_path / "heard.raw"
+    recording = record_monitor(audio_server, "speaker", heard, 48_000)
+    result = audio_server.python("""
+        import time, numpy as np, wavtools
+        pcm = np.concatenate([np.arange(1, 32768), np.arange(-32768, 0)]).astype(np.int16)
+        player = wavtools.WavStreamPlayer(48_000)
+        player.connect()
+        player.add_16bit_pcm(pcm, "ramp")
+        player.wait_until_idle()
+        time.sleep(0.5)
+        print(player.get_track_sample_offset().offset, player.stats.frames_played)
+    """)
+    recording.terminate()
+    recording.wait()
+    assert result.stdout.split() == ["65535", "65535"], result.stderr
+    got = np.fromfile(heard, np.int16)
+    np.testing.assert_array_equal(
+        got[got != 0], np.concatenate([np.arange(1, 32768), np.arange(-32768, 0)]).astype(np.int16)
+    )
+
+
+def test_every_sample_of_the_microphone_is_recorded_once_and_bit_for_bit(audio_server, tmp_path):
+    spoken = np.concatenate([np.arange(1, 32768), np.arange(-32768, 0)]).astype(np.int16)
+    (tmp_path / "spoken.raw").write_bytes(spoken.tobytes())
+    result = audio_server.python(
+        """
+        import subprocess, sys, numpy as np, wavtools
+        recorder = wavtools.WavRecorder(48_000)
+        recorder.begin()
+        recorder.record()
+        play = ["pacat", "--device=room", "--format=s16le", "--rate=48000", "--channels=1", "--raw", sys.argv[1]]
+        subprocess.run(play, check=True)
+        wav = recorder.end()
+        assert recorder.stats.frames_dropped == 0
+        wav.pcm.tofile(sys.argv[2])
+        """,
+        tmp_path / "spoken.raw",
+        tmp_path / "recorded.raw",
+    )
+    assert result.returncode == 0, result.stderr
+    got = np.fromfile(tmp_path / "recorded.raw", np.int16)
+    np.testing.assert_array_equal(got[got != 0], spoken)
+
+
+def test_an_interrupts_offset_is_what_the_monitor_recorded(audio_server, tmp_path):
+    """Twenty interrupts at random moments: what came out of the speaker is the sum of the receipts, to the sample."""
+    heard = tmp_path / "heard.raw"
+    recording = record_monitor(audio_server, "speaker", heard, 48_000)
+    result = audio_server.python("""
+        import random, time, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(48_000)
+        player.connect()
+        for i in range(20):
+            player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16), f"t{i}")
+            time.sleep(random.uniform(0.05, 0.25))
+            print(player.interrupt().offset)
+            time.sleep(0.12)
+        time.sleep(0.5)
+    """)
+    recording.terminate()
+    recording.wait()
+    offsets = [int(line) for line in result.stdout.split()]
+    assert len(offsets) == 20, result.stderr
+    got = np.fromfile(heard, np.int16)
+    got = got[got != 0]
+    expected = [np.arange(1, offset + 1, dtype=np.int16) for offset in offsets]
+    np.testing.assert_array_equal(got, np.concatenate(expected))
+
+
+@pytest.mark.parametrize("wanted", ["speaker", "Null"])
+def test_a_device_is_chosen_by_id_and_an_ambiguous_name_is_refused(audio_server, wanted):
+    result = audio_server.python(
+        """
+        import sys, wavtools
+        try:
+            with wavtools.WavStreamPlayer(device=sys.argv[1]) as player:
+                print(player.stats.latency_seconds > 0)
+        except wavtools.DeviceError as error:
+            print(error)
+        """,
+        wanted,
+    )
+    expected = {"speaker": "True\n", "Null": "'Null' fits 2 output devices ('Null Output', 'Null Output')"}
+    assert result.stdout.startswith(expected[wanted]), result.stderr
+
+
+def test_an_unknown_device_lists_the_known_ones(audio_server):
+    result = audio_server.python("""
+        import wavtools
+        try:
+            wavtools.WavRecorder(device="studio").begin()
+        except wavtools.DeviceError as error:
+            print(error)
+    """)
+    assert "no input device is called 'studio'; PulseAudio has: 'Monitor of Null Output'" in result.stdout
+
+
+def test_without_an_audio_server_the_error_says_what_to_do_and_nothing_else_is_printed(tmp_path):
+    result = run_python(
+        """
+        import wavtools
+        for open_device in (wavtools.WavStreamPlayer().connect, wavtools.WavRecorder().begin):
+            try:
+                open_device()
+            except wavtools.DeviceError as error:
+                print(error)
+        """,
+        env=no_server_environment(tmp_path),
+    )
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2, result
+    assert all("device='null' or an OfflineDevice" in line for line in lines)
+    assert result.stderr == ""
+    assert result.returncode == 0
+
+
+@pytest.mark.parametrize("how", ["raise RuntimeError('user')", "sys.exit(0)", "pass"])
+def test_ending_the_interpreter_while_playing_does_not_crash(audio_server, how):
+    result = audio_server.python(f"""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer()
+        player.connect()
+        player.add_16bit_pcm(np.ones(240_000, np.int16))
+        {how}
+    """)
+    assert result.returncode == (1 if "raise" in how else 0), result.stderr
+
+
+def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server):
+    result = audio_server.python("""
+        import os, threading, wavtools
+        def cycle():
+            with wavtools.WavStreamPlayer() as player, wavtools.WavRecorder() as recorder:
+                recorder.record()
+        for _ in range(3):
+            cycle()
+        before = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+        for _ in range(20):
+            cycle()
+        print(before == (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))))
+    """)
+    assert result.stdout == "True\n", result.stderr
