@@ -53,7 +53,9 @@ class AudioServer:
         deadline = time.monotonic() + 15
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PulseAudio did not start: {(self.folder / 'server.log').read_text()[-500:]}")
+                raise RuntimeError(
+                    f"PulseAudio did not start: {(self.folder / 'server.log').read_text()[-500:]}"
+                )
             time.sleep(0.05)
 
     def _answers(self) -> bool:
