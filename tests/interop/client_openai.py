@@ -1,4 +1,4 @@
-"""The four turns with the `openai` SDK, unmodified but for the address. Arguments: server url, spoken question."""
+"""The four turns with the `openai` SDK, as published. Arguments: server url, question WAV."""
 
 import asyncio
 import base64

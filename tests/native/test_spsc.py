@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from conftest import require_program
 
 HERE = Path(__file__).parent
