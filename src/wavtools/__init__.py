@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wavtools import pcm, resample, ring, spectrum
+from wavtools._events import DeviceEvent
 from wavtools._tracks import TrackOffset
 from wavtools._version import __version__
 from wavtools.analysis import AudioAnalysis, Frequencies
@@ -33,6 +34,7 @@ __all__ = [
     "DecodeError",
     "DecodedAudio",
     "DeviceError",
+    "DeviceEvent",
     "Frequencies",
     "OfflineDevice",
     "PlayerStats",

@@ -82,4 +82,5 @@ cdef class PlaybackState:
     cdef void *data
     cdef wt_bank *bank
     cdef readonly uint64_t capacity
+    cdef void _free_buffers(self)
     cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count)

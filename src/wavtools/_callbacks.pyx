@@ -282,6 +282,10 @@ cdef class CaptureState:
         free(self.capture)
         free(self.data)
 
+    def set_rate(self, uint32_t sample_rate):
+        """Note the rate of another device; no callback may be working on this state."""
+        wt_clock_init(&self.capture.clock, sample_rate)
+
     @property
     def address(self):
         """What a Seat holds."""
@@ -356,18 +360,15 @@ cdef class PlaybackState:
 
     def __dealloc__(self):
         if self.playback != NULL:
-            free(self.playback.fade)
-            free(self.playback.window)
-            free(self.playback.block)
-            free(self.playback.samples)
+            self._free_buffers()
         free(self.playback)
         free(self.data)
-        wt_bank_free(self.bank)
 
     def set_rates(self, uint32_t session_rate, uint32_t device_rate):
-        """Prepare for a device rate; before the device starts. Resampling quality is "high"."""
+        """Prepare for a device of that rate; no callback may be working on this state. Resampling quality is "high"."""
         cdef uint64_t window = 0
         cdef uint64_t head = 0
+        self._free_buffers()
         if session_rate != device_rate:
             self.bank = wt_bank_new(session_rate, device_rate, WT_HIGH)
             if self.bank == NULL:
@@ -381,7 +382,27 @@ cdef class PlaybackState:
         self.playback.fade_head = head
         self.playback.fade = <int16_t *> calloc(head + self.playback.fade_capacity + 1, sizeof(int16_t))
         self.playback.bank = self.bank
+        self.playback.expected = <uint64_t> -1  # no position: the next callback starts its filter anew
+        wt_fade_set(self.playback, WT_FADE_IDLE)
         wt_clock_init(&self.playback.clock, device_rate)
+
+    cdef void _free_buffers(self):
+        free(self.playback.fade)
+        free(self.playback.window)
+        free(self.playback.block)
+        free(self.playback.samples)
+        wt_bank_free(self.bank)
+        self.bank = NULL
+
+    def rewind(self, uint64_t samples):
+        """Step the play position back, to play again what a lost device held; no callback may be working here.
+
+        At most KEEP samples, which the producer leaves alone, and not past the first. Returns how many it was.
+        """
+        cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
+        samples = min(samples, position, <uint64_t> PlaybackState.KEEP)
+        wt_playback_commit(self.playback, &position, position - samples)
+        return samples
 
     @property
     def address(self):

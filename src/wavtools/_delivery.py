@@ -40,7 +40,7 @@ class Interval:
     chunk_size: int
     emit: Callable[[Samples, Samples], None]
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
-    produced: int = 0  # session frames stored so far
+    produced: int = 0  # session frames stored so far, since `start` or the last change of the device's rate
     skip: int = 0  # session frames still to come that were captured before a clear()
 
 
@@ -65,13 +65,9 @@ class Delivery:
         self._session_rate = session_rate
         self._store = store
         self._watch = watch
-        self._resampler = (
-            None
-            if device_rate == session_rate
-            else Resampler(device_rate, session_rate, channels=state.channels)
-        )
-        self._watch_resampler = None if self._resampler is None else Resampler(device_rate, session_rate, 1, "fast")
+        self._set_resamplers()
         self._block = np.empty((max(1, device_rate // BLOCKS_PER_SECOND), state.channels), np.float32)
+        self._rate_changes: deque[tuple[int, int]] = deque()  # (capture position, device rate from there on)
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
@@ -80,6 +76,14 @@ class Delivery:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
         self._thread.start()
+
+    def _set_resamplers(self) -> None:
+        self._resampler: Resampler | None = None
+        self._watch_resampler: Resampler | None = None
+        if self._device_rate != self._session_rate:
+            channels = self._state.channels
+            self._resampler = Resampler(self._device_rate, self._session_rate, channels)
+            self._watch_resampler = Resampler(self._device_rate, self._session_rate, 1, "fast")
 
     # ---- control threads
 
@@ -94,6 +98,11 @@ class Delivery:
         """Record from the next frame captured on."""
         with self._lock:
             self._intervals.append(Interval(self._state.captured, None, chunk_size, emit))
+
+    def change_rate(self, device_rate: int) -> None:
+        """The frames captured from now on come from a device of that rate."""
+        with self._lock:
+            self._rate_changes.append((self._state.captured, device_rate))
 
     def pause(self) -> threading.Event:
         """Record nothing captured after this moment; the event tells when all before it was delivered."""
@@ -152,6 +161,9 @@ class Delivery:
             # Read with the lock held: an interval that is added later starts at or after it.
             limit = self._state.captured
             interval = self._intervals[0] if self._intervals else None
+            change = self._rate_changes[0] if self._rate_changes else None
+            if change is not None:
+                limit = min(limit, change[0])
             recording = interval is not None and position >= interval.start
             if interval is not None:
                 if not recording:
@@ -168,7 +180,21 @@ class Delivery:
         if recording and interval is not None and interval.stop == position + count:
             self._finish(interval)
             return True
+        if change is not None and change[0] == position + count:
+            self._switch(interval if recording else None, *change)
+            return True
         return count > 0
+
+    def _switch(self, interval: Interval | None, position: int, device_rate: int) -> None:
+        """Go on with another device's rate from a capture position."""
+        if interval is not None and self._resampler is not None:
+            self._append(interval, self._resampler.flush())
+        with self._lock:
+            self._rate_changes.popleft()
+            self._device_rate = device_rate
+            if interval is not None:
+                interval.start, interval.produced = position, 0
+        self._set_resamplers()
 
     def _take(self, interval: Interval, frames: NDArray[np.float32]) -> None:
         if self._resampler is not None:

@@ -1,8 +1,9 @@
 """Devices: finding them, opening them with our compiled callbacks, and closing them whatever state they are in.
 
-Owns miniaudio's contexts and devices. A Device holds everything that the callback can reach (config, state, context)
-until it was uninitialised; where the audio server is frozen and the close call does not come back, it holds it for
-ever, because freeing memory under a running callback would crash the process.
+Owns miniaudio's contexts and devices. A NativeDevice holds everything that the callback can reach (config, seat, state,
+context) until it was uninitialised; where the audio server is frozen and the close call does not come back, for ever,
+because freeing memory under a running callback would crash the process. Keeping a stream alive when its device is lost
+is the supervisor's work (_supervisor.py).
 
 Thread: control threads. Nothing here may be called from a device callback (miniaudio deadlocks there).
 """
@@ -16,7 +17,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, TypeVar
 
 from wavtools._callbacks import (
     CaptureState,
@@ -39,7 +40,7 @@ from wavtools._miniaudio import (
 )
 from wavtools.errors import DeviceError
 
-__all__ = ["Device", "DeviceInfo", "DeviceSpec", "NativeDevice", "list_devices", "open_capture", "open_playback"]
+__all__ = ["Context", "DeviceInfo", "Kind", "NativeDevice", "connect_server", "list_devices"]
 
 set_offsets(
     ffi.offsetof("ma_device", "pUserData"),
@@ -49,7 +50,8 @@ set_offsets(
 
 PERIOD_MS = 10  # asked for; the device may choose another, and does on some systems
 PERIODS = 3
-CLOSE_SECONDS = 1.0  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
+CONNECT_SECONDS = 0.9  # a living server answers within some ms
+CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
 MAX_CHANNELS = 8
 NULL_RATE_HZ = 48_000
 
@@ -72,58 +74,6 @@ class DeviceInfo:
     channels: tuple[int, ...]
 
 
-class Device(Protocol):
-    """What recorder and player need of an open device."""
-
-    sample_rate: int
-    channels: int
-    latency_seconds: float
-    realtime_priority: bool | None
-
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class DeviceSpec(Protocol):
-    """A device that opens itself: OfflineDevice."""
-
-    def _open_capture(self, make_state: Callable[[int, int], CaptureState]) -> Device: ...
-    def _open_playback(self, state: PlaybackState, session_rate: int) -> Device: ...
-
-
-class _Context:
-    """One miniaudio context (a connection to an audio server), kept alive by its devices."""
-
-    def __init__(self, backends: list[int]) -> None:
-        self.pointer = ffi.new("ma_context *")
-        config = lib.ma_context_config_init()
-        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs as it would have.
-        config.threadPriority = lib.ma_thread_priority_realtime
-        self._name = ffi.new("char[]", b"wavtools")
-        config.pulse.pApplicationName = self._name
-        config.jack.pClientName = self._name
-        with quiet_stderr():
-            code = lib.ma_context_init(
-                ffi.new("ma_backend[]", backends), len(backends), ffi.addressof(config), self.pointer
-            )
-        names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
-        check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
-        self.backend = int(self.pointer.backend)
-        self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
-        self._finalizer.atexit = False  # devices may still hold it then; the process is going away
-
-    @property
-    def backend_name(self) -> str:
-        return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
-
-    @property
-    def advice(self) -> str:
-        """What to try when this context's device does not open."""
-        if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
-            return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
-        return _ADVICE_OPEN
-
-
 if sys.platform.startswith("linux"):
     _ADVICE_NO_SERVER = "start PulseAudio or PipeWire, or use device='null' or an OfflineDevice"
     _ADVICE_OPEN = "check `pactl info` and that no other program holds the device"
@@ -135,23 +85,90 @@ else:
     _ADVICE_OPEN = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
 
 
+class Context:
+    """One miniaudio context: a connection to an audio system, kept alive by its devices."""
+
+    def __init__(self, backends: list[int]) -> None:
+        self.pointer = ffi.new("ma_context *")
+        config = lib.ma_context_config_init()
+        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs as it would have.
+        config.threadPriority = lib.ma_thread_priority_realtime
+        self._name = ffi.new("char[]", b"wavtools")
+        config.pulse.pApplicationName = self._name
+        config.jack.pClientName = self._name
+        for backend in backends:  # one by one: only some of them need their chatter kept off the terminal
+            with quiet_stderr(backend):
+                code = lib.ma_context_init(
+                    ffi.new("ma_backend[]", [backend]), 1, ffi.addressof(config), self.pointer
+                )
+            if code == lib.MA_SUCCESS:
+                break
+        names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
+        check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
+        self.backend = int(self.pointer.backend)
+        finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
+        finalizer.atexit = False  # a device may still hold it then; the process is going away
+
+    @property
+    def name(self) -> str:
+        return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
+
+    @property
+    def advice(self) -> str:
+        """What to try when this context's device does not open."""
+        if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
+            return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
+        return _ADVICE_OPEN
+
+
+_Result = TypeVar("_Result")
+
+
+def connect_server(backends: list[int], work: Callable[[Context], _Result], seconds: float) -> _Result:
+    """Connect to an audio system, do *work* with it, and come back within *seconds* even if it never answers.
+
+    A frozen server accepts the connection and then says nothing, for ever; the call is then left to a thread of its
+    own, and DeviceError is raised.
+    """
+    outcome: list[_Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work(Context(backends)))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="wavtools-connect", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if not outcome:
+        raise DeviceError(
+            f"the audio server does not answer within {seconds:g} s; it seems to be frozen: restart it",
+            operation="connect",
+        )
+    return outcome[0]
+
+
 def _device_type(kind: Kind) -> int:
     return int(lib.ma_device_type_capture if kind == "capture" else lib.ma_device_type_playback)
 
 
-def _enumerate(context: _Context, kind: Kind) -> list[tuple[DeviceInfo, Any]]:
+def _enumerate(context: Context, kind: Kind) -> list[tuple[DeviceInfo, Any]]:
     """The context's devices of one kind, default first, each with its native ma_device_info."""
     playback, capture = ffi.new("ma_device_info **"), ffi.new("ma_device_info **")
     playback_count, capture_count = ffi.new("ma_uint32 *"), ffi.new("ma_uint32 *")
-    with quiet_stderr():
+    with quiet_stderr(context.backend):
         code = lib.ma_context_get_devices(context.pointer, playback, playback_count, capture, capture_count)
-    check(code, "ma_context_get_devices", f"{context.backend_name} does not list its devices")
+    check(code, "ma_context_get_devices", f"{context.name} does not list its devices")
     natives, count = (capture, capture_count[0]) if kind == "capture" else (playback, playback_count[0])
     found = []
     for i in range(count):
         native = ffi.new("ma_device_info *", natives[0][i])
         detail = ffi.new("ma_device_info *")
-        with quiet_stderr():
+        with quiet_stderr(context.backend):
             code = lib.ma_context_get_device_info(
                 context.pointer, _device_type(kind), ffi.addressof(native, "id"), detail
             )
@@ -179,19 +196,23 @@ def _id_text(native: Any) -> str:
 def list_devices(kind: Kind) -> list[DeviceInfo]:
     """The system's devices of one kind, the default one first.
 
-    Raises DeviceError when no audio system answers.
+    Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
     """
-    return [info for info, _ in _enumerate(_Context(BACKENDS), kind)]
+
+    def names(context: Context) -> list[DeviceInfo]:
+        return [info for info, _ in _enumerate(context, kind)]
+
+    return connect_server(BACKENDS, names, CONNECT_SECONDS)
 
 
-def _select(context: _Context, kind: Kind, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
+def _select(context: Context, kind: Kind, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
     """(name for messages, native info or None for the default, what is known of it)."""
     devices = _enumerate(context, kind)
     noun = "input" if kind == "capture" else "output"
     if wanted is None:
         if not devices:
             raise DeviceError(
-                f"{context.backend_name} has no {noun} device; plug one in, or use device='null' or an OfflineDevice",
+                f"{context.name} has no {noun} device; plug one in, or use device='null' or an OfflineDevice",
                 operation="select",
             )
         known = next((info for info, _ in devices if info.default), devices[0][0])
@@ -211,24 +232,25 @@ def _select(context: _Context, kind: Kind, wanted: str | None) -> tuple[str, Any
             )
     names = ", ".join(repr(info.name) for info, _ in devices) or "none"
     raise DeviceError(
-        f"no {noun} device is called {wanted!r}; {context.backend_name} has: {names}", operation="select"
+        f"no {noun} device is called {wanted!r}; {context.name} has: {names}", operation="select"
     )
 
 
 class NativeDevice:
-    """An initialised miniaudio device, stopped until start(). Owns all that its callback can reach."""
+    """An initialised miniaudio device, stopped until start(). Owns all that its callback can reach.
 
-    def __init__(
-        self,
-        kind: Kind,
-        device: str | None,
-        callback_address: int,
-        channels: int | None,
-        null: bool,
-    ) -> None:
-        self._context = _Context([NULL_BACKEND] if null else BACKENDS)
+    Parameters
+    ----------
+    context : the audio system to open it on
+    kind : "capture" or "playback"
+    wanted : id, name or part of a name; None for the default device
+    channels : how many to open with; None for the device's own number
+    """
+
+    def __init__(self, context: Context, kind: Kind, wanted: str | None, channels: int | None) -> None:
+        self.context = context
         self._state: CaptureState | PlaybackState | None = None
-        name, native, info = _select(self._context, kind, device)
+        name, native, info = _select(context, kind, wanted)
         self.name = info.name if info else name
         self.channels = channels or min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
         self._native_info = native
@@ -236,7 +258,7 @@ class NativeDevice:
         config.periodSizeInMilliseconds = PERIOD_MS
         config.periods = PERIODS
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
-        config.sampleRate = NULL_RATE_HZ if null else 0
+        config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
         half = config.capture if kind == "capture" else config.playback
         half.channels = self.channels
         # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
@@ -246,10 +268,9 @@ class NativeDevice:
             half.pDeviceID = ffi.addressof(native, "id")
         self._stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
         config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = self._stream_name
-        # A C function of _callbacks.pyx: miniaudio calls it without ever entering Python.
-        config.dataCallback = ffi.cast(
-            "void(*)(struct ma_device *, void *, void *, unsigned int)", callback_address
-        )
+        # C functions of _callbacks.pyx: miniaudio calls them without ever entering Python.
+        address = capture_callback_address() if kind == "capture" else playback_callback_address()
+        config.dataCallback = ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
         config.notificationCallback = ffi.cast(
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
@@ -259,13 +280,9 @@ class NativeDevice:
         self._config = config
         self._device = ffi.new("ma_device *")
         threads = _thread_ids()
-        with quiet_stderr():
-            code = lib.ma_device_init(self._context.pointer, ffi.addressof(config), self._device)
-        check(
-            code,
-            "ma_device_init",
-            f"cannot open {name} on {self._context.backend_name}; {self._context.advice}",
-        )
+        with quiet_stderr(context.backend):
+            code = lib.ma_device_init(context.pointer, ffi.addressof(config), self._device)
+        check(code, "ma_device_init", f"cannot open {name} on {context.name}; {context.advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = PERIOD_MS * PERIODS / 1000
@@ -292,13 +309,9 @@ class NativeDevice:
         self.seat.take(state)
 
     def start(self) -> None:
-        with quiet_stderr():
+        with quiet_stderr(self.context.backend):
             code = lib.ma_device_start(self._device)
-        check(
-            code,
-            "ma_device_start",
-            f"cannot start {self.name} on {self._context.backend_name}; {self._context.advice}",
-        )
+        check(code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}")
 
     def close(self) -> None:
         """Stop and uninitialise, within CLOSE_SECONDS. Any number of times; never raises.
@@ -320,10 +333,11 @@ class NativeDevice:
         closing.start()
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
+            self.seat.vacate()  # should it ever call back, it finds nobody
             _abandoned.append(self)
 
 
-_open_devices: weakref.WeakSet[NativeDevice] = weakref.WeakSet()
+_open_devices: set[NativeDevice] = set()  # held strongly: memory must not go away under a running callback
 _abandoned: list[NativeDevice] = []  # their close call never came back: their memory must stay
 
 
@@ -332,6 +346,8 @@ def _close_all() -> None:
     """An interpreter that ends under a running device crashes: its callback outlives the memory it works on."""
     for device in list(_open_devices):
         device.close()
+    for device in _abandoned:
+        device.seat.vacate()
 
 
 def _thread_ids() -> set[int]:
@@ -340,34 +356,3 @@ def _thread_ids() -> set[int]:
         return {int(name) for name in os.listdir("/proc/self/task")}  # noqa: PTH208
     except OSError:
         return set()
-
-
-def open_playback(device: str | DeviceSpec | None, state: PlaybackState, session_rate: int) -> Device:
-    """Open an output, stopped, with *state* set up for its rate."""
-    if device is not None and not isinstance(device, str):
-        return device._open_playback(state, session_rate)
-    null = device == "null"
-    opened = NativeDevice("playback", None if null else device, playback_callback_address(), 1, null)
-    try:
-        state.set_rates(session_rate, opened.sample_rate)
-        opened.attach(state)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def open_capture(
-    device: str | DeviceSpec | None, channels: int | None, make_state: Callable[[int, int], CaptureState]
-) -> Device:
-    """Open an input, stopped, with the state that make_state(sample_rate, channels) makes for it."""
-    if device is not None and not isinstance(device, str):
-        return device._open_capture(make_state)
-    null = device == "null"
-    opened = NativeDevice("capture", None if null else device, capture_callback_address(), channels, null)
-    try:
-        opened.attach(make_state(opened.sample_rate, opened.channels))
-    except BaseException:
-        opened.close()
-        raise
-    return opened

@@ -85,14 +85,14 @@ _stderr_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
+def quiet_stderr(backend: int) -> Iterator[None]:
     """Keep the C libraries below miniaudio from writing to the terminal.
 
     ALSA and JACK print tens of lines to file descriptor 2 when they find no device, which would wreck a terminal
-    screen. Only POSIX systems have them. What Python itself writes meanwhile from another thread is lost too, so this
-    is held around single calls.
+    screen. The other backends are silent, and calls to them may hang. What Python itself writes meanwhile from another
+    thread is lost too, so this is held around single calls.
     """
-    if os.name != "posix":
+    if backend not in (_ALSA, _JACK):
         yield
         return
     with _stderr_lock:

@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 
 __all__ = ["TrackOffset", "Tracks"]
 
+REWIND_SAMPLES = 32_768  # the play position may step back that far when a device is lost
 REMEMBERED_TRACKS = 4096  # ids whose offset or interruption is remembered; an hour of talk has a few hundred
 
 
@@ -44,7 +45,7 @@ class _Stretch:
 
 
 class Tracks:
-    """The stretches that still matter: the one last heard, and all that wait."""
+    """The stretches that still matter: those heard a moment ago, and all that wait."""
 
     def __init__(self) -> None:
         self._stretches: deque[_Stretch] = deque()
@@ -80,6 +81,10 @@ class Tracks:
         if not self._stretches:
             return None if self._unheard is None else (self._unheard, 0, 0)
         audible = self._stretches[0]  # before the first sample: the first one queued
+        for stretch in self._stretches:
+            if stretch.start >= position:
+                break
+            audible = stretch
         offset = audible.before + max(0, min(position, audible.end) - audible.start)
         waiting = sum(
             s.end - max(s.start, position)
@@ -113,6 +118,6 @@ class Tracks:
         return dropped
 
     def _forget(self, position: int) -> None:
-        """Let go of stretches that were followed by a sample of a later one."""
-        while len(self._stretches) > 1 and self._stretches[1].start < position:
+        """Let go of stretches so far back that a lost device cannot have held them."""
+        while len(self._stretches) > 1 and self._stretches[1].start + REWIND_SAMPLES < position:
             self._stretches.popleft()

@@ -11,13 +11,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._callbacks import CaptureState, PlaybackState
 from wavtools.errors import StateError
+
+if TYPE_CHECKING:
+    from wavtools._supervisor import Stream
 
 __all__ = ["OfflineDevice"]
 
@@ -132,22 +135,19 @@ class OfflineDevice:
             self._input_wake()
             time.sleep(0.001)
 
-    # What recorder and player call to attach themselves.
-
-    def _open_playback(self, state: PlaybackState, session_rate: int) -> _Attachment:
+    def _open(self, stream: Stream) -> _Attachment:
+        """Attach a recorder's or a player's stream; what open_stream calls."""
         with self._lock:
-            if self._output is not None:
-                raise StateError(f"{self!r} already has a player; call its .disconnect() first")
-            state.set_rates(session_rate, self.sample_rate)
-            self._output = state
-        return _Attachment(self, self._detach_output)
-
-    def _open_capture(self, make_state: Callable[[int, int], CaptureState]) -> _Attachment:
-        with self._lock:
+            state = stream.fit(self.sample_rate, self.channels, None)
+            if isinstance(state, PlaybackState):
+                if self._output is not None:
+                    raise StateError(f"{self!r} already has a player; call its .disconnect() first")
+                self._output = state
+                return _Attachment(self, self._detach_output)
             if self._input is not None:
                 raise StateError(f"{self!r} already has a recorder; call its .end() first")
-            self._input = make_state(self.sample_rate, self.channels)
-        return _Attachment(self, self._detach_input)
+            self._input, self._input_wake = state, stream.wake
+            return _Attachment(self, self._detach_input)
 
     def _detach_output(self) -> None:
         with self._lock:
@@ -156,10 +156,6 @@ class OfflineDevice:
     def _detach_input(self) -> None:
         self._input = None  # without the lock: capture() may be waiting for this very recorder
         self._input_wake = _nothing
-
-    def _on_captured(self, wake: Callable[[], None]) -> None:
-        """Have *wake* called when frames were pushed, so that a recorder need not wait for its next poll."""
-        self._input_wake = wake
 
 
 class _Attachment:

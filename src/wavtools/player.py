@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +27,9 @@ from wavtools.errors import QueueFullError, StateError
 from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
-    from wavtools._device import Device, DeviceInfo
+    from wavtools._device import DeviceInfo, Kind
+    from wavtools._events import DeviceEvent
+    from wavtools._supervisor import Device
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
@@ -42,7 +46,8 @@ class PlayerStats:
 
     ``underruns``: times that a track had run dry when more of it arrived. ``worst_lateness_seconds``: most that a
     callback came late. ``realtime_priority``: whether the device thread has it, None where that cannot be seen.
-    ``latency_seconds``: what the device may hold.
+    ``latency_seconds``: what the device may hold. ``frames_replayed``: samples that lost devices held, and that were
+    played again.
     """
 
     frames_played: int
@@ -51,6 +56,7 @@ class PlayerStats:
     worst_lateness_seconds: float
     realtime_priority: bool | None
     latency_seconds: float
+    frames_replayed: int
 
 
 class WavStreamPlayer:
@@ -63,17 +69,27 @@ class WavStreamPlayer:
     device : None, str or OfflineDevice, optional
         The default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or an
         OfflineDevice.
+    on_event : callable, optional
+        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Playback goes on by
+        itself; this only tells. Runs on a thread of its own.
 
     Raises
     ------
     ValueError   sample_rate out of range
     """
 
-    def __init__(self, sample_rate: int = 24_000, *, device: str | OfflineDevice | None = None) -> None:
+    def __init__(
+        self,
+        sample_rate: int = 24_000,
+        *,
+        device: str | OfflineDevice | None = None,
+        on_event: Callable[[DeviceEvent], None] | None = None,
+    ) -> None:
         if not 8_000 <= sample_rate <= 192_000:
             raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools plays 8000 to 192000 Hz")
         self.sample_rate = sample_rate
         self._device_spec = device
+        self._on_event = on_event
         self._lock = threading.Lock()
         self._device: Device | None = None
         self._reset()
@@ -84,6 +100,7 @@ class WavStreamPlayer:
         )
         self._tracks = Tracks()
         self._underruns = 0
+        self._replayed = 0
         self._dropped_samples = 0
         self._silent_until = 0  # queue position before which nothing is shown in the spectrum: it was cut away
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
@@ -116,28 +133,44 @@ class WavStreamPlayer:
         StateError    already connected
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._device import open_playback
+        from wavtools._supervisor import open_stream
 
         with self._lock:
             if self._device is not None:
                 raise StateError("already connected; call .disconnect() first")
             self._reset()
-            device = open_playback(self._device_spec, self._state, self.sample_rate)
+            stream = _PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
+            device = open_stream(self._device_spec, stream, self._on_event or _ignore)
             try:
                 device.start()
             except BaseException:
                 device.close()
                 raise
             self._device = device
+            self._closer = weakref.finalize(self, device.close)  # for a player that is dropped while connected
         return True
 
     def disconnect(self) -> None:
         """Close the output; what is queued is dropped. Closing twice is fine."""
         with self._lock:
             device, self._device = self._device, None
-            if device is not None:
-                self._interrupt(0)
-                device.close()
+            if device is None:
+                return
+            self._interrupt(0)
+            self._closer.detach()
+        device.close()  # without the lock: the supervisor may be waiting for it
+
+    def _rewind_lost(self, lost_seconds: float) -> None:
+        """Step back over what a lost device held and did not play. Supervisor thread, while no callback runs."""
+        with self._lock:
+            device = self._device
+            if device is None:
+                return
+            silent = self._state.silence * self.sample_rate // device.sample_rate
+            held = int(lost_seconds * self.sample_rate) - silent
+            held = min(held, self._state.consumed - self._silent_until)
+            if held > 0:
+                self._replayed += self._state.rewind(held)
 
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
         """Queue audio for a track; it plays at once, after what is queued already.
@@ -296,8 +329,37 @@ class WavStreamPlayer:
                 worst_lateness_seconds=self._state.worst_lateness_seconds,
                 realtime_priority=self._device.realtime_priority if self._device else None,
                 latency_seconds=self._device.latency_seconds if self._device else 0.0,
+                frames_replayed=self._replayed,
             )
 
     def _require_connected(self) -> None:
         if self._device is None:
             raise StateError("not connected; call .connect() first")
+
+
+class _PlaybackStream:
+    """The player's side of its device. Holds the state, but not the player: a dropped player must go away."""
+
+    kind: Kind = "playback"
+    channels: int | None = 1
+
+    def __init__(
+        self, state: PlaybackState, session_rate: int, rewind: weakref.WeakMethod[Callable[[float], None]]
+    ) -> None:
+        self._state = state
+        self._session_rate = session_rate
+        self._rewind = rewind
+
+    def fit(self, sample_rate: int, channels: int, lost_seconds: float | None) -> PlaybackState:
+        rewind = self._rewind()
+        if lost_seconds is not None and rewind is not None:
+            rewind(lost_seconds)
+        self._state.set_rates(self._session_rate, sample_rate)
+        return self._state
+
+    def wake(self) -> None:
+        """Playback has nothing to wake up."""
+
+
+def _ignore(event: DeviceEvent) -> None:
+    return None

@@ -29,7 +29,9 @@ from wavtools.spectrum import Analyser
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
-    from wavtools._device import Device, DeviceInfo
+    from wavtools._device import DeviceInfo, Kind
+    from wavtools._events import DeviceEvent
+    from wavtools._supervisor import Device
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
@@ -92,6 +94,9 @@ class WavRecorder:
     keep_seconds : float, optional
         How much audio read(), save() and end() can give back: the newest that many seconds. All of it when not given,
         which is 2 bytes a sample without end.
+    on_event : callable, optional
+        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Recording goes on by
+        itself; what was said while no device was there is missing. Runs on a thread of its own.
 
     Raises
     ------
@@ -105,6 +110,7 @@ class WavRecorder:
         device: str | OfflineDevice | None = None,
         channels: int | None = None,
         keep_seconds: float | None = None,
+        on_event: Callable[[DeviceEvent], None] | None = None,
     ) -> None:
         if not 8_000 <= sample_rate <= 192_000:
             raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools records 8000 to 192000 Hz")
@@ -115,12 +121,14 @@ class WavRecorder:
         self.sample_rate = sample_rate
         self._device_spec = device
         self._channels_wanted = channels
+        self._on_event = on_event
         self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
         self._control = threading.RLock()  # one control call at a time
         self._lock = threading.Lock()  # guards store, chunks and spectrum; never held around the user's code
         self._arrived = threading.Condition(self._lock)
         self._async_wakers: set[Callable[[], None]] = set()
         self._status: Status = "ended"
+        self._delivered = True  # all of the last session is; iteration ends here, not when the status changes
         self._device: Device | None = None
         self._state: CaptureState | None = None
         self._delivery: Delivery | None = None
@@ -194,25 +202,16 @@ class WavRecorder:
         StateError    a session is running
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._device import open_capture
+        from wavtools._supervisor import open_stream
 
         with self._control:
             if self._status != "ended":
                 raise StateError("a session is running; call .end() first")
             spec = self._device_spec if device is None else device
-            made: list[CaptureState] = []
-
-            def make_state(rate: int, channels: int) -> CaptureState:
-                made.append(CaptureState(RING_SECONDS * rate, channels, rate))
-                return made[0]
-
-            opened = open_capture(spec, self._channels_wanted, make_state)
-            state = made[0]
-            with self._lock:
-                self._reset_store(state.channels)
-            delivery = Delivery(state, opened.sample_rate, self.sample_rate, self._store, self._analyse)
-            if not isinstance(spec, str) and spec is not None:
-                spec._on_captured(delivery.wake)
+            stream = _CaptureStream(self)
+            opened = open_stream(spec, stream, self._on_event or _ignore)
+            state, delivery = stream.state, stream.delivery
+            assert state is not None and delivery is not None
             try:
                 opened.start()
             except BaseException:
@@ -221,6 +220,7 @@ class WavRecorder:
                 raise
             self._device, self._state, self._delivery = opened, state, delivery
             self._status = "paused"
+            self._delivered = False
         return True
 
     def record(self, callback: Callable[[AudioChunk], Any] | None = None, chunk_size: int = 8192) -> bool:
@@ -341,6 +341,7 @@ class WavRecorder:
             device.close()
         delivery.close()
         with self._lock:
+            self._delivered = True
             self._arrived.notify_all()
             wakers = list(self._async_wakers)
         for wake in wakers:
@@ -358,7 +359,7 @@ class WavRecorder:
         """The chunks of record() without a callback, across pauses, until end()."""
         while True:
             with self._arrived:
-                while not self._chunks and self._status != "ended":
+                while not self._chunks and not self._delivered:
                     self._arrived.wait(0.5)
                 if not self._chunks:
                     return
@@ -383,7 +384,7 @@ class WavRecorder:
                 arrived.clear()
                 with self._lock:
                     chunk = self._chunks.popleft() if self._chunks else None
-                    ended = self._status == "ended"
+                    ended = self._delivered
                 if chunk is not None:
                     yield chunk
                 elif ended:
@@ -495,3 +496,38 @@ class WavRecorder:
         if delivery is None:
             raise StateError("no session; call .begin() first")
         return delivery
+
+
+class _CaptureStream:
+    """The recorder's side of its device: the capture ring, and the delivery that empties it."""
+
+    kind: Kind = "capture"
+
+    def __init__(self, recorder: WavRecorder) -> None:
+        self._recorder = recorder
+        self.channels = recorder._channels_wanted
+        self.state: CaptureState | None = None
+        self.delivery: Delivery | None = None
+
+    def fit(self, sample_rate: int, channels: int, lost_seconds: float | None) -> CaptureState:
+        if self.state is None or self.delivery is None:
+            self.channels = channels  # a later device is opened with as many
+            self.state = CaptureState(RING_SECONDS * sample_rate, channels, sample_rate)
+            recorder = self._recorder
+            with recorder._lock:
+                recorder._reset_store(channels)
+            self.delivery = Delivery(
+                self.state, sample_rate, recorder.sample_rate, recorder._store, recorder._analyse
+            )
+        else:
+            self.state.set_rate(sample_rate)
+            self.delivery.change_rate(sample_rate)
+        return self.state
+
+    def wake(self) -> None:
+        if self.delivery is not None:
+            self.delivery.wake()
+
+
+def _ignore(event: DeviceEvent) -> None:
+    return None

@@ -40,11 +40,11 @@ typedef struct wt_clock {
     uint64_t last_frames;               /* callback thread only */
 } wt_clock;
 
+/* Sets the clock up for a device, the first or a later one: counters go on, a new device is not late by the loss of
+ * the old one. While no callback runs. */
 static inline void wt_clock_init(wt_clock *clock, uint32_t rate)
 {
-    atomic_init(&clock->callbacks, 0);
-    atomic_init(&clock->last_ns, 0);
-    atomic_init(&clock->worst_lateness_ns, 0);
+    atomic_store_explicit(&clock->last_ns, 0, memory_order_relaxed);
     clock->rate = rate;
     clock->last_frames = 0;
 }

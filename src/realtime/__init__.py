@@ -1,0 +1,66 @@
+"""Client, relay and offline server for the OpenAI Realtime API."""
+
+from __future__ import annotations
+
+from .client import ClientStats, RealtimeClient
+from .conversation import Change, Conversation
+from .errors import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLostError,
+    RealtimeError,
+    ServerError,
+    StateError,
+    ToolError,
+)
+from .events import (
+    CloseEvent,
+    ConnectionEvent,
+    Delta,
+    ErrorEvent,
+    Event,
+    InterruptedEvent,
+    ItemEvent,
+    ItemUpdatedEvent,
+    RateLimitsEvent,
+    RealtimeEvent,
+    ResponseFailedEvent,
+    TimingsEvent,
+    UsageEvent,
+)
+from .items import Formatted, FormattedTool, Item
+from .link import LinkOptions
+from .voice import CutEvent, VoiceSession
+
+__all__ = [
+    "Change",
+    "ClientStats",
+    "CloseEvent",
+    "ConfigurationError",
+    "ConnectError",
+    "ConnectionEvent",
+    "ConnectionLostError",
+    "Conversation",
+    "CutEvent",
+    "Delta",
+    "ErrorEvent",
+    "Event",
+    "Formatted",
+    "FormattedTool",
+    "InterruptedEvent",
+    "Item",
+    "ItemEvent",
+    "ItemUpdatedEvent",
+    "LinkOptions",
+    "RateLimitsEvent",
+    "RealtimeClient",
+    "RealtimeError",
+    "RealtimeEvent",
+    "ResponseFailedEvent",
+    "ServerError",
+    "StateError",
+    "TimingsEvent",
+    "ToolError",
+    "UsageEvent",
+    "VoiceSession",
+]

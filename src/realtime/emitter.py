@@ -1,0 +1,198 @@
+"""Event emitter: handlers by name, wildcards, futures that wait for the next event.
+
+A handler is a function or a coroutine function of one argument. One that raises stops nothing: the
+exception goes to `report`. Calls of one coroutine function run one after another in the order of the
+events; different handlers run side by side.
+
+Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["EventEmitter", "Handler"]
+
+Handler = Callable[[Any], Any]
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+
+class _Listener:
+    """One registered handler; for a coroutine function also the queue of its calls to come."""
+
+    __slots__ = ("handler", "is_async", "once", "queue", "task")
+
+    def __init__(self, handler: Handler, once: bool) -> None:
+        self.handler = handler
+        self.once = once
+        self.is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+            getattr(handler, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
+        )
+        self.queue: deque[tuple[str, Any]] = deque()
+        self.task: asyncio.Task[None] | None = None
+
+
+class EventEmitter:
+    """Keeps handlers and calls them.
+
+    Parameters
+    ----------
+    report : callable
+        ``report(error, name, handler)`` is told of every exception that leaves a handler.
+    """
+
+    def __init__(self, report: Callable[[BaseException, str, Handler], None]) -> None:
+        self._report = report
+        self._listeners: dict[str, list[_Listener]] = {}
+        self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
+        self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on(self, name: str, handler: HandlerT | None = None) -> Any:
+        """Call *handler* for every event *name*. Without a handler it is a decorator."""
+        if handler is None:
+            return lambda function: self._add(name, function, once=False)
+        return self._add(name, handler, once=False)
+
+    def on_next(self, name: str, handler: HandlerT | None = None) -> Any:
+        """Call *handler* for the next event *name* only."""
+        if handler is None:
+            return lambda function: self._add(name, function, once=True)
+        return self._add(name, handler, once=True)
+
+    def off(self, name: str, handler: Handler | None = None) -> None:
+        """Remove *handler*, or all handlers of *name*. Raises ValueError if it is not registered."""
+        self._remove(name, handler, once=None)
+
+    def off_next(self, name: str, handler: Handler | None = None) -> None:
+        """The same for handlers added by `on_next`."""
+        self._remove(name, handler, once=True)
+
+    def clear_event_handlers(self) -> None:
+        """Remove every handler. Futures of `wait_for_next` stay."""
+        self._listeners.clear()
+        self._prefixes.clear()
+
+    async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
+        """Wait for the next event *name* and return it.
+
+        Raises TimeoutError after *timeout* seconds, ConnectionLostError when the connection ends first.
+        Cancel-safe: nothing stays registered.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        waiting = self._waiters.setdefault(name, [])
+        waiting.append(future)
+        try:
+            return await asyncio.wait_for(future, timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"no {name!r} event within {timeout} s") from None
+        finally:
+            if future in waiting:
+                waiting.remove(future)
+
+    def fail_waiters(self, error: Exception) -> None:
+        """End every `wait_for_next` with *error*."""
+        waiters, self._waiters = self._waiters, {}
+        for futures in waiters.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody would hear *name*: an event that nobody hears need not be built."""
+        return (
+            name in self._listeners
+            or bool(self._waiters.get(name))
+            or (bool(self._prefixes) and any(name.startswith(prefix) for prefix in self._prefixes))
+        )
+
+    def emit(self, name: str, event: Any) -> None:
+        """Call every handler of *name* with *event*, in the order of registration, wildcards last."""
+        listeners = self._listeners.get(name)
+        if listeners:
+            # A copy: a handler may add or remove handlers, which then counts from the next event on.
+            for listener in tuple(listeners):
+                self._call(listener, listeners, name, event)
+        if self._prefixes:
+            for prefix, listeners in tuple(self._prefixes.items()):
+                if name.startswith(prefix):
+                    for listener in tuple(listeners):
+                        self._call(listener, listeners, name, event)
+        futures = self._waiters.pop(name, None)
+        if futures:
+            for future in futures:
+                if not future.done():
+                    future.set_result(event)
+
+    async def drain(self) -> None:
+        """Wait until every coroutine handler that was called has ended. Not from inside a handler."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cancel_handlers(self) -> None:
+        """Cancel coroutine handlers that still run."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _table(self, name: str) -> tuple[dict[str, list[_Listener]], str]:
+        return (self._prefixes, name[:-1]) if name.endswith("*") else (self._listeners, name)
+
+    def _add(self, name: str, handler: HandlerT, *, once: bool) -> HandlerT:
+        if not callable(handler):
+            raise TypeError(f"a handler of {name!r} must be callable, not {type(handler).__name__}")
+        table, key = self._table(name)
+        table.setdefault(key, []).append(_Listener(handler, once))
+        return handler
+
+    def _remove(self, name: str, handler: Handler | None, *, once: bool | None) -> None:
+        table, key = self._table(name)
+        listeners = table.get(key, [])
+        stay = [
+            one
+            for one in listeners
+            if (handler is not None and one.handler != handler) or (once is not None and one.once != once)
+        ]
+        if handler is not None and len(stay) == len(listeners):
+            raise ValueError(f"could not turn off the handler of {name!r}: it is not registered")
+        if stay:
+            listeners[:] = stay
+        else:
+            table.pop(key, None)
+
+    def _call(self, listener: _Listener, listeners: list[_Listener], name: str, event: Any) -> None:
+        if listener.once:
+            if listener not in listeners:
+                return  # a handler before this one emitted the same event: it has been called
+            listeners.remove(listener)
+            if not listeners:
+                table, key = self._table(name)
+                if table.get(key) is listeners:
+                    del table[key]
+        if listener.is_async:
+            listener.queue.append((name, event))
+            if listener.task is None:
+                listener.task = asyncio.get_running_loop().create_task(self._run(listener))
+                self._tasks.add(listener.task)
+                listener.task.add_done_callback(self._tasks.discard)
+            return
+        try:
+            listener.handler(event)
+        except Exception as error:
+            self._report(error, name, listener.handler)
+
+    async def _run(self, listener: _Listener) -> None:
+        try:
+            while listener.queue:
+                name, event = listener.queue.popleft()
+                try:
+                    await listener.handler(event)
+                except Exception as error:
+                    self._report(error, name, listener.handler)
+        finally:
+            listener.task = None

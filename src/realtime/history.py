@@ -1,0 +1,75 @@
+"""A conversation as the events that tell it to a new session, as text.
+
+Sessions cannot be resumed: a new one is empty. Audio of answers cannot be sent back, so messages become what
+was said: the user's transcript, of an answer the part that was heard. Calls go with their outputs; a
+call that was never answered is left out, since most models wait for its output for ever.
+
+Thread: any; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from . import wire
+from .items import Item
+
+__all__ = ["replay"]
+
+MAX_AUDIO_SECONDS = 120  # of a user's turn without transcript; the vendor refuses events over 15 MiB
+
+
+def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[dict[str, Any]]:
+    """``conversation.item.create`` events for *items*, in order, under their own ids.
+
+    *running_calls* are ids of calls whose output will still come.
+    """
+    items = list(items)
+    answered = {item.call_id for item in items if item.type == "function_call_output"}
+    asked = {item.call_id for item in items if item.type == "function_call"}
+    events = []
+    for item in items:
+        if item.type == "message":
+            body = _message(item)
+        elif item.type == "function_call":
+            wanted = item.status == "completed" and (
+                item.call_id in answered or item.call_id in running_calls
+            )
+            body = (
+                {"call_id": item.call_id, "name": item.name or "", "arguments": item.arguments or "{}"}
+                if wanted
+                else None
+            )
+        elif item.type == "function_call_output":
+            body = {"call_id": item.call_id, "output": item.output or ""} if item.call_id in asked else None
+        else:
+            body = None  # MCP lists and calls are the server's own; it makes them again
+        if body is not None:
+            events.append(
+                {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
+            )
+    return events
+
+
+def _message(item: Item) -> dict[str, Any] | None:
+    if item.role == "assistant":
+        text = item.formatted.text or item.heard_transcript
+        return {"role": "assistant", "content": [{"type": "output_text", "text": text}]} if text else None
+    content = []
+    for part in item.content:
+        kind = part.get("type")
+        text = part.get("text") or part.get("transcript")
+        if kind == "input_image" and part.get("image_url"):
+            content.append(part)
+        elif isinstance(text, str) and text.strip():
+            content.append({"type": "input_text", "text": text})
+        elif (
+            kind == "input_audio"
+            and 0 < len(item.formatted.audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate
+        ):
+            # Nobody wrote down what was said: the audio itself is better than a turn that is missing.
+            content.append(
+                {"type": "input_audio", "audio": wire.b64encode(item._format.to_wire(item.formatted.audio))}
+            )
+    return {"role": item.role or "user", "content": content} if content else None

@@ -1,0 +1,651 @@
+"""Joins the parts of a client: the link's frames go to reducer, sequencer, tools and handlers; theirs go out.
+
+One path inside, in GA; `dialect` translates at both edges. Nothing that a server sends, a handler raises
+or a tool does ends the reading of events.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import dialect as dialects
+from . import wire
+from .audio import PCM16, AudioFormat, Int16Array, format_of
+from .conversation import Change, Conversation
+from .emitter import EventEmitter, Handler
+from .endpoint import Endpoint
+from .errors import ConnectionLostError
+from .events import (
+    CloseEvent,
+    ConnectionEvent,
+    ErrorEvent,
+    Event,
+    InterruptedEvent,
+    ItemEvent,
+    ItemUpdatedEvent,
+    RateLimitsEvent,
+    RealtimeEvent,
+    ResponseFailedEvent,
+    UsageEvent,
+)
+from .history import replay
+from .ids import generate_id
+from .input_audio import remember
+from .items import Item
+from .meter import Meter
+from .outbox import Outbox
+from .redact import Redactor, logger_with
+from .refusals import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from .sequencer import Sequencer
+from .tools import Toolbox
+
+__all__ = ["COMMIT_MS", "Session"]
+
+log = logging.getLogger("realtime")
+
+Wire = dict[str, Any]
+COMMIT_MS = 100  # the server refuses to commit less
+VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had not told of yet
+RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
+IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
+
+
+class Session:
+    """What one client holds. See the module; `RealtimeClient` documents the behaviour."""
+
+    def __init__(
+        self,
+        make_endpoint: Callable[[], Endpoint],
+        dialect: str,
+        conversation: Conversation,
+        outbox: Outbox,
+        tool_timeout: float | None,
+    ) -> None:
+        self.emitter = EventEmitter(self._handler_failed)
+        self.conversation = conversation
+        self.outbox = outbox
+        self.sequencer = Sequencer()
+        self.toolbox = Toolbox(tool_timeout, self._tool_answered)
+        self.meter = Meter()
+        self.config: Wire = {}  # what the application set, GA
+        self.given_tools: list[Wire] = []  # set as a whole, handled by the application
+        self.server_session: Wire = {}  # as the server last stated it, GA
+        self.rate_limits: dict[str, Event] = {}
+        self.dialect: dialects.Dialect = "ga"
+        self.created: asyncio.Event | None = None
+        self.connected = False
+        self._fixed_dialect = dialect
+        self._make_endpoint = make_endpoint
+        self._redactor = Redactor()
+        self._event_ids = generate_id("evt_", 12)
+        self._event_count = 0
+        self._sent: dict[str, Wire] = {}  # by event_id: what an error may answer
+        self._unacknowledged: dict[str, Wire] = {}  # by item id: creations that were not echoed
+        self._open_calls: dict[str, None] = {}  # calls whose output the server has not echoed
+        self._muted_calls: dict[str, None] = {}  # of cancelled responses: answered, but nothing is asked for
+        self._tools_changed = False
+        self._last_response_event = 0.0
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._hooks: dict[str, Callable[[Event], None]] = {
+            "session.created": self._on_session,
+            "session.updated": self._on_session,
+            "error": self._on_error,
+            "conversation.item.input_audio_transcription.completed": self._on_transcribed,
+            "conversation.item.input_audio_transcription.failed": self._on_transcription_failed,
+            "input_audio_buffer.speech_started": self._on_speech_started,
+            "input_audio_buffer.speech_stopped": self._on_speech_stopped,
+            "response.created": self._on_response_created,
+            "response.done": self._on_response_done,
+            "rate_limits.updated": self._on_rate_limits,
+        }
+
+    # Sending
+
+    def send(self, event: Wire) -> str:
+        """Queue *event*; returns its event_id."""
+        if self._tools_changed:
+            self.flush_tools()
+        self._event_count += 1
+        event_id = event.get("event_id") or f"{self._event_ids}{self._event_count}"
+        self.outbox.put({**event, "event_id": event_id})
+        return str(event_id)
+
+    def send_all(self, events: list[Wire]) -> None:
+        for event in events:
+            self.send(event)
+
+    def create_item(self, item: Wire, previous_item_id: str | None = None) -> str:
+        """Queue a new item; returns its id, which is ours so that its echo is known again."""
+        item_id = item.get("id") or generate_id("item_")
+        event: Wire = {"type": "conversation.item.create", "item": {"id": item_id, **item}}
+        if previous_item_id is not None:
+            event["previous_item_id"] = previous_item_id
+        self.send(event)
+        return str(item_id)
+
+    def commit(self) -> None:
+        """Queue a commit, which goes out if there is enough to commit when its turn comes."""
+        self.send({"type": "input_audio_buffer.commit", IF_ENOUGH: True})
+
+    def request_response(self, parameters: Wire) -> None:
+        self.meter.turn_ended(time.monotonic())
+        self.send_all(self.sequencer.request(parameters))
+        self._watch_for_stall()
+
+    def tools_in_session(self) -> list[Wire]:
+        return self.given_tools + [tool.definition for tool in self.toolbox.tools.values()]
+
+    def tools_changed(self) -> None:
+        """Tools were added or removed: told to the server once, before whatever is sent next."""
+        if self.connected and not self._tools_changed:
+            self._tools_changed = True
+            asyncio.get_running_loop().call_soon(self.flush_tools)
+
+    def flush_tools(self) -> None:
+        if self._tools_changed:
+            self._tools_changed = False
+            self.send({"type": "session.update", "session": {"tools": self.tools_in_session()}})
+
+    def full_update(self) -> list[Wire]:
+        """Everything the application set, for a session that knows nothing of it."""
+        tools = self.tools_in_session()
+        config = {**self.config, "tools": tools} if tools else self.config
+        return [{"type": "session.update", "session": config}] if config else []
+
+    # What the application set, and what the server says
+
+    def _stated(self, side: str, key: str) -> Any:
+        """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
+        for session in (self.config, self.server_session):
+            holder = _branch(session, side)
+            if key in holder:
+                return holder[key]
+        return None
+
+    def turn_detection(self) -> Any:
+        """The turn detection in force: None, or an object."""
+        return self._stated("input", "turn_detection")
+
+    def audio_format(self, side: str) -> AudioFormat:
+        """The audio format of "input" or "output" in force."""
+        return format_of(self._stated(side, "format")) or PCM16
+
+    def server_interrupts(self) -> bool:
+        """Whether the server itself cancels an answer when it hears the user."""
+        detection = self.turn_detection()
+        return isinstance(detection, dict) and detection.get("interrupt_response") is not False
+
+    def server_answers(self) -> bool:
+        """Whether the server itself answers when the user's turn is over."""
+        detection = self.turn_detection()
+        return isinstance(detection, dict) and detection.get("create_response") is not False
+
+    # LinkDelegate: opening
+
+    def endpoint(self) -> Endpoint:
+        endpoint = self._make_endpoint()
+        self._redactor = endpoint.redactor
+        return endpoint
+
+    def begin(self, created: Wire, *, resumed: bool) -> list[Any]:
+        """A session was opened: the first things to send to it. See LinkDelegate."""
+        conversation = self.conversation
+        server_session = dialects.inbound({"type": "session.created", "session": created.get("session")})[0]
+        self.server_session = server_session["session"] if isinstance(server_session["session"], dict) else {}
+        found = dialects.detect(created.get("session"))
+        self.dialect = (
+            "beta"
+            if self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
+            else "ga"
+        )
+        prelude: list[Any] = [{**event, "event_id": self._next_id()} for event in self.full_update()]
+        if resumed:
+            running = self.toolbox.running | self._open_calls.keys()
+            items = conversation.get_items()
+            known = {item.id for item in items}
+            prelude += replay(items, running)
+            prelude += [event for item_id, event in self._unacknowledged.items() if item_id not in known]
+            for piece in conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
+                prelude.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        self._unacknowledged.clear()
+        self._sent.clear()
+        self._tools_changed = False
+        conversation.input_format = self.audio_format("input")
+        conversation.begin_session()
+        self.outbox.sample_rate = conversation.input_format.sample_rate
+        self.connected = True
+        return prelude
+
+    def _next_id(self) -> str:
+        self._event_count += 1
+        return f"{self._event_ids}{self._event_count}"
+
+    # LinkDelegate: writing
+
+    async def next_entry(self) -> Any:
+        return await self.outbox.take()
+
+    def put_back(self, entry: Any) -> None:
+        # Audio stays out: the input store has it, and the next session gets it from there.
+        if isinstance(entry, dict):
+            self._unacknowledged.pop((entry.get("item") or {}).get("id", ""), None)
+            self.outbox.put_first(entry)
+
+    def sending(self, since: float | None) -> None:
+        self.outbox.blocked_since = since
+
+    def encode(self, entry: Any) -> tuple[str, Wire] | None:
+        """The frame of one entry of the outbox, and the event in it; None for one that came to nothing."""
+        if not isinstance(entry, dict):
+            samples: Int16Array = entry
+            self.conversation.input.append(samples)
+            event: Wire = {
+                "event_id": self._next_id(),
+                "type": "input_audio_buffer.append",
+                "audio": self.conversation.input_format.encode(samples),
+            }
+            return wire.dumps(event), event
+        event = entry
+        kind = event["type"]
+        if kind == "input_audio_buffer.commit":
+            if event.get(IF_ENOUGH) and self.conversation.input.uncommitted_ms < COMMIT_MS:
+                return None
+            event = {key: value for key, value in event.items() if key != IF_ENOUGH}
+            self.conversation.input.commit_sent()
+        elif kind == "input_audio_buffer.clear":
+            self.conversation.input.clear_sent()
+        elif kind == "conversation.item.create":
+            self._unacknowledged[event["item"]["id"]] = event
+        elif kind == "session.update":
+            self._use_input_format(_branch(event["session"], "input").get("format"))
+        event = dialects.outbound(event, self.dialect)
+        if "event_id" not in event:
+            event = {"event_id": self._next_id(), **event}
+        remember(self._sent, event["event_id"], event)
+        return wire.dumps(event), event
+
+    def sent(self, event: Wire) -> None:
+        if event["type"] == "response.create":
+            self.sequencer.sent()
+        emitter = self.emitter
+        name = f"client.{event['type']}"
+        if emitter.wants("realtime.event") or emitter.wants(name):
+            shown = Event(event)
+            emitter.emit("realtime.event", RealtimeEvent("client", shown, time.time()))
+            emitter.emit(name, shown)
+
+    def _use_input_format(self, stated: Any) -> None:
+        audio_format = format_of(stated)
+        if audio_format is not None:
+            self.conversation.set_input_format(audio_format)
+            self.outbox.sample_rate = audio_format.sample_rate
+
+    # LinkDelegate: reading
+
+    def receive(self, frame: bytes | str) -> None:
+        """Take one frame. Nothing that is in it raises."""
+        data = frame.encode() if isinstance(frame, str) else frame
+        data = self._redactor.frame(data)
+        try:
+            raw = wire.loads(data)
+        except ValueError as error:
+            self.conversation.malformed += 1
+            self.report(ErrorEvent(f"a frame of {len(data)} bytes is not JSON: {error}", "wire"))
+            return
+        if b"\\u" in data:
+            raw = self._redactor.tree(raw)
+        if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+            self.conversation.malformed += 1
+            self.report(ErrorEvent("a frame holds no event", "wire"))
+            return
+        if self.emitter.wants("realtime.event"):
+            self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
+        for event in dialects.inbound(raw):
+            self._take(event)
+
+    def _take(self, event: Wire) -> None:
+        kind: str = event["type"]
+        item = event.get("item")
+        if item is not None:
+            self._acknowledge(item)
+        before = self.conversation.malformed
+        changes = self.conversation.apply(event)
+        if self.conversation.malformed != before:
+            self.report(ErrorEvent(f"a malformed {kind!r} event was passed over", "wire", event=Event(event)))
+        if kind.startswith("response."):
+            self._last_response_event = now = time.monotonic()
+            delta = changes[0].delta if changes else None
+            if delta is not None:
+                self.meter.delta(
+                    event.get("response_id"),
+                    changes[0].item.id,
+                    now,
+                    audio=delta.audio is not None,
+                    call=delta.arguments is not None,
+                )
+        for change in changes:
+            self._announce(change)
+        hook = self._hooks.get(kind)
+        if hook is not None:
+            hook(Event(event))
+        name = f"server.{kind}"
+        if self.emitter.wants(name):
+            self.emitter.emit(name, Event(event))
+
+    def announce(self, changes: list[Change]) -> None:
+        for change in changes:
+            self._announce(change)
+
+    def _announce(self, change: Change) -> None:
+        emitter, item, kind = self.emitter, change.item, change.kind
+        if kind == "updated":
+            if emitter.wants("conversation.updated"):
+                emitter.emit("conversation.updated", ItemUpdatedEvent(item, change.delta))
+            return
+        event = ItemEvent(item)
+        emitter.emit(f"conversation.item.{kind}", event)
+        if kind in ("completed", "incomplete"):
+            emitter.emit("conversation.item.ended", event)
+        if kind == "completed" and item.type == "function_call":
+            self._call_tool(item)
+
+    def _acknowledge(self, item: Any) -> None:
+        """An item came back from the server: it need not be sent again."""
+        if not self._unacknowledged or not isinstance(item, dict):
+            return
+        item_id = item.get("id")
+        if not isinstance(item_id, str):
+            return
+        event = self._unacknowledged.pop(item_id, None)
+        if event is None and self.conversation.get_item(item_id) is None:
+            # Some servers give every item an id of their own.
+            for ours, sent in self._unacknowledged.items():
+                if _same_item(sent["item"], item):
+                    event = self._unacknowledged.pop(ours)
+                    self.conversation.rename(ours, item_id)
+                    break
+        if event is not None and event["item"].get("type") == "function_call_output":
+            self._open_calls.pop(event["item"]["call_id"], None)
+
+    # LinkDelegate: turning points
+
+    def at_boundary(self, *, forced: bool) -> bool:
+        """Whether nothing is under way that a new session would not know of."""
+        if self.sequencer.busy or self.sequencer.waiting or self.toolbox.running:
+            return False
+        heard = self.conversation.input
+        in_a_turn = heard.speaking or (self.turn_detection() is None and heard.uncommitted_ms >= COMMIT_MS)
+        return forced or not (in_a_turn or self._unacknowledged or self._awaits_transcript())
+
+    def _awaits_transcript(self) -> bool:
+        """Whether the last turn's words are still being written down: history is restored as text."""
+        if not _branch(self.server_session, "input").get("transcription"):
+            return False
+        for item in reversed(self.conversation.get_items()):
+            if item.role == "user":
+                part = item.content[0] if item.content else {}
+                return part.get("type") == "input_audio" and not (
+                    isinstance(part.get("transcript"), str) or "transcription_error" in part
+                )
+        return False
+
+    def lost(self, code: int, reason: str) -> None:
+        self.connected = False
+        response_lost, response_id = self.sequencer.lost()
+        self.announce(self.conversation.abandon())
+        if response_lost:
+            message = f"the connection was lost while the answer was made (code {code}{', ' if reason else ''}{reason})"
+            self.emitter.emit(
+                "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
+            )
+
+    def changed(self, event: ConnectionEvent) -> None:
+        self.emitter.emit("connection.changed", event)
+
+    def closed(self, event: CloseEvent) -> None:
+        """The end. Emits ``close`` once and lets nobody wait for what cannot come."""
+        self.connected = False
+        self._tools_changed = False
+        self.toolbox.cancel()
+        self.sequencer.forget()
+        self.outbox.clear()
+        self._unacknowledged.clear()
+        self._open_calls.clear()
+        self.created = None
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+        self.announce(self.conversation.abandon())
+        event = CloseEvent(event.code, self._redactor.text(event.reason), event.error)
+        if event.error:
+            what = (
+                f"the connection was closed (code {event.code}{', ' if event.reason else ''}{event.reason})"
+            )
+            self.report(ErrorEvent(what, "connection", code=str(event.code)))
+        self.emitter.emit("close", event)
+        self.emitter.fail_waiters(
+            ConnectionLostError(
+                f"the connection was closed (code {event.code}) while waiting",
+                code=event.code,
+                reason=event.reason,
+            )
+        )
+
+    # What single events mean
+
+    def _on_session(self, event: Event) -> None:
+        session = event.get("session")
+        if isinstance(session, dict):
+            self.server_session = session
+            if "format" not in _branch(self.config, "input"):
+                self._use_input_format(_branch(session, "input").get("format"))
+        if event["type"] == "session.created" and self.created is not None:
+            self.created.set()
+
+    def _on_speech_started(self, event: Event) -> None:
+        active = self.sequencer.busy
+        self.sequencer.speech_started()
+        self.emitter.emit(
+            "conversation.interrupted",
+            InterruptedEvent(
+                event.get("item_id"), event.get("audio_start_ms"), active, active and self.server_interrupts()
+            ),
+        )
+
+    def _on_speech_stopped(self, event: Event) -> None:
+        self.meter.turn_ended(time.monotonic())
+
+    def _on_response_created(self, event: Event) -> None:
+        response = event.get("response")
+        response_id = response.get("id") if isinstance(response, dict) else None
+        if not self.sequencer.created(response, tools_running=bool(self.toolbox.running)):
+            if isinstance(response_id, str):
+                self.conversation.leave_out(response_id)
+        elif isinstance(response_id, str):
+            self.meter.created(response_id, time.monotonic())
+
+    def _on_response_done(self, event: Event) -> None:
+        response = event.get("response")
+        self.sequencer.done(response)
+        if isinstance(response, dict):
+            response_id = response.get("id")
+            if not isinstance(response_id, str):
+                response_id = None
+            status = response.get("status")
+            if status == "cancelled":
+                self._mute_calls_of(response_id)
+            usage = response.get("usage")
+            if isinstance(usage, dict):
+                self.meter.add_usage(usage)
+                total = dict(self.meter.total)
+                self.emitter.emit("usage", UsageEvent(Event(usage), total, "response", response_id))
+            if status == "failed":
+                self._response_failed(response_id, response, event)
+            if response_id is not None:
+                timings = self.meter.done(response_id, time.monotonic())
+                if timings is not None:
+                    self.emitter.emit("timings", timings)
+        self._ask_next()
+
+    def _response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
+        details = response.get("status_details")
+        error = details.get("error") if isinstance(details, dict) else None
+        if not isinstance(error, dict):
+            error = {}
+        message = str(error.get("message") or error.get("code") or "the server gave no reason")
+        self.emitter.emit(
+            "response.failed",
+            ResponseFailedEvent(
+                response_id, message, _string(error.get("type")), _string(error.get("code")), event
+            ),
+        )
+
+    def _on_rate_limits(self, event: Event) -> None:
+        limits = event.get("rate_limits")
+        for limit in limits if isinstance(limits, list) else ():
+            if isinstance(limit, dict) and isinstance(limit.get("name"), str):
+                self.rate_limits[limit["name"]] = Event(limit)
+        self.emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
+
+    def _on_transcribed(self, event: Event) -> None:
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            item_id = _string(event.get("item_id"))
+            total = dict(self.meter.total)
+            self.emitter.emit("usage", UsageEvent(Event(usage), total, "transcription", item_id=item_id))
+
+    def _on_transcription_failed(self, event: Event) -> None:
+        error = event.get("error")
+        error = error if isinstance(error, dict) else {}
+        message = f"the user's speech was not transcribed: {error.get('message') or error.get('code')}"
+        self.report(
+            ErrorEvent(message, type=_string(error.get("type")), code=_string(error.get("code")), event=event)
+        )
+
+    def _on_error(self, event: Event) -> None:
+        error = event.get("error")
+        if not isinstance(error, dict):
+            error = {"message": str(error)}
+        code, event_id = _string(error.get("code")), _string(error.get("event_id"))
+        message = str(error.get("message") or code or "the server gave no reason")
+        cause = self._sent.pop(event_id, None) if event_id else None
+        caused_by = cause["type"] if cause is not None else None
+        if code == ANOTHER_IS_ACTIVE:
+            self.sequencer.refused(another_is_active=True)
+            self._watch_for_stall()
+        elif caused_by == "response.create":
+            self.sequencer.refused(another_is_active=False)
+            self._ask_next()
+        elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
+            self.conversation.input.commit_refused()
+        elif cause is not None and caused_by == "conversation.item.create":
+            self._unacknowledged.pop(cause["item"].get("id"), None)
+            self._open_calls.pop(cause["item"].get("call_id", ""), None)
+        elif caused_by == "session.update":
+            # Refused as a whole. What is sent must go on in the format that the server has.
+            self._use_input_format(
+                ((self.server_session.get("audio") or {}).get("input") or {}).get("format")
+            )
+        report = ErrorEvent(
+            message,
+            "server",
+            _string(error.get("type")),
+            code,
+            _string(error.get("param")),
+            event_id,
+            caused_by,
+            event=event,
+        )
+        if is_benign(code, message, caused_by):
+            log.debug("passed over: %s (%s)", message, code)
+            self.emitter.emit("error.benign", report)
+        else:
+            self.report(report)
+
+    # Tools
+
+    def _call_tool(self, item: Item) -> None:
+        given = {tool.get("name") for tool in self.given_tools}
+        if item.call_id and item.name and not (item.name in given and item.name not in self.toolbox.tools):
+            if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
+                remember(self._open_calls, item.call_id, None)
+
+    def _tool_answered(self, call_id: str, output: str, failure: BaseException | None) -> None:
+        if failure is not None:
+            self.report(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
+        self.create_item({"type": "function_call_output", "call_id": call_id, "output": output})
+        if call_id not in self._muted_calls:
+            self.sequencer.tools_answered()
+        self._ask_next()
+
+    def _mute_calls_of(self, response_id: str | None) -> None:
+        """A cancelled answer: its calls are answered for the record, but nobody waits for more."""
+        for item in self.conversation.get_items():
+            if item.call_id and item.type == "function_call" and item.response_id == response_id:
+                remember(self._muted_calls, item.call_id, None)
+
+    def _ask_next(self) -> None:
+        # While the user speaks to a server that answers by itself, that answer will know the outputs.
+        held = bool(self.toolbox.running) or (self.conversation.input.speaking and self.server_answers())
+        self.send_all(self.sequencer.next_request(tools_running=held))
+        self._watch_for_stall()
+
+    def _watch_for_stall(self) -> None:
+        """A request waits for the end of a response. If that end was lost, ask after all."""
+        if self.sequencer.busy and self.sequencer.waiting and self._stall_timer is None and self.connected:
+            self._last_response_event = max(self._last_response_event, time.monotonic() - RESPONSE_STALL)
+            self._stall_timer = asyncio.get_running_loop().call_later(RESPONSE_STALL, self._check_stall)
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self.connected and time.monotonic() - self._last_response_event >= RESPONSE_STALL:
+            self.sequencer.stalled()
+            self._ask_next()
+        else:
+            self._watch_for_stall()
+
+    # Errors
+
+    def report(self, error: ErrorEvent) -> None:
+        """Emit ``error``; an error that nobody listens for is logged."""
+        if self.emitter.wants("error"):
+            self.emitter.emit("error", error)
+        else:
+            log.warning("%s", self._redactor.text(error.message))
+
+    def _handler_failed(self, error: BaseException, name: str, handler: Handler) -> None:
+        message = self._redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")
+        logger_with(self._redactor, "realtime").error("%s", message, exc_info=error)
+        if name != "error":  # an error handler that raises would otherwise be told of itself for ever
+            self.report(ErrorEvent(message, "handler", type(error).__name__, exception=error))
+
+
+def _branch(session: Wire, side: str) -> Wire:
+    """``session.audio.<side>``, empty where it is not there."""
+    audio = session.get("audio")
+    holder = audio.get(side) if isinstance(audio, dict) else None
+    return holder if isinstance(holder, dict) else {}
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _same_item(ours: Wire, theirs: Wire) -> bool:
+    return (
+        ours.get("type") == theirs.get("type")
+        and ours.get("role") == theirs.get("role")
+        and ours.get("call_id") == theirs.get("call_id")
+        and _texts(ours) == _texts(theirs)
+    )
+
+
+def _texts(item: Wire) -> list[Any]:
+    content = item.get("content")
+    return [p.get("text") for p in content if isinstance(p, dict)] if isinstance(content, list) else []

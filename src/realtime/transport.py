@@ -1,0 +1,209 @@
+"""One websocket, from the upgrade to the close; knows the first event of a session and nothing else.
+
+"Open" means that ``session.created`` has arrived: servers accept the upgrade first and refuse the key
+afterwards. Keepalive is our own, because it must tell a dead peer (found within 5 s) from an event loop
+that was busy for as long (no reason to hang up).
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websocket_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from . import wire
+from .endpoint import Endpoint
+from .errors import ConnectError
+from .redact import logger_with
+
+__all__ = ["FATAL_CODES", "Transport", "is_fatal"]
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # long audio items have exceeded websockets' default of 1 MiB
+PING_INTERVAL = 2.0
+PING_TIMEOUT = 2.0
+CLOSE_TIMEOUT = 1.0
+STALL = 0.5  # a timer this late means that the loop was busy, and says nothing about the peer
+
+# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000 (request).
+FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
+FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
+
+
+def is_fatal(code: int) -> bool:
+    """Whether a session that was closed with *code* must not be tried again."""
+    return code in FATAL_CODES or 3000 <= code < 5000
+
+
+class _Connect(websocket_connect):
+    """Follows no redirect: the address that was configured is the only one that gets the key."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+class Transport:
+    """An open websocket on which ``session.created`` has arrived."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._keepalive: asyncio.Task[None] | None = None
+        self._dead: str | None = None
+        self._status = (1006, "")
+        self.created: dict[str, Any] = {}
+        self.opening_frames: list[bytes] = []
+        self.opened_at = time.monotonic()
+
+    @classmethod
+    async def open(
+        cls, endpoint: Endpoint, *, timeout: float, max_message_bytes: int = MAX_MESSAGE_BYTES
+    ) -> Transport:
+        """Connect and wait for ``session.created``.
+
+        Raises
+        ------
+        ConnectError        with code, reason, status and the server's message, as far as they exist
+        ConfigurationError  a key that would go over an open network
+        """
+        try:
+            return await asyncio.wait_for(cls._open(endpoint, max_message_bytes), timeout)
+        except asyncio.TimeoutError:
+            raise ConnectError(f"{endpoint.address} did not open a session within {timeout:g} s") from None
+
+    @classmethod
+    async def _open(cls, endpoint: Endpoint, max_message_bytes: int) -> Transport:
+        redactor = endpoint.redactor
+        options: dict[str, Any] = {}
+        try:
+            address = await endpoint.resolve()
+            if address is not None:
+                options = {"host": address, "port": endpoint.port}
+            socket = await _Connect(
+                endpoint.reveal_url(),
+                additional_headers=endpoint.reveal_headers(),
+                subprotocols=endpoint.subprotocols or None,  # type: ignore[arg-type]
+                compression=None,  # a bomb could unpack to 1000 times its size; audio does not compress
+                max_size=max_message_bytes,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=CLOSE_TIMEOUT,
+                proxy=True if endpoint.secure else None,
+                logger=logger_with(redactor, "realtime.websocket"),
+                **options,
+            )
+        except InvalidStatus as error:
+            status = error.response.status_code
+            body = redactor.text((error.response.body or b"")[:300].decode("utf-8", "replace").strip())
+            message = f"{endpoint.address} refused the connection with HTTP status {status}"
+            raise ConnectError(
+                f"{message}: {body}" if body else message,
+                status=status,
+                server_message=body or None,
+                fatal=status in FATAL_STATUS or 300 <= status < 400,
+            ) from None
+        except InvalidURI as error:
+            raise ConnectError(redactor.text(str(error)), fatal=True) from None
+        except (InvalidHandshake, OSError, EOFError) as error:
+            reason = redactor.text(str(error) or type(error).__name__)
+            raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
+        # The request would show its headers in any repr of the socket.
+        if socket.request is not None:
+            socket.request.headers.clear()
+        transport = cls(socket)
+        try:
+            await transport._await_created(endpoint)
+        except BaseException:
+            socket.transport.abort()
+            raise
+        transport._keepalive = asyncio.get_running_loop().create_task(transport._keep_alive())
+        return transport
+
+    async def _await_created(self, endpoint: Endpoint) -> None:
+        redactor = endpoint.redactor
+        said: str | None = None
+        try:
+            while True:
+                frame = await self._socket.recv(decode=False)
+                self.opening_frames.append(frame)
+                try:
+                    event = redactor.tree(wire.loads(frame))
+                except ValueError:
+                    continue  # dispatched later, and reported then
+                if not isinstance(event, dict):
+                    continue
+                if event.get("type") in ("session.created", "transcription_session.created"):
+                    self.created = event
+                    return
+                error = event.get("error")
+                if isinstance(error, dict):
+                    said = str(error.get("message") or error.get("code") or error)
+        except ConnectionClosed as closed:
+            code, reason = _close_of(closed)
+            reason = redactor.text(reason)
+            parts = [f"{endpoint.address} closed the connection before the session began (code {code}"]
+            parts.append(f", {reason})" if reason else ")")
+            if said:
+                parts.append(f": {said}")
+            raise ConnectError(
+                "".join(parts), code=code, reason=reason, server_message=said, fatal=is_fatal(code)
+            ) from None
+
+    async def receive(self) -> bytes | str:
+        """The next frame, text as UTF-8 bytes. Raises ConnectionClosed at the end. Cancel-safe."""
+        try:
+            return await self._socket.recv(decode=False)
+        except ConnectionClosed as closed:
+            self._status = _close_of(closed)
+            raise
+
+    async def send(self, text: str) -> None:
+        """Send one text frame; waits as long as the peer does not read. Raises ConnectionClosed."""
+        await self._socket.send(text)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close; at most about a second, whatever the peer does. Never raises."""
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+        try:
+            await asyncio.wait_for(self._socket.close(code, reason), CLOSE_TIMEOUT + 0.25)
+        except Exception:
+            pass  # the peer is gone, or does not answer: what matters is that the socket goes
+        self._socket.transport.abort()
+
+    @property
+    def close_status(self) -> tuple[int, str]:
+        """Close code and reason, once `receive` has raised; 1006 for a connection that just ended."""
+        return (1006, self._dead) if self._dead is not None else self._status
+
+    async def _keep_alive(self) -> None:
+        """Ping; abort the socket when no pong comes. A late timer gets one more chance."""
+        while True:
+            await asyncio.sleep(PING_INTERVAL)
+            for _ in range(2):
+                started = time.monotonic()
+                try:
+                    await asyncio.wait_for(self._ping(), PING_TIMEOUT)
+                    break
+                except ConnectionClosed:
+                    return
+                except asyncio.TimeoutError:
+                    if time.monotonic() - started < PING_TIMEOUT + STALL:
+                        self._dead = f"no answer to a ping within {PING_TIMEOUT:g} s"
+                        self._socket.transport.abort()
+                        return
+
+    async def _ping(self) -> None:
+        await (await self._socket.ping())
+
+
+def _close_of(closed: ConnectionClosed) -> tuple[int, str]:
+    if closed.rcvd is not None:
+        return closed.rcvd.code, closed.rcvd.reason
+    if closed.sent is not None:
+        return closed.sent.code, closed.sent.reason
+    return 1006, ""

@@ -1,0 +1,58 @@
+"""JSON and base64 of the wire, by the fast libraries where they are installed.
+
+This is the one place that knows about orjson and pybase64. Whatever is malformed raises ValueError and
+nothing else: the standard library's decoder would also raise RecursionError for deep nesting.
+
+Thread: any; stateless.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+__all__ = ["b64decode", "b64encode", "dumps", "loads"]
+
+try:
+    import orjson
+except ImportError:  # pragma: no cover - the [realtime] extra installs it
+    orjson = None  # type: ignore[assignment]
+try:
+    import pybase64
+except ImportError:  # pragma: no cover - the [realtime] extra installs it
+    pybase64 = None
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON text. Raises TypeError for what JSON cannot hold."""
+    if orjson is not None:
+        try:
+            return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:
+            pass  # a lone surrogate or an integer over 64 bits: the standard library writes both
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON text. Raises ValueError for anything else, however deeply nested."""
+    if orjson is not None:
+        return orjson.loads(text)
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
+def b64encode(data: Any) -> str:
+    """Base64 text of any C-contiguous buffer."""
+    if pybase64 is not None:
+        return str(pybase64.b64encode_as_string(data))
+    return base64.b64encode(data).decode("ascii")
+
+
+def b64decode(text: str) -> bytes:
+    """Bytes of base64 text, strictly. Raises ValueError (binascii.Error is one)."""
+    if pybase64 is not None:
+        return bytes(pybase64.b64decode(text, validate=True))
+    return base64.b64decode(text, validate=True)
