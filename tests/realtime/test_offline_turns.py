@@ -1,4 +1,4 @@
-"""Turns on the sample clock: detector and buffer alone, then formats, settings and idle timeout on a server."""
+"""Turns on the sample clock: detector and buffer alone, then formats, settings, idle timeout on a server."""
 
 from __future__ import annotations
 

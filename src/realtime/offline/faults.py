@@ -9,10 +9,10 @@ Thread: the event loop; pure.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from .. import wire
 from .schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
 CONTROL_EVENT = "offline.faults"
@@ -145,4 +145,4 @@ class FaultyStream:
 
 def _without_last_byte(data: str) -> str:
 
-    return base64.b64encode(base64.b64decode(data)[:-1]).decode("ascii")
+    return wire.b64encode(wire.b64decode(data)[:-1])

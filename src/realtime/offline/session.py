@@ -10,14 +10,11 @@ Thread: the event loop; models run in worker processes (workers.py).
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from .. import wire
 from .beta import BetaDialect
 from .client_events import check_event
 from .config import SESSION_SECONDS, SessionConfig
@@ -136,7 +133,7 @@ class Session:
             return
         for event in events:
             for spoken in [event] if self._beta is None else self._beta.from_ga(event):
-                self._outbox.put(orjson.dumps(spoken).decode())
+                self._outbox.put(wire.dumps(spoken))
 
     def emit_error(self, error: RequestError, event: Any = None) -> None:
         """Queue an error event that answers the client's *event*."""
@@ -157,7 +154,7 @@ class Session:
         self._stream = FaultyStream(faults)
         if faults.session_seconds is not None:
             self._expire_in(faults.session_seconds)
-        self._outbox.put(orjson.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}).decode())
+        self._outbox.put(wire.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}))
 
     def _expire_in(self, seconds: float) -> None:
         if self._expiry is not None:
@@ -261,7 +258,7 @@ class Session:
         item = self.conversation.retrieve(event["item_id"])
         fields = item.as_dict()
         if item.audio is not None and item.audio_format is not None:
-            audio = base64.b64encode(item.audio_format.encode(item.audio)).decode("ascii")
+            audio = wire.b64encode(item.audio_format.encode(item.audio))
             for part in fields["content"]:
                 if part["type"] == "input_audio":
                     part["audio"] = audio
@@ -384,7 +381,7 @@ def parse_frame(frame: str | bytes) -> Any:
     if isinstance(frame, bytes):
         raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
     try:
-        return orjson.loads(frame)
+        return wire.loads(frame)
     except ValueError as error:
         raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
 
@@ -392,8 +389,8 @@ def parse_frame(frame: str | bytes) -> Any:
 def decode_base64(data: str, path: str) -> bytes:
     """Bytes of strict base64, or RequestError."""
     try:
-        return base64.b64decode(data.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        return wire.b64decode(data)
+    except ValueError:
         raise RequestError(
             "invalid_value", f"Invalid '{path}'. Expected base64-encoded audio bytes.", path
         ) from None
