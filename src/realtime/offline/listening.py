@@ -272,6 +272,8 @@ class Listening:
         except ModelError as error:
             failure = str(error)
             session.log(failure)
+        except Exception as error:  # a model of the user's own may raise anything
+            failure = session.internal_error(error).message
         heard.set_result(text)
         if announce is None:
             return

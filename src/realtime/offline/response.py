@@ -146,6 +146,10 @@ class Response:
             self.session.log(str(error))
             failure = {"type": "server_error", "code": "server_error", "message": str(error)}
             status, details = "failed", {"type": "failed", "error": failure}
+        except Exception as error:  # a mistake of ours: the response fails, the session goes on
+            body = self.session.internal_error(error)
+            failure = {"type": body.kind, "code": body.code, "message": body.message}
+            status, details = "failed", {"type": "failed", "error": failure}
         self._finish(status, details)
 
     async def _produce(self) -> None:

@@ -10,6 +10,7 @@ Thread: the event loop; models run in worker processes (workers.py).
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +116,8 @@ class Session:
         except ModelError as error:
             self.log(str(error))
             self.emit_error(RequestError("server_error", str(error), kind="server_error"), event)
+        except Exception as error:  # a mistake of ours must not cost the client its session
+            self.emit_error(self.internal_error(error), event)
         await self.drain()
 
     async def close(self) -> None:
@@ -139,6 +142,12 @@ class Session:
         """Queue an error event that answers the client's *event*."""
         event_id = event.get("event_id") if isinstance(event, dict) else None
         self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
+
+    def internal_error(self, error: Exception) -> RequestError:
+        """Log an unforeseen exception; what to tell the client about it."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        self.log(f"internal error: {error!r} at {where.filename}:{where.lineno}")
+        return RequestError("internal_error", "The server had an error.", kind="server_error")
 
     async def drain(self) -> None:
         """Wait while the client is slow to read."""
