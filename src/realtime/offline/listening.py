@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 LEAST_COMMIT_MS = 100
+EARLY_MS = 96  # of silence after which recognition begins, in the hope that the turn is over
 INTERIM_MS = 600  # of new audio between two recognitions of an utterance in progress
 SLICE_SECONDS = 1  # of a long append at a time, so that its events come out along the way
 KEPT_BEFORE_SPEECH_S = 10  # under VAD, of audio in which nobody speaks
@@ -43,6 +44,7 @@ class Listening:
         self._interim: InterimTranscript | None = None  # of the speech in progress
         self._interim_task: asyncio.Task[None] | None = None
         self._interim_end = 0  # position up to which it has been recognised
+        self._early: asyncio.Task[str] | None = None  # recognition of the speech up to the present pause
         self._speech_item_id = ""
         self._speech_start = 0  # position
         self._detector: TurnDetector | None = None
@@ -68,6 +70,9 @@ class Listening:
         self._restart_detector()
 
     def _restart_detector(self) -> None:
+        if self._early is not None:
+            self._early.cancel()
+        self._early = self._interim = None
         detection = self._session.config.turn_detection
         self._detector = None if detection is None else TurnDetector.of(detection)
         self._detector_from = self._buffer.end  # position of its first frame
@@ -108,6 +113,7 @@ class Listening:
                 else:
                     self._speech_stopped(position)
         if detector.speaking:
+            self._recognise_early(detector.silent_ms)
             self._recognise_interim()
         else:
             self._check_idle()
@@ -185,14 +191,19 @@ class Listening:
         item_id = self._speech_item_id if speaking else new_id("item")
         start = self._speech_start if speaking else self._buffer.start
         self._commit_span(item_id, start, self._buffer.end)
-        if self._detector is not None:
-            self._detector.reset()
+        self._forget_speech()
 
     def clear(self) -> None:
         """Drop all audio that is not committed; speech in progress is forgotten."""
         self._buffer.drop_before(self._buffer.end)
+        self._forget_speech()
+
+    def _forget_speech(self) -> None:
         if self._detector is not None:
             self._detector.reset()
+        if self._early is not None:
+            self._early.cancel()
+        self._early = self._interim = None
 
     def _commit_span(self, item_id: str, start: int, end: int) -> None:
         session = self._session
@@ -211,10 +222,23 @@ class Listening:
             "input_audio_buffer.committed", item_id=item_id, previous_item_id=session.conversation.last_id
         )
         session.add_item(item)
-        self.recognise(item, session.config.input["transcription"], self._interim)
-        self._interim = None
+        self.recognise(item, session.config.input["transcription"], self._interim, self._early)
+        self._interim = self._early = None
 
     # --- words --------------------------------------------------------------------------------------------
+
+    def _recognise_early(self, silent_ms: int) -> None:
+        """Use the silence that ends a turn: the words are known that much sooner if it does end."""
+        if silent_ms < EARLY_MS:
+            if self._early is not None:  # it was only a pause
+                self._early.cancel()
+                self._early = None
+        elif self._early is None and self._session.models.can_hear_at_once:
+            samples = self._buffer.read(self._speech_start, self._buffer.end)
+            self._early = asyncio.create_task(self._session.models.transcribe(samples, self._format.rate))
+            self._early.add_done_callback(
+                _ignore_failure
+            )  # then the final recognition fails too, and says so
 
     def _recognise_interim(self) -> None:
         interim, end = self._interim, self._buffer.end
@@ -246,11 +270,12 @@ class Listening:
         item: Item,
         announce: dict[str, Any] | None = None,
         interim: InterimTranscript | None = None,
+        early: asyncio.Task[str] | None = None,
     ) -> None:
         """Begin to recognise the speech in *item*; *announce*: report it by this transcription setting."""
         item.heard = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(
-            self._recognise(item, item.heard, announce, interim or InterimTranscript())
+            self._recognise(item, item.heard, announce, interim or InterimTranscript(), early)
         )
         self._recognitions.add(task)
         task.add_done_callback(self._recognitions.discard)
@@ -261,6 +286,7 @@ class Listening:
         heard: asyncio.Future[str],
         announce: dict[str, Any] | None,
         interim: InterimTranscript,
+        early: asyncio.Task[str] | None,
     ) -> None:
         assert item.audio is not None and item.audio_format is not None
         session = self._session
@@ -268,7 +294,7 @@ class Listening:
         address = {"item_id": item.id, "content_index": 0}
         text, failure = "", ""
         try:
-            text = await session.models.transcribe(samples, rate)
+            text = await (early or session.models.transcribe(samples, rate))
         except ModelError as error:
             failure = str(error)
             session.log(failure)
@@ -293,8 +319,13 @@ class Listening:
 
     async def close(self) -> None:
         """Abandon recognitions under way."""
-        for task in self._recognitions:
+        for task in (*self._recognitions, *([self._early] if self._early else [])):
             task.cancel()
+
+
+def _ignore_failure(task: asyncio.Task[str]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def transcription_usage(model: str, text: str, seconds: float) -> dict[str, Any]:

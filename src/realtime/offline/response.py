@@ -140,7 +140,7 @@ class Response:
         except IncompleteError as error:
             status, details = "incomplete", {"type": "incomplete", "reason": str(error)}
         except FailedError as error:
-            failure = {"type": error.code, "code": error.code, "message": str(error)}
+            failure: dict[str, Any] = {"type": error.code, "code": error.code, "message": str(error)}
             status, details = "failed", {"type": "failed", "error": failure}
         except ModelError as error:
             self.session.log(str(error))
