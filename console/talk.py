@@ -1,0 +1,188 @@
+"""``talk``: one spoken turn from a file to a file, through the whole path and without hardware.
+
+The question goes in at the capture callback of an OfflineDevice at the file's own rate and channels; the answer comes
+out of the playback callback of another one, as a speaker would have got it.
+
+Thread: one event loop; device calls wait in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from console.endpoint import connected_to
+from console.errors import UserError
+from console.event_log import EventLog
+from wavtools import DecodeError, OfflineDevice, WavPacker, WavRecorder, WavStreamPlayer, read_wav
+
+__all__ = ["Turn", "hold_turn", "read_question", "talk"]
+
+SESSION_RATE_HZ = 24_000  # the API's pcm16
+ANSWER_SECONDS = 60.0  # of silence from the server, until we give up
+POLL_SECONDS = 0.005
+MIN_QUESTION_SECONDS = 0.1  # the API refuses less
+
+
+@dataclass
+class Turn:
+    """What came of a turn."""
+
+    heard: str = ""
+    answered: str = ""
+    tools: list[str] = field(default_factory=list)
+    audio: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
+
+
+def read_question(path: Path) -> Any:
+    """The WAV file, checked to be a question that can be asked; UserError otherwise."""
+    try:
+        wav = read_wav(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; give the WAV file of a spoken question") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder; give the WAV file of a spoken question") from error
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except DecodeError as error:
+        raise UserError(f"{path}: {error}") from error
+    if not 8_000 <= wav.sample_rate <= 192_000:
+        raise UserError(f"{path} has {wav.sample_rate} Hz; record it with 8000 to 192000 Hz")
+    if not 1 <= wav.channel_count <= 8:
+        raise UserError(f"{path} has {wav.channel_count} channels; record it with 1 to 8")
+    if wav.duration < MIN_QUESTION_SECONDS:
+        raise UserError(
+            f"{path} holds {wav.duration:.2f} s of audio; a question takes at least {MIN_QUESTION_SECONDS} s"
+        )
+    return wav
+
+
+async def hold_turn(client: Any, question: Any) -> Turn:
+    """Speak *question* to the client's session and collect the answer.
+
+    Raises UserError when the server refuses, fails, or does not answer.
+    """
+    from realtime import VoiceSession
+    from realtime.errors import RealtimeError
+
+    microphone = OfflineDevice(question.sample_rate, question.channel_count)
+    speaker = OfflineDevice(SESSION_RATE_HZ)
+    recorder = WavRecorder(SESSION_RATE_HZ, device=microphone, keep_seconds=0)
+    player = WavStreamPlayer(SESSION_RATE_HZ, device=speaker)
+    turn, progress = Turn(), _Progress()
+    client.on("server.response.done", progress.on_response_done)
+    client.on("response.failed", lambda event: progress.fail(f"the server could not answer: {event.message}"))
+    client.on("error", lambda event: None if event.benign else progress.fail(event.message))
+    client.on("close", lambda event: progress.fail(f"the server closed the connection ({event.code})"))
+    client.on("server.*", progress.on_any)
+    heard: list[np.ndarray] = []
+    try:
+        async with VoiceSession(client, recorder, player, mode="manual") as voice:
+            await voice.talk()
+            await asyncio.to_thread(microphone.capture, question.pcm)
+            await voice.release()
+            while not (progress.done and player.wait_until_idle(0)):
+                receipt = player.get_track_sample_offset()
+                if receipt is not None and receipt.queued:
+                    heard.append(speaker.render(receipt.queued))
+                else:
+                    await progress.wait(POLL_SECONDS)
+            await _transcript_of_the_question(client)
+            for item in client.conversation.get_items():
+                if item.type == "function_call" and item.formatted.tool:
+                    turn.tools.append(f"{item.formatted.tool.name}({item.formatted.tool.arguments})")
+                elif item.role == "user":
+                    turn.heard = item.formatted.transcript.strip() or turn.heard
+                elif item.role == "assistant":
+                    said = item.formatted.transcript or item.formatted.text
+                    turn.answered = f"{turn.answered} {said.strip()}".strip()
+    except RealtimeError as error:
+        raise UserError(str(error)) from error
+    turn.audio = np.concatenate(heard) if heard else turn.audio
+    return turn
+
+
+async def _transcript_of_the_question(client: Any) -> None:
+    """The user's own transcript may arrive after the answer (protocol part 2, fact b); give it a moment."""
+    for _ in range(200):
+        if any(item.role == "user" and item.formatted.transcript for item in client.conversation.get_items()):
+            return
+        await asyncio.sleep(0.01)
+
+
+class _Progress:
+    """Whether the turn is over: a response without a function call is; with one, another response follows."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self._problem: str | None = None
+        self._quiet_for = 0.0
+
+    def on_any(self, event: Any) -> None:
+        self._quiet_for = 0.0
+
+    def on_response_done(self, event: Any) -> None:
+        output = event["response"].get("output") or []
+        self.done = not any(item.get("type") == "function_call" for item in output)
+
+    def fail(self, problem: str) -> None:
+        if not self.done:
+            self._problem = self._problem or problem
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._quiet_for += seconds
+        if self._problem is not None:
+            raise UserError(self._problem)
+        if self._quiet_for > ANSWER_SECONDS:
+            raise UserError(f"the server has said nothing for {ANSWER_SECONDS:.0f} s; try again")
+
+
+def save_answer(audio: np.ndarray, path: Path) -> None:
+    """Write the answer's WAV file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        WavPacker.pack(audio, SESSION_RATE_HZ).save(partial)
+        os.replace(partial, path)  # noqa: PTH105
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+async def talk(
+    question_path: Path,
+    out: Path,
+    *,
+    events: Path | None = None,
+    offline: bool = False,
+    url: str | None = None,
+    model: str | None = None,
+) -> int:
+    """Hold the turn and print it; 0 only if audio came back. Raises UserError."""
+    question = read_question(question_path)
+    if not out.parent.is_dir():
+        raise UserError(f"cannot write {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UserError(f"cannot write {out}: it is a folder; name a file")
+    with contextlib.ExitStack() as stack:
+        log = None if events is None else stack.enter_context(EventLog(events))
+        async with connected_to(offline, url, model) as client:
+            if log is not None:
+                client.on("realtime.event", log.add)
+            turn = await hold_turn(client, question)
+    print(f"heard:    {turn.heard or '(nothing)'}")
+    for call in turn.tools:
+        print(f"tool:     {call}")
+    print(f"answered: {turn.answered or '(nothing)'}")
+    if len(turn.audio) == 0:
+        raise UserError("no audio came back")
+    save_answer(turn.audio, out)
+    print(f"{out}: {len(turn.audio) / SESSION_RATE_HZ:.1f} s of speech")
+    return 0

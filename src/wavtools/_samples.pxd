@@ -1,0 +1,109 @@
+"""Take a caller's samples through the buffer protocol: int16 or float32, any shape, C-contiguous memory.
+
+Inlined into pcm, resample and spectrum, so that they agree on what they accept and on what they say when they refuse.
+A Py_buffer that was acquired must be released by the caller.
+
+Thread: any; needs the GIL.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_FORMAT,
+    PyBUF_ND,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_IsContiguous,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+
+cdef enum:
+    INT16 = 1
+    FLOAT32 = 2
+    UINT8 = 4
+
+
+cdef inline int sample_kind(const Py_buffer *view) noexcept:
+    """INT16, FLOAT32, UINT8 or 0. Raw bytes count as UINT8; the byte order of the format must be little or native."""
+    cdef const char *form = view.format
+    if form == NULL:
+        return UINT8
+    if form[0] in (b"<", b"=", b"@", b"|"):
+        form += 1
+    if form[0] == 0 or form[1] != 0:
+        return 0
+    if form[0] == b"h" and view.itemsize == 2:
+        return INT16
+    if form[0] == b"f" and view.itemsize == 4:
+        return FLOAT32
+    if form[0] in (b"B", b"b", b"c"):
+        return UINT8
+    return 0
+
+
+cdef inline int refuse_kind(str name, object given, int allowed) except -1:
+    """Raise the TypeError for samples of the wrong dtype. Names the converter where there is one."""
+    what = f"{given.dtype} array" if hasattr(given, "dtype") else type(given).__name__
+    if allowed == (INT16 | FLOAT32):
+        wanted, advice = "int16 or float32", "convert with .astype(np.float32)"
+    elif allowed == INT16:
+        wanted, advice = "int16", "convert float32 with wavtools.pcm.float32_to_pcm16"
+    elif allowed == FLOAT32:
+        wanted, advice = "float32", "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
+    else:
+        wanted, advice = "uint8", "G.711 codes are one byte a sample"
+    raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}")
+
+
+cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) except -1:
+    """Acquire read access to *given* and return its kind, one of *allowed*.
+
+    Where int16 is allowed and uint8 is not, raw bytes are taken as little-endian int16: the caller then finds
+    ``view.itemsize == 1`` and must count ``view.len // 2`` samples.
+    """
+    try:
+        PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES)
+    except (TypeError, BufferError, ValueError):
+        refuse_kind(name, given, allowed)
+    cdef int kind = sample_kind(view)
+    if kind == UINT8 and not allowed & UINT8 and allowed & INT16:
+        kind = INT16
+        if view.len % 2:
+            length = view.len
+            PyBuffer_Release(view)
+            raise ValueError(f"{name} holds {length} bytes, which is not a whole number of 2-byte int16 samples")
+    if not kind & allowed:
+        PyBuffer_Release(view)
+        refuse_kind(name, given, allowed)
+    if not PyBuffer_IsContiguous(view, b"C"):
+        PyBuffer_Release(view)
+        raise ValueError(f"{name} is not C-contiguous; pass numpy.ascontiguousarray({name})")
+    return kind
+
+
+cdef inline int acquire_out(object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source) except -1:
+    """Acquire write access to a caller's ``out``: exactly *count* samples of *kind*, apart from *source*'s memory."""
+    names = {INT16: "int16", FLOAT32: "float32", UINT8: "uint8"}
+    try:
+        PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES | PyBUF_WRITABLE)
+    except (TypeError, BufferError, ValueError):
+        raise TypeError(f"out must be a writable buffer of {names[kind]}, not {type(given).__name__}") from None
+    try:
+        if sample_kind(view) != kind:
+            dtype = getattr(given, "dtype", type(given).__name__)
+            raise TypeError(f"out must be a writable buffer of {names[kind]}, not {dtype}")
+        if not PyBuffer_IsContiguous(view, b"C"):
+            raise ValueError("out is not C-contiguous")
+        if view.len != count * view.itemsize:
+            raise ValueError(f"out holds {view.len // view.itemsize} samples, expected {count}")
+        if (
+            source != NULL
+            and view.len
+            and source.len
+            and <char *> view.buf < <char *> source.buf + source.len
+            and <char *> source.buf < <char *> view.buf + view.len
+        ):
+            raise ValueError("out overlaps the input's memory; pass separate memory")
+    except BaseException:
+        PyBuffer_Release(view)
+        raise
+    return 0

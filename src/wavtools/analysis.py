@@ -1,0 +1,166 @@
+"""Spectra as values between 0 and 1, ready to be drawn: by FFT bin, by musical note, by note of the voice.
+
+Thread: any; an AudioAnalysis never changes once made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wavtools import bands
+from wavtools.pcm import mix_to_mono, pcm16_to_float32
+from wavtools.spectrum import Analyser
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["AnalysisType", "AudioAnalysis", "Frequencies"]
+
+AnalysisType = Literal["frequency", "music", "voice"]
+
+_QUANTUM = 128  # frames of a Web Audio render quantum: spectra are taken at its multiples
+_SPECTRA_PER_SECOND = 60
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """One spectrum in bands.
+
+    Attributes
+    ----------
+    values : float32, shape (bands,)
+        0 at ``min_decibels``, 1 at ``max_decibels``; NaN where the spectrum was NaN.
+    frequencies : float64, shape (bands,)
+        Hz: of each bin, or of each note.
+    labels : tuple of str
+        ``"440.63 Hz"`` of each bin, or the note's name as in ``"A4"``.
+    """
+
+    values: NDArray[np.float32]
+    frequencies: NDArray[np.float64]
+    labels: tuple[str, ...]
+
+
+_NOTES = np.array(bands.NOTE_FREQUENCIES)
+_VOICE_NOTES = np.array(bands.VOICE_FREQUENCIES)
+_NOTES.flags.writeable = _VOICE_NOTES.flags.writeable = False
+
+
+class AudioAnalysis:
+    """The spectra of a whole recording, 60 a second, for showing it while it plays.
+
+    Parameters
+    ----------
+    pcm : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
+        Channels are averaged.
+    sample_rate : int
+        Hz.
+
+    Takes 16 KB for each spectrum, so 1 MB for a second of audio.
+
+    Source: wavtools' ``AudioAnalysis`` with an audio buffer: spectrum i is taken at i / 60 s, rounded up to a multiple
+    of 128 frames, by one AnalyserNode, so each is smoothed with the one before.
+    """
+
+    def __init__(self, pcm: Buffer, sample_rate: int) -> None:
+        samples = (
+            np.asarray(pcm)
+            if not isinstance(pcm, (bytes, bytearray, memoryview))
+            else np.frombuffer(pcm, "<i2")
+        )
+        if samples.dtype == np.int16:
+            samples = pcm16_to_float32(np.ascontiguousarray(samples))
+        mono = mix_to_mono(np.ascontiguousarray(samples))
+        self.sample_rate = sample_rate
+        self.duration = len(mono) / sample_rate
+        analyser = Analyser()
+        spectra = []
+        position = 0
+        while (len(spectra) + 1) / _SPECTRA_PER_SECOND < self.duration:
+            frame = (len(spectra) + 1) * sample_rate / _SPECTRA_PER_SECOND
+            end = -(-frame // _QUANTUM) * _QUANTUM
+            chunk = mono[position : int(end)]
+            analyser.push(chunk)
+            if position + len(chunk) < end:  # the last quantum may reach past the end
+                analyser.push(np.zeros(int(end) - position - len(chunk), np.float32))
+            position = int(end)
+            spectra.append(analyser.float_frequency_data())
+        self._spectra = np.array(spectra, np.float32).reshape(len(spectra), analyser.fft_size // 2)
+
+    def get_frequencies_at(
+        self,
+        seconds: float,
+        analysis_type: AnalysisType = "frequency",
+        min_decibels: float = -100,
+        max_decibels: float = -30,
+    ) -> Frequencies:
+        """The spectrum at *seconds* from the start; before the start is the first one, past the end the last."""
+        count = len(self._spectra)
+        if count == 0:  # shorter than 1/60 s: silence, as an AnalyserNode says it
+            spectrum = np.full(self._spectra.shape[1], -np.inf, np.float32)
+        else:
+            spectrum = self._spectra[max(0, min(int(seconds / self.duration * count), count - 1))]
+        return self.get_frequencies(spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels)
+
+    @staticmethod
+    def get_frequencies(
+        db: NDArray[np.float32],
+        sample_rate: float,
+        analysis_type: AnalysisType = "frequency",
+        min_decibels: float = -100,
+        max_decibels: float = -30,
+    ) -> Frequencies:
+        """Bands of a spectrum in decibels.
+
+        Parameters
+        ----------
+        db : float32, shape (bins,)
+            As ``Analyser.float_frequency_data`` gives it: bin i is at i * sample_rate / 2 / bins Hz.
+        sample_rate : float
+            Hz.
+        analysis_type : "frequency", "music" or "voice"
+            One value per bin, or the loudest bin of each of 96 notes (C1 to B8) or 72 (C1 to B6). Anything else is
+            taken as "frequency".
+        min_decibels, max_decibels : float
+            What becomes 0 and 1; beyond, values are clamped. Equal limits give 0, 1, or NaN at the limit itself.
+
+        Returns
+        -------
+        Frequencies
+
+        Source: wavtools' ``AudioAnalysis.getFrequencies``, value for value and label for label.
+        """
+        db = np.asarray(db, np.float32)
+        if db.ndim != 1:
+            raise ValueError(f"db has {db.ndim} dimensions, expected one")
+        loudest: NDArray[np.float64] = db.astype(np.float64)
+        if analysis_type == "music":
+            loudest = _loudest_per_note(loudest, sample_rate, bands.NOTE_FREQUENCIES, min_decibels)
+            frequencies, labels = _NOTES, bands.NOTE_LABELS
+        elif analysis_type == "voice":
+            loudest = _loudest_per_note(loudest, sample_rate, bands.VOICE_FREQUENCIES, min_decibels)
+            frequencies, labels = _VOICE_NOTES, bands.VOICE_LABELS
+        else:
+            frequencies, labels = (
+                bands.bin_frequencies(len(db), sample_rate),
+                bands.bin_labels(len(db), sample_rate),
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = (loudest - min_decibels) / np.float64(max_decibels - min_decibels)
+        return Frequencies(np.clip(scaled, 0.0, 1.0).astype(np.float32), frequencies, labels)
+
+
+def _loudest_per_note(
+    db: NDArray[np.float64], sample_rate: float, notes: tuple[float, ...], floor: float
+) -> NDArray[np.float64]:
+    """The maximum of each note's bins, at least *floor*; a NaN in a note makes it NaN."""
+    bounds = bands.first_bins(len(db), sample_rate, notes)
+    loudest: NDArray[np.float64] = np.full(len(notes), float(floor))
+    owners = np.flatnonzero(bounds[1:] > bounds[:-1])
+    if len(owners):
+        loudest[owners] = np.maximum(loudest[owners], np.maximum.reduceat(db, bounds[owners]))
+    return loudest

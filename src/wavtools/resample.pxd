@@ -1,0 +1,43 @@
+"""The streaming resampler for other compiled modules. The filter banks themselves are C: see _native/polyphase.h."""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
+
+
+cdef extern from "polyphase.h" nogil:
+    ctypedef struct wt_bank:
+        pass
+    ctypedef enum wt_quality:
+        WT_FAST
+        WT_HIGH
+        WT_BEST
+    wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, wt_quality quality)
+    void wt_bank_free(wt_bank *bank)
+    uint32_t wt_bank_up(const wt_bank *bank)
+    uint32_t wt_bank_down(const wt_bank *bank)
+    uint32_t wt_bank_taps(const wt_bank *bank)
+    uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float *y, size_t count)
+
+
+cdef class Resampler:
+    cdef wt_bank *bank
+    cdef readonly int in_rate
+    cdef readonly int out_rate
+    cdef readonly int channels
+    cdef readonly str quality
+    cdef uint64_t up, down
+    cdef Py_ssize_t reach       # input frames that one output frame looks at
+    cdef Py_ssize_t behind      # of these, how many come before the one at or before the output's time
+    cdef float *history         # channels rows of `row` values: what later output frames still need
+    cdef float *scratch         # one channel of output
+    cdef Py_ssize_t row
+    cdef Py_ssize_t held        # frames in history
+    cdef uint32_t phase         # numerator of the next output frame's time, in units of 1 / up input frames
+    cdef int kind               # INT16 or FLOAT32 once the signal has begun, else 0
+    cdef uint64_t taken         # input frames since the signal began
+    cdef uint64_t given         # output frames since then
+
+    cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil
+    cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil
+    cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1
+    cdef object new_array(self, int kind, Py_ssize_t frames)

@@ -1,0 +1,39 @@
+from typing import Literal, TypeAlias, TypeVar, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+__all__ = ["Resampler", "resample"]
+
+Quality: TypeAlias = Literal["fast", "high", "best"]
+_Sample = TypeVar("_Sample", np.int16, np.float32)
+
+@final
+class Resampler:
+    def __init__(self, in_rate: int, out_rate: int, channels: int = 1, quality: Quality = "high") -> None: ...
+    @property
+    def in_rate(self) -> int: ...
+    @property
+    def out_rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def quality(self) -> Quality: ...
+    @property
+    def latency_seconds(self) -> float: ...
+    @overload
+    def process(self, chunk: NDArray[_Sample]) -> NDArray[_Sample]: ...
+    @overload
+    def process(self, chunk: Buffer) -> NDArray[np.int16] | NDArray[np.float32]: ...
+    def flush(self) -> NDArray[np.int16] | NDArray[np.float32]: ...
+    def reset(self) -> None: ...
+
+@overload
+def resample(
+    x: NDArray[_Sample], in_rate: int, out_rate: int, quality: Quality = "high"
+) -> NDArray[_Sample]: ...
+@overload
+def resample(
+    x: Buffer, in_rate: int, out_rate: int, quality: Quality = "high"
+) -> NDArray[np.int16] | NDArray[np.float32]: ...

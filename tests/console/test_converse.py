@@ -1,0 +1,102 @@
+"""The plain conversation as a person has it: a terminal (tmux), a real audio server, a spoken question, typed lines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import require_program
+from realtime.offline import question_path
+from wavtools import WavPacker
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """A tmux session that runs one command."""
+
+    def __init__(self, command: str, env: dict[str, str], folder: Path) -> None:
+        self._tmux = [require_program("tmux", "tmux"), "-S", str(folder / "tmux")]
+        self._env = env
+        size = ["-x", "132", "-y", "44"]
+        self._run("new-session", "-d", *size, "-c", str(ROOT), f"{command}; echo exit-status $?; sleep 60")
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run([*self._tmux, *arguments], env=self._env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def type(self, line: str) -> None:
+        self._run("send-keys", "-l", line)
+        self._run("send-keys", "Enter")
+
+    def wait_for(self, text: str, seconds: float = 40) -> str:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            screen = self._run("capture-pane", "-p", "-J")
+            if text in screen:
+                return screen
+            time.sleep(0.1)
+        raise AssertionError(f"{text!r} did not appear:\n{screen}")
+
+    def close(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], env=self._env, capture_output=True)
+
+
+@pytest.fixture
+def terminal(audio_server, tmp_path):
+    env = {k: v for k, v in audio_server.env.items() if k not in ("OPENAI_API_KEY", "TMUX")}
+    command = f"{shlex.quote(sys.executable)} -m console --offline"
+    path = os.pathsep.join(p for p in (str(ROOT / "src"), env.get("PYTHONPATH", "")) if p)
+    terminal = Terminal(f"PYTHONPATH={shlex.quote(path)} {command}", env, tmp_path)
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.audio
+@pytest.mark.models
+def test_a_question_spoken_into_the_microphone_is_answered_from_the_speaker(terminal, audio_server, tmp_path):
+    terminal.wait_for("speak, or type")
+    record = ["parec", "--device=speaker.monitor", "--format=s16le", "--rate=24000", "--channels=1"]
+    with (tmp_path / "heard.raw").open("wb") as out:
+        recording = subprocess.Popen([*record, "--latency-msec=20"], env=audio_server.env, stdout=out)
+    subprocess.run(["pacat", "--device=room", question_path("hello")], env=audio_server.env, check=True)
+    screen = terminal.wait_for("assistant: ")
+    assert "you:       Hello, how are you today?" in terminal.wait_for("you: ")
+    answer = next(line for line in screen.splitlines() if line.startswith("assistant: "))
+    time.sleep(6)  # the answer is spoken in real time
+    terminal.type("q")
+    terminal.wait_for("exit-status 0")
+    recording.terminate()
+    recording.wait()
+    heard = np.fromfile(tmp_path / "heard.raw", np.int16)
+    loud = np.flatnonzero(np.abs(heard) > 1_000)
+    speech = heard[max(0, loud[0] - 4_800) : loud[-1] + 4_800]
+    assert 1 < len(speech) / 24_000 < 8
+
+    # What came out of the speaker is speech: the same ears understand it.
+    WavPacker.pack(speech, 24_000).save(tmp_path / "speech.wav")
+    command = [sys.executable, "-m", "console", "talk", tmp_path / "speech.wav", "--out", tmp_path / "a.wav"]
+    understood = subprocess.run([*command, "--offline"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    said = {word.strip(",.!?").lower() for word in answer.split()[1:]}
+    got = {word.strip(",.!?").lower() for word in understood.stdout.splitlines()[0].split()[1:]}
+    assert len(said & got) >= 0.7 * len(said), understood.stdout
+
+
+@pytest.mark.audio
+@pytest.mark.models
+def test_a_typed_line_is_answered_and_commands_work(terminal):
+    terminal.wait_for("speak, or type")
+    terminal.type("My favourite colour is blue")
+    terminal.wait_for("assistant: ")
+    terminal.type("x")
+    terminal.type("m")
+    terminal.wait_for("microphone muted")
+    terminal.type("q")
+    terminal.wait_for("exit-status 0")

@@ -1,0 +1,160 @@
+"""Conversions are exact, refuse what they do not know, and write nothing when they refuse."""
+
+from __future__ import annotations
+
+import array
+import math
+import pathlib
+
+import numpy as np
+import pytest
+from conformance import both, load
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from wavtools.pcm import float32_to_pcm16, mix_to_mono, pcm16_to_float32
+
+
+def to_pcm16(value: float) -> int:
+    """The rule in plain Python, whose floats are doubles."""
+    if math.isnan(value):
+        return 0
+    value = max(-1.0, min(1.0, value))
+    return math.trunc(value * (32768 if value < 0 else 32767))
+
+
+@both("pcm")
+def test_float32_to_pcm16_matches_the_original_bit_for_bit(folder: pathlib.Path) -> None:
+    arrays = load(folder, "pcm").arrays
+    np.testing.assert_array_equal(float32_to_pcm16(arrays["float_in"]), arrays["int16_out"])
+
+
+@both("pcm")
+def test_pcm16_to_float32_matches_the_original_bit_for_bit(folder: pathlib.Path) -> None:
+    arrays = load(folder, "pcm").arrays
+    np.testing.assert_array_equal(pcm16_to_float32(arrays["i16_in"]), arrays["float_out"])
+
+
+@given(arrays(np.float32, st.integers(0, 70), elements=st.floats(width=32)))
+def test_float32_to_pcm16_is_the_rule_for_any_float(x: np.ndarray) -> None:
+    assert float32_to_pcm16(x).tolist() == [to_pcm16(float(value)) for value in x]
+
+
+def test_every_pcm16_value_survives_the_way_to_float32_and_back() -> None:
+    every = np.arange(-32768, 32768).astype(np.int16)
+    # x / 32768 x 32767 truncates to one less above zero: that is the original's rule, not a loss of ours.
+    back = float32_to_pcm16(pcm16_to_float32(every))
+    np.testing.assert_array_equal(back, np.where(every > 0, every - 1, every))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 31, 33, 480, 24_001, 16_384, 16_385])
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_any_size_and_alignment(count: int, offset: int) -> None:
+    rng = np.random.default_rng(count)
+    x = rng.uniform(-1.2, 1.2, count + offset).astype(np.float32)[offset:]
+    assert float32_to_pcm16(x).tolist() == [to_pcm16(float(value)) for value in x]
+    pcm = rng.integers(-32768, 32768, count + offset).astype(np.int16)[offset:]
+    np.testing.assert_array_equal(pcm16_to_float32(pcm), pcm / np.float32(32768))
+
+
+def test_shape_is_kept() -> None:
+    x = np.zeros((5, 2), np.float32)
+    assert float32_to_pcm16(x).shape == (5, 2)
+    assert pcm16_to_float32(np.zeros((3, 4, 2), np.int16)).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview, lambda data: array.array("h", data)])
+def test_any_buffer_of_int16_is_accepted(make: type) -> None:
+    pcm = np.array([-32768, -1, 0, 1, 32767], np.int16)
+    np.testing.assert_array_equal(pcm16_to_float32(make(pcm.tobytes())), pcm / np.float32(32768))
+
+
+def test_a_read_only_input_is_accepted() -> None:
+    x = np.zeros(9, np.float32)
+    x.flags.writeable = False
+    assert float32_to_pcm16(x).tolist() == [0] * 9
+
+
+def test_out_receives_the_result_and_is_returned() -> None:
+    x = np.linspace(-1, 1, 11, dtype=np.float32)
+    out = np.empty(11, np.int16)
+    assert float32_to_pcm16(x, out=out) is out
+    np.testing.assert_array_equal(out, float32_to_pcm16(x))
+    floats = np.empty(11, np.float32)
+    assert pcm16_to_float32(out, out=floats) is floats
+    np.testing.assert_array_equal(floats, pcm16_to_float32(out))
+
+
+@pytest.mark.parametrize("x", [np.zeros(4), np.zeros(4, np.int16), b"1234", [0.0], 1.0, None, "1234"])
+def test_float32_to_pcm16_refuses_other_samples(x: object) -> None:
+    with pytest.raises(TypeError, match="x must be a buffer of float32"):
+        float32_to_pcm16(x)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("x", [np.zeros(4), np.zeros(4, np.int32), np.zeros(4, ">i2"), [0], None])
+def test_pcm16_to_float32_refuses_other_samples(x: object) -> None:
+    with pytest.raises(TypeError, match="x must be a buffer of int16"):
+        pcm16_to_float32(x)  # type: ignore[call-overload]
+
+
+def test_float32_given_as_int16_names_the_converter() -> None:
+    with pytest.raises(TypeError, match="float32_to_pcm16"):
+        pcm16_to_float32(np.zeros(4, np.float32))
+
+
+def test_half_a_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 bytes"):
+        pcm16_to_float32(b"123")
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "message"),
+    [
+        (np.full(4, 7, np.int16), ValueError, "holds 4 samples, expected 5"),
+        (np.full(6, 7, np.int16), ValueError, "holds 6 samples, expected 5"),
+        (np.full(5, 7, np.float32), TypeError, "int16, not float32"),
+        (np.full(10, 7, np.int16)[::2], ValueError, "contiguous"),
+        (np.frombuffer(b"\7\7" * 5, np.int16), TypeError, "writable"),
+    ],
+)
+def test_a_refused_out_is_not_written(out: np.ndarray, error: type[Exception], message: str) -> None:
+    before = out.copy()
+    with pytest.raises(error, match=message):
+        float32_to_pcm16(np.ones(5, np.float32), out=out)
+    np.testing.assert_array_equal(out, before)
+
+
+def test_overlapping_memory_is_refused() -> None:
+    memory = np.full(8, 0.5, np.float32)
+    with pytest.raises(ValueError, match="overlaps"):
+        float32_to_pcm16(memory, out=memory.view(np.int16)[:8])
+    np.testing.assert_array_equal(memory, np.full(8, 0.5))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 8])
+def test_mono_is_the_mean_of_the_channels(channels: int) -> None:
+    x = np.random.default_rng(channels).uniform(-1, 1, (1001, channels)).astype(np.float32)
+    expected = x.astype(np.float64).sum(axis=1) / channels
+    np.testing.assert_array_equal(mix_to_mono(x), expected.astype(np.float32))
+
+
+def test_mono_of_int16_rounds_to_the_nearest_and_halves_away_from_zero() -> None:
+    x = np.array([[1, 2], [-1, -2], [32767, 32767], [-32768, -32768], [32767, -32768], [5, 5]], np.int16)
+    assert mix_to_mono(x).tolist() == [2, -2, 32767, -32768, -1, 5]
+
+
+def test_mono_of_one_channel_is_a_copy() -> None:
+    x = np.arange(5, dtype=np.int16)
+    mono = mix_to_mono(x)
+    assert mono.tolist() == x.tolist()
+    assert not np.shares_memory(mono, x)
+
+
+def test_mono_refuses_what_has_no_channels() -> None:
+    with pytest.raises(ValueError, match="3 dimensions"):
+        mix_to_mono(np.zeros((2, 2, 2), np.int16))
+    with pytest.raises(ValueError, match="0 channels"):
+        mix_to_mono(np.zeros((2, 0), np.int16))
+    with pytest.raises(TypeError, match="int16 or float32"):
+        mix_to_mono(np.zeros((2, 2)))  # type: ignore[type-var]
