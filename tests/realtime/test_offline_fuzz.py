@@ -1,4 +1,4 @@
-"""Fuzzed frames over a real socket: every one is answered, none ends the server, and its memory stays bounded.
+"""Fuzzed frames over a real socket: every one is answered, none ends the server, its memory stays bounded.
 
 WAVTOOLS_FUZZ_FRAMES sets how many (default 3 000, a few seconds); a million take about a quarter of an hour.
 """

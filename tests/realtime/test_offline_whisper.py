@@ -13,6 +13,7 @@ from realtime.offline.whisper import (
     LONGEST_SAMPLES,
     RATE_HZ,
     decode_tokens,
+    is_loop,
     log_mel,
     mel_filters,
     split_at_quiet,
@@ -65,6 +66,14 @@ def test_long_audio_is_cut_where_it_is_quiet() -> None:
 def test_tokens_are_bytes_in_disguise() -> None:
     assert decode_tokens(["<|startoftranscript|>", "ĠHello", ",", "ĠcafÃ©", "<|endoftext|>"]) == "Hello, café"
     assert decode_tokens(["Ã"]) == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_loops_are_told_from_repeated_words() -> None:
+    assert is_loop([7, 8, 1, 2, 3, 1, 2, 3, 1, 2, 3])
+    assert is_loop([5] * 9)
+    assert not is_loop([5] * 8)  # "no, no, no, no ..."
+    assert not is_loop([1, 2, 3, 1, 2, 3])
+    assert not is_loop([])
 
 
 def test_interim_reports_what_two_recognitions_agree_on() -> None:

@@ -14,6 +14,7 @@ import math
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from .voice import ModelError, choose_voice
@@ -76,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
         default=3600,
         help="end a session after this time, as the vendor does after an hour (default: %(default)s)",
     )
+    p.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="stop when standard input ends: for programs that start the server",
+    )
     return p
 
 
@@ -135,6 +141,9 @@ async def serve(arguments: argparse.Namespace) -> None:
     )
     stop = asyncio.Event()
     _on_stop_signal(stop)
+    if arguments.until_eof:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
     async with server:
         print(f"listening on {server.url}", flush=True)
         if voice.only_says is not None and arguments.voice == "auto":
@@ -165,6 +174,18 @@ def _chat_replies(url: str, model: str | None) -> Replier:
     return ChatReplies(url, model, key=os.environ.get("LLM_API_KEY"), log=log_to_stderr)
 
 
+def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    try:
+        while os.read(0, 4096):  # the descriptor, not sys.stdin: its lock would be held at exit
+            pass
+    except OSError:
+        pass  # no standard input at all
+    try:
+        loop.call_soon_threadsafe(stop.set)
+    except RuntimeError:
+        pass  # the loop has ended already
+
+
 def _on_stop_signal(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -172,7 +193,7 @@ def _on_stop_signal(stop: asyncio.Event) -> None:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    if sys.platform == "win32":  # what process.py sends: a console process gets no SIGTERM there
+    if sys.platform == "win32":  # Ctrl-Break; a console process gets no SIGTERM there
         signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 

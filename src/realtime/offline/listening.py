@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
@@ -28,6 +29,7 @@ EARLY_MS = 96  # of silence after which recognition begins, in the hope that the
 INTERIM_MS = 600  # of new audio between two recognitions of an utterance in progress
 SLICE_SECONDS = 1  # of a long append at a time, so that its events come out along the way
 KEPT_BEFORE_SPEECH_S = 10  # under VAD, of audio in which nobody speaks
+LONGEST_TURN_MS = 300_000  # a detector that hears speech in a fan must not fill the memory
 BUFFER_SECONDS = 600  # in manual mode; 29 MB
 
 
@@ -112,6 +114,9 @@ class Listening:
                     await self._speech_started(max(position, self._buffer.start))
                 else:
                     self._speech_stopped(position)
+        if detector.speaking and self._buffer.end - self._speech_start > self._position_span(LONGEST_TURN_MS):
+            detector.reset()
+            self._speech_stopped(self._buffer.end)
         if detector.speaking:
             self._recognise_early(detector.silent_ms)
             self._recognise_interim()

@@ -33,6 +33,7 @@ APPEND_BYTES = 15 << 20
 TOKENS_PER_MINUTE = 40_000  # what rate_limits.updated pretends
 PARALLEL_RESPONSES = 16  # out-of-band ones; each is a task with a share of the models
 ITEMS = 2_000
+TEXT_CHARACTERS = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,12 @@ class Session:
         if len(self.conversation.items) >= ITEMS:
             raise RequestError("invalid_value", f"A conversation holds at most {ITEMS} items.", "item")
         item = self._item(event["item"], "item")
+        if self.conversation.characters + item.characters > TEXT_CHARACTERS:
+            raise RequestError(
+                "string_above_max_length",
+                f"A conversation holds at most {TEXT_CHARACTERS} characters.",
+                "item",
+            )
         if item.kind == "function_call_output" and not self.conversation.tool_name(item.fields["call_id"]):
             raise RequestError(
                 "invalid_tool_call_id",
