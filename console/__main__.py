@@ -29,7 +29,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--offline", action="store_true", help="start the offline server inside (default without a key)")
+    where.add_argument(
+        "--offline", action="store_true", help="start the offline server inside (default without a key)"
+    )
     where.add_argument("--url", help="another server: ws://... or wss://...")
     where.add_argument("--model", help="model to ask for")
     parser = _Parser(

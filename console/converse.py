@@ -36,18 +36,21 @@ def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | None]:
 
 
 def _devices() -> tuple[str | None, str | None]:
-    """Which microphone and speaker to open: the default ones, or the silent clock where there is none."""
+    """Which microphone and speaker to open: the default ones, or the silent clock where one does not open."""
+    recorder, player = WavRecorder(SESSION_RATE_HZ), WavStreamPlayer(SESSION_RATE_HZ)
     chosen: list[str | None] = []
-    for noun, list_devices in (("microphone", WavRecorder.list_devices), ("speaker", WavStreamPlayer.list_devices)):
+    for noun, open_device, close_device in (
+        ("microphone", recorder.begin, recorder.quit),
+        ("speaker", player.connect, player.disconnect),
+    ):
         try:
-            found = bool(list_devices())
+            open_device()
         except DeviceError as error:
             print(f"no {noun}: {error}", flush=True)
-            found = False
+            chosen.append("null")
         else:
-            if not found:
-                print(f"no {noun} is plugged in", flush=True)
-        chosen.append(None if found else "null")
+            close_device()
+            chosen.append(None)
     return chosen[0], chosen[1]
 
 
@@ -63,7 +66,7 @@ async def converse(*, offline: bool = False, url: str | None = None, model: str 
     async with connected_to(offline, url, model) as client:
         client.on("conversation.item.completed", _print_item)
         client.on("response.failed", lambda event: print(f"failed: {event.message}", flush=True))
-        client.on("error", lambda event: None if event.benign else print(f"error: {event.message}", flush=True))
+        client.on("error", lambda event: print(f"error: {event.message}", flush=True))
         client.on("server.conversation.item.input_audio_transcription.completed", _print_heard)
         closed = asyncio.Event()
         client.on("close", lambda event: closed.set())

@@ -38,9 +38,14 @@ async def connected_to(offline: bool, url: str | None, model: str | None) -> Asy
         from realtime import RealtimeClient
         from realtime.offline import ServerStartError, start_server_process
     except ImportError as error:
-        raise UserError(f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'") from error
+        raise UserError(
+            f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+        ) from error
 
-    settings: dict[str, Any] = {"instructions": INSTRUCTIONS, "input_audio_transcription": {"model": "whisper-1"}}
+    settings: dict[str, Any] = {
+        "instructions": INSTRUCTIONS,
+        "input_audio_transcription": {"model": "whisper-1"},
+    }
     if model is not None:
         settings["model"] = model
     server = None

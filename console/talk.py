@@ -78,7 +78,7 @@ async def hold_turn(client: Any, question: Any) -> Turn:
     turn, progress = Turn(), _Progress()
     client.on("server.response.done", progress.on_response_done)
     client.on("response.failed", lambda event: progress.fail(f"the server could not answer: {event.message}"))
-    client.on("error", lambda event: None if event.benign else progress.fail(event.message))
+    client.on("error", lambda event: progress.fail(event.message))
     client.on("close", lambda event: progress.fail(f"the server closed the connection ({event.code})"))
     client.on("server.*", progress.on_any)
     heard: list[np.ndarray] = []
@@ -144,6 +144,14 @@ class _Progress:
             raise UserError(f"the server has said nothing for {ANSWER_SECONDS:.0f} s; try again")
 
 
+def check_writable(path: Path) -> None:
+    """Before anything is asked: could an answer be written there?"""
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
+
+
 def save_answer(audio: np.ndarray, path: Path) -> None:
     """Write the answer's WAV file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
@@ -167,10 +175,7 @@ async def talk(
 ) -> int:
     """Hold the turn and print it; 0 only if audio came back. Raises UserError."""
     question = read_question(question_path)
-    if not out.parent.is_dir():
-        raise UserError(f"cannot write {out}: there is no folder {out.parent}")
-    if out.is_dir():
-        raise UserError(f"cannot write {out}: it is a folder; name a file")
+    check_writable(out)
     with contextlib.ExitStack() as stack:
         log = None if events is None else stack.enter_context(EventLog(events))
         async with connected_to(offline, url, model) as client:

@@ -45,7 +45,7 @@ SET_MEMORY: dict[str, Any] = {
         "properties": {
             "key": {
                 "type": "string",
-                "description": "The key of the memory value. Always use lowercase and underscores, no other characters.",
+                "description": "The key of the memory value: lowercase and underscores, no other characters.",
             },
             "value": {"type": "string", "description": "Value can be anything represented as a string"},
         },
@@ -56,7 +56,10 @@ SET_MEMORY: dict[str, Any] = {
 
 async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
     """get_weather of a console that must not leave this machine."""
-    return {"error": "offline", "message": "There is no network in offline mode, so the weather is not known."}
+    return {
+        "error": "offline",
+        "message": "There is no network in offline mode, so the weather is not known.",
+    }
 
 
 async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_: Any) -> dict[str, Any]:
@@ -71,7 +74,10 @@ async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             return {"error": "bad_argument", "message": f"{name} must be a number"}
         if abs(value) > limit:
-            return {"error": "bad_argument", "message": f"{name} is {value}; it must be within {limit} degrees"}
+            return {
+                "error": "bad_argument",
+                "message": f"{name} is {value}; it must be within {limit} degrees",
+            }
     query = {"latitude": lat, "longitude": lng, "current": "temperature_2m,wind_speed_10m"}
     try:
         async with (
@@ -91,7 +97,10 @@ async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_:
             "wind_speed_kmh": float(current["wind_speed_10m"]),
         }
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return {"error": "weather_unavailable", "message": f"the weather service did not answer: {type(error).__name__}"}
+        return {
+            "error": "weather_unavailable",
+            "message": f"the weather service did not answer: {type(error).__name__}",
+        }
 
 
 class Memory:

@@ -30,7 +30,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def audio_server(tmp_path):
     """A private PulseAudio server at 48 kHz."""
-    from audio_server import AudioServer
+    from tests.audio_server import AudioServer
 
     server = AudioServer(tmp_path)
     yield server

@@ -1,3 +1,5 @@
+# cython: cdivision=True
+# (a division that checks for zero takes the GIL to raise; tests/test_rt_lint.py would tell)
 """The two device callbacks, and the states that they share with the control threads.
 
 miniaudio calls capture_callback and playback_callback on its own thread, through their C addresses. They are compiled
@@ -67,12 +69,12 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
     cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
     cdef size_t faded, done = 0
     cdef bint committed = False
-    cdef int attempt, fade
+    cdef int _attempt, fade
     if playback == NULL:
         memset(out, 0, frame_count * sizeof(int16_t))
         return
     wt_clock_tick(&playback.clock, frame_count)
-    for attempt in range(3):
+    for _attempt in range(3):
         position = wt_ring_read_pos(&playback.ring)
         origin, phase = playback.origin, playback.phase
         if position != playback.expected:

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,9 @@ class Delivery:
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
-        self._lock = threading.Lock()  # guards the intervals and the order of storing; taken before the recorder's
+        self._lock = (
+            threading.Lock()
+        )  # guards the intervals and the order of storing; taken before the recorder's
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
@@ -215,7 +218,7 @@ class Delivery:
         self._emit(interval, 1)
         interval.done.set()
 
-    def _append(self, interval: Interval, frames: NDArray[np.float32]) -> None:
+    def _append(self, interval: Interval, frames: NDArray[Any]) -> None:
         raw = _to_int16(frames.reshape(-1, self._state.channels))
         with self._lock:
             interval.produced += len(raw)
@@ -247,9 +250,11 @@ class Delivery:
 def _to_int16(frames: NDArray[np.float32]) -> Samples:
     """Nearest int16 of full scale 32768, so int16 from a device comes through bit for bit. NaN gives 0."""
     scaled = np.rint(np.nan_to_num(frames) * np.float32(32768))
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    pcm: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def _mono(raw: Samples) -> Samples:
     """Arithmetic mean of the channels, rounded half to even."""
-    return np.rint(raw.mean(axis=1)).astype(np.int16)
+    mean: Samples = np.rint(raw.mean(axis=1)).astype(np.int16)
+    return mean

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import require_program
 from realtime.offline import question_path
+from tests.conftest import require_program
 from wavtools import WavPacker
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,9 @@ class Terminal:
         self._run("new-session", "-d", *size, "-c", str(ROOT), f"{command}; echo exit-status $?; sleep 60")
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run([*self._tmux, *arguments], env=self._env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*self._tmux, *arguments], env=self._env, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     def type(self, line: str) -> None:
@@ -66,7 +68,7 @@ def test_a_question_spoken_into_the_microphone_is_answered_from_the_speaker(term
     record = ["parec", "--device=speaker.monitor", "--format=s16le", "--rate=24000", "--channels=1"]
     with (tmp_path / "heard.raw").open("wb") as out:
         recording = subprocess.Popen([*record, "--latency-msec=20"], env=audio_server.env, stdout=out)
-    subprocess.run(["pacat", "--device=room", question_path("hello")], env=audio_server.env, check=True)
+    subprocess.run(["paplay", "--device=room", question_path("hello")], env=audio_server.env, check=True)
     screen = terminal.wait_for("assistant: ")
     assert "you:       Hello, how are you today?" in terminal.wait_for("you: ")
     answer = next(line for line in screen.splitlines() if line.startswith("assistant: "))

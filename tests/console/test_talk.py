@@ -34,7 +34,9 @@ def console(*arguments: object, timeout: float = 100, **environment: str) -> sub
 
 def assert_user_error(result: subprocess.CompletedProcess[str], *words: str) -> None:
     """Exit status 2, and one line on stderr that says what is wrong (after the notice of a starting server)."""
-    lines = [line for line in result.stderr.splitlines() if not line.startswith("starting the offline server")]
+    lines = [
+        line for line in result.stderr.splitlines() if not line.startswith("starting the offline server")
+    ]
     assert result.returncode == 2, result.stderr
     assert len(lines) == 1, result.stderr
     for word in words:
@@ -107,7 +109,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_text_file_named_wav_is_told_from_audio(tmp_path):
     (tmp_path / "q.wav").write_text("This is not audio.\n" * 20)
-    assert_user_error(console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline"), "q.wav: ")
+    assert_user_error(
+        console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline"), "q.wav: "
+    )
     assert not (tmp_path / "a.wav").exists()
 
 
@@ -150,11 +154,10 @@ def test_wrong_arguments_are_one_line(arguments):
 
 
 def test_devices_without_an_audio_server_says_what_to_do(tmp_path):
-    from audio_server import no_server_environment
+    from tests.audio_server import no_server_environment
 
     env = no_server_environment(tmp_path)
     result = console("devices", **{k: v for k, v in env.items() if os.environ.get(k) != v})
-    # Where ALSA is installed it answers with an empty list; where it is not, the error says what to start.
-    assert result.returncode in (0, 2)
-    assert "Traceback" not in result.stderr
-    assert "none" in result.stdout or "device='null'" in result.stderr
+    if Path("/dev/snd").exists():
+        pytest.skip("this machine has a sound card: ALSA answers without a server")
+    assert_user_error(result, "no audio system answers", "start PulseAudio or PipeWire")

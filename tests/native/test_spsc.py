@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import require_program
+from tests.conftest import require_program
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "src" / "wavtools" / "_native"

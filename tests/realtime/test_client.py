@@ -8,9 +8,10 @@ import threading
 
 import numpy as np
 import pytest
-import wire_turns as turns
+
 from realtime import ConnectError, ConnectionLostError, RealtimeClient, StateError
-from wire_server import Peer, ScriptedServer
+from tests import wire_turns as turns
+from tests.wire_server import Peer, ScriptedServer
 
 
 class Log:

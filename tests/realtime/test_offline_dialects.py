@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from offline_probe import MODEL_QUERY, Probe, open_probe, order, silence
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import start_server_process
 from realtime.offline.clips import clip_samples
+from tests.offline_probe import MODEL_QUERY, Probe, open_probe, order, silence
 
 BETA = {"OpenAI-Beta": "realtime=v1"}
 KEY = "sk-test-0123456789"

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_probe import MODEL_QUERY, open_probe
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import start_server_process
+from tests.offline_probe import MODEL_QUERY, open_probe
 
 FRAMES = int(os.environ.get("WAVTOOLS_FUZZ_FRAMES", "3000"))
 FRAMES_PER_SESSION = 1000

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from offline_probe import open_probe
 
 from realtime.offline import OfflineServer, SessionOptions, choose_voice
 from realtime.offline.replies import Call, Context, Message, Say, ToolCall, ToolOutput
+from tests.offline_probe import open_probe
 
 llm = pytest.importorskip("realtime.offline.llm", reason="say: pip install httpx")
 

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from offline_probe import open_probe, silence
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import ServerStartError, question_path, start_server_process
 from realtime.offline.clips import clip_samples
+from tests.offline_probe import open_probe, silence
 
 COMMAND = [sys.executable, "-m", "realtime.offline"]
 

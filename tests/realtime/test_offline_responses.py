@@ -7,10 +7,10 @@ import base64
 from typing import Any
 
 import pytest
-from offline_probe import Probe, open_probe, order
 
 from realtime.offline.clips import clip_samples
 from realtime.offline.replies import LONG_ANSWER
+from tests.offline_probe import Probe, open_probe, order
 
 TOOL = {"type": "function", "name": "roll_dice", "parameters": {"type": "object", "properties": {}}}
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_probe import open_probe, order, silence
 
 from realtime.offline.clips import clip_samples
 from realtime.offline.turns import FRAME_MS, InputBuffer, Started, Stopped, TurnDetector
+from tests.offline_probe import open_probe, order, silence
 
 pcm = pytest.importorskip("wavtools.pcm", reason="build the extensions: make build")
 
