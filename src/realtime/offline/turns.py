@@ -101,6 +101,11 @@ class TurnDetector:
                 self.reset()
                 yield Stopped(self._speech_end_ms + self.silence_ms)
 
+    @property
+    def silent_ms(self) -> int:
+        """How long the speech in progress has been silent by now; 0 while nobody is speaking."""
+        return self._frames * FRAME_MS - self._speech_end_ms if self.speaking else 0
+
     def reset(self) -> None:
         """Forget the speech in progress; the frame clock goes on."""
         self.speaking = False
