@@ -35,10 +35,11 @@ def functions(text: str) -> dict[str, str]:
     """
     found = {}
     for match in re.finditer(r"^[ \t]*#[ \t]*define[ \t]+(\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)$", text, re.M):
-        found.setdefault(match.group(1), match.group(2))
+        body = re.sub(r"\w*##\w*", " ", match.group(2))
+        found.setdefault(match.group(1), body)
         for prefix in re.findall(r"\b(\w+)##", match.group(2)):
             for user in re.findall(rf"\b{prefix}\w+", text):
-                found.setdefault(user, match.group(2))
+                found.setdefault(user, body)
     for match in re.finditer(r"\b(\w+)\s*\([^;{}()]*(?:\([^()]*\)[^;{}()]*)*\)\s*\{", text):
         depth, end = 1, match.end()
         while depth:
