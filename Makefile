@@ -33,6 +33,7 @@ test: build  ## run the test suite
 	$(BIN)/python -m pytest
 
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 lint: build  ## style and static checks
