@@ -78,6 +78,7 @@ class Session:
         self.given_tools: list[Wire] = []  # set as a whole, handled by the application
         self.server_session: Wire = {}  # as the server last stated it, GA
         self.created: asyncio.Event | None = None
+        self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
         self.connected = False
         self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
@@ -420,6 +421,7 @@ class Session:
                 if timings is not None:
                     self.emitter.emit("timings", timings)
         self._ask_next()
+        self.at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = event.get("error")
