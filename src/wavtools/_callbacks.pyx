@@ -1,3 +1,5 @@
+# cython: cdivision=True
+# (a division that checks for zero takes the GIL to raise; tests/test_rt_lint.py would tell)
 """The two device callbacks, and the states that they share with the control threads.
 
 miniaudio calls capture_callback and playback_callback on its own thread, through their C addresses. They are compiled

@@ -79,7 +79,9 @@ if sys.platform.startswith("linux"):
     _ADVICE_OPEN = "check `pactl info` and that no other program holds the device"
 elif sys.platform == "darwin":
     _ADVICE_NO_SERVER = "check the sound settings, or use device='null' or an OfflineDevice"
-    _ADVICE_OPEN = "allow the microphone for this terminal in System Settings > Privacy & Security > Microphone"
+    _ADVICE_OPEN = (
+        "allow the microphone for this terminal in System Settings > Privacy & Security > Microphone"
+    )
 else:
     _ADVICE_NO_SERVER = "check that the Windows Audio service runs, or use device='null' or an OfflineDevice"
     _ADVICE_OPEN = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
@@ -106,8 +108,12 @@ class Context:
         names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
         self.backend = int(self.pointer.backend)
-        finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
-        finalizer.atexit = False  # a device may still hold it then; the process is going away
+        self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
+        self._finalizer.atexit = False  # a device may still hold it then; the process is going away
+
+    def close(self) -> None:
+        """Let go of the connection, once no device is open on it. Any number of times."""
+        self._finalizer()
 
     @property
     def name(self) -> str:
@@ -135,7 +141,12 @@ def connect_server(backends: list[int], work: Callable[[Context], _Result], seco
 
     def run() -> None:
         try:
-            outcome.append(work(Context(backends)))
+            context = Context(backends)
+            try:
+                outcome.append(work(context))
+            except BaseException:
+                context.close()
+                raise
         except BaseException as error:
             failure.append(error)
 
@@ -143,7 +154,7 @@ def connect_server(backends: list[int], work: Callable[[Context], _Result], seco
     thread.start()
     thread.join(seconds)
     if failure:
-        raise failure[0]
+        raise failure.pop()
     if not outcome:
         raise DeviceError(
             f"the audio server does not answer within {seconds:g} s; it seems to be frozen: restart it",
@@ -200,7 +211,9 @@ def list_devices(kind: Kind) -> list[DeviceInfo]:
     """
 
     def names(context: Context) -> list[DeviceInfo]:
-        return [info for info, _ in _enumerate(context, kind)]
+        infos = [info for info, _ in _enumerate(context, kind)]
+        context.close()
+        return infos
 
     return connect_server(BACKENDS, names, CONNECT_SECONDS)
 
@@ -215,8 +228,7 @@ def _select(context: Context, kind: Kind, wanted: str | None) -> tuple[str, Any,
                 f"{context.name} has no {noun} device; plug one in, or use device='null' or an OfflineDevice",
                 operation="select",
             )
-        known = next((info for info, _ in devices if info.default), devices[0][0])
-        return f"the default {noun} device", None, known
+        return f"the default {noun} device", None, next((info for info, _ in devices if info.default), None)
     exact = [pair for pair in devices if wanted in (pair[0].id, pair[0].name)]
     partial = [pair for pair in devices if wanted.lower() in pair[0].name.lower()]
     for hits in (exact, partial):
@@ -240,6 +252,7 @@ class NativeDevice:
     Parameters
     ----------
     context : the audio system to open it on
+        It belongs to the device from then on, and is closed with it.
     kind : "capture" or "playback"
     wanted : id, name or part of a name; None for the default device
     channels : how many to open with; None for the device's own number
@@ -309,7 +322,9 @@ class NativeDevice:
     def start(self) -> None:
         with quiet_stderr(self.context.backend):
             code = lib.ma_device_start(self._device)
-        check(code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}")
+        check(
+            code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
+        )
 
     def close(self) -> None:
         """Stop and uninitialise, within CLOSE_SECONDS. Any number of times; never raises.
@@ -325,6 +340,7 @@ class NativeDevice:
         def run() -> None:
             lib.ma_device_stop(self._device)
             lib.ma_device_uninit(self._device)
+            self.context.close()
 
         # Daemon: a frozen server must not keep the interpreter from ending.
         closing = threading.Thread(target=run, name="wavtools-close", daemon=True)

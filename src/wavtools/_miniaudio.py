@@ -59,7 +59,8 @@ if sys.platform == "win32":
 elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):
-    BACKENDS = [PULSEAUDIO, _ALSA, _JACK]
+    # Without a sound card ALSA lists nothing but its own plugins, which do not open.
+    BACKENDS = [PULSEAUDIO, *([_ALSA] if os.path.exists("/dev/snd") else []), _JACK]  # noqa: PTH110
 else:
     BACKENDS = [_SNDIO, _AUDIO4, _OSS, PULSEAUDIO]
 

@@ -26,13 +26,17 @@ def as_int16(x: Any, name: str) -> NDArray[np.int16]:
     try:
         view = memoryview(x)
     except TypeError:
-        raise TypeError(f"{name} must be int16 samples (bytes, array or NumPy), not {type(x).__name__}") from None
+        raise TypeError(
+            f"{name} must be int16 samples (bytes, array or NumPy), not {type(x).__name__}"
+        ) from None
     if not view.c_contiguous:
         raise TypeError(f"{name} is not contiguous; pass numpy.ascontiguousarray({name})")
     item = view.format.lstrip("@=<")
     if item in ("B", "b", "c"):
         if view.nbytes % 2:
-            raise ValueError(f"{name} has {view.nbytes} bytes, an odd number; int16 samples have two bytes each")
+            raise ValueError(
+                f"{name} has {view.nbytes} bytes, an odd number; int16 samples have two bytes each"
+            )
         return np.frombuffer(view, "<i2").astype(np.int16, copy=False)
     if item in ("f", "d"):
         raise TypeError(f"{name} holds floats; convert with wavtools.pcm.float32_to_pcm16 first")

@@ -27,7 +27,9 @@ __all__ = ["Device", "DeviceSpec", "Stream", "open_stream"]
 OPEN_SECONDS = 5.0  # a Bluetooth headset may take seconds to wake up; only a frozen server takes longer
 POLL_SECONDS = 0.02
 STALL_SECONDS = 0.08  # eight periods without a callback
-PATIENCE_SECONDS = 1.0  # for a server that answers while the device does not call: a null sink's first callback
+PATIENCE_SECONDS = (
+    1.0  # for a server that answers while the device does not call: a null sink's first callback
+)
 RETRY_SECONDS = 0.05  # a restarted server is back within a second or so
 EAGER_SECONDS = 10.0  # after that, retry at
 LAZY_RETRY_SECONDS = 0.5
@@ -37,6 +39,7 @@ _STOPPED = int(lib.ma_device_notification_type_stopped)
 _REROUTED = int(lib.ma_device_notification_type_rerouted)
 
 _log = logging.getLogger("wavtools")
+
 
 class Device(Protocol):
     """What recorder and player need of an open device."""
@@ -59,7 +62,9 @@ class Stream(Protocol):
     kind: Kind
     channels: int | None
 
-    def fit(self, sample_rate: int, channels: int, lost_seconds: float | None) -> CaptureState | PlaybackState:
+    def fit(
+        self, sample_rate: int, channels: int, lost_seconds: float | None
+    ) -> CaptureState | PlaybackState:
         """The state, ready for a device of that rate, which no callback works on at the moment.
 
         ``lost_seconds`` is None at first; later, how much audio the lost device may have held.
@@ -99,11 +104,12 @@ class SupervisedDevice:
         self._on_event = on_event
         self._lock = threading.Lock()  # guards _device and _closing against each other
         self._closing = threading.Event()
-        self._device: NativeDevice | None = self._open(self._wanted, lost_seconds=None)
+        self._device: NativeDevice | None = self._open(self._backends, self._wanted, lost_seconds=None)
         self._last = self._device
         self._since_ns = now_ns()  # since when callbacks are due
         self._probe: _Probe | None = None
         self._suspended = False
+        self._suspended_ns = 0
         self._thread = threading.Thread(target=self._run, name="wavtools-supervisor", daemon=True)
 
     # ---- control threads
@@ -138,14 +144,22 @@ class SupervisedDevice:
         if device is not None:
             device.close()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(POLL_SECONDS * 5)  # it may hang in a call to a frozen server; it closes up by itself
+            self._thread.join(
+                POLL_SECONDS * 5
+            )  # it may hang in a call to a frozen server; it closes up by itself
 
     # ---- supervisor thread
 
-    def _open(self, wanted: str | None, lost_seconds: float | None) -> NativeDevice:
-        context = connect_server(self._backends, lambda context: context, CONNECT_SECONDS)
+    def _open(self, backends: list[int], wanted: str | None, lost_seconds: float | None) -> NativeDevice:
+        context = connect_server(backends, lambda context: context, CONNECT_SECONDS)
         stream = self._stream
-        device = _within(OPEN_SECONDS, lambda: NativeDevice(context, stream.kind, wanted, stream.channels))
+        try:
+            device = _within(
+                OPEN_SECONDS, lambda: NativeDevice(context, stream.kind, wanted, stream.channels)
+            )
+        except BaseException:
+            context.close()
+            raise
         try:
             self._state = stream.fit(device.sample_rate, device.channels, lost_seconds)
             device.attach(self._state)
@@ -170,12 +184,12 @@ class SupervisedDevice:
         if _REROUTED in notified:
             self._tell("rerouted", "the system moved the stream")
         if _STOPPED in notified and _STARTED not in notified and not self._suspended:
-            self._suspended = True
-            self._tell("suspended", "the system stopped the device")
+            self._suspend("the system stopped the device")
         stalled = (now_ns() - max(self._state.last_callback_ns, self._since_ns)) * 1e-9
         if stalled < STALL_SECONDS:
             self._probe = None
-            if self._suspended and self._state.last_callback_ns > self._since_ns:
+            # A callback that was under way when the device stopped does not count.
+            if self._suspended and self._state.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
                 self._suspended = False
                 self._tell("resumed", "the device calls again")
             return
@@ -187,10 +201,13 @@ class SupervisedDevice:
         elif answer is True and not self._suspended and stalled > PATIENCE_SECONDS:
             self._lose(device, "the device no longer calls")
         elif answer is None and stalled > PATIENCE_SECONDS and not self._suspended:
-            self._suspended = True
-            self._tell("suspended", "the audio server does not answer; waiting for it")
+            self._suspend("the audio server does not answer; waiting for it")
         elif answer is True and self._probe.age > PATIENCE_SECONDS:
             self._probe = None  # ask again: a suspended device's server may die too
+
+    def _suspend(self, reason: str) -> None:
+        self._suspended, self._suspended_ns = True, now_ns()
+        self._tell("suspended", reason)
 
     def _lose(self, device: NativeDevice, reason: str) -> None:
         with self._lock:
@@ -211,7 +228,8 @@ class SupervisedDevice:
             return
         eager = now - self._lost_at < EAGER_SECONDS
         try:
-            device = self._open_wanted_or_default()
+            # At first only where it was: ALSA would take over while a PulseAudio server restarts.
+            device = self._open_wanted_or_default([self._last.context.backend] if eager else self._backends)
             device.start()
         except DeviceError:
             self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
@@ -225,15 +243,17 @@ class SupervisedDevice:
             return
         self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
 
-    def _open_wanted_or_default(self) -> NativeDevice:
+    def _open_wanted_or_default(self, backends: list[int]) -> NativeDevice:
         lost = self._last.latency_seconds
         try:
-            return self._open(self._wanted, lost)
+            return self._open(backends, self._wanted, lost)
         except DeviceError as error:
             gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
             if self._wanted is None or not gone:
                 raise
-            return self._open(None, lost)  # the chosen device does not come back: better another one than silence
+            return self._open(
+                backends, None, lost
+            )  # the chosen device does not come back: better another one than silence
 
     def _tell(self, kind: EventKind, reason: str) -> None:
         try:
@@ -256,11 +276,12 @@ class _Probe:
 
     def _ask(self, backend: int) -> None:
         try:
-            Context([backend])
+            context = Context([backend])
         except DeviceError:
             self.answer = False
         else:
             self.answer = True
+            context.close()
 
 
 def _within(seconds: float, open_device: Callable[[], NativeDevice]) -> NativeDevice:
@@ -283,7 +304,7 @@ def _within(seconds: float, open_device: Callable[[], NativeDevice]) -> NativeDe
     thread.start()
     thread.join(seconds)
     if failure:
-        raise failure[0]
+        raise failure.pop()
     if not outcome:
         given_up.set()
         raise DeviceError(f"the device does not open within {seconds:g} s", operation="open")

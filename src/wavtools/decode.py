@@ -24,7 +24,7 @@ MIN_FROM_SAMPLE_RATE_HZ = 3_000  # the original's limit
 
 @dataclasses.dataclass(frozen=True)
 class DecodedAudio:
-    """``values``: float32 in [-1, 1], (frames,) for one channel, else (frames, channels). ``wav``: the same as a file."""
+    """``values``: float32 in [-1, 1], (frames,) for one channel, else (frames, channels). ``wav``: the same, a file."""
 
     values: NDArray[np.float32]
     sample_rate: int

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from offline_probe import open_probe
 
 from realtime.offline import ServerStartError, question_path, start_server_process
+from tests.offline_probe import open_probe
 
 COMMAND = [sys.executable, "-m", "realtime.offline"]
 

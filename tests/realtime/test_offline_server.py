@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from offline_probe import open_probe, order, silence
 from websockets.asyncio.client import connect
 
 from realtime.offline.clips import STANDIN_TEXT, clip_samples
+from tests.offline_probe import open_probe, order, silence
 
 USER_ITEM = ["conversation.item.added", "conversation.item.done"]
 TEXT_MESSAGE = [

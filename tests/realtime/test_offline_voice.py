@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from offline_probe import open_probe, silence
 
 from realtime.offline.clips import TEXTS, clip_samples
 from realtime.offline.voice import ModelError, choose_voice
+from tests.offline_probe import open_probe, silence
 
 pytestmark = pytest.mark.models
 

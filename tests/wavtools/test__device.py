@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio_server import AudioServer, no_server_environment, run_python
+from tests.audio_server import AudioServer, no_server_environment, run_python
 
 pytestmark = pytest.mark.audio
 

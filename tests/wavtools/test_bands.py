@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from conformance import both, load
 
+from tests.conformance import both, load
 from wavtools import bands
 
 

@@ -8,11 +8,11 @@ import pathlib
 
 import numpy as np
 import pytest
-from conformance import both, load
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.conformance import both, load
 from wavtools.pcm import float32_to_pcm16, mix_to_mono, pcm16_to_float32
 
 

@@ -6,8 +6,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from conformance import both, load
 
+from tests.conformance import both, load
 from wavtools.spectrum import Analyser, rfft
 
 

@@ -9,10 +9,10 @@ import wave
 
 import numpy as np
 import pytest
-from conformance import both, load
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conformance import both, load
 from wavtools.errors import DecodeError
 from wavtools.pcm import float32_to_pcm16
 from wavtools.wav import WavFile, WavPacker, read_wav
