@@ -52,6 +52,7 @@ class EventEmitter:
         self._listeners: dict[str, list[_Listener]] = {}
         self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
+        self.woke = False  # somebody waited for an event; whoever emits lets them run before the next
 
     @overload
     def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
@@ -89,17 +90,24 @@ class EventEmitter:
     async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next event *name* and return it.
 
+        Waiting again at once misses nothing: no other event is emitted in between.
         Raises TimeoutError after *timeout* seconds, ConnectionLostError when the connection ends first.
         Cancel-safe: nothing stays registered.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiters.setdefault(name, [])
         waiting.append(future)
+        timer = None
+        if timeout is not None:
+            # Not wait_for(): its extra turns of the loop would let the next event pass.
+            error = TimeoutError(f"no {name!r} event within {timeout} s")
+            timer = loop.call_later(timeout, _fail, future, error)
         try:
-            return await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"no {name!r} event within {timeout} s") from None
+            return await future
         finally:
+            if timer is not None:
+                timer.cancel()
             if future in waiting:
                 waiting.remove(future)
 
@@ -108,8 +116,7 @@ class EventEmitter:
         waiters, self._waiters = self._waiters, {}
         for futures in waiters.values():
             for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+                _fail(future, error)
 
     def wants(self, name: str) -> bool:
         """Whether anybody would hear *name*: an event that nobody hears need not be built."""
@@ -133,6 +140,7 @@ class EventEmitter:
                         self._call(listener, listeners, name, event)
         futures = self._waiters.pop(name, None)
         if futures:
+            self.woke = True
             for future in futures:
                 if not future.done():
                     future.set_result(event)
@@ -191,3 +199,8 @@ class EventEmitter:
                     self._failed(error, name, listener.handler)
         finally:
             listener.task = None
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -258,7 +258,8 @@ def test_channels_of_the_device_all_get_the_mono_audio():
 
 
 @pytest.mark.parametrize(
-    "pcm", [ramp(4).tobytes(), bytearray(ramp(4).tobytes()), memoryview(ramp(4)), array.array("h", [1, 2, 3, 4])]
+    "pcm",
+    [ramp(4).tobytes(), bytearray(ramp(4).tobytes()), memoryview(ramp(4)), array.array("h", [1, 2, 3, 4])],
 )
 def test_any_int16_buffer_is_taken(rig, pcm):
     player, device = rig
