@@ -17,10 +17,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-__all__ = ["EventEmitter", "Handler"]
+__all__ = ["EventEmitter", "Handler", "is_coroutine_function"]
 
 Handler = Callable[[Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
+
+
+def is_coroutine_function(handler: Handler) -> bool:
+    """Whether calling *handler* makes a coroutine: also for an object whose ``__call__`` does."""
+    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is wanted
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
 
 
 class _Listener:
@@ -31,9 +37,7 @@ class _Listener:
     def __init__(self, handler: Handler, once: bool) -> None:
         self.handler = handler
         self.once = once
-        self.is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
-        )
+        self.is_async = is_coroutine_function(handler)
         self.queue: deque[tuple[str, Any]] = deque()
         self.task: asyncio.Task[None] | None = None
 

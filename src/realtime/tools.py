@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import wire
+from .emitter import is_coroutine_function
 from .errors import ToolError
 from .input_audio import remember
 
@@ -140,7 +141,7 @@ class Toolbox:
             raise ToolError(f"the arguments of tool {name!r} are not JSON: {error}") from error
         if not isinstance(keywords, dict):
             raise ToolError(f"the arguments of tool {name!r} are not an object")
-        if inspect.iscoroutinefunction(tool.handler):
+        if is_coroutine_function(tool.handler):
             return await tool.handler(**keywords)
         result = await asyncio.to_thread(tool.handler, **keywords)
         return await result if inspect.isawaitable(result) else result
