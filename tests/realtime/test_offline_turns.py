@@ -141,6 +141,14 @@ async def test_idle_timeout_follows_the_end_of_playback(offline_url: str) -> Non
         assert event["audio_end_ms"] - event["audio_start_ms"] >= 5000
         committed = await probe.until("input_audio_buffer.committed")
         assert committed["item_id"] == event["item_id"]
+        await probe.until("response.created")
+        assert order(probe.events[-5:]) == [
+            "input_audio_buffer.timeout_triggered",
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+            "response.created",
+        ]
         await probe.until("response.done")
 
 
