@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench lint types build wheel clean
+.PHONY: help console test interop bench lint types build tsan asan soak wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,16 @@ lint: build  ## style and static checks
 
 types: build  ## mypy --strict over the packages
 	$(BIN)/mypy
+
+tsan: build  ## ThreadSanitizer over the ring and a live duplex device, seeded bugs included
+	$(BIN)/python tools/sanitize.py thread
+	WAVTOOLS_TSAN=1 $(BIN)/python -m pytest -q tests/native/test_spsc.py
+
+asan: build  ## AddressSanitizer and UBSan over the wavtools tests
+	$(BIN)/python tools/sanitize.py address,undefined
+
+soak: build  ## the long forms of the fault tests
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py
 
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m pip install --quiet build

@@ -1,7 +1,7 @@
 """Event emitter: handlers by name, wildcards, futures that wait for the next event.
 
 A handler is a function or a coroutine function of one argument. One that raises stops nothing: the
-exception goes to `report`. Calls of one coroutine function run one after another in the order of the
+exception is reported. Calls of one coroutine function run one after another in the order of the
 events; different handlers run side by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
@@ -15,7 +15,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 __all__ = ["EventEmitter", "Handler"]
 
@@ -43,24 +43,31 @@ class EventEmitter:
 
     Parameters
     ----------
-    report : callable
-        ``report(error, name, handler)`` is told of every exception that leaves a handler.
+    failed : callable
+        ``failed(error, name, handler)`` is told of every exception that leaves a handler.
     """
 
-    def __init__(self, report: Callable[[BaseException, str, Handler], None]) -> None:
-        self._report = report
+    def __init__(self, failed: Callable[[BaseException, str, Handler], None]) -> None:
+        self._failed = failed
         self._listeners: dict[str, list[_Listener]] = {}
         self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def on(self, name: str, handler: HandlerT | None = None) -> Any:
+    @overload
+    def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on(self, name: str, handler: HandlerT) -> HandlerT: ...
+    def on(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for every event *name*. Without a handler it is a decorator."""
         if handler is None:
             return lambda function: self._add(name, function, once=False)
         return self._add(name, handler, once=False)
 
-    def on_next(self, name: str, handler: HandlerT | None = None) -> Any:
+    @overload
+    def on_next(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on_next(self, name: str, handler: HandlerT) -> HandlerT: ...
+    def on_next(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for the next event *name* only."""
         if handler is None:
             return lambda function: self._add(name, function, once=True)
@@ -130,16 +137,6 @@ class EventEmitter:
                 if not future.done():
                     future.set_result(event)
 
-    async def drain(self) -> None:
-        """Wait until every coroutine handler that was called has ended. Not from inside a handler."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cancel_handlers(self) -> None:
-        """Cancel coroutine handlers that still run."""
-        for task in tuple(self._tasks):
-            task.cancel()
-
     def _table(self, name: str) -> tuple[dict[str, list[_Listener]], str]:
         return (self._prefixes, name[:-1]) if name.endswith("*") else (self._listeners, name)
 
@@ -178,13 +175,11 @@ class EventEmitter:
             listener.queue.append((name, event))
             if listener.task is None:
                 listener.task = asyncio.get_running_loop().create_task(self._run(listener))
-                self._tasks.add(listener.task)
-                listener.task.add_done_callback(self._tasks.discard)
             return
         try:
             listener.handler(event)
         except Exception as error:
-            self._report(error, name, listener.handler)
+            self._failed(error, name, listener.handler)
 
     async def _run(self, listener: _Listener) -> None:
         try:
@@ -193,6 +188,6 @@ class EventEmitter:
                 try:
                     await listener.handler(event)
                 except Exception as error:
-                    self._report(error, name, listener.handler)
+                    self._failed(error, name, listener.handler)
         finally:
             listener.task = None

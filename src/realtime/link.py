@@ -37,8 +37,8 @@ State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 class LinkOptions:
     """How patient a connection is; all in seconds.
 
-    ``max_attempts`` consecutive failures end it; an attempt that held for ``stable_after`` starts the count anew.
-    ``renew_before`` is how long before its expiry a session is renewed, at most half its lifetime.
+    ``max_attempts`` consecutive failures end it; an attempt that held for ``stable_after`` starts the count
+    anew. ``renew_before`` is how long before its expiry a session is renewed, at most half its lifetime.
     """
 
     connect_timeout: float = 15.0
@@ -87,7 +87,10 @@ class Link:
         self._failures = 0
 
     async def connect(self) -> None:
-        """Open the first session. Raises ConnectError, ConfigurationError; StateError when not disconnected."""
+        """Open the first session.
+
+        Raises ConnectError, ConfigurationError; StateError when not disconnected.
+        """
         if self.state != "disconnected":
             raise StateError(f"the client is {self.state}: call disconnect() first")
         self._set_state("connecting")
@@ -96,8 +99,7 @@ class Link:
         try:
             transport = await self._open()
         except BaseException:
-            if self.state == "connecting":
-                self._set_state("disconnected")
+            self._set_state("disconnected")
             raise
         finally:
             self._connector = None
@@ -288,7 +290,9 @@ class Link:
                     log.info("renewing the session: %s", error)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, self.options.max_delay)
-            while not self._delegate.at_boundary(forced=time.monotonic() > last_moment):
+            while not self._delegate.at_boundary(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
+                # A boundary is the absence of many things; asking 50 times a second, for a moment once an
+                # hour, is simpler than an event for each.
                 await asyncio.sleep(0.02)
             self._renewer = None
             self.renewals += 1

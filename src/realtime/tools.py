@@ -76,7 +76,10 @@ class Toolbox:
         self._called: dict[str, None] = {}
 
     def add(self, definition: dict[str, Any], handler: Callable[..., Any]) -> Tool:
-        """Raises ValueError for a definition without name or with one that is taken, TypeError for a handler."""
+        """Register a tool.
+
+        Raises ValueError for a name that is missing or taken, TypeError for a handler that is none.
+        """
         name = definition.get("name") if isinstance(definition, dict) else None
         if not isinstance(name, str) or not name:
             raise ValueError("a tool definition needs a name")

@@ -30,7 +30,8 @@ PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
 STALL = 0.5  # a timer this late means that the loop was busy, and says nothing about the peer
 
-# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000 (request).
+# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
+# (request).
 FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
 FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 

@@ -11,7 +11,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
