@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
