@@ -64,6 +64,30 @@ async def test_spoken_weather_question_becomes_a_tool_call(offline_voice_url: st
     assert json.loads(response["output"][0]["arguments"]) == {"location": "Paris"}
 
 
+def bare(name: str) -> np.ndarray:
+    """A clip without the silence around it."""
+    clip = clip_samples(name)
+    loud = np.flatnonzero(np.abs(clip) > 300)
+    return clip[loud[0] : loud[-1] + 1]
+
+
+@pytest.mark.parametrize("chunk", [480, 9600])
+async def test_what_is_said_after_a_pause_is_heard_too(offline_voice_url: str, chunk: int) -> None:
+    """Recognition begins early, in the pause; what it gives must not stand for the whole."""
+    first, second = bare("hello"), bare("weather")
+    both = np.concatenate([silence(0.5), first, silence(0.4), second, silence(1.5)])
+    async with open_probe(offline_voice_url) as probe:
+        detection = {"type": "server_vad", "silence_duration_ms": 800, "create_response": False}
+        await probe.update(
+            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
+        )
+        for start in range(0, len(both), chunk):
+            await probe.append(both[start : start + chunk])
+            await asyncio.sleep(chunk / 24_000 / 2)
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+    assert words(done["transcript"]) == words(TEXTS["hello"] + TEXTS["weather"])
+
+
 async def test_silence_and_noise_are_not_heard_as_words(offline_voice_url: str) -> None:
     noise = np.random.default_rng(1).normal(0.0, 300.0, 48_000).astype(np.int16)
     async with open_probe(offline_voice_url) as probe:
