@@ -45,6 +45,7 @@ interop: build $(INTEROP)/.installed  ## let clients that others wrote talk to t
 	$(BIN)/python -m pytest tests/interop
 
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 lint: build  ## style and static checks

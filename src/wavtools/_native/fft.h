@@ -17,7 +17,8 @@ typedef struct wt_fft {
 } wt_fft;
 
 /* Floats of work space real_fft needs. */
-#define WT_FFT_WORK(size) (2 * (size_t)(size) + 64)
+#define WT_FFT_PAD 80
+#define WT_FFT_WORK(size) (2 * (size_t)(size) + 5 * WT_FFT_PAD)
 
 /* A plan, or NULL if memory is short. Control threads only. */
 wt_fft *wt_fft_new(uint32_t size);
