@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from realtime.offline import start_server_process
+from realtime.offline import OfflineServer, choose_voice, start_server_process
 from realtime.offline.clips import clip_samples
 from tests.offline_probe import MODEL_QUERY, Probe, open_probe, order, silence
 
@@ -90,6 +91,21 @@ async def test_bad_model_is_closed_with_4000(offline_url: str, target: str, code
 async def test_bare_address_needs_no_model(offline_url: str) -> None:
     async with open_probe(offline_url, "") as probe:
         assert probe.events[0]["session"]["model"] == "gpt-realtime-2.1"
+
+
+async def test_keys_are_not_logged_even_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    canary = "sk-canary-0123456789"
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("websockets.client").setLevel(logging.INFO)  # the other side is not on trial
+    said: list[str] = []
+    server = OfflineServer(voice=choose_voice("standin"), key=canary, log=said.append)
+    async with server:
+        async with open_probe(server.url, additional_headers={"Authorization": f"Bearer {canary}"}) as probe:
+            await probe.say_text("Hello.", output_modalities=["text"])
+        async with open_probe(server.url, subprotocols=["realtime", f"openai-insecure-api-key.{canary}"]):
+            pass
+        await refusal(server.url, additional_headers={"Authorization": f"Bearer {canary}x"})
+    assert canary not in caplog.text + "".join(said)
 
 
 async def test_expired_session_is_told_and_closed_with_1001(offline_url: str) -> None:

@@ -147,3 +147,31 @@ async def test_whole_turn_through_the_server(endpoint: tuple[Endpoint, str]) -> 
         response = await probe.say_text("Count.", output_modalities=["text"])
     assert response["output"][0]["content"][0]["text"] == "One. Two."
     assert served.requests[0]["messages"][-1] == {"role": "user", "content": "Count."}
+
+
+async def test_cancel_closes_the_request() -> None:
+    closed = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        chunk = {"choices": [{"delta": {"content": "word "}}]}
+        try:
+            while not reader.at_eof():
+                writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except OSError:
+            pass
+        closed.set()
+        writer.close()
+
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as endpoint:
+        url = f"http://127.0.0.1:{endpoint.sockets[0].getsockname()[1]}/v1"
+        server = OfflineServer(voice=choose_voice("standin"), replier=replier(url))
+        async with server, open_probe(server.url) as probe:
+            await probe.send("response.create", response={"output_modalities": ["text"]})
+            await probe.until("response.output_text.delta")
+            await probe.send("response.cancel")
+            assert (await probe.until("response.done"))["response"]["status"] == "cancelled"
+            await asyncio.wait_for(closed.wait(), 10)

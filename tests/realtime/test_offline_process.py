@@ -57,6 +57,11 @@ def test_taken_port_is_one_line_and_status_2() -> None:
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
         (("--pace", "nan"), "'nan' is no number"),
+        (("--workers", "0"), "'0' is no number from 1 on"),
+        (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
+        (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
+        (("--fault", "no_such_fault"), "no fault named 'no_such_fault'"),
+        (("--fault", "drop_at=soon"), "'soon' is no number"),
     ],
 )
 def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:

@@ -31,14 +31,14 @@ def test_speech_starts_after_two_frames_and_is_moved_back_by_the_prefix() -> Non
 def test_speech_stops_after_the_silence_and_counts_it() -> None:
     detector = TurnDetector(0.5, 0, 200)
     events = list(detector.push(frames("xxxx" + "." * 20)))
-    assert events == [Started(0), Stopped(4 * FRAME_MS + 200)]
+    assert events == [Started(0), Stopped(4 * FRAME_MS + 200, 4 * FRAME_MS)]
 
 
 def test_doubtful_frames_keep_speech_going_but_do_not_start_it() -> None:
     detector = TurnDetector(0.5, 0, 96)
     assert list(detector.push(frames("oooo"))) == []
     events = list(detector.push(frames("xxoooo...")))
-    assert events == [Started(4 * FRAME_MS), Stopped(10 * FRAME_MS + 96)]
+    assert events == [Started(4 * FRAME_MS), Stopped(10 * FRAME_MS + 96, 10 * FRAME_MS)]
 
 
 @given(pattern=st.text("x.o", max_size=200), cuts=st.lists(st.integers(0, 200), max_size=5))
@@ -141,6 +141,14 @@ async def test_idle_timeout_follows_the_end_of_playback(offline_url: str) -> Non
         assert event["audio_end_ms"] - event["audio_start_ms"] >= 5000
         committed = await probe.until("input_audio_buffer.committed")
         assert committed["item_id"] == event["item_id"]
+        await probe.until("response.created")
+        assert order(probe.events[-5:]) == [
+            "input_audio_buffer.timeout_triggered",
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+            "response.created",
+        ]
         await probe.until("response.done")
 
 

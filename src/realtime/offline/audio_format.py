@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from wavtools.resample import Resampler
 
 from wavtools import pcm
+from wavtools.resample import Resampler
 
 from .voice import SPEECH_RATE_HZ, Int16Array
 

@@ -1,8 +1,8 @@
 """The beta dialect (October 2024 to May 2026), translated at the edge: inside the server everything is GA.
 
 ``to_ga`` takes a client's frame before it is checked, ``from_ga`` a server event before it is written.
-Names are mapped one to one (part 11 of the protocol); one GA event has two beta forms or none:
-``item.added`` of a finished item becomes ``item.created``, ``item.done`` has no counterpart.
+The tables of names are those of the client's adapter (realtime.dialect), read the other way round:
+``item.added`` becomes ``item.created``, ``item.done`` has no counterpart.
 
 Thread: the event loop; pure.
 """
@@ -11,40 +11,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dialect import BETA_FORMATS, GA_NAMES, PLACES
 from .schema import RequestError, choice, decimal, either, integer, invalid_value
 
-AUDIO_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-_BETA_FORMATS = {ga: beta for beta, ga in AUDIO_FORMATS.items()}
-
-# beta session key -> path in the GA session
-SESSION_PATHS: dict[str, tuple[str, ...]] = {
-    "voice": ("audio", "output", "voice"),
-    "speed": ("audio", "output", "speed"),
-    "input_audio_format": ("audio", "input", "format"),
-    "output_audio_format": ("audio", "output", "format"),
-    "input_audio_transcription": ("audio", "input", "transcription"),
-    "input_audio_noise_reduction": ("audio", "input", "noise_reduction"),
-    "turn_detection": ("audio", "input", "turn_detection"),
-    "max_response_output_tokens": ("max_output_tokens",),
-    "modalities": ("output_modalities",),
-}
-RESPONSE_PATHS = {
-    "voice": ("audio", "output", "voice"),
-    "output_audio_format": ("audio", "output", "format"),
-    "modalities": ("output_modalities",),
-    "max_response_output_tokens": ("max_output_tokens",),
+AUDIO_FORMATS = {beta: ga for ga, beta in BETA_FORMATS.items()}
+RESPONSE_PLACES = {
+    name: path
+    for name, path in PLACES.items()
+    if name in ("voice", "output_audio_format", "modalities", "max_response_output_tokens")
 }
 _GA_ONLY = ("type", "audio", "output_modalities")
 
-SERVER_EVENTS = {
-    "response.output_text.delta": "response.text.delta",
-    "response.output_text.done": "response.text.done",
-    "response.output_audio.delta": "response.audio.delta",
-    "response.output_audio.done": "response.audio.done",
-    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
-    "response.output_audio_transcript.done": "response.audio_transcript.done",
-    "conversation.item.added": "conversation.item.created",
-}
+SERVER_EVENTS = {ga: beta for beta, ga in GA_NAMES.items() if ga.startswith("response.")}
+SERVER_EVENTS["conversation.item.added"] = "conversation.item.created"
 _UNKNOWN_TO_BETA = ("conversation.item.done", "input_audio_buffer.timeout_triggered")
 _TEMPERATURE = decimal(0.6, 1.2)
 
@@ -85,14 +64,14 @@ class BetaDialect:
             _TEMPERATURE(temperature, "session.temperature")
             self._temperature = temperature
         session.pop("client_secret", None)
-        return _move(session, SESSION_PATHS, "session")
+        return _move(session, PLACES, "session")
 
     def _response_to_ga(self, response: dict[str, Any]) -> dict[str, Any]:
         response = dict(response)
         if response.get("temperature") is not None:
             _TEMPERATURE(response["temperature"], "response.temperature")
         response.pop("temperature", None)  # checked, and of no use here
-        moved = _move(response, RESPONSE_PATHS, "response")
+        moved = _move(response, RESPONSE_PLACES, "response")
         if isinstance(moved.get("input"), list):
             moved["input"] = [
                 _item_to_ga(item) if isinstance(item, dict) else item for item in moved["input"]
@@ -128,9 +107,9 @@ class BetaDialect:
             flat["temperature"] = self._temperature
             flat["voice"] = session["audio"]["output"]["voice"]
             flat["speed"] = session["audio"]["output"]["speed"]
-            flat["output_audio_format"] = _BETA_FORMATS[session["audio"]["output"]["format"]["type"]]
+            flat["output_audio_format"] = BETA_FORMATS[session["audio"]["output"]["format"]["type"]]
         audio_input = session["audio"]["input"]
-        flat["input_audio_format"] = _BETA_FORMATS[audio_input["format"]["type"]]
+        flat["input_audio_format"] = BETA_FORMATS[audio_input["format"]["type"]]
         flat["input_audio_transcription"] = audio_input["transcription"]
         flat["input_audio_noise_reduction"] = audio_input["noise_reduction"]
         detection = audio_input["turn_detection"]
@@ -145,7 +124,7 @@ class BetaDialect:
         flat["output"] = [_item_from_ga(item) for item in response["output"]]
         flat["modalities"] = _modalities_from_ga(response["output_modalities"])
         flat["voice"] = response["audio"]["output"]["voice"]
-        flat["output_audio_format"] = _BETA_FORMATS[response["audio"]["output"]["format"]["type"]]
+        flat["output_audio_format"] = BETA_FORMATS[response["audio"]["output"]["format"]["type"]]
         flat["temperature"] = self._temperature
         return flat
 
@@ -208,7 +187,7 @@ def _modalities_from_ga(modalities: list[str]) -> list[str]:
 def _param_from_ga(param: str) -> str:
     """``session.audio.output.voice`` -> ``session.voice``, and so on."""
     where, _, rest = param.partition(".")
-    for name, path in (SESSION_PATHS if where == "session" else RESPONSE_PATHS).items():
+    for name, path in (PLACES if where == "session" else RESPONSE_PLACES).items():
         joined = ".".join(path)
         if rest == joined or rest.startswith((joined + ".", joined + "[")):
             tail = rest[len(joined) :]

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
@@ -46,6 +47,7 @@ class Listening:
         self._interim_task: asyncio.Task[None] | None = None
         self._interim_end = 0  # position up to which it has been recognised
         self._early: asyncio.Task[str] | None = None  # recognition of the speech up to the present pause
+        self._early_speech_end_ms = -1  # where that pause begins
         self._speech_item_id = ""
         self._speech_start = 0  # position
         self._detector: TurnDetector | None = None
@@ -71,9 +73,8 @@ class Listening:
         self._restart_detector()
 
     def _restart_detector(self) -> None:
-        if self._early is not None:
-            self._early.cancel()
-        self._early = self._interim = None
+        self._drop_early()
+        self._interim = None
         detection = self._session.config.turn_detection
         self._detector = None if detection is None else TurnDetector.of(detection)
         self._detector_from = self._buffer.end  # position of its first frame
@@ -112,12 +113,12 @@ class Listening:
                 if isinstance(event, Started):
                     await self._speech_started(max(position, self._buffer.start))
                 else:
-                    self._speech_stopped(position)
+                    self._speech_stopped(position, event.speech_end_ms)
         if detector.speaking and self._buffer.end - self._speech_start > self._position_span(LONGEST_TURN_MS):
             detector.reset()
-            self._speech_stopped(self._buffer.end)
+            self._speech_stopped(self._buffer.end, detector.speech_end_ms)
         if detector.speaking:
-            self._recognise_early(detector.silent_ms)
+            self._recognise_early(detector)
             self._recognise_interim()
         else:
             self._check_idle()
@@ -145,8 +146,10 @@ class Listening:
         if session.active is not None and detection is not None and detection["interrupt_response"]:
             await session.active.cancel("turn_detected")
 
-    def _speech_stopped(self, end: int) -> None:
+    def _speech_stopped(self, end: int, speech_end_ms: int) -> None:
         session = self._session
+        if speech_end_ms != self._early_speech_end_ms:
+            self._drop_early()  # it stems from a pause after which more was said
         session.emit(
             "input_audio_buffer.speech_stopped", item_id=self._speech_item_id, audio_end_ms=self._ms(end)
         )
@@ -194,6 +197,7 @@ class Listening:
         speaking = self._detector is not None and self._detector.speaking
         item_id = self._speech_item_id if speaking else new_id("item")
         start = self._speech_start if speaking else self._buffer.start
+        self._drop_early()
         self._commit_span(item_id, start, self._buffer.end)
         self._forget_speech()
 
@@ -205,9 +209,8 @@ class Listening:
     def _forget_speech(self) -> None:
         if self._detector is not None:
             self._detector.reset()
-        if self._early is not None:
-            self._early.cancel()
-        self._early = self._interim = None
+        self._drop_early()
+        self._interim = None
 
     def _commit_span(self, item_id: str, start: int, end: int) -> None:
         session = self._session
@@ -231,18 +234,20 @@ class Listening:
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def _recognise_early(self, silent_ms: int) -> None:
+    def _recognise_early(self, detector: TurnDetector) -> None:
         """Use the silence that ends a turn: the words are known that much sooner if it does end."""
-        if silent_ms < EARLY_MS:
-            if self._early is not None:  # it was only a pause
-                self._early.cancel()
-                self._early = None
-        elif self._early is None and self._session.models.can_hear_at_once:
+        if detector.speech_end_ms != self._early_speech_end_ms:
+            self._drop_early()  # it was only a pause
+        if self._early is None and detector.silent_ms >= EARLY_MS and self._session.models.can_hear_at_once:
             samples = self._buffer.read(self._speech_start, self._buffer.end)
             self._early = asyncio.create_task(self._session.models.transcribe(samples, self._format.rate))
-            self._early.add_done_callback(
-                _ignore_failure
-            )  # then the final recognition fails too, and says so
+            self._early.add_done_callback(_ignore_failure)
+            self._early_speech_end_ms = detector.speech_end_ms
+
+    def _drop_early(self) -> None:
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
 
     def _recognise_interim(self) -> None:
         interim, end = self._interim, self._buffer.end
@@ -262,10 +267,9 @@ class Listening:
     ) -> None:
         try:
             text = await self._session.models.transcribe(samples, rate)
-        except ModelError:
+        except Exception:
             return  # the final recognition will report it
-        delta = interim.push(text)
-        if delta and interim is self._interim:
+        if interim is self._interim and (delta := interim.push(text)):
             address = {"item_id": item_id, "content_index": 0}
             self._session.emit(f"{TRANSCRIPTION}.delta", **address, delta=delta)
 
@@ -328,6 +332,7 @@ class Listening:
 
 
 def _ignore_failure(task: asyncio.Task[str]) -> None:
+    """Retrieve an exception that nobody waits for, so that asyncio does not print it."""
     if not task.cancelled():
         task.exception()
 

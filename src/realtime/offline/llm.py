@@ -10,7 +10,8 @@ Thread: the event loop.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -54,13 +55,14 @@ class ChatReplies:
         self._fallback = fallback or RuleReplies()
         self._log = log
 
-    async def reply(self, context: Context) -> AsyncIterator[Say | Call]:
+    async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         """See Replier.reply."""
         started = False
         try:
-            async for piece in self._stream(context):
-                started = True
-                yield piece
+            async with aclosing(self._stream(context)) as pieces:
+                async for piece in pieces:
+                    started = True
+                    yield piece
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             what = f"{type(error).__name__}: {error}".rstrip(": ")
             if started:
@@ -71,7 +73,7 @@ class ChatReplies:
             async for piece in self._fallback.reply(context):
                 yield piece
 
-    async def _stream(self, context: Context) -> AsyncIterator[Say | Call]:
+    async def _stream(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         async with (
             httpx.AsyncClient(timeout=timeout, headers=self._headers) as client,

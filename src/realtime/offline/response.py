@@ -10,10 +10,12 @@ import math
 import secrets
 import string
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .audio_format import AudioFormat
+from .config import complete_format
 from .conversation import Item, new_id
 from .outputs import CallOutput, Output, SpeechOutput, TextOutput
 from .replies import Call, Context, Message, ToolCall, ToolOutput
@@ -65,7 +67,7 @@ class ResponseOptions:
         if "output_modalities" in patch:
             patch["modality"] = patch.pop("output_modalities")[0]
         if "format" in output:
-            patch["audio_format"] = output["format"]
+            patch["audio_format"] = complete_format(output["format"])
         patch["voice"] = output.get("voice", base.voice)
         patch["own_instructions"] = "instructions" in patch
         known = cls.__dataclass_fields__
@@ -159,20 +161,20 @@ class Response:
         if faults.failed is not None:
             raise FailedError(faults.failed, "A failure on request.")
         only_says = self.session.models.voice.only_says if self.options.modality == "audio" else None
-        async for piece in self.session.replier.reply(context):
-            if isinstance(piece, Call):
-                await self._close_output()
-                call = CallOutput(self, piece.name)
-                self._output = call
-                call.add(piece.arguments)
-                await self._close_output()
-            elif only_says is None:
-                await self._message().add(piece.text)
-            elif not self.outputs:
-                await self._message().add(only_says)
-            await self.drain()
-            if faults.incomplete is not None:
-                raise IncompleteError(faults.incomplete)
+        async with aclosing(self.session.replier.reply(context)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Call):
+                    await self._close_output()
+                    self._output = call = CallOutput(self, piece.name)
+                    call.add(piece.arguments)
+                    await self._close_output()
+                elif only_says is None:
+                    await self._message().add(piece.text)
+                elif not self.outputs:
+                    await self._message().add(only_says)
+                await self.drain()
+                if faults.incomplete is not None:
+                    raise IncompleteError(faults.incomplete)
         await self._close_output()
 
     def _message(self) -> TextOutput | SpeechOutput:

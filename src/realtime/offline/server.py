@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -110,6 +111,7 @@ class OfflineServer:
             compression=None,
             ping_interval=PING_SECONDS,
             server_header="wavtools",
+            logger=_socket_logger(),
         )
 
     async def warm(self) -> None:
@@ -181,6 +183,19 @@ class OfflineServer:
 
     def _session(self, config: SessionConfig, outbox: Outbox, beta: BetaDialect | None = None) -> Session:
         return Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
+
+
+def _socket_logger() -> logging.Logger:
+    """The logger of the websockets library for our sockets.
+
+    At DEBUG it would write request headers, and so keys: the level is INFO unless somebody sets this very
+    logger. Without any handler Python would print its tracebacks about port scans on stderr.
+    """
+    logger = logging.getLogger("realtime.offline.socket")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(logging.NullHandler())
+    return logger
 
 
 def _offered(request: Request) -> list[str]:
