@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
+
 from benchmarks import bench_pcm, bench_resample, bench_spectrum, plots, quality
 from benchmarks.case import medians
-
 from wavtools import pcm
 from wavtools.resample import Resampler
 
@@ -36,8 +36,8 @@ def heading() -> Iterator[str]:
         f"kernels `{pcm.kernel_set()}`; {versions}.\n"
     )
     yield (
-        "All cases of a group take turns in one run; each figure is the median of the rounds. Times differ from machine "
-        "to machine, and other programs ran on this one: read the ratios.\n"
+        "All cases of a group take turns in one run; each figure is the median of the rounds. Times differ from "
+        "machine to machine, and others ran on this one: read the ratios.\n"
     )
 
 
@@ -46,7 +46,9 @@ def goals(times: Times) -> Iterator[str]:
     rows: list[tuple[str, str, float, float, bool]] = []  # goal, compared with, figure, bound, at least
 
     def ratio(goal: str, group: str, peer: str, bound: float, ours: str = "wavtools") -> None:
-        rows.append((f"{goal} {group}", f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True))
+        rows.append(
+            (f"{goal} {group}", f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True)
+        )
 
     def share(goal: str, group: str, peer: str, bound: float) -> None:
         figure = times[group]["wavtools"] / times[group][peer]
@@ -77,7 +79,8 @@ def goals(times: Times) -> Iterator[str]:
     yield "| goal | figure is | figure | wanted | |\n|---|---|---:|---:|---|"
     for goal, compared, figure, bound, at_least in rows:
         met = figure >= bound if at_least else figure <= bound
-        yield f"| {goal} | {compared} | {figure:.2f} | {'≥' if at_least else '≤'} {bound:g} | {'met' if met else '**missed**'} |"
+        sign, verdict = "≥" if at_least else "≤", "met" if met else "**missed**"
+        yield f"| {goal} | {compared} | {figure:.2f} | {sign} {bound:g} | {verdict} |"
     yield ""
 
 
@@ -94,13 +97,14 @@ def speeds(times: Times) -> Iterator[str]:
 def qualities() -> Iterator[str]:
     yield "## Quality of the resampler\n"
     yield (
-        "Tones at -6 dBFS in float32. Ripple: largest deviation of the gain up to 0.91 of the lower Nyquist frequency (fast "
-        "and LQ do not claim that much). SNR: all but the tone, over tones up to 0.8 of it, smallest. Worst: the loudest "
-        "alias of tones from 1.002 of it up, or, where the rate rises, the loudest image of tones up to 0.91. Lag: how far "
-        "the output is behind the input after each 10 ms chunk, once it has begun.\n"
+        "Tones at -6 dBFS in float32. Ripple: largest deviation of the gain up to 0.91 of the lower Nyquist frequency "
+        "(fast and LQ do not claim that much). SNR: all but the tone, over tones up to 0.8 of it, smallest. Worst: the "
+        "loudest alias of tones from 1.002 of it up, or, where the rate rises, the loudest image of tones up to 0.91. "
+        "Lag: how far the output is behind the input after each 10 ms chunk, once it has begun.\n"
     )
     for in_rate, out_rate in quality.RATE_PAIRS:
-        yield f"### {in_rate} → {out_rate} Hz\n\n| | ripple dB | SNR dB | worst dB | lag ms |\n|---|---:|---:|---:|---:|"
+        yield f"### {in_rate} → {out_rate} Hz\n"
+        yield "| | ripple dB | SNR dB | worst dB | lag ms |\n|---|---:|---:|---:|---:|"
         for name, convert in quality.RESAMPLERS.items():
             found = quality.quality(convert, in_rate, out_rate)
             lag = quality.delays(name, in_rate, out_rate)[20:]
@@ -117,7 +121,12 @@ def main() -> None:
     print("\n".join(lines), flush=True)
     lines += [*qualities(), *speeds(times)]
     plots.draw(FOLDER)
-    lines += ["## Plots\n", "![frequency response](response.png)\n", "![delay](delay.png)\n", "![chunk size](chunks.png)\n"]
+    lines += [
+        "## Plots\n",
+        "![frequency response](response.png)\n",
+        "![delay](delay.png)\n",
+        "![chunk size](chunks.png)\n",
+    ]
     (FOLDER / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
     print(f"wrote {FOLDER / 'RESULTS.md'}")
 

@@ -1,4 +1,4 @@
-"""The FFT against FFTW (planned with patience), SciPy and NumPy; a fresh spectrum in bands against the same in SciPy."""
+"""The FFT against FFTW (patient), SciPy and NumPy; a fresh spectrum in bands against the same in SciPy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyfftw
 import pytest
 import scipy.fft
 import scipy.signal
-from benchmarks.case import Case
 
+from benchmarks.case import Case
 from wavtools import bands
 from wavtools.analysis import AudioAnalysis
 from wavtools.spectrum import Analyser, rfft

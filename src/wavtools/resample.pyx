@@ -62,18 +62,20 @@ cdef class Resampler:
     channels : int
         1 to 8, interleaved.
     quality : "fast", "high" or "best"
-        Passband (flat within the ripple), stopband (from the lower Nyquist frequency on) and latency,
-        the rates being those of the slower side:
+        Frequencies as parts of the slower side's Nyquist frequency, latency in its samples. The gain is exact within
+        0.0001 dB ("fast" 0.001) but for the last tenth of the passband, where it falls by at most:
 
-        =======  ==================  ==========  =======================================
-        quality  passband            stopband    latency
-        =======  ==================  ==========  =======================================
-        fast     0.80, 0.009 dB      -103 dB     24 samples: 1.0 ms at 24 kHz
-        high     0.91, 0.013 dB      -138 dB     63 samples: 2.6 ms at 24 kHz
-        (below   0.91, 0.09 dB       -125 dB     51 samples: 6.4 ms at 8 kHz)
-        16 kHz)
-        best     0.915, 0.00001 dB   -178 dB     112 samples: 4.7 ms at 24 kHz
-        =======  ==================  ==========  =======================================
+        =========  ===================  ================  ==============================
+        quality    passband             stopband          latency
+        =========  ===================  ================  ==============================
+        fast       to 0.80, -0.09 dB    -107 dB from 1.0  24 samples: 1.0 ms at 24 kHz
+        high       to 0.91, -0.04 dB    -134 dB from 1.0  72 samples: 3.0 ms at 24 kHz
+        high, 16k  to 0.91, -0.09 dB    -127 dB from 1.0  63 samples: 3.9 ms at 16 kHz
+        high, 8k   to 0.91, -0.09 dB    -129 dB from 1.02  51 samples: 6.4 ms at 8 kHz
+        best       to 0.915, -0.001 dB  -179 dB from 1.0  108 samples: 4.5 ms at 24 kHz
+        =========  ===================  ================  ==============================
+
+        "high" has its second form below 18 kHz, its third below 16 kHz. "best" sums in double.
 
     Raises
     ------
@@ -125,12 +127,25 @@ cdef class Resampler:
 
     def reset(self):
         """Forget the signal so far; the next chunk starts a new one."""
+        self.restart()
+
+    cdef void restart(self) noexcept nogil:
         memset(self.history, 0, self.row * self.channels * sizeof(float))
         self.held = self.behind
         self.phase = 0
         self.kind = 0
         self.taken = 0
         self.given = 0
+
+    cdef void begin_floats(self) noexcept nogil:
+        """Start a new signal of float32."""
+        self.restart()
+        self.kind = FLOAT32
+
+    cdef void begin_pcm16(self) noexcept nogil:
+        """Start a new signal of int16."""
+        self.restart()
+        self.kind = INT16
 
     cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil:
         """Output frames that can be computed once *frames* more input frames are there."""
@@ -140,7 +155,7 @@ cdef class Resampler:
         return <Py_ssize_t> ((<uint64_t> (last + 1) * self.up - self.phase - 1) // self.down + 1)
 
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil:
-        """Take *count* interleaved frames of the signal's kind (zeros where *frames* is NULL); return the frames written."""
+        """Take *count* interleaved frames of the signal's kind (NULL: zeros); return the frames written."""
         cdef Py_ssize_t written = 0, taken, ready, channel, i, drop
         cdef Py_ssize_t size = 2 if self.kind == INT16 else 4
         cdef Py_ssize_t channels = self.channels
@@ -183,8 +198,10 @@ cdef class Resampler:
             self.held += taken - drop
             self.phase = <uint32_t> (end % self.up)
             written += ready
+            self.given += ready
             count -= taken
             if frames != NULL:
+                self.taken += taken
                 frames = <const char *> frames + taken * channels * size
         return written
 
@@ -223,8 +240,6 @@ cdef class Resampler:
             else:
                 self.convert(source.buf, frames, target.buf)
             PyBuffer_Release(&target)
-            self.taken += frames
-            self.given += ready
         finally:
             PyBuffer_Release(&source)
         return out
@@ -260,7 +275,9 @@ cdef class Resampler:
             raise ValueError(f"chunk has {source.shape[1]} channels, expected {self.channels}")
         if self.kind and self.kind != kind:
             names = {INT16: "int16", FLOAT32: "float32"}
-            raise ValueError(f"chunk is {names[kind]}, but the signal began as {names[self.kind]}; flush() or reset() first")
+            raise ValueError(
+                f"chunk is {names[kind]}, but the signal began as {names[self.kind]}; flush() or reset() first"
+            )
         return samples // self.channels
 
     cdef object new_array(self, int kind, Py_ssize_t frames):
