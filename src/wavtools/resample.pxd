@@ -44,5 +44,6 @@ cdef class Resampler:
     cdef void begin_pcm16(self) noexcept nogil
     cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil
+    cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1
     cdef object new_array(self, int kind, Py_ssize_t frames)

@@ -22,9 +22,22 @@ from wavtools._kernels cimport selected_kernels, wt_kernels
 
 __all__ = ["Resampler", "resample"]
 
+
+cdef extern from "blocks.h" nogil:
+    ctypedef struct wt_blocks:
+        pass
+    wt_blocks *wt_blocks_new(const wt_bank *bank)
+    void wt_blocks_free(wt_blocks *blocks)
+    size_t wt_blocks_reach(const wt_blocks *blocks)
+    size_t wt_blocks_step(const wt_blocks *blocks)
+    size_t wt_blocks_frames(const wt_blocks *blocks)
+    void wt_blocks_run(wt_blocks *blocks, const float *x, float *y)
+
+
 cdef enum:
     LONG = 4096
-    BLOCK = 2048  # input frames taken at a time, so that the working set stays in the first-level cache
+    WHOLE = 262144  # frames from which resample() works by FFT: 5.5 s at 48 kHz, 33 s at 8 kHz
+    BLOCK = 6144  # input frames taken at a time, so that the working set stays in the first-level cache
 
 MIN_RATE_HZ = 8_000
 MAX_RATE_HZ = 192_000
@@ -205,6 +218,14 @@ cdef class Resampler:
                 frames = <const char *> frames + taken * channels * size
         return written
 
+    cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil:
+        """A signal from its begin to its end: ceil(count * up / down) frames."""
+        self.restart()
+        self.kind = kind
+        cdef Py_ssize_t written = self.convert(frames, count, out)
+        cdef char *rest = <char *> out + written * self.channels * (2 if kind == INT16 else 4)
+        self.convert(NULL, self.reach - 1 - self.behind, rest)
+
     def process(self, chunk):
         """Convert the next chunk of the signal.
 
@@ -303,7 +324,9 @@ def resample(x, in_rate, out_rate, quality="high"):
 
     Returns
     -------
-    The dtype of *x*, ceil(frames * out_rate / in_rate) frames: the bits that a Resampler gives for it.
+    The dtype of *x*, ceil(frames * out_rate / in_rate) frames. Below 262144 frames of input: the bits that a Resampler
+    gives for it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT, with the same
+    filters: the result differs by rounding only, under -120 dB.
 
     Raises
     ------
@@ -312,6 +335,81 @@ def resample(x, in_rate, out_rate, quality="high"):
     Thread: any. GIL: released above 4096 frames.
     """
     shape = getattr(x, "shape", None) or (0,)
-    stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
-    head = stream.process(x)
-    return np.concatenate([head, stream.flush()])
+    cdef Resampler stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
+    cdef Py_buffer source, target
+    cdef wt_blocks *blocks = NULL
+    cdef int kind = acquire("x", x, &source, INT16 | FLOAT32)
+    cdef Py_ssize_t frames, wanted
+    cdef int done = 1
+    try:
+        frames = stream.frames_of(&source, kind)
+        if frames >= WHOLE:
+            blocks = wt_blocks_new(stream.bank)
+        wanted = (frames * <Py_ssize_t> stream.up + <Py_ssize_t> stream.down - 1) // <Py_ssize_t> stream.down
+        out = stream.new_array(kind, wanted)
+        acquire_new(out, &target)
+        if blocks != NULL:
+            with nogil:
+                done = convolve(
+                    blocks, source.buf, kind, frames, stream.channels, stream.behind, target.buf, wanted
+                )
+        elif frames > LONG:
+            with nogil:
+                stream.convert_whole(kind, source.buf, frames, target.buf)
+        else:
+            stream.convert_whole(kind, source.buf, frames, target.buf)
+        PyBuffer_Release(&target)
+    finally:
+        wt_blocks_free(blocks)
+        PyBuffer_Release(&source)
+    if not done:
+        raise MemoryError
+    return out
+
+
+cdef int convolve(
+    wt_blocks *blocks, const void *frames, int kind, Py_ssize_t count, Py_ssize_t channels, Py_ssize_t behind,
+    void *out, Py_ssize_t wanted,
+) noexcept nogil:
+    """All *count* interleaved frames to *wanted* ones; 0 if memory is short."""
+    cdef Py_ssize_t reach = wt_blocks_reach(blocks), step = wt_blocks_step(blocks), made = wt_blocks_frames(blocks)
+    cdef Py_ssize_t channel, begin, position, first, last, ready, i
+    cdef float *x = <float *> malloc(reach * sizeof(float))
+    cdef float *y = <float *> malloc(made * sizeof(float))
+    if x == NULL or y == NULL:
+        free(x)
+        free(y)
+        return 0
+    for channel in range(channels):
+        begin = 0
+        position = -behind  # of x[0] in the input
+        while begin < wanted:
+            first = min(max(position, 0), position + reach)
+            last = max(first, min(position + reach, count))
+            memset(x, 0, (first - position) * sizeof(float))
+            memset(x + last - position, 0, (position + reach - last) * sizeof(float))
+            if kind == INT16:
+                for i in range(first, last):
+                    x[i - position] = (<const int16_t *> frames)[i * channels + channel]
+            elif channels == 1:
+                memcpy(x + first - position, <const float *> frames + first, (last - first) * sizeof(float))
+            else:
+                for i in range(first, last):
+                    x[i - position] = (<const float *> frames)[i * channels + channel]
+            ready = min(made, wanted - begin)
+            if kind == FLOAT32 and channels == 1 and ready == made:
+                wt_blocks_run(blocks, x, <float *> out + begin)
+                begin += made
+                position += step
+                continue
+            wt_blocks_run(blocks, x, y)
+            if kind == INT16:
+                kernels.round_to_pcm16(y, <int16_t *> out + begin * channels + channel, ready, channels)
+            else:
+                for i in range(ready):
+                    (<float *> out)[(begin + i) * channels + channel] = y[i]
+            begin += made
+            position += step
+    free(x)
+    free(y)
+    return 1

@@ -212,6 +212,17 @@ uint32_t wt_bank_up(const wt_bank *bank) { return bank->up; }
 uint32_t wt_bank_down(const wt_bank *bank) { return bank->down; }
 uint32_t wt_bank_taps(const wt_bank *bank) { return bank->taps; }
 
+int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row)
+{
+    if (bank->wide || bank->phases || !bank->rows) return 0;
+    if (!row) return 1;
+    const float *stored = (const float *)bank->rows + (size_t)phase * bank->stride;
+    uint32_t whole = bank->taps / LANES * LANES;
+    memcpy(row, stored, whole * sizeof *row);
+    memcpy(row + whole, stored + whole + bank->stride - bank->taps, (bank->taps - whole) * sizeof *row);
+    return 1;
+}
+
 /* Eight partial sums added in the kernels' fixed order: the same bits from every compiler and instruction set. */
 #define SUM_LANES(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
 
