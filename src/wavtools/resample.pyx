@@ -325,8 +325,8 @@ def resample(x, in_rate, out_rate, quality="high"):
     Returns
     -------
     The dtype of *x*, ceil(frames * out_rate / in_rate) frames. Below 262144 frames of input: the bits that a Resampler
-    gives for it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT, with the same
-    filters: the result differs by rounding only, under -120 dB.
+    gives for it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT with
+    the same filters: the result differs by rounding only, under -120 dB.
 
     Raises
     ------
