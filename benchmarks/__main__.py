@@ -36,8 +36,8 @@ def heading() -> Iterator[str]:
         f"kernels `{pcm.kernel_set()}`; {versions}.\n"
     )
     yield (
-        "All cases of a group take turns in one run; each figure is the median of the rounds. Times differ from "
-        "machine to machine, and others ran on this one: read the ratios.\n"
+        "All cases of a group take turns in one run; each figure is the median of the rounds, in processor "
+        "time. Times differ from machine to machine, and others ran on this one: read the ratios.\n"
     )
 
 

@@ -92,15 +92,16 @@ static void correlate(const float *restrict x_re, const float *restrict x_im, co
         return;
     }
     line[0] = x_re[0] * h_re[0] + x_re[HALF] * h_re[HALF];
-    float *mirror = line + HALF;
-    const float *xm_re = x_re + HALF, *xm_im = x_im + HALF, *hm_re = h_re + HALF, *hm_im = h_im + HALF;
-    for (uint32_t k = 1; k <= HALF / 2; k++) {
-        ptrdiff_t m = -(ptrdiff_t)k;
-        float re = x_re[k] * h_re[k] + x_im[k] * h_im[k] + (xm_re[m] * hm_re[m] + xm_im[m] * hm_im[m]);
-        float im = x_im[k] * h_re[k] - x_re[k] * h_im[k] - (xm_im[m] * hm_re[m] - xm_re[m] * hm_im[m]);
-        line[k] = re - im;
-        mirror[m] = re + im;
+    float re[HALF / 2], im[HALF / 2];
+    for (uint32_t k = 1; k < HALF / 2; k++) {
+        re[k] = x_re[k] * h_re[k] + x_im[k] * h_im[k] + (x_re[HALF - k] * h_re[HALF - k] + x_im[HALF - k] * h_im[HALF - k]);
+        im[k] = x_im[k] * h_re[k] - x_re[k] * h_im[k] - (x_im[HALF - k] * h_re[HALF - k] - x_re[HALF - k] * h_im[HALF - k]);
     }
+    for (uint32_t k = 1; k < HALF / 2; k++) {
+        line[k] = re[k] - im[k];
+        line[HALF - k] = re[k] + im[k];
+    }
+    line[HALF / 2] = 2.0f * (x_re[HALF / 2] * h_re[HALF / 2] + x_im[HALF / 2] * h_im[HALF / 2]);
 }
 
 /* The signal from the Hartley transform of its Hartley transform, a scale apart; every `up`-th of y. */
