@@ -246,20 +246,17 @@ class Session:
         return self.emitter.woke
 
     def _receive(self, frame: bytes | str) -> None:
-        data = frame.encode() if isinstance(frame, str) else frame
-        data = self.reports.redactor.frame(data)
         try:
-            raw = wire.loads(data)
+            raw = wire.loads(frame)
         except ValueError as error:
             self.conversation.malformed += 1
-            self.reports.error(ErrorEvent(f"a frame of {len(data)} bytes is not JSON: {error}", "wire"))
+            self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
             return
-        if b"\\u" in data:
-            raw = self.reports.redactor.tree(raw)
         if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent("a frame holds no event", "wire"))
             return
+        raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
         for event in dialects.inbound(raw):

@@ -133,11 +133,12 @@ class Transport:
                 frame = await self._socket.recv(decode=False)
                 self.opening_frames.append(frame)
                 try:
-                    event = redactor.tree(wire.loads(frame))
+                    event = wire.loads(frame)
                 except ValueError:
                     continue  # dispatched later, and reported then
                 if not isinstance(event, dict):
                     continue
+                event = redactor.event(event)
                 if event.get("type") in ("session.created", "transcription_session.created"):
                     self.created = event
                     return

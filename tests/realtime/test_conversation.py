@@ -261,7 +261,7 @@ def test_an_hour_stays_below_200_mb_at_the_defaults():
         conversation.input.commit_sent()
         play(turns.committed(f"user_{number}"), conversation)
         play(turns.audio_answer("words " * 30, audio, f"item_{number}", f"resp_{number}"), conversation)
-    items = sum(item.formatted._audio._data.nbytes for item in conversation.get_items())
+    items = sum(item.formatted._audio.nbytes for item in conversation.get_items())
     sent = sum(block.nbytes for _, block in conversation.input._blocks)
     assert items + sent < 100e6
     assert conversation.items.evicted_seconds == pytest.approx(3600 - 1200)
