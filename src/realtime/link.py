@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from .endpoint import Endpoint
-from .errors import ConfigurationError, ConnectError, StateError
+from .errors import ConfigurationError, ConnectError
 from .events import CloseEvent, ConnectionEvent
 from .transport import Transport, is_fatal
 
@@ -88,12 +88,7 @@ class Link:
         self._failures = 0
 
     async def connect(self) -> None:
-        """Open the first session.
-
-        Raises ConnectError, ConfigurationError; StateError when not disconnected.
-        """
-        if self.state != "disconnected":
-            raise StateError(f"the client is {self.state}: call disconnect() first")
+        """Open the first session; only while disconnected. Raises ConnectError, ConfigurationError."""
         self._set_state("connecting")
         self._failures = 0
         self._connector = asyncio.current_task()

@@ -400,11 +400,12 @@ class Session:
     def _on_response_created(self, event: Event) -> None:
         response = event.get("response")
         response_id = response.get("id") if isinstance(response, dict) else None
-        if not self.sequencer.created(response, tools_running=bool(self.toolbox.running)):
-            if isinstance(response_id, str):
+        inside = self.sequencer.created(response, tools_running=bool(self.toolbox.running))
+        if isinstance(response_id, str):
+            if inside:
+                self.meter.created(response_id, time.monotonic())
+            else:
                 self.conversation.leave_out(response_id)
-        elif isinstance(response_id, str):
-            self.meter.created(response_id, time.monotonic())
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")

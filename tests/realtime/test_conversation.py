@@ -455,3 +455,20 @@ class Reducer(RuleBasedStateMachine):
 
 TestReducer = Reducer.TestCase
 TestReducer.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_events_about_what_does_not_exist_change_nothing():
+    conversation = play(
+        [
+            {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": 5},
+            {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": "soon"},
+            {"type": "conversation.item.deleted", "item_id": "gone"},
+            {"type": "response.function_call_arguments.delta", "item_id": "gone", "delta": "x"},
+            {"type": "response.function_call_arguments.done", "item_id": "gone", "arguments": "x"},
+            {"type": "response.mcp_call.failed", "item_id": "gone"},
+            {"type": "response.output_text.delta", "item_id": "gone", "delta": "x"},
+            {"type": "response.output_text.delta", "item_id": "i", "delta": "x", "content_index": 999},
+        ]
+    )
+    assert conversation.malformed == 2
+    assert [item.id for item in conversation.get_items()] == ["i"]
