@@ -286,7 +286,7 @@ class Link:
                     log.info("renewing the session: %s", error)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, self.options.max_delay)
-            while not self.hand_over(forced=time.monotonic() > last_moment):
+            while not self.hand_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         finally:
             if self._next is not None:

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from wavtools import WavRecorder, WavStreamPlayer
+from wavtools import DuplexDevice, WavRecorder, WavStreamPlayer
 
 SECONDS = float(os.environ.get("WAVTOOLS_TSAN_SECONDS", "10"))
 
@@ -25,7 +25,7 @@ PROGRAM = """
 """
 
 
-def stress(device: str | None, seconds: float) -> None:
+def stress(device: str | DuplexDevice | None, seconds: float) -> None:
     player = WavStreamPlayer(24_000, device=device)
     recorder = WavRecorder(16_000, device=device, keep_seconds=1)
     player.connect()
@@ -67,6 +67,10 @@ def stress(device: str | None, seconds: float) -> None:
 
 def test_a_duplex_stream_on_the_null_backend():
     stress("null", SECONDS)
+
+
+def test_a_duplex_stream_on_one_clock():
+    stress(DuplexDevice("null", "null"), SECONDS)
 
 
 @pytest.mark.audio

@@ -399,7 +399,7 @@ async def test_a_beta_server_is_found_by_its_session_and_spoken_to_in_beta():
         "session": {"modalities": ["text", "audio"], "input_audio_format": "pcm16", "turn_detection": None},
     }
     bench.prelude = bench.session.begin(beta, resumed=False)
-    frame, event = bench.session.encode(bench.prelude[0])
+    _frame, event = bench.session.encode(bench.prelude[0])
     assert event["session"] == {"voice": "ash", "temperature": 0.7}
     assert bench.client.get_turn_detection_type() is None
     bench.say(
@@ -483,6 +483,6 @@ async def test_no_key_in_logs_events_exceptions_or_reprs_at_debug(caplog, capsys
         await client.wait_for_next("close", timeout=10)
     text = caplog.text + repr(seen) + repr(client) + repr(vars(client)) + repr(vars(client._session))
     text += repr([vars(event) for event in seen if hasattr(event, "__dict__")])
-    text += repr([item for item in client.conversation.get_items()]) + "".join(capsys.readouterr())
+    text += repr(list(client.conversation.get_items())) + "".join(capsys.readouterr())
     assert text.find(KEY) < 0, text[text.find(KEY) - 300 : text.find(KEY) + 50]
     assert "[key removed]" in text and "Authorization" in caplog.text
