@@ -280,3 +280,9 @@ def test_renaming_keeps_place_and_audio():
 
 def test_connection_events_say_why():
     assert ConnectionEvent("reconnecting", 1, 0.2, 1011, "x").code == 1011
+
+
+def test_names_of_a_client_that_was_never_connected():
+    client = RealtimeClient(api_key="", url="ws://h", voice="ash")
+    client.reset()
+    assert client.session == {} and client.usage == {} and client.rate_limits == {} and client.tools == {}
