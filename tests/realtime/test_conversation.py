@@ -472,3 +472,17 @@ def test_events_about_what_does_not_exist_change_nothing():
     )
     assert conversation.malformed == 2
     assert [item.id for item in conversation.get_items()] == ["i"]
+
+
+def test_segments_of_speakers_are_kept_with_the_part():
+    segment = {
+        "type": "conversation.item.input_audio_transcription.segment",
+        "item_id": "item_user",
+        "speaker": "A",
+    }
+    conversation = play([*turns.committed(), {**segment, "text": "hi"}, {**segment, "text": "ho"}])
+    part = conversation.get_items()[0].content[0]
+    assert [(one["speaker"], one["text"]) for one in part["segments"]] == [("A", "hi"), ("A", "ho")]
+    done = {"type": "response.function_call_arguments.done", "item_id": "c", "name": "n", "arguments": 5}
+    call = play([done]).get_items()[0]
+    assert (call.name, call.arguments) == ("n", None)

@@ -835,3 +835,27 @@ async def test_a_renewal_waits_for_the_words_of_the_last_turn():
             await until(lambda: client.stats.renewals == 1)
             create = await server.peers[1].expect("conversation.item.create")
             assert create["item"]["content"] == [{"type": "input_text", "text": "what is it"}]
+
+
+async def test_a_connection_that_held_counts_its_attempts_anew():
+    async with ScriptedServer() as server:
+        client = make(server, LinkOptions(first_delay=0.01, stable_after=0.0, max_attempts=1))
+        async with client:
+            for number in range(2, 5):
+                server.peer.drop()
+                await server.wait_for_peers(number)
+                await until(client.is_connected)
+            assert client.stats.reconnections == 3
+
+
+async def test_disconnecting_in_the_middle_of_a_renewal_closes_both_sockets():
+    async with ScriptedServer(expires_at=0) as server:
+        server._session["expires_at"] = time.time() + 1.0
+        client = make(server)
+        await client.connect()
+        await server.peer.say(*turns.response_created())  # it has to wait
+        await server.wait_for_peers(2)
+        await until(lambda: client._link._next is not None)
+        await client.disconnect()
+        for peer in server.peers:
+            await asyncio.wait_for(peer.ended.wait(), 3)

@@ -65,6 +65,7 @@ async def test_push_to_talk_sends_every_sample_and_then_asks(server):
         assert update["session"]["audio"]["input"]["turn_detection"] is None
         await rig.speak(turns.tone(2_400, 20_000))  # the key is up: nobody hears this
         await voice.talk()
+        await voice.talk()  # a key that repeats
         assert voice.talking
         spoken = turns.tone(12_345)
         await rig.speak(spoken)
