@@ -1,4 +1,4 @@
-"""Measure ours and the peers, alternating in one run, and write RESULTS.md with its plots."""
+"""Measure ours and the peers, alternating in one run, and write the kernels' section of RESULTS.md with its plots."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import bench_pcm, bench_resample, bench_spectrum, plots, quality
 from benchmarks.case import medians
+from benchmarks.sections import write_section
 from wavtools import pcm
 from wavtools.resample import Resampler
 
@@ -126,8 +127,8 @@ def main() -> None:
         "![delay](delay.png)\n",
         "![chunk size](chunks.png)\n",
     ]
-    (FOLDER / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
-    print(f"wrote {FOLDER / 'RESULTS.md'}")
+    write_section("kernels", lines)
+    print(f"wrote the kernels' section of {FOLDER / 'RESULTS.md'}")
 
 
 if __name__ == "__main__":
