@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
+
 from benchmarks import bench_pcm, bench_resample, bench_spectrum, plots, quality
 from benchmarks.case import medians
-
 from wavtools import pcm
 from wavtools.resample import Resampler
 
@@ -46,7 +46,9 @@ def goals(times: Times) -> Iterator[str]:
     rows: list[tuple[str, str, float, float, bool]] = []  # goal, compared with, figure, bound, at least
 
     def ratio(goal: str, group: str, peer: str, bound: float, ours: str = "wavtools") -> None:
-        rows.append((f"{goal} {group}", f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True))
+        rows.append(
+            (f"{goal} {group}", f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True)
+        )
 
     def share(goal: str, group: str, peer: str, bound: float) -> None:
         figure = times[group]["wavtools"] / times[group][peer]
@@ -77,7 +79,8 @@ def goals(times: Times) -> Iterator[str]:
     yield "| goal | figure is | figure | wanted | |\n|---|---|---:|---:|---|"
     for goal, compared, figure, bound, at_least in rows:
         met = figure >= bound if at_least else figure <= bound
-        yield f"| {goal} | {compared} | {figure:.2f} | {'≥' if at_least else '≤'} {bound:g} | {'met' if met else '**missed**'} |"
+        sign, verdict = "≥" if at_least else "≤", "met" if met else "**missed**"
+        yield f"| {goal} | {compared} | {figure:.2f} | {sign} {bound:g} | {verdict} |"
     yield ""
 
 
@@ -117,7 +120,12 @@ def main() -> None:
     print("\n".join(lines), flush=True)
     lines += [*qualities(), *speeds(times)]
     plots.draw(FOLDER)
-    lines += ["## Plots\n", "![frequency response](response.png)\n", "![delay](delay.png)\n", "![chunk size](chunks.png)\n"]
+    lines += [
+        "## Plots\n",
+        "![frequency response](response.png)\n",
+        "![delay](delay.png)\n",
+        "![chunk size](chunks.png)\n",
+    ]
     (FOLDER / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
     print(f"wrote {FOLDER / 'RESULTS.md'}")
 

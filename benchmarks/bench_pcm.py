@@ -10,8 +10,8 @@ from typing import Any
 import miniaudio
 import numpy as np
 import pytest
-from benchmarks.case import Case
 
+from benchmarks.case import Case
 from wavtools import pcm
 
 SIZES = (480, 24_000)  # 20 ms and 1 s at 24 kHz

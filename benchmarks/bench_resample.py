@@ -12,11 +12,18 @@ import pytest
 import samplerate
 import scipy.signal
 import soxr
-from benchmarks.case import Case
 
+from benchmarks.case import Case
 from wavtools.resample import Resampler, resample
 
-PAIRS = [(48_000, 24_000), (24_000, 48_000), (44_100, 24_000), (24_000, 44_100), (16_000, 24_000), (8_000, 24_000)]
+PAIRS = [
+    (48_000, 24_000),
+    (24_000, 48_000),
+    (44_100, 24_000),
+    (24_000, 44_100),
+    (16_000, 24_000),
+    (8_000, 24_000),
+]
 CHUNK_MS = 10
 WHOLE_SECONDS = 60
 

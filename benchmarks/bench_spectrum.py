@@ -10,8 +10,8 @@ import pyfftw
 import pytest
 import scipy.fft
 import scipy.signal
-from benchmarks.case import Case
 
+from benchmarks.case import Case
 from wavtools import bands
 from wavtools.analysis import AudioAnalysis
 from wavtools.spectrum import Analyser, rfft

@@ -22,7 +22,9 @@ def timed(run: Callable[[], Any], loops: int) -> float:
     return (time.perf_counter() - begin) / loops
 
 
-def medians(cases: Iterable[Case], rounds: int = 25, slot_seconds: float = 0.004) -> dict[str, dict[str, float]]:
+def medians(
+    cases: Iterable[Case], rounds: int = 25, slot_seconds: float = 0.004
+) -> dict[str, dict[str, float]]:
     """Median seconds per call, by group and name.
 
     Each round runs every case of the group once, for about *slot_seconds*; what a round measures is the mean of its calls.
@@ -32,7 +34,9 @@ def medians(cases: Iterable[Case], rounds: int = 25, slot_seconds: float = 0.004
         groups.setdefault(case.group, []).append(case)
     results = {}
     for group, members in groups.items():
-        loops = [max(1, int(slot_seconds / max(timed(case.run, 1), timed(case.run, 3), 1e-9))) for case in members]
+        loops = [
+            max(1, int(slot_seconds / max(timed(case.run, 1), timed(case.run, 3), 1e-9))) for case in members
+        ]
         times: dict[str, list[float]] = {case.name: [] for case in members}
         for _ in range(rounds if max(loops) > 1 else 7):
             for case, count in zip(members, loops, strict=True):

@@ -6,11 +6,12 @@ import pathlib
 
 import matplotlib
 import numpy as np
+
 from benchmarks import bench_resample, quality
 from benchmarks.case import medians
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend comes first)
+from matplotlib import pyplot
 
 STYLES = {"wavtools": "-", "soxr": "--"}
 

@@ -12,7 +12,14 @@ from wavtools.resample import Resampler, resample
 
 Convert = Callable[[np.ndarray, int, int], np.ndarray]
 AMPLITUDE = 0.5
-RATE_PAIRS = [(48_000, 24_000), (24_000, 48_000), (44_100, 24_000), (24_000, 44_100), (16_000, 24_000), (8_000, 24_000)]
+RATE_PAIRS = [
+    (48_000, 24_000),
+    (24_000, 48_000),
+    (44_100, 24_000),
+    (24_000, 44_100),
+    (16_000, 24_000),
+    (8_000, 24_000),
+]
 
 RESAMPLERS: dict[str, Convert] = {
     **{
@@ -66,7 +73,9 @@ def quality(convert: Convert, in_rate: int, out_rate: int) -> Quality:
     ripple = max(abs(tone.gain_db) for tone in passed.values())
     snr = min(-tone.rest_db for f, tone in passed.items() if f <= 0.8)
     if out_rate < in_rate:
-        above = np.concatenate([np.linspace(1.002, 1.1, 12), np.linspace(1.15, in_rate / out_rate * 0.98, 12)])
+        above = np.concatenate(
+            [np.linspace(1.002, 1.1, 12), np.linspace(1.15, in_rate / out_rate * 0.98, 12)]
+        )
         worst = max(measure(convert, in_rate, out_rate, f * nyquist).rest_db for f in above)
     else:
         worst = max(tone.rest_db for tone in passed.values())
@@ -85,7 +94,9 @@ def delays(name: str, in_rate: int, out_rate: int, chunk_ms: int = 10, chunks: i
     frames = in_rate * chunk_ms // 1000
     chunk = np.zeros(frames, np.float32)
     if name.startswith("soxr"):
-        take = soxr.ResampleStream(in_rate, out_rate, 1, dtype="float32", quality=name.split()[1]).resample_chunk
+        take = soxr.ResampleStream(
+            in_rate, out_rate, 1, dtype="float32", quality=name.split()[1]
+        ).resample_chunk
     else:
         take = Resampler(in_rate, out_rate, quality=name.split()[1]).process  # type: ignore[arg-type]
     given = np.cumsum([len(take(chunk)) for _ in range(chunks)])

@@ -132,6 +132,7 @@ class RealtimeClient(EventEmitter):
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
         )
+        self._session.at_rest = self._link.hand_over
         self._unheard = 0  # samples given while there was no connection
         if session:
             self.update_session(**session)

@@ -208,7 +208,9 @@ class Conversation:
         item = self.items.get(item_id)
         created = item is None
         if item is None:
-            if item_id in self._gone or response_id in self._outside:
+            if response_id in self._outside:
+                remember(self._gone, item_id, None)
+            if item_id in self._gone:
                 return None, False
             item = self.items.append(item_id)
         if response_id is not None:

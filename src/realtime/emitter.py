@@ -17,10 +17,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-__all__ = ["EventEmitter", "Handler"]
+__all__ = ["EventEmitter", "Handler", "is_coroutine_function"]
 
 Handler = Callable[[Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
+
+
+def is_coroutine_function(handler: Handler) -> bool:
+    """Whether calling *handler* makes a coroutine: also for an object whose ``__call__`` does."""
+    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is wanted
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
 
 
 class _Listener:
@@ -31,9 +37,7 @@ class _Listener:
     def __init__(self, handler: Handler, once: bool) -> None:
         self.handler = handler
         self.once = once
-        self.is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
-        )
+        self.is_async = is_coroutine_function(handler)
         self.queue: deque[tuple[str, Any]] = deque()
         self.task: asyncio.Task[None] | None = None
 
@@ -52,6 +56,7 @@ class EventEmitter:
         self._listeners: dict[str, list[_Listener]] = {}
         self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
+        self.woke = False  # somebody waited for an event; whoever emits lets them run before the next
 
     @overload
     def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
@@ -89,17 +94,24 @@ class EventEmitter:
     async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next event *name* and return it.
 
+        Waiting again at once misses nothing: no other event is emitted in between.
         Raises TimeoutError after *timeout* seconds, ConnectionLostError when the connection ends first.
         Cancel-safe: nothing stays registered.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiters.setdefault(name, [])
         waiting.append(future)
+        timer = None
+        if timeout is not None:
+            # Not wait_for(): its extra turns of the loop would let the next event pass.
+            error = TimeoutError(f"no {name!r} event within {timeout} s")
+            timer = loop.call_later(timeout, _fail, future, error)
         try:
-            return await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"no {name!r} event within {timeout} s") from None
+            return await future
         finally:
+            if timer is not None:
+                timer.cancel()
             if future in waiting:
                 waiting.remove(future)
 
@@ -108,8 +120,7 @@ class EventEmitter:
         waiters, self._waiters = self._waiters, {}
         for futures in waiters.values():
             for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+                _fail(future, error)
 
     def wants(self, name: str) -> bool:
         """Whether anybody would hear *name*: an event that nobody hears need not be built."""
@@ -133,6 +144,7 @@ class EventEmitter:
                         self._call(listener, listeners, name, event)
         futures = self._waiters.pop(name, None)
         if futures:
+            self.woke = True
             for future in futures:
                 if not future.done():
                     future.set_result(event)
@@ -191,3 +203,8 @@ class EventEmitter:
                     self._failed(error, name, listener.handler)
         finally:
             listener.task = None
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

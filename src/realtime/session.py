@@ -78,6 +78,7 @@ class Session:
         self.given_tools: list[Wire] = []  # set as a whole, handled by the application
         self.server_session: Wire = {}  # as the server last stated it, GA
         self.created: asyncio.Event | None = None
+        self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
         self.connected = False
         self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
@@ -238,8 +239,13 @@ class Session:
 
     # LinkDelegate: reading
 
-    def receive(self, frame: bytes | str) -> None:
-        """Take one frame. Nothing that is in it raises."""
+    def receive(self, frame: bytes | str) -> bool:
+        """Take one frame. Nothing that is in it raises. Returns whether somebody waited for it."""
+        self.emitter.woke = False
+        self._receive(frame)
+        return self.emitter.woke
+
+    def _receive(self, frame: bytes | str) -> None:
         data = frame.encode() if isinstance(frame, str) else frame
         data = self.reports.redactor.frame(data)
         try:
@@ -275,7 +281,7 @@ class Session:
             delta = changes[0].delta if changes else None
             if delta is not None:
                 self.meter.delta(
-                    event.get("response_id"),
+                    string(event.get("response_id")),
                     changes[0].item.id,
                     now,
                     audio=delta.audio is not None,
@@ -358,7 +364,6 @@ class Session:
             self._stall_timer.cancel()
             self._stall_timer = None
         self.announce(self.conversation.abandon())
-        event = CloseEvent(event.code, self.reports.redactor.text(event.reason), event.error)
         if event.error:
             what = f"the connection was closed ({_why(event.code, event.reason)})"
             self.reports.error(ErrorEvent(what, "connection", code=str(event.code)))
@@ -420,6 +425,7 @@ class Session:
                 if timings is not None:
                     self.emitter.emit("timings", timings)
         self._ask_next()
+        self.at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = event.get("error")

@@ -90,7 +90,7 @@ def test_the_vendor_wants_a_key():
 
 def test_no_secret_shows():
     endpoint = Endpoint(
-        f"wss://me:hidden-password@h/x?token=hidden-token",
+        "wss://me:hidden-password@h/x?token=hidden-token",
         KEY,
         subprotocols=["openai-insecure-api-key.hidden-sub"],
     )

@@ -261,7 +261,12 @@ print(pcm.kernel_set(), hashlib.sha256(b"".join(r.tobytes() for r in results)).h
 def run_with_kernels(name: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WAVTOOLS_KERNELS": name, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(
-        [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", DIGEST],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -218,7 +218,9 @@ def test_bytes_are_interleaved_int16() -> None:
 
 def test_strided_input_is_taken() -> None:
     stereo = (np.random.default_rng(1).standard_normal((1_000, 2)) * 8_000).astype(np.int16)
-    np.testing.assert_array_equal(resample(stereo[:, 1], 48_000, 24_000), resample(stereo, 48_000, 24_000)[:, 1])
+    np.testing.assert_array_equal(
+        resample(stereo[:, 1], 48_000, 24_000), resample(stereo, 48_000, 24_000)[:, 1]
+    )
 
 
 def test_reset_forgets_the_signal() -> None:
