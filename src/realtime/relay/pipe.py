@@ -214,7 +214,7 @@ class Pipe:
         rules = self._server_rules
         shown = rules.filter(payload)
         kind = rules.last_type
-        if kind and not kind.endswith(".delta"):
+        if kind and kind != "delta":
             self._turns.server_said(kind, rules.event, self._loop.time())
             if self._tools is not None:
                 self._tools.server_said(kind, rules.event)

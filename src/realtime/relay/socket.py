@@ -70,14 +70,17 @@ class WebSocket(asyncio.Protocol):
         self.delegate = delegate
         self._is_server = isinstance(protocol, ServerProtocol)
         self._mask_bit = _MASKED if self._is_server else 0  # what we must see in frames that come in
+        self._mask_size = 4 if self._is_server else 0
         size = protocol.max_message_size
         self._max_bytes = size if size is not None else 1 << 62
         self._rest = b""  # the beginning of a frame whose end has not come
         self._fragments: list[bytes] = []
         self._masks = b""
+        self._next_mask = 0
         self._closing: asyncio.TimerHandle | None = None
         self._control_frames = 0
         self._lost = False
+        self._open = protocol.state is State.OPEN  # its property costs a call, and this is asked for every message
         self._head_done = False
         self._reading = True
         self._forced: tuple[int, str] | None = None
@@ -100,27 +103,58 @@ class WebSocket(asyncio.Protocol):
         if not self._reading:
             self._rest = data  # what was under way when reading stopped
             return
-        if self.protocol.state is not State.OPEN:
-            if self.protocol.state is not State.CONNECTING or not (data := self._handshake(data)):
-                self._feed(data)
-                return
+        if not self._open and not (data := self._not_open(data)):
+            return
         position, end = 0, len(data)
         while position < end:
-            size = self._frame_size(data, position, end)
-            if size == 0:
+            # A frame's header: RFC 6455, 5.2.
+            if end - position < 14 and end - position < _head_size(data, position, end):
                 self._rest = data[position:]
                 return
-            if size < 0:  # too large: websockets says so from the header alone
-                self._feed(data[position:])
+            flags = data[position + 1]
+            length = flags & 0x7F
+            start = position + 2
+            if length > 125:
+                start += 2 if length == 126 else 8
+                length = int.from_bytes(data[position + 2 : start], "big")
+            if length > self._max_bytes or flags & _MASKED != self._mask_bit:
+                self._feed(data[position:])  # websockets refuses it, from the header alone
                 return
-            self._frame(data, position, size)
-            position += size
-            if self.protocol.state is not State.OPEN:
+            start += self._mask_size
+            stop = start + length
+            if stop > end:
+                self._rest = data[position:]
+                return
+            if data[position] == _FINAL_TEXT and not self._fragments:
+                self._control_frames = 0
+                payload = data[start:stop]
+                if self._is_server:
+                    payload = apply_mask(payload, data[start - 4 : start])
+                self.delegate.on_message(self, payload)
+            else:
+                self._unusual_frame(data[position:stop])
+            position = stop
+            if not self._open:
                 self._feed(data[position:])
                 return
             if not self._reading:
                 self._rest = data[position:]
                 return
+
+    def _not_open(self, data: bytes) -> bytes:
+        """Bytes of the handshake or of a closing connection; returns those that belong to frames."""
+        if self.protocol.state is State.CONNECTING:
+            return self._handshake(data)
+        self._feed(data)
+        return b""
+
+    def _unusual_frame(self, frame: bytes) -> None:
+        """A control frame, a fragment, or a fault."""
+        self._control_frames += frame[0] & 0x08 != 0
+        if self._control_frames > MAX_CONTROL_FRAMES:
+            self.close(1008, "too many control frames")
+        else:
+            self._feed(frame)
 
     def _handshake(self, data: bytes) -> bytes:
         """Give websockets the head of the handshake and nothing behind it; returns what came behind it."""
@@ -144,49 +178,12 @@ class WebSocket(asyncio.Protocol):
             return b""
         return data
 
-    def _frame_size(self, data: bytes, position: int, end: int) -> int:
-        """Bytes of the frame at *position*; 0 if it is not complete, -1 if it must not be received at all."""
-        available = end - position
-        if available < 2:
-            return 0
-        flags = data[position + 1]
-        length = flags & 0x7F
-        head = 6 if flags & _MASKED else 2
-        if length > 125:
-            extra = 2 if length == 126 else 8
-            if available < 2 + extra:
-                return 0
-            length = int.from_bytes(data[position + 2 : position + 2 + extra], "big")
-            head += extra
-            if length > self._max_bytes:
-                return -1
-        if flags & _MASKED != self._mask_bit:
-            return -1
-        return head + length if available >= head + length else 0
-
-    def _frame(self, data: bytes, position: int, size: int) -> None:
-        if data[position] != _FINAL_TEXT or self._fragments:
-            self._control_frames += data[position] & 0x08 != 0
-            if self._control_frames > MAX_CONTROL_FRAMES:
-                self.close(1008, "too many control frames")
-                return
-            self._feed(data[position : position + size])
-            return
-        self._control_frames = 0
-        length = data[position + 1] & 0x7F
-        head = 2 if length < 126 else 4 if length == 126 else 10
-        start = position + head
-        if self._is_server:
-            payload = apply_mask(data[start + 4 : position + size], data[start : start + 4])
-        else:
-            payload = data[start : position + size]
-        self.delegate.on_message(self, payload)
-
     def _feed(self, data: bytes) -> None:
         """The long way: through websockets."""
         if not data:
             return
         self.protocol.receive_data(data)
+        self._open = self.protocol.state is State.OPEN
         self.flush()
         for event in self.protocol.events_received():
             if not isinstance(event, Frame):
@@ -204,7 +201,7 @@ class WebSocket(asyncio.Protocol):
         elif frame.fin:
             payload = b"".join(self._fragments)
             self._fragments = []
-            if self.protocol.state is State.OPEN:
+            if self._open:
                 self.delegate.on_message(self, payload)
 
     def eof_received(self) -> bool:
@@ -218,6 +215,7 @@ class WebSocket(asyncio.Protocol):
         if self._lost:
             return
         self._lost = True
+        self._open = False
         if self._closing is not None:
             self._closing.cancel()
         self.delegate.on_closed(self, *self._close_status())
@@ -235,27 +233,34 @@ class WebSocket(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return self.protocol.state is State.OPEN and not self._lost
+        return self._open
 
     def send(self, payload: bytes) -> None:
         """Send one text message. The caller watches `on_writable`. Dropped when closing."""
-        if self.protocol.state is not State.OPEN or self._lost:
+        if not self._open:
             return
         length = len(payload)
+        bit = _MASKED ^ self._mask_bit
         if length < 126:
-            head = bytes((_FINAL_TEXT, length | (_MASKED ^ self._mask_bit)))
+            head = bytes((_FINAL_TEXT, length | bit))
         elif length < 65536:
-            head = bytes((_FINAL_TEXT, 126 | (_MASKED ^ self._mask_bit), length >> 8, length & 255))
+            head = bytes((_FINAL_TEXT, 126 | bit, length >> 8, length & 255))
         else:
-            head = bytes((_FINAL_TEXT, 127 | (_MASKED ^ self._mask_bit))) + length.to_bytes(8, "big")
-        if self._is_server:
-            self.transport.write(head + payload)
-        else:
-            # Unpredictable (RFC 6455, 10.3); drawn 1024 at a time, a system call each would cost more than masking.
-            if not self._masks:
-                self._masks = os.urandom(4096)
-            mask, self._masks = self._masks[-4:], self._masks[:-4]
+            head = bytes((_FINAL_TEXT, 127 | bit)) + length.to_bytes(8, "big")
+        if bit:
+            mask = self._mask()
             self.transport.write(head + mask + apply_mask(payload, mask))
+        else:
+            self.transport.write(head + payload)
+
+    def _mask(self) -> bytes:
+        """Unpredictable (RFC 6455, 10.3). Drawn 256 at a time: a system call for each would cost more than masking."""
+        at = self._next_mask
+        if at >= len(self._masks):
+            self._masks = os.urandom(1024)
+            at = 0
+        self._next_mask = at + 4
+        return self._masks[at : at + 4]
 
     def ping(self) -> None:
         """Send a ping; `heard` grows when the answer comes."""
@@ -271,6 +276,7 @@ class WebSocket(asyncio.Protocol):
             self._forced = (1005 if code is None else code, reason)
             # A reason may hold 123 bytes of UTF-8; a longer one would be a protocol error of ours.
             self.protocol.send_close(code, reason.encode()[:123].decode("utf-8", "ignore") if code else "")
+            self._open = False
             self.resume_reading()  # a paused side would never see the peer's answer
         elif self.protocol.state is State.CONNECTING:
             self.transport.abort()
@@ -282,6 +288,7 @@ class WebSocket(asyncio.Protocol):
         """Answer the opening handshake."""
         assert isinstance(self.protocol, ServerProtocol)
         self.protocol.send_response(response)
+        self._open = self.protocol.state is State.OPEN
         self.flush()
         self._check_close()
         self.resume_reading()
@@ -333,3 +340,11 @@ class WebSocket(asyncio.Protocol):
             return self._forced
         close = self.protocol.close_rcvd or self.protocol.close_sent
         return (1006, "") if close is None else (close.code, close.reason)
+
+
+def _head_size(data: bytes, position: int, end: int) -> int:
+    """Bytes of the header at *position*, as far as they can be known; 2 if not even that much is there."""
+    if end - position < 2:
+        return 2
+    length = data[position + 1] & 0x7F
+    return 2 + (0 if length < 126 else 2 if length == 126 else 8)
