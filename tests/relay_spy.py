@@ -22,14 +22,14 @@ TOKEN = "shared-token-abcdefgh"
 def policy_with(**sections: dict[str, Any]) -> Policy:
     """The default policy on a free port, with these fields of these sections changed."""
     policy = Policy()
-    sections.setdefault("listen", {}).setdefault("port", 0)
+    sections["listen"] = {"port": 0, **sections.get("listen", {})}
     return replace(policy, **{name: replace(getattr(policy, name), **fields) for name, fields in sections.items()})
 
 
 @asynccontextmanager
-async def relay_to(upstream: str, *, key: str = KEY, tools: Any = (), **sections: dict[str, Any]):
-    """A running relay in front of *upstream*."""
-    sections.setdefault("upstream", {})["url"] = upstream
+async def relay_to(address: str, *, key: str = KEY, tools: Any = (), **sections: dict[str, Any]):
+    """A running relay in front of the upstream at *address*."""
+    sections["upstream"] = {**sections.get("upstream", {}), "url": address}
     policy = replace(policy_with(**sections), tools=tuple(tools))
     async with Relay(policy, Secret(key)) as relay:
         yield relay
