@@ -199,7 +199,10 @@ async def test_the_beta_dialect_is_asked_for_by_the_relay_itself():
             peer = await upstream.wait_for_peers(1)
             assert peer.socket.request.headers["OpenAI-Beta"] == "realtime=v1"
             assert "openai-beta" not in str(peer.socket.request.headers.get("Sec-WebSocket-Protocol"))
-            await peer.expect("session.update")
+            update = await peer.expect("session.update")
+            assert update["session"]["audio"]["output"]["voice"] == "ash"
+            await peer.say({"type": "session.updated", "session": session_object()})
+            await receive(socket, "session.created")
         assert socket.subprotocol == "realtime"
 
 
