@@ -7,6 +7,7 @@ plays goes to the sink "speaker", whose monitor tells what came out.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,12 +36,14 @@ class AudioServer:
         self._script = folder / "modules.pa"
         self._script.write_text(MODULES.format(rate=rate))
         self.env = {
-            **os.environ,
+            # A sanitizer's runtime is for our program only, not for the server.
+            **{name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "XDG_RUNTIME_DIR": str(folder),
             "PULSE_SERVER": f"unix:{folder / 'pulse' / 'native'}",
             "HOME": str(folder),
         }
+        self._preload = {name: value for name, value in os.environ.items() if name == "LD_PRELOAD"}
         self.start()
 
     def start(self) -> None:
@@ -64,7 +67,18 @@ class AudioServer:
         )
         return "room" in listed.stdout
 
+    def kill(self) -> None:
+        """Die as a crash does; start() brings it back."""
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder / "pulse")  # a server refuses to start beside the socket of a dead one
+
+    def pactl(self, *arguments: str) -> str:
+        done = subprocess.run(["pactl", *arguments], env=self.env, capture_output=True, text=True, check=True)
+        return done.stdout
+
     def stop(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(5)
@@ -74,7 +88,17 @@ class AudioServer:
 
     def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a Python program against this server; its own process, because libpulse reads its environment once."""
-        return run_python(code, *arguments, env=self.env, timeout=timeout)
+        return run_python(code, *arguments, env={**self.env, **self._preload}, timeout=timeout)
+
+    def popen(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+        """The same in the background, with pipes: write a line to it, read its lines."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "-c", textwrap.dedent(code), *map(str, arguments)],
+            env={**self.env, **self._preload},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
 
 def run_python(

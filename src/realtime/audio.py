@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,8 @@ def _ulaw_encode(samples: Int16Array) -> Any:
 def _ulaw_decode(data: bytes) -> Int16Array:
     from wavtools import pcm
 
-    return pcm.ulaw_decode(np.frombuffer(data, np.uint8))
+    samples: Int16Array = pcm.ulaw_decode(np.frombuffer(data, np.uint8))
+    return samples
 
 
 def _alaw_encode(samples: Int16Array) -> Any:
@@ -90,7 +91,8 @@ def _alaw_encode(samples: Int16Array) -> Any:
 def _alaw_decode(data: bytes) -> Int16Array:
     from wavtools import pcm
 
-    return pcm.alaw_decode(np.frombuffer(data, np.uint8))
+    samples: Int16Array = pcm.alaw_decode(np.frombuffer(data, np.uint8))
+    return samples
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,9 @@ def format_of(value: Any) -> AudioFormat | None:
     for known in FORMATS:
         if value.get("type") == known.type:
             rate = value.get("rate")
-            if known.sample_bytes == 2 and isinstance(rate, int) and 1000 <= rate <= 768_000:
-                if rate != known.sample_rate:
-                    return AudioFormat(known.type, "pcm16", rate, 2, _pcm16_bytes, _pcm16_samples)
-            return known
+            if known is not PCM16 or not isinstance(rate, int) or not 1000 <= rate <= 768_000:
+                return known
+            return replace(PCM16, sample_rate=rate) if rate != PCM16.sample_rate else PCM16
     return None
 
 
@@ -178,6 +179,8 @@ class AudioStore:
         return self._length
 
     def append(self, samples: Int16Array) -> None:
+        if not len(samples):
+            return
         end = self._length + len(samples)
         if end > len(self._data):
             # Doubling: each sample is copied at most twice however long the audio grows.

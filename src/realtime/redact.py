@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from websockets.frames import Frame, Opcode
+
 __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 
 MASK = "[key removed]"
@@ -100,12 +102,19 @@ class _RedactingLogger(_Adapter):
         if not self.isEnabledFor(level):
             return
         error = kwargs.pop("exc_info", None)
-        text = str(msg) % args if args else str(msg)
+        text = str(msg) % tuple(_without_body(arg) for arg in args) if args else str(msg)
         if isinstance(error, BaseException):
             text += "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__))
         elif error:
             text += "\n" + traceback.format_exc()
         self.logger.log(level, "%s", self._redactor.text(text), **kwargs)
+
+
+def _without_body(argument: object) -> object:
+    """A data frame as its kind and size: websockets would show the ends of its text, and half a key with them."""
+    if isinstance(argument, Frame) and argument.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+        return f"{argument.opcode.name} [{len(argument.data)} bytes]"
+    return argument
 
 
 def logger_with(redactor: Redactor, name: str) -> _Adapter:

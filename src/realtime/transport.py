@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from . import wire
 from .endpoint import Endpoint
 from .errors import ConnectError
-from .redact import logger_with
+from .redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
@@ -30,7 +30,8 @@ PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
 STALL = 0.5  # a timer this late means that the loop was busy, and says nothing about the peer
 
-# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000 (request).
+# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
+# (request).
 FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
 FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 
@@ -50,8 +51,9 @@ class _Connect(websocket_connect):
 class Transport:
     """An open websocket on which ``session.created`` has arrived."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, redactor: Redactor) -> None:
         self._socket = socket
+        self._redactor = redactor
         self._keepalive: asyncio.Task[None] | None = None
         self._dead: str | None = None
         self._status = (1006, "")
@@ -114,7 +116,7 @@ class Transport:
         # The request would show its headers in any repr of the socket.
         if socket.request is not None:
             socket.request.headers.clear()
-        transport = cls(socket)
+        transport = cls(socket, redactor)
         try:
             await transport._await_created(endpoint)
         except BaseException:
@@ -124,7 +126,7 @@ class Transport:
         return transport
 
     async def _await_created(self, endpoint: Endpoint) -> None:
-        redactor = endpoint.redactor
+        redactor = self._redactor
         said: str | None = None
         try:
             while True:
@@ -158,7 +160,8 @@ class Transport:
         try:
             return await self._socket.recv(decode=False)
         except ConnectionClosed as closed:
-            self._status = _close_of(closed)
+            code, reason = _close_of(closed)
+            self._status = code, self._redactor.text(reason)
             raise
 
     async def send(self, text: str) -> None:

@@ -13,6 +13,7 @@ from wavtools._tracks import TrackOffset
 from wavtools._version import __version__
 from wavtools.analysis import AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio
+from wavtools.duplex_device import DuplexDevice
 from wavtools.errors import (
     ConcurrencyError,
     DecodeError,
@@ -35,6 +36,7 @@ __all__ = [
     "DecodedAudio",
     "DeviceError",
     "DeviceEvent",
+    "DuplexDevice",
     "Frequencies",
     "OfflineDevice",
     "PlayerStats",

@@ -7,7 +7,6 @@ is aligned with the input, and the only latency is the half filter that has to b
 Thread: one at a time per Resampler; the banks never change. GIL: released for more than ``LONG`` frames of input.
 """
 
-from libc.math cimport lrintf
 from libc.stdint cimport int16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memmove, memset
@@ -18,7 +17,8 @@ import numpy as np
 
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._samples cimport FLOAT32, INT16, acquire, acquire_out
+from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
+from wavtools._kernels cimport selected_kernels, wt_kernels
 
 __all__ = ["Resampler", "resample"]
 
@@ -42,15 +42,11 @@ cdef int checked_rate(str name, rate) except -1:
     return rate
 
 
-cdef void to_pcm16(const float *x, int16_t *out, Py_ssize_t count, Py_ssize_t stride) noexcept nogil:
-    """Round to the nearest, clamp. The samples are already on the int16 scale."""
-    cdef Py_ssize_t i
-    cdef float value
-    for i in range(count):
-        value = x[i]
-        value = value if value > -32768.0 else -32768.0
-        value = value if value < 32767.0 else 32767.0
-        out[i * stride] = <int16_t> lrintf(value)
+cdef const wt_kernels *kernels = selected_kernels()
+
+cdef object empty = np.empty
+cdef object INT16_DTYPE = np.dtype(np.int16)
+cdef object FLOAT32_DTYPE = np.dtype(np.float32)
 
 
 cdef class Resampler:
@@ -173,7 +169,9 @@ cdef class Resampler:
                         line[self.held + i] = floats[i * channels]
                 if self.kind == INT16:
                     wt_polyphase(self.bank, line, self.phase, self.scratch, ready)
-                    to_pcm16(self.scratch, <int16_t *> out + written * channels + channel, ready, channels)
+                    kernels.round_to_pcm16(
+                        self.scratch, <int16_t *> out + written * channels + channel, ready, channels
+                    )
                 elif channels == 1:
                     wt_polyphase(self.bank, line, self.phase, <float *> out + written, ready)
                 else:
@@ -195,7 +193,7 @@ cdef class Resampler:
 
         Parameters
         ----------
-        chunk : int16 or float32, shape (frames,) for one channel, else (frames, channels); C-contiguous
+        chunk : int16 or float32, shape (frames,) for one channel, else (frames, channels)
             Or bytes of interleaved little-endian int16. May be empty, and of any length.
 
         Returns
@@ -217,7 +215,7 @@ cdef class Resampler:
             frames = self.frames_of(&source, kind)
             ready = self.writable(frames)
             out = self.new_array(kind, ready)
-            acquire_out(out, &target, kind, ready * self.channels, NULL)
+            acquire_new(out, &target)
             self.kind = kind
             if frames > LONG:
                 with nogil:
@@ -243,7 +241,7 @@ cdef class Resampler:
         cdef Py_ssize_t rest = <Py_ssize_t> (total - self.given)
         cdef int kind = self.kind or FLOAT32
         out = self.new_array(kind, rest)
-        acquire_out(out, &target, kind, rest * self.channels, NULL)
+        acquire_new(out, &target)
         self.kind = kind
         self.convert(NULL, self.reach - 1 - self.behind, target.buf)
         PyBuffer_Release(&target)
@@ -266,10 +264,10 @@ cdef class Resampler:
         return samples // self.channels
 
     cdef object new_array(self, int kind, Py_ssize_t frames):
-        dtype = np.int16 if kind == INT16 else np.float32
+        dtype = INT16_DTYPE if kind == INT16 else FLOAT32_DTYPE
         if self.channels == 1:
-            return np.empty(frames, dtype)
-        return np.empty((frames, self.channels), dtype)
+            return empty(frames, dtype)
+        return empty((frames, self.channels), dtype)
 
     def __repr__(self):
         return (
@@ -283,7 +281,7 @@ def resample(x, in_rate, out_rate, quality="high"):
 
     Parameters
     ----------
-    x : int16 or float32, shape (frames,) or (frames, channels), C-contiguous; or bytes of mono int16
+    x : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
     in_rate, out_rate, quality : as for Resampler
 
     Returns

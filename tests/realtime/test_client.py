@@ -699,3 +699,16 @@ async def test_no_key_in_reprs_or_errors(client, server):
     await peer.say_raw('{"type":"error","error":{"message":"\\u0073k-test-canary-0123456789"}}')
     await log.until("error", 2)
     assert key not in repr(log.events) and key not in repr(client) and key not in repr(vars(client))
+
+
+async def test_waiting_again_at_once_misses_nothing(client, server):
+    peer = await connected(client, server)
+    waiting = asyncio.create_task(_three_items(client))
+    await asyncio.sleep(0)
+    # All in one burst: the events are in the socket's buffer before the first waiter runs.
+    await peer.say(*turns.user_text("a", "a"), *turns.user_text("b", "b"), *turns.text_answer("c", "c"))
+    assert await asyncio.wait_for(waiting, 5) == ["a", "b", "c"]
+
+
+async def _three_items(client: RealtimeClient) -> list[str]:
+    return [(await client.wait_for_next_completed_item(timeout=5)).id for _ in range(3)]

@@ -216,6 +216,13 @@ def test_bytes_are_interleaved_int16() -> None:
     np.testing.assert_array_equal(got, resample(signal, 48_000, 24_000))
 
 
+def test_strided_input_is_taken() -> None:
+    stereo = (np.random.default_rng(1).standard_normal((1_000, 2)) * 8_000).astype(np.int16)
+    np.testing.assert_array_equal(
+        resample(stereo[:, 1], 48_000, 24_000), resample(stereo, 48_000, 24_000)[:, 1]
+    )
+
+
 def test_reset_forgets_the_signal() -> None:
     stream = Resampler(48_000, 24_000)
     signal = sine(440, 48_000, 999)
@@ -262,7 +269,6 @@ def test_bad_arguments_are_refused(arguments: tuple, error: type[Exception], mes
         (2, np.zeros(4, np.int16), ValueError, r"1 dimensions, expected shape \(frames, 2\)"),
         (2, b"123456", ValueError, "3 samples, not whole frames of 2 channels"),
         (1, b"123", ValueError, "3 bytes"),
-        (1, np.zeros(8, np.int16)[::2], ValueError, "contiguous"),
     ],
 )
 def test_a_refused_chunk_is_not_taken(

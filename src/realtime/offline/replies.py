@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -74,8 +74,8 @@ class Call:
 class Replier(Protocol):
     """Makes the content of one response."""
 
-    def reply(self, context: Context) -> AsyncIterator[Say | Call]:
-        """Pieces of the answer, in order."""
+    def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+        """Pieces of the answer, in order. Closed early when the response is cancelled."""
         ...
 
 
@@ -114,7 +114,7 @@ class RuleReplies:
     def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
         self._now = now
 
-    async def reply(self, context: Context) -> AsyncIterator[Say | Call]:
+    async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         """See Replier.reply. Same context, same answer (but for the time of day)."""
         for piece in self.pieces(context):
             yield piece

@@ -1,4 +1,4 @@
-"""Take a caller's samples through the buffer protocol: int16 or float32, any shape, C-contiguous memory.
+"""Take a caller's samples through the buffer protocol: int16, float32 or bytes, any shape. Strided memory is copied.
 
 Inlined into pcm, resample and spectrum, so that they agree on what they accept and on what they say when they refuse.
 A Py_buffer that was acquired must be released by the caller.
@@ -76,21 +76,30 @@ cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) ex
         refuse_kind(name, given, allowed)
     if not PyBuffer_IsContiguous(view, b"C"):
         PyBuffer_Release(view)
-        raise ValueError(f"{name} is not C-contiguous; pass numpy.ascontiguousarray({name})")
+        import numpy
+        PyObject_GetBuffer(numpy.ascontiguousarray(given), view, PyBUF_FORMAT | PyBUF_STRIDES)
     return kind
+
+
+cdef inline str kind_name(int kind):
+    return "int16" if kind == INT16 else "float32" if kind == FLOAT32 else "uint8"
+
+
+cdef inline int acquire_new(object array, Py_buffer *view) except -1:
+    """Write access to an array just made, whose shape and dtype are known."""
+    return PyObject_GetBuffer(array, view, PyBUF_WRITABLE)
 
 
 cdef inline int acquire_out(object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source) except -1:
     """Acquire write access to a caller's ``out``: exactly *count* samples of *kind*, apart from *source*'s memory."""
-    names = {INT16: "int16", FLOAT32: "float32", UINT8: "uint8"}
     try:
         PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES | PyBUF_WRITABLE)
     except (TypeError, BufferError, ValueError):
-        raise TypeError(f"out must be a writable buffer of {names[kind]}, not {type(given).__name__}") from None
+        raise TypeError(f"out must be a writable buffer of {kind_name(kind)}, not {type(given).__name__}") from None
     try:
         if sample_kind(view) != kind:
             dtype = getattr(given, "dtype", type(given).__name__)
-            raise TypeError(f"out must be a writable buffer of {names[kind]}, not {dtype}")
+            raise TypeError(f"out must be a writable buffer of {kind_name(kind)}, not {dtype}")
         if not PyBuffer_IsContiguous(view, b"C"):
             raise ValueError("out is not C-contiguous")
         if view.len != count * view.itemsize:
