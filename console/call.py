@@ -78,7 +78,7 @@ class Call:
             model.set_state("connecting")
             self._describe()
             if self.endpoint.offline:
-                model.notice("info", "starting the offline server: no key, no network (k enters a key)")
+                model.notice("info", "starting the offline server: no key, no network (a: enter one)")
             session = {"voice": self.settings.voice} if self.settings.voice else {}
             try:
                 client = await self.endpoint.make_client(**session)
@@ -253,6 +253,17 @@ class Call:
             else "full duplex: you can interrupt by speaking",
         )
 
+    def mute(self, muted: bool) -> None:
+        """Send silence instead of what the microphone hears."""
+        self.model.muted = muted
+        if self._voice is not None:
+            self._voice.mute(muted)
+        self.model.notice("info", "microphone muted" if muted else "microphone live")
+
+    def is_audible(self) -> bool:
+        """Whether an answer is being played."""
+        return self._speaker is not None and self._voice is not None and self._speaker.is_audible()
+
     # The conversation
 
     async def play(self) -> None:
@@ -280,10 +291,10 @@ class Call:
 
     async def save(self) -> Path | None:
         """Write the session to a folder of its own; None, and a notice, where that failed."""
-        from console.session_files import save_session
+        from console.session_files import Snapshot, save_session
 
         try:
-            folder = await asyncio.to_thread(save_session, self.model, Path(self.settings.sessions))
+            folder = await asyncio.to_thread(save_session, Snapshot(self.model), Path(self.settings.sessions))
         except UserError as error:
             self.model.notice("error", str(error))
             return None

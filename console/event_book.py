@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from console.event_log import without_audio
@@ -73,6 +73,7 @@ class EventBook:
         self.evicted_rows = 0
         self.evicted_lines = 0
         self.revision = 0  # grows with every change: a view that has seen it need not draw
+        self.tap: Callable[[str], None] | None = None  # gets every line as it comes, for --json
         self._journal: deque[str] = deque()
         self._journal_chars = 0
         self._run = 0  # streamed events that the last line of the journal stands for
@@ -102,6 +103,8 @@ class EventBook:
         return last
 
     def _write(self, time: float, source: str, kind: str, line: str) -> None:
+        if self.tap is not None:
+            self.tap(f'{{"time":{time:.6f},"source":{json.dumps(source)},"event":{line}}}')
         head = f'{{"time":{time:.6f},"source":{json.dumps(source)}'
         if kind in STREAMED and self._run:
             self._run += 1

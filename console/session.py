@@ -69,6 +69,7 @@ class SessionModel:
     talking: bool = False
     talking_since: float = 0.0
     half_duplex: bool = False
+    muted: bool = False
     endpoint: str = ""
     model_name: str = ""
     voice_name: str = ""
@@ -100,8 +101,10 @@ class SessionModel:
 
     def on_updated(self, event: Any) -> None:
         """``conversation.updated`` and the other events that carry an item."""
+        last = self.transcript.last()
+        follows = self.selection is None or last is self.selection
         row = self.transcript.take(event.item, time.time(), getattr(event, "delta", None))
-        if self.selected is None:
+        if follows and self.transcript.last() is row:
             self.selected = row.id
 
     def on_deleted(self, event: Any) -> None:
@@ -122,7 +125,7 @@ class SessionModel:
             },
         )
         row = self.transcript.get(receipt.track_id)
-        if row is not None and event.item is not None and (event.item.truncated or receipt.offset < len(row.audio)):
+        if row is not None and event.item is not None and event.item.truncated:
             row.heard_samples = receipt.offset
             row.take(event.item)
             self.transcript.revision += 1

@@ -37,6 +37,7 @@ class ItemRow:
         self.text = ""
         self.heard_samples: int | None = None
         self.heard_chars = 0
+        self.received = 0  # samples of the answer that arrived; after a cut ``audio`` holds only what was heard
         self.latency: float | None = None  # seconds, end of the user's turn to the first sample
         self.began: float | None = None  # seconds since the epoch
         self.ended: float | None = None
@@ -77,6 +78,7 @@ class ItemRow:
         self.source = item
         self.status = item.status
         self.sample_rate = item.formatted.sample_rate
+        self.received = item.received_samples
         raw = _raw_text(item)
         added = None if delta is None else (delta.transcript or delta.text or delta.arguments)
         if added and self.role == "function":

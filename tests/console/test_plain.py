@@ -54,7 +54,7 @@ class Terminal:
 @pytest.fixture
 def terminal(audio_server, tmp_path):
     env = {k: v for k, v in audio_server.env.items() if k not in ("OPENAI_API_KEY", "TMUX")}
-    command = f"{shlex.quote(sys.executable)} -m console --offline"
+    command = f"{shlex.quote(sys.executable)} -m console --plain --offline"
     path = os.pathsep.join(p for p in (str(ROOT / "src"), env.get("PYTHONPATH", "")) if p)
     terminal = Terminal(f"PYTHONPATH={shlex.quote(path)} {command}", env, tmp_path)
     yield terminal
