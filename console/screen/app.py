@@ -34,6 +34,7 @@ __all__ = ["THEMES", "RealtimeConsole"]
 
 FRAMES_PER_SECOND = 20
 NARROW_COLUMNS, NARROW_ROWS = 110, 34
+INFO_SECONDS = 10.0  # warnings and errors stay until something newer is said
 TINY_COLUMNS, TINY_ROWS = 60, 18
 PANES = ("events", "conversation", "weather", "memory", "devices")
 SIDE = ("weather", "memory", "devices")
@@ -273,6 +274,8 @@ class RealtimeConsole(App[None]):
         if not self.model.notices:
             return Text("")
         notice = self.model.notices[-1]
+        if notice.level == "info" and time.time() - notice.time > INFO_SECONDS:
+            return Text("")
         mark, style = {"info": ("", "dim"), "warning": ("warning: ", "bold yellow"), "error": ("error! ", "bold red")}[notice.level]
         return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
 
@@ -417,6 +420,8 @@ class RealtimeConsole(App[None]):
         if event.input.id == "text":
             if self.call.send_text(event.value):
                 event.input.value = ""
+                # The keys mean commands again: x must interrupt the answer, not be typed.
+                self.query_one(f"#{self._active}").focus()
         elif event.input.id == "filter":
             if not event.value:
                 event.input.remove_class("open")

@@ -150,7 +150,7 @@ class WeatherPane(LinePane):
 
     def draw(self, model: SessionModel) -> None:
         place = model.place
-        columns, rows = self.content_size.width, self.content_size.height - 3
+        columns, rows = self.content_size.width, self.content_size.height - 4
         lines: list[Line] = []
         if columns > 10 and rows > 3:
             drawn = world_map(place.latitude, place.longitude, columns, rows, self.zoomed)
@@ -164,7 +164,8 @@ class WeatherPane(LinePane):
         if place.temperature is not None and place.wind is not None:
             lines.append((None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold")))
         else:
-            lines.append((None, Text(place.state, style="yellow", no_wrap=True)))
+            state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))
+            lines += [(None, line) for line in state[:2]]
         self.show(lines)
 
 
