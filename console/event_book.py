@@ -9,6 +9,7 @@ Pure; the event loop's thread.
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["EventBook", "EventRow"]
 MAX_ROWS = 2_000
 MAX_PAYLOAD_CHARS = 16_384  # of one row
 MAX_JOURNAL_CHARS = 16_000_000  # an hour of speech makes about half of it
+_SIZE = re.compile(r"<(\d{1,12}) bytes of audio>")
 STREAMED = ("input_audio_buffer.append",)  # 50 a second, all alike: one line of the journal for a run of them
 
 
@@ -79,8 +81,8 @@ class EventBook:
         self._run = 0  # streamed events that the last line of the journal stands for
         self._start: float | None = None
 
-    def add(self, time: float, source: str, event: Any) -> EventRow:
-        """Note an event of the wire (or of the player), *time* in seconds since the epoch."""
+    def add(self, time: float, source: str, event: Any, repeat: int = 1) -> EventRow:
+        """Note an event of the wire (or of the player), *time* in seconds since the epoch, that came *repeat* times."""
         if self._start is None:
             self._start = time
         kind = str(event.get("type", "?"))
@@ -93,8 +95,8 @@ class EventBook:
             if len(self.rows) > MAX_ROWS:
                 self.rows.popleft()
                 self.evicted_rows += 1
-        last.count += 1
-        last.audio_bytes += _audio_bytes(event)
+        last.count += repeat
+        last.audio_bytes += repeat * _audio_bytes(event)
         last.error = last.error or _is_error(event)
         last._line = line if len(line) <= MAX_PAYLOAD_CHARS else line[:MAX_PAYLOAD_CHARS] + " …"
         self.total += 1
@@ -134,7 +136,8 @@ def _audio_bytes(event: Any) -> int:
     for key in ("audio", "delta"):
         value = event.get(key)
         if isinstance(value, str) and str(event.get("type", "")).endswith(("audio.delta", "buffer.append")):
-            return len(value) * 3 // 4
+            size = _SIZE.fullmatch(value)  # a saved event has its size in place of its audio
+            return int(size[1]) if size else len(value) * 3 // 4
     return 0
 
 

@@ -59,8 +59,7 @@ class Replay:
                 model.selected = step.id
             else:
                 source, event, repeat = step
-                row = model.events.add(time, source, event)
-                row.count += repeat - 1
+                model.events.add(time, source, event, repeat)
         self._saved.apply_end(model)
         model.notice("info", "the replay has ended: p plays an item, / filters, q quits")
 
