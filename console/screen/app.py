@@ -182,9 +182,9 @@ class RealtimeConsole(App[None]):
         self.call.tick()
         self._do(self.push_to_talk.tick(time.monotonic()))
         model, call = self.model, self.call
-        if not self.is_mounted or self.screen_stack[0].has_class("tiny"):
-            return
         base = self.screen_stack[0]
+        if base.has_class("tiny") or not base.query("#keys"):  # the last of its widgets: not there yet, or gone already
+            return
         base.query_one("#mic-bars", Bars).set(call.microphone_bars)
         base.query_one("#out-bars", Bars).set(call.speaker_bars)
         events_state = (model.events.revision, model.filter, len(model.unfolded), sum(model.unfolded))

@@ -18,9 +18,9 @@ from typing import Any
 from textual import events
 from textual._xterm_parser import XTermParser
 
-__all__ = ["RELEASE", "ReleaseParser", "driver_class"]
+__all__ = ["IGNORED", "RELEASE", "ReleaseParser", "driver_class"]
 
-RELEASE = "space_released"
+RELEASE, IGNORED = "space_released", "released"
 QUERY, ADD_EVENT_TYPES = "\x1b[?u", "\x1b[=2;2u"
 _ANSWER = re.compile(r"\x1b\[\?\d+u")
 _WITH_EVENT = re.compile(r"(\x1b\[\d+(?::\d*)*;\d*):([123])((?:;[\d:]*)?[u~A-HPQRS])")
@@ -35,6 +35,7 @@ class ReleaseParser(XTermParser):
         if _ANSWER.fullmatch(sequence):
             if self.on_protocol is not None:
                 type(self).on_protocol()
+            yield events.Key(IGNORED, None)  # Textual takes a sequence that gives no key for typed characters
             return
         typed = _WITH_EVENT.fullmatch(sequence)
         if typed is None:
@@ -45,6 +46,8 @@ class ReleaseParser(XTermParser):
             yield from keys
         elif any(key.key == "space" for key in keys):
             yield events.Key(RELEASE, None)
+        else:
+            yield events.Key(IGNORED, None)
 
 
 def driver_class(base: Any) -> Any:

@@ -20,7 +20,7 @@ from console.world import position, world_map
 __all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
 
 PAYLOAD_LINES = 200
-PLAY_BAR_CELLS = 24
+PLAY_BAR_CELLS, NARROW_PLAY_BAR_CELLS = 24, 10
 ROLE_CELLS = 11
 ROLE_STYLES = {
     "user": "bold blue",
@@ -111,12 +111,12 @@ class ConversationPane(LinePane):
         for number, part in enumerate(wrapped or [Text("")]):
             role = f"{row.role[: ROLE_CELLS - 1]:<{ROLE_CELLS}}" if number == 0 else " " * ROLE_CELLS
             lines.append((row.id, Text.assemble((role, ROLE_STYLES.get(row.role, "bold")), part)))
-        below = self._audio_line(row, playing)
+        below = self._audio_line(row, playing, PLAY_BAR_CELLS if width > 84 else NARROW_PLAY_BAR_CELLS)
         if below:
             lines.append((row.id, Text.assemble(" " * ROLE_CELLS, below)))
         return lines
 
-    def _audio_line(self, row: ItemRow, playing: int | None) -> Text | None:
+    def _audio_line(self, row: ItemRow, playing: int | None, cells_wide: int) -> Text | None:
         length = len(row.audio)
         notes = []
         if row.status == "incomplete" and row.heard_samples is None:
@@ -131,10 +131,10 @@ class ConversationPane(LinePane):
         line.append("■ " if playing is not None else "▶ ", style="bold")
         if playing is not None:
             line.append(f"{clock(playing / row.sample_rate)} ")
-        done = round(PLAY_BAR_CELLS * (playing or 0) / length)
-        cells = ["━"] * done + ["─"] * (PLAY_BAR_CELLS - done)
+        done = round(cells_wide * (playing or 0) / length)
+        cells = ["━"] * done + ["─"] * (cells_wide - done)
         if row.heard_samples is not None:
-            cells[min(PLAY_BAR_CELLS - 1, PLAY_BAR_CELLS * row.heard_samples // length)] = "|"
+            cells[min(cells_wide - 1, cells_wide * row.heard_samples // length)] = "|"
         line.append("".join(cells) + f" {clock(row.seconds)}  ", style="")
         line.append("  ".join(notes), style="dim")
         return line
