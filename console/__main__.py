@@ -23,6 +23,10 @@ PROGRAM = "python -m console"
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
 
+def _where(settings: Any) -> dict[str, Any]:
+    return {"offline": settings.offline, "url": settings.url, "model": settings.model}
+
+
 class _Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are one line."""
 
@@ -32,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     # SUPPRESS: a flag before the verb must not be undone by the verb's default for it.
-    where = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    where = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where.add_argument(
         "--offline", action="store_true", help="start the offline server inside (default without a key)"
     )
@@ -61,10 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--out", type=Path, required=True, help="WAV file for the spoken answer")
     talk.add_argument("--events", type=Path, help="write every protocol event here, a line of JSON each")
     verbs.add_parser("devices", help="list microphones and speakers")
-    verbs.add_parser("doctor", parents=[where], help="devices, round trip of a test tone, endpoint, key: what to mend")
+    verbs.add_parser(
+        "doctor", parents=[where], help="devices, round trip of a test tone, endpoint, key: what to mend"
+    )
     replay = verbs.add_parser("replay", help="let a saved session happen again")
     replay.add_argument("folder", type=Path, help="what s has saved")
-    replay.add_argument("--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)")
+    replay.add_argument(
+        "--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)"
+    )
     for verb, module in SERVERS.items():
         server = verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
         server.add_argument("rest", nargs=argparse.REMAINDER)
@@ -93,7 +101,9 @@ def _devices() -> int:
         print(f"{noun}:" if devices else f"{noun}: none")
         for device in devices:
             rates = ", ".join(f"{rate} Hz" for rate in device.sample_rates) or "any rate"
-            print(f"  {'*' if device.default else ' '} {one_line(device.name)}  [{one_line(device.id)}]  {rates}")
+            print(
+                f"  {'*' if device.default else ' '} {one_line(device.name)}  [{one_line(device.id)}]  {rates}"
+            )
     return 0
 
 
@@ -103,7 +113,9 @@ def _serve(verb: str, rest: list[str]) -> int:
     try:
         runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
     except ImportError as error:
-        raise UserError(f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'") from error
+        raise UserError(
+            f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+        ) from error
     return 0
 
 
@@ -112,7 +124,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from console.settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
-    where = {"offline": settings.offline, "url": settings.url, "model": settings.model}
+    where = _where(settings)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
@@ -129,7 +141,11 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
-        return _screen(replay, settings.theme) if terminal and not (plain or as_json) else _replayed(replay, as_json)
+        return (
+            _screen(replay, settings.theme)
+            if terminal and not (plain or as_json)
+            else _replayed(replay, as_json)
+        )
     if plain or as_json:
         from dataclasses import replace
 

@@ -83,10 +83,10 @@ class Microphone:
         with self._lock:
             self._recorder = self._open(self.device)
 
-    def record(self, callback: Callable[[Any], object], chunk_size: int = 480) -> None:
+    def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 480) -> None:
         with self._lock:
             assert self._recorder is not None
-            self._recording = (callback, chunk_size)
+            self._recording = None if callback is None else (callback, chunk_size)
             self._recorder.record(self._deliver, chunk_size)
 
     def pause(self) -> None:
@@ -218,7 +218,9 @@ class Speaker:
             self._catch_up()
             now = time.monotonic()
             if self._pending:
-                self._audible_until = now + TAIL_SECONDS + (self._player.stats.latency_seconds if self._player else 0)
+                self._audible_until = (
+                    now + TAIL_SECONDS + (self._player.stats.latency_seconds if self._player else 0)
+                )
             return now < self._audible_until
 
     def switch(self, device: str | None) -> None:
@@ -310,4 +312,6 @@ class Speaker:
 def bars(values: Any) -> tuple[float, ...]:
     """The peak of each tenth of a spectrum (the original's normalizeArray), between 0 and 1."""
     finite = np.nan_to_num(np.asarray(values), nan=0.0)
-    return tuple(float(np.clip(part.max(), 0.0, 1.0)) if len(part) else 0.0 for part in np.array_split(finite, BANDS))
+    return tuple(
+        float(np.clip(part.max(), 0.0, 1.0)) if len(part) else 0.0 for part in np.array_split(finite, BANDS)
+    )

@@ -19,7 +19,7 @@ from console.endpoint import Endpoint
 from console.errors import UserError
 from console.keys import Key, check_key, save_key
 from console.playback import Playback
-from console.session import Place, SessionModel
+from console.session import Level, Place, SessionModel
 from console.settings import Settings
 from console.text import one_line
 from console.tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
@@ -34,7 +34,9 @@ SILENCE = (0.0,) * BANDS
 class Call:
     """One conversation after another with one endpoint."""
 
-    def __init__(self, settings: Settings, endpoint: Endpoint | None = None, fetch_weather: Any = None) -> None:
+    def __init__(
+        self, settings: Settings, endpoint: Endpoint | None = None, fetch_weather: Any = None
+    ) -> None:
         self.settings = settings
         self.endpoint = endpoint or Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
         self.model = SessionModel()
@@ -84,8 +86,12 @@ class Call:
                 client = await self.endpoint.make_client(**session)
                 self._make_devices(client)
                 self._listen(client)
-                voice = VoiceSession(client, self._microphone, self._speaker, mode=model.mode, fade_ms=FADE_MS)
-                model.transcript.divide("a new session: the server knows nothing of what is above", time.time())
+                voice = VoiceSession(
+                    client, self._microphone, self._speaker, mode=model.mode, fade_ms=FADE_MS
+                )
+                model.transcript.divide(
+                    "a new session: the server knows nothing of what is above", time.time()
+                )
                 await voice.start()
             except (RealtimeError, UserError, OSError, ValueError) as error:
                 self.client = None
@@ -175,7 +181,9 @@ class Call:
     def _on_close(self, event: Any) -> None:
         if event.error and self._voice is not None:
             said = f": {event.reason}" if event.reason else ""
-            self.model.notice("error", f"the server closed the connection ({event.code}){said}; press c to connect")
+            self.model.notice(
+                "error", f"the server closed the connection ({event.code}){said}; press c to connect"
+            )
             self._spawn(self.disconnect())
 
     # Talking
@@ -313,7 +321,9 @@ class Call:
         await self.disconnect()
         self.endpoint.key = key
         self._describe()
-        self.model.notice("info", f"the key is kept in: {key.source}" if keep else "the key is used until you quit")
+        self.model.notice(
+            "info", f"the key is kept in: {key.source}" if keep else "the key is used until you quit"
+        )
         return True
 
     # Devices
@@ -331,13 +341,17 @@ class Call:
 
     async def use_microphone(self, device: str | None, name: str) -> bool:
         """Change the microphone, now if a session runs; one that does not open changes nothing."""
-        return await self._use(self._microphone if self._voice else None, "_input", device, name, "microphone")
+        return await self._use(
+            self._microphone if self._voice else None, "_input", device, name, "microphone"
+        )
 
     async def use_speaker(self, device: str | None, name: str) -> bool:
         """Change the speaker; an answer goes on where it was."""
         return await self._use(self._speaker if self._voice else None, "_output", device, name, "speaker")
 
-    async def _use(self, stream: Microphone | Speaker | None, attribute: str, device: str | None, name: str, noun: str) -> bool:
+    async def _use(
+        self, stream: Microphone | Speaker | None, attribute: str, device: str | None, name: str, noun: str
+    ) -> bool:
         from wavtools import DeviceError
 
         if stream is not None:
@@ -366,12 +380,14 @@ class Call:
             "device",
             {"type": f"device.{event.kind}", "device": event.device, "reason": event.reason},
         )
-        level = "warning" if event.kind in ("lost", "suspended") else "info"
+        level: Level = "warning" if event.kind in ("lost", "suspended") else "info"
         self.model.notice(level, f"device {event.kind}: {event.device or ''} {event.reason}".strip())
 
     # Tools
 
-    async def _weather(self, lat: Any = None, lng: Any = None, location: Any = "", **_: Any) -> dict[str, Any]:
+    async def _weather(
+        self, lat: Any = None, lng: Any = None, location: Any = "", **_: Any
+    ) -> dict[str, Any]:
         fetch = self._fetch_weather or (weather_is_offline if self.endpoint.offline else get_weather)
         place = Place(name=one_line(location, 60), state="asking ...")
         good = all(
@@ -417,7 +433,12 @@ class Call:
 
     def _watch_for_echo(self) -> None:
         model, now = self.model, time.monotonic()
-        if model.mode != "vad" or model.echo or model.half_duplex or now - self._echo_looked < ECHO_LOOK_SECONDS:
+        if (
+            model.mode != "vad"
+            or model.echo
+            or model.half_duplex
+            or now - self._echo_looked < ECHO_LOOK_SECONDS
+        ):
             return
         self._echo_looked = now
         if self._speaker is not None and self._speaker.is_audible():
@@ -429,7 +450,9 @@ class Call:
             return
         if await asyncio.to_thread(echo.look, speaker.tape.read(), microphone.tape.read()):
             self.model.echo = True
-            self.model.notice("warning", "your speakers are being heard: use headphones, or press e for half-duplex")
+            self.model.notice(
+                "warning", "your speakers are being heard: use headphones, or press e for half-duplex"
+            )
 
     # Private
 

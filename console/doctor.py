@@ -111,7 +111,10 @@ async def doctor(settings: Settings, say: Callable[[str], None] = print) -> int:
         if endpoint.key:
             report.good("key", f"found: {endpoint.key.source}")
         else:
-            report.note("key", "none: set OPENAI_API_KEY, or press a in the console; until then the offline server answers")
+            report.note(
+                "key",
+                "none: set OPENAI_API_KEY, or press a in the console; until then the offline server answers",
+            )
         await _endpoint(report, endpoint)
     say("everything works" if not report.bad else f"{report.bad} to mend, marked MEND")
     return 1 if report.bad else 0
@@ -125,7 +128,7 @@ def _devices(report: _Report, settings: Settings) -> None:
         ("microphone", settings.input, WavRecorder, "begin", "quit"),
         ("speaker", settings.output, WavStreamPlayer, "connect", "disconnect"),
     ):
-        stream: Any = make(RATE_HZ, device=device)  # type: ignore[operator]
+        stream: Any = make(RATE_HZ, device=device)
         try:
             names = [found.name for found in stream.list_devices()]
             getattr(stream, start)()
@@ -149,9 +152,14 @@ def _devices(report: _Report, settings: Settings) -> None:
             report.fail("test tone", str(error))
             return
         if delay is None:
-            report.note("test tone", "the microphone did not hear it: headphones, or a muted device. No echo, then")
+            report.note(
+                "test tone", "the microphone did not hear it: headphones, or a muted device. No echo, then"
+            )
         else:
-            report.note("test tone", f"heard after {delay * 1000:.0f} ms: the speakers reach the microphone; with vad use e (half-duplex)")
+            report.note(
+                "test tone",
+                f"heard after {delay * 1000:.0f} ms: the speakers reach the microphone; with vad use e (half-duplex)",
+            )
 
 
 async def _endpoint(report: _Report, endpoint: Endpoint) -> None:
@@ -163,7 +171,10 @@ async def _endpoint(report: _Report, endpoint: Endpoint) -> None:
         try:
             await client.connect()
             took = time.monotonic() - began
-            report.good("endpoint", f"{endpoint.name}: session after {took * 1000:.0f} ms, model {client.session.get('model')}")
+            report.good(
+                "endpoint",
+                f"{endpoint.name}: session after {took * 1000:.0f} ms, model {client.session.get('model')}",
+            )
         finally:
             await client.disconnect()
     except (RealtimeError, UserError) as error:

@@ -34,7 +34,12 @@ class Endpoint:
     """Makes clients. The offline server, where one is wanted, starts with the first client and ends with close()."""
 
     def __init__(
-        self, *, offline: bool = False, url: str | None = None, model: str | None = None, key: Key | None = None
+        self,
+        *,
+        offline: bool = False,
+        url: str | None = None,
+        model: str | None = None,
+        key: Key | None = None,
     ) -> None:
         self._asked_offline = offline
         self._url = url

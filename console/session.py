@@ -18,7 +18,7 @@ from console.event_book import EventBook
 from console.text import clean, one_line
 from console.transcript import ItemRow, Transcript
 
-__all__ = ["Notice", "Place", "SessionModel", "Turn"]
+__all__ = ["Level", "Notice", "Place", "SessionModel", "Turn"]
 
 State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
 Level = Literal["info", "warning", "error"]
@@ -137,7 +137,11 @@ class SessionModel:
         first_sample = now - (monotonic - event.first_sample)
         turn = Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample)
         self.turns.append(turn)
-        self.events.add(first_sample, "player", {"type": "first_sample", "item_id": event.item_id, "latency": event.latency})
+        self.events.add(
+            first_sample,
+            "player",
+            {"type": "first_sample", "item_id": event.item_id, "latency": event.latency},
+        )
         row = self.transcript.get(event.item_id)
         if row is not None:
             row.latency = turn.latency
@@ -169,7 +173,9 @@ class SessionModel:
     def on_error(self, event: Any) -> None:
         """``error``"""
         if event.source not in ("server", "connection"):
-            self.events.add(time.time(), "console", {"type": "error", "source": event.source, "message": event.message})
+            self.events.add(
+                time.time(), "console", {"type": "error", "source": event.source, "message": event.message}
+            )
         self.notice("error", event.message)
 
     def on_failed(self, event: Any) -> None:

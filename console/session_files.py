@@ -131,7 +131,9 @@ class SavedSession:
         model.model_name = one_line(document.get("model", ""), 40)
         model.voice_name = one_line(document.get("voice", ""), 20)
         model.tokens = {
-            one_line(name, 60): count for name, count in _dict(document, "tokens").items() if isinstance(count, int)
+            one_line(name, 60): count
+            for name, count in _dict(document, "tokens").items()
+            if isinstance(count, int)
         }
         model.remember({str(key): str(value) for key, value in _dict(document, "memory").items()})
         place = _dict(document, "place")
@@ -146,7 +148,10 @@ class SavedSession:
             )
             for turn in document.get("turns") or []:
                 model.turns.append(
-                    Turn(str(turn["item_id"]), *(float(turn[k]) for k in ("latency", "speech_end", "first_sample")))
+                    Turn(
+                        str(turn["item_id"]),
+                        *(float(turn[k]) for k in ("latency", "speech_end", "first_sample")),
+                    )
                 )
         except (KeyError, TypeError, ValueError):
             pass  # shown as if there had been none
@@ -170,7 +175,11 @@ def load_session(folder: Path) -> SavedSession:
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise UserError(f"{folder} was not saved by this version of the console")
     items = document.get("items")
-    rows = [_row(folder, item) for item in items[:10_000] if isinstance(item, dict)] if isinstance(items, list) else []
+    rows = (
+        [_row(folder, item) for item in items[:10_000] if isinstance(item, dict)]
+        if isinstance(items, list)
+        else []
+    )
     return SavedSession(folder, document, rows)
 
 

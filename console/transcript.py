@@ -37,7 +37,9 @@ class ItemRow:
         self.text = ""
         self.heard_samples: int | None = None
         self.heard_chars = 0
-        self.received = 0  # samples of the answer that arrived; after a cut ``audio`` holds only what was heard
+        self.received = (
+            0  # samples of the answer that arrived; after a cut ``audio`` holds only what was heard
+        )
         self.latency: float | None = None  # seconds, end of the user's turn to the first sample
         self.began: float | None = None  # seconds since the epoch
         self.ended: float | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import functools
+import itertools
 import sys
 import zlib
 from pathlib import Path
@@ -40,7 +41,9 @@ def _coast() -> list[list[tuple[float, float]]]:
     return lines
 
 
-def _window(latitude: float, longitude: float, zoomed: bool, columns: int, rows: int) -> tuple[float, float, float, float]:
+def _window(
+    latitude: float, longitude: float, zoomed: bool, columns: int, rows: int
+) -> tuple[float, float, float, float]:
     """West, north, degrees a column and degrees a row."""
     if not zoomed:
         return -180.0, NORTH, 360.0 / columns, (NORTH - SOUTH) / rows
@@ -52,13 +55,20 @@ def _window(latitude: float, longitude: float, zoomed: bool, columns: int, rows:
 
 
 @functools.lru_cache(maxsize=16)
-def _outline(west: float, north: float, x_step: float, y_step: float, columns: int, rows: int) -> tuple[str, ...]:
+def _outline(
+    west: float, north: float, x_step: float, y_step: float, columns: int, rows: int
+) -> tuple[str, ...]:
     cells = [bytearray(columns) for _ in range(rows)]
     for line in _coast():
-        for (x1, y1), (x2, y2) in zip(line, line[1:]):
+        for (x1, y1), (x2, y2) in itertools.pairwise(line):
             left, right = (x1 - west) / x_step * 2, (x2 - west) / x_step * 2
             upper, lower = (north - y1) / y_step * 4, (north - y2) / y_step * 4
-            if max(left, right) < 0 or min(left, right) > columns * 2 or max(upper, lower) < 0 or min(upper, lower) > rows * 4:
+            if (
+                max(left, right) < 0
+                or min(left, right) > columns * 2
+                or max(upper, lower) < 0
+                or min(upper, lower) > rows * 4
+            ):
                 continue
             steps = int(max(abs(right - left), abs(lower - upper))) + 1
             for i in range(steps + 1):

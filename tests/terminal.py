@@ -18,11 +18,15 @@ ROOT = Path(__file__).parents[1]
 class Terminal:
     """``keys`` are tmux's names ("Space", "Enter", "x"); ``type`` sends text as it is."""
 
-    def __init__(self, command: str, env: dict[str, str], folder: Path, size: tuple[int, int] = (132, 44)) -> None:
+    def __init__(
+        self, command: str, env: dict[str, str], folder: Path, size: tuple[int, int] = (132, 44)
+    ) -> None:
         self._tmux = [require_program("tmux", "tmux"), "-u", "-S", str(folder / "tmux")]
         self._env = {**env, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         geometry = ["-x", str(size[0]), "-y", str(size[1])]
-        self._run("new-session", "-d", *geometry, "-c", str(folder), f"{command}; echo exit-status $?; sleep 60")
+        self._run(
+            "new-session", "-d", *geometry, "-c", str(folder), f"{command}; echo exit-status $?; sleep 60"
+        )
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(

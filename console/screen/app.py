@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.theme import Theme
@@ -65,6 +65,16 @@ ACTIONS = {
     "?": "help",
     "q": "quit",
 }
+OWN_ACTIONS = {
+    *ACTIONS.values(),
+    "type",
+    "copy",
+    "half_duplex",
+    "key",
+    "devices",
+    "pane",
+    "talk_key_released",
+}
 THEMES = {
     "dark": Theme(
         name="realtime-dark", primary="#6ea8fe", secondary="#8b949e", accent="#58a6ff", foreground="#e6edf3",
@@ -84,16 +94,21 @@ class RealtimeConsole(App[None]):
     TITLE = "realtime console"
     CSS_PATH = "screen.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS = [
-        *(Binding({"/": "slash", "?": "question_mark"}.get(key, key), action, key) for key, action in ACTIONS.items()),
-        Binding(RELEASE, "talk_key_released", show=False),
+    # Priority: they are then run by the app itself, in the order of the keys. Otherwise what is typed right after t
+    # would reach the pane that had the focus before. check_action leaves the keys to text fields and dialogs.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding({"/": "slash", "?": "question_mark"}.get(key, key), action, key, priority=True)
+            for key, action in ACTIONS.items()
+        ),
+        Binding(RELEASE, "talk_key_released", show=False, priority=True),
         Binding("escape", "escape", show=False),
-        Binding("t", "type", "type a message"),
-        Binding("y", "copy", "copy"),
-        Binding("e", "half_duplex", "half-duplex"),
-        Binding("a", "key", "API key"),
-        Binding("r", "devices", "list devices"),
-        *(Binding(str(number), f"pane('{name}')", show=False) for number, name in enumerate(PANES, 1)),
+        Binding("t", "type", "type a message", priority=True),
+        Binding("y", "copy", "copy", priority=True),
+        Binding("e", "half_duplex", "half-duplex", priority=True),
+        Binding("a", "key", "API key", priority=True),
+        Binding("r", "devices", "list devices", priority=True),
+        *(Binding(str(n), f"pane('{name}')", show=False, priority=True) for n, name in enumerate(PANES, 1)),
     ]
 
     def __init__(self, call: Any, theme: str | None = None) -> None:
@@ -114,13 +129,22 @@ class RealtimeConsole(App[None]):
     def get_driver_class(self) -> Any:
         return driver_class(super().get_driver_class())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in OWN_ACTIONS and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
+            return False  # a text field or a dialog has the keys
+        return super().check_action(action, parameters)
+
     def compose(self) -> ComposeResult:
         yield Static(id="head")
         yield Static(id="tabs")
         with Horizontal(id="body"):
             with Vertical(id="main"):
                 yield EventsPane()
-                yield Input(id="filter", placeholder="words to look for: error, audio, session.updated ...", compact=True)
+                yield Input(
+                    id="filter",
+                    placeholder="words to look for: error, audio, session.updated ...",
+                    compact=True,
+                )
                 yield ConversationPane()
             with Vertical(id="side"):
                 yield WeatherPane()
@@ -141,7 +165,9 @@ class RealtimeConsole(App[None]):
     def on_mount(self) -> None:
         wanted = self._theme_wanted
         known = {name: theme.name for name, theme in THEMES.items()}
-        self.theme = known.get(wanted or "dark", wanted if wanted in self.available_themes else "realtime-dark")
+        self.theme = known.get(
+            wanted or "dark", wanted if wanted in self.available_themes else "realtime-dark"
+        )
         self.query_one(ConversationPane).focus()
         self._fit(self.size.width, self.size.height)
         self.set_interval(1 / FRAMES_PER_SECOND, self._frame)
@@ -172,7 +198,10 @@ class RealtimeConsole(App[None]):
         for pane in self.query(LinePane):
             pane.set_class(pane.id == name, "active")
         self.screen_stack[0].set_class(name in SIDE, "side-active")
-        labels = (f"[@click=app.pane('{p}')]{'[b]▌' if p == name else ' '}{n} {p}{'[/b]' if p == name else ''}[/]" for n, p in enumerate(PANES, 1))
+        labels = (
+            f"[@click=app.pane('{p}')]{'[b]▌' if p == name else ' '}{n} {p}{'[/b]' if p == name else ''}[/]"
+            for n, p in enumerate(PANES, 1)
+        )
         self.query_one("#tabs", Static).update("  ".join(labels))
 
     # Drawing
@@ -183,7 +212,9 @@ class RealtimeConsole(App[None]):
         self._do(self.push_to_talk.tick(time.monotonic()))
         model, call = self.model, self.call
         base = self.screen_stack[0]
-        if base.has_class("tiny") or not base.query("#keys"):  # the last of its widgets: not there yet, or gone already
+        if base.has_class("tiny") or not base.query(
+            "#keys"
+        ):  # the last of its widgets: not there yet, or gone already
             return
         base.query_one("#mic-bars", Bars).set(call.microphone_bars)
         base.query_one("#out-bars", Bars).set(call.speaker_bars)
@@ -206,16 +237,28 @@ class RealtimeConsole(App[None]):
 
     def _draw_rest(self, base: Screen[Any]) -> None:
         model, call = self.model, self.call
-        if self._changed("weather", (id(model.place), model.place.state, model.place.temperature, base.query_one(WeatherPane).zoomed)):
+        if self._changed(
+            "weather",
+            (id(model.place), model.place.state, model.place.temperature, base.query_one(WeatherPane).zoomed),
+        ):
             base.query_one(WeatherPane).draw(model)
         if self._changed("memory", tuple(model.memory.items())):
             base.query_one(MemoryPane).draw(model)
-        devices = (model.microphone, model.speaker, model.microphone_problem, model.speaker_problem, len(call.microphones), len(call.speakers))
+        devices = (
+            model.microphone,
+            model.speaker,
+            model.microphone_problem,
+            model.speaker_problem,
+            len(call.microphones),
+            len(call.speakers),
+        )
         if self._changed("devices", (devices, id(call.microphones))):
             base.query_one(DevicesPane).draw(call)
         base.query_one("#head", Static).update(self._head())
         base.query_one("#gauge", Static).update(self._gauge())
-        base.query_one("#mode", Static).update("[manual]  vad" if model.mode == "manual" else " manual  [vad]")
+        base.query_one("#mode", Static).update(
+            "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
+        )
         bar = base.query_one("#talk-bar", TalkBar)
         bar.update(self._talk_text())
         bar.set_class(model.talking, "open")
@@ -223,30 +266,35 @@ class RealtimeConsole(App[None]):
         base.query_one("#status", Static).update(self._status())
         if self._changed("keys", self.size.width):
             wide = self.size.width >= NARROW_COLUMNS
-            parts = (f"[@click=app.{ACTIONS[key]}][b]{key}[/b] {long if wide else short}[/]" for key, long, short in KEYS)
+            parts = (
+                f"[@click=app.{ACTIONS[key]}][b]{key}[/b] {long if wide else short}[/]"
+                for key, long, short in KEYS
+            )
             base.query_one("#keys", Static).update(("  " if wide else " ").join(parts))
 
     def _head(self) -> Text:
         model = self.model
         head = Text(no_wrap=True, overflow="ellipsis")
-        head.append("realtime console  ", style="bold")
-        head.append(f"{STATE_MARKS[model.state]} {model.state}", style="bold green" if model.state == "connected" else "bold")
+        wide = self.size.width >= NARROW_COLUMNS
+        if wide:
+            head.append("realtime console  ", style="bold")
+        head.append(
+            f"{STATE_MARKS[model.state]} {model.state}",
+            style="bold green" if model.state == "connected" else "bold",
+        )
         if model.connected_at is not None:
             minutes, seconds = divmod(int(time.time() - model.connected_at), 60)
             head.append(f" {minutes:02}:{seconds:02}")
+        if model.latency is not None:
+            head.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
+        if model.model_name:
+            head.append(f"  {model.model_name} · {model.voice_name}")
         head.append(f"  {model.endpoint}")
         if model.key_source not in ("", "none"):
             head.append(f"  key: {model.key_source}")
-        if model.model_name:
-            head.append(f"  {model.model_name} · {model.voice_name}")
-        if model.latency is not None:
-            head.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
         tokens = model.tokens
         if tokens:
-            cached = tokens.get("input_token_details.cached_tokens", 0)
-            head.append(f"  tokens in {tokens.get('input_tokens', 0)} out {tokens.get('output_tokens', 0)}")
-            head.append(f" (audio {tokens.get('input_token_details.audio_tokens', 0)}")
-            head.append(f"/{tokens.get('output_token_details.audio_tokens', 0)}, cached {cached})")
+            head.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
         return head
 
     def _gauge(self) -> str:
@@ -255,7 +303,23 @@ class RealtimeConsole(App[None]):
             f"mic {model.microphone}\nout {model.speaker}\n"
             + ("half-duplex · " if model.half_duplex else "")
             + ("ECHO: speakers are heard · " if model.echo else "")
-            + ("answering" if model.answering else "")
+            + ("answering · " if model.answering else "")
+            + self._tokens()
+        )
+
+    def _tokens(self) -> str:
+        """By kind: they cost differently."""
+        tokens = self.model.tokens
+        if not tokens:
+            return ""
+        count = {
+            f"{way} {kind}": tokens.get(f"{way}put_token_details.{kind}_tokens", 0)
+            for way in ("in", "out")
+            for kind in ("text", "audio")
+        }
+        cached = tokens.get("input_token_details.cached_tokens", 0)
+        return (
+            "tokens: " + " ".join(f"{name} {number}" for name, number in count.items()) + f" cached {cached}"
         )
 
     def _talk_text(self) -> str:
@@ -267,7 +331,11 @@ class RealtimeConsole(App[None]):
         if model.state != "connected":
             return "replay" if model.state == "replay" else f"{model.state} …"
         if model.mode == "vad":
-            return "microphone closed while the speaker plays" if model.half_duplex and model.answering else "● listening: just speak"
+            return (
+                "microphone closed while the speaker plays"
+                if model.half_duplex and model.answering
+                else "● listening: just speak"
+            )
         return "no microphone: type" if model.microphone_problem else "tap space, or hold here, to talk"
 
     def _status(self) -> Text:
@@ -276,7 +344,11 @@ class RealtimeConsole(App[None]):
         notice = self.model.notices[-1]
         if notice.level == "info" and time.time() - notice.time > INFO_SECONDS:
             return Text("")
-        mark, style = {"info": ("", "dim"), "warning": ("warning: ", "bold yellow"), "error": ("error! ", "bold red")}[notice.level]
+        mark, style = {
+            "info": ("", "dim"),
+            "warning": ("warning: ", "bold yellow"),
+            "error": ("error! ", "bold red"),
+        }[notice.level]
         return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
 
     # Talking
@@ -321,7 +393,7 @@ class RealtimeConsole(App[None]):
             if self.focused.id == "filter":
                 self.model.filter = self.focused.value = ""
                 self.focused.remove_class("open")
-            self.query_one(f"#{self._active}").focus()
+            self._focus(f"#{self._active}")
 
     def action_mode(self) -> None:
         self.push_to_talk.reset()
@@ -355,17 +427,21 @@ class RealtimeConsole(App[None]):
         self.action_pane("events")
         field = self.query_one("#filter", Input)
         field.add_class("open")
-        field.focus()
+        self._focus("#filter")
 
     def action_type(self) -> None:
-        self.query_one("#text", Input).focus()
+        self._focus("#text")
+
+    def _focus(self, selector: str) -> None:
+        # At once: Widget.focus() waits for a turn of the loop, and what is typed meanwhile would be taken for commands.
+        self.screen.set_focus(self.query_one(selector))
 
     def action_devices(self) -> None:
         self.run_worker(self.call.refresh_devices())
 
     def action_pane(self, name: str) -> None:
         self._show_pane(name)
-        self.query_one(f"#{name}").focus()
+        self._focus(f"#{name}")
         self._seen.clear()
         self.call_after_refresh(self._frame)
 
@@ -381,7 +457,10 @@ class RealtimeConsole(App[None]):
         self.model.notice("info", "copied" if text else "nothing is selected (shift and drag selects text)")
 
     def action_help(self) -> None:
-        told = [f"{time.strftime('%H:%M:%S', time.localtime(n.time))} {n.level}: {n.text}" for n in self.model.notices]
+        told = [
+            f"{time.strftime('%H:%M:%S', time.localtime(n.time))} {n.level}: {n.text}"
+            for n in self.model.notices
+        ]
         self.push_screen(HelpScreen(told[-20:]))
 
     def action_key(self) -> None:
@@ -421,11 +500,11 @@ class RealtimeConsole(App[None]):
             if self.call.send_text(event.value):
                 event.input.value = ""
                 # The keys mean commands again: x must interrupt the answer, not be typed.
-                self.query_one(f"#{self._active}").focus()
+                self._focus(f"#{self._active}")
         elif event.input.id == "filter":
             if not event.value:
                 event.input.remove_class("open")
-            self.query_one(EventsPane).focus()
+            self._focus("#events")
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "mode":

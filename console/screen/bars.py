@@ -45,7 +45,9 @@ class Bars(Widget):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         below = (ROWS - 1 - y) * (len(BLOCKS) - 1)
-        cells = "".join(BLOCKS[min(max(level - below, 0), len(BLOCKS) - 1)] * 2 + " " for level in self._levels)
+        cells = "".join(
+            BLOCKS[min(max(level - below, 0), len(BLOCKS) - 1)] * 2 + " " for level in self._levels
+        )
         word = f"{self._side:<{WORD_CELLS}}" if y == ROWS - 1 else " " * WORD_CELLS
         strip = Strip([Segment(word, base), Segment(cells, base + self._style)])
         return strip.adjust_cell_length(self.size.width, base)

@@ -5,7 +5,10 @@ Thread: the event loop's.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Static
@@ -38,7 +41,7 @@ that the device took.
 class HelpScreen(ModalScreen[None]):
     """Keys and terms, and the notices of this session."""
 
-    BINDINGS = [("escape,question_mark,q,enter", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,enter", "dismiss", "Close")]
 
     def __init__(self, notices: list[str]) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class HelpScreen(ModalScreen[None]):
 class KeyScreen(ModalScreen[tuple[str, bool] | None]):
     """Asks for the key, masked. Gives (key, keep) or None."""
 
-    BINDINGS = [("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "Cancel")]
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -66,7 +69,9 @@ class KeyScreen(ModalScreen[tuple[str, bool] | None]):
         with Vertical(id="key") as box:
             box.border_title = "API key"
             box.border_subtitle = "enter connects · esc cancels"
-            yield Static(f"Now: key from {self._source}." if self._source != "none" else "There is no key yet.")
+            yield Static(
+                f"Now: key from {self._source}." if self._source != "none" else "There is no key yet."
+            )
             yield Input(password=True, placeholder="sk-…", id="key-input")
             yield Checkbox("keep it (keyring if installed, else a file that only you can read)", id="keep")
 

@@ -59,10 +59,10 @@ def driver_class(base: Any) -> Any:
     if not issubclass(base, linux_driver.LinuxDriver):
         return base
 
-    class ReleaseDriver(base):  # type: ignore[misc]
+    class ReleaseDriver(base):
         def start_application_mode(self) -> None:
             ReleaseParser.on_protocol = staticmethod(lambda: self._add_event_types())
-            linux_driver.XTermParser = ReleaseParser  # type: ignore[misc]
+            linux_driver.XTermParser = ReleaseParser  # type: ignore[attr-defined]
             super().start_application_mode()
             self.write(QUERY)
             self.flush()

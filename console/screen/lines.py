@@ -8,10 +8,11 @@ Thread: the event loop's.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import RenderResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
@@ -26,8 +27,8 @@ Line = tuple[Hashable, Text]  # the entry it belongs to, and what it says
 class LinePane(ScrollView, can_focus=True):
     """Subclasses call show() with all their lines; entries are chosen with the arrows, j and k, or a click."""
 
-    COMPONENT_CLASSES = {"line-pane--cursor", "line-pane--mark"}
-    BINDINGS = [
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"line-pane--cursor", "line-pane--mark"}
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("pageup", "move(-10)", "Page up", show=False),
@@ -88,13 +89,19 @@ class LinePane(ScrollView, can_focus=True):
         if text.style:  # Text.render leaves it out where there are no spans
             base += self.app.console.get_style(text.style)
         if entry is not None and entry == self.cursor:
-            base += self.get_component_rich_style("line-pane--cursor" if self.has_focus else "line-pane--mark")
+            base += self.get_component_rich_style(
+                "line-pane--cursor" if self.has_focus else "line-pane--mark"
+            )
         return strip.apply_style(base)
 
     def action_move(self, step: int) -> None:
         if not self._entries:
             return
-        at = self._entries.index(self.cursor) + step if self.cursor in self._entries else len(self._entries) - 1
+        at = (
+            self._entries.index(self.cursor) + step
+            if self.cursor in self._entries
+            else len(self._entries) - 1
+        )
         self.put_cursor(self._entries[min(max(at, 0), len(self._entries) - 1)])
         self.post_message(self.Moved(self, self.cursor))
 

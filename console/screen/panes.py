@@ -50,14 +50,18 @@ class EventsPane(LinePane):
         lines: list[Line] = []
         for row in model.events.matching(model.filter):
             mark = "▾" if row.number in model.unfolded else "▸"
-            style = "bold red" if row.error else {"client": "cyan", "server": "default"}.get(row.source, "yellow")
+            style = (
+                "bold red" if row.error else {"client": "cyan", "server": "default"}.get(row.source, "yellow")
+            )
             lines.append((row.number, Text(f"{mark}{row.label}", style=style, no_wrap=True)))
             if row.number in model.unfolded:
                 payload = row.payload.split("\n")
                 for part in payload[:PAYLOAD_LINES]:
                     lines.append((row.number, Text(f"    {part}".expandtabs(2), style="dim")))
                 if len(payload) > PAYLOAD_LINES:
-                    lines.append((row.number, Text(f"    … {len(payload) - PAYLOAD_LINES} more lines", style="dim")))
+                    lines.append(
+                        (row.number, Text(f"    … {len(payload) - PAYLOAD_LINES} more lines", style="dim"))
+                    )
         if not lines:
             empty = "no event matches the filter" if model.filter else "events of the connection appear here"
             lines.append((None, Text(empty, style="dim")))
@@ -160,9 +164,16 @@ class WeatherPane(LinePane):
                 lines.append((None, line))
         name = place.name or "no place yet"
         lines.append((None, Text(f"◆ {name}", style="bold", no_wrap=True)))
-        lines.append((None, Text(f"{position(place.latitude, place.longitude)}  {'region' if self.zoomed else 'world'}")))
+        lines.append(
+            (
+                None,
+                Text(f"{position(place.latitude, place.longitude)}  {'region' if self.zoomed else 'world'}"),
+            )
+        )
         if place.temperature is not None and place.wind is not None:
-            lines.append((None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold")))
+            lines.append(
+                (None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold"))
+            )
         else:
             state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))
             lines += [(None, line) for line in state[:2]]

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def terminal(audio_server, tmp_path):
-    terminal = Terminal(console_command("--plain", "--offline"), clean_environment(audio_server.env), tmp_path)
+    terminal = Terminal(
+        console_command("--plain", "--offline"), clean_environment(audio_server.env), tmp_path
+    )
     yield terminal
     terminal.close()
 

@@ -68,7 +68,14 @@ def test_a_tap_that_is_held_too_long_closes_and_does_not_open_again():
 
 def test_a_key_whose_release_is_reported_closes_on_release_and_ignores_repeats():
     actions, ladder = run(
-        [(1.0, "key"), (1.1, "key_release"), (2.0, "key"), (3.0, "key"), *held(3.5, 5.0), (5.02, "key_release")]
+        [
+            (1.0, "key"),
+            (1.1, "key_release"),
+            (2.0, "key"),
+            (3.0, "key"),
+            *held(3.5, 5.0),
+            (5.02, "key_release"),
+        ]
     )
     # The first one was a tap: it proved the release, and stayed open until the next press.
     assert actions[0] == (1.0, "start") and names(actions)[:2] == ["start", "stop"]

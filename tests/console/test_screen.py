@@ -192,7 +192,9 @@ async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(s
         await pilot.press("c")
         await until(pilot, lambda: model.state == "connected")
         await pilot.press("t", *"Please remember that my name is Ada", "enter")
-        await until(pilot, lambda: model.memory.get("name") == "Ada" and not model.answering and model.latency)
+        await until(
+            pilot, lambda: model.memory.get("name") == "Ada" and not model.answering and model.latency
+        )
         assert '"name": "Ada"' in screen_text(app)
         await pilot.press("t", *"What is the weather in Paris?", "enter")
         await until(pilot, lambda: model.place.name == "Paris" and "19.4 °C" in screen_text(app))
@@ -232,7 +234,9 @@ async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(s
         items, logged = len(model.transcript), model.events.total
         await pilot.press("c")
         await until(pilot, lambda: model.state == "connected")
-        assert len(model.transcript) == items + 1 and model.events.total > logged  # all is kept, and a divider
+        assert (
+            len(model.transcript) == items + 1 and model.events.total > logged
+        )  # all is kept, and a divider
         assert model.memory == {"name": "Ada"}
 
 

@@ -23,7 +23,8 @@ def test_deltas_grow_a_row_and_cost_no_second_cleaning():
 
 
 @pytest.mark.parametrize(
-    ("role", "seconds", "shown"), [("user", 1.0, "(awaiting transcript)"), ("user", 0, "(item sent)"), ("assistant", 0, "…")]
+    ("role", "seconds", "shown"),
+    [("user", 1.0, "(awaiting transcript)"), ("user", 0, "(item sent)"), ("assistant", 0, "…")],
 )
 def test_what_has_no_text_yet_has_a_placeholder(role, seconds, shown):
     model = SessionModel()
@@ -79,7 +80,10 @@ def test_a_new_session_divides_and_rows_above_are_not_live():
     model.on_updated(updated(answer("a1", "old")))
     model.transcript.divide("new", 1.0)
     model.on_updated(updated(answer("a2", "fresh")))
-    assert [(row.id, row.live) for row in model.transcript if row.role != "session"] == [("a1", False), ("a2", True)]
+    assert [(row.id, row.live) for row in model.transcript if row.role != "session"] == [
+        ("a1", False),
+        ("a2", True),
+    ]
     assert model.select(-1).id == "a1"  # the divider cannot be selected
 
 
@@ -97,7 +101,13 @@ def test_tokens_notices_and_memory_are_clean_and_bounded():
 
 @pytest.mark.parametrize(
     ("action", "words"),
-    [("talk", "press c"), ("mode", "press c"), ("text", "press c"), ("delete", "nothing is selected"), ("play", "nothing is selected")],
+    [
+        ("talk", "press c"),
+        ("mode", "press c"),
+        ("text", "press c"),
+        ("delete", "nothing is selected"),
+        ("play", "nothing is selected"),
+    ],
 )
 def test_what_cannot_be_done_says_why(action, words):
     assert words in SessionModel().why_not(action)
@@ -136,7 +146,9 @@ def test_an_hour_of_conversation_stays_bounded():
             item.content[0]["transcript"] += "word "
             item.refresh()
             model.on_wire(wire("server", now + 5 + i / 20, type="response.output_audio.delta", delta=chunk))
-            model.on_wire(wire("server", now + 5 + i / 20, type="response.output_audio_transcript.delta", delta="word "))
+            model.on_wire(
+                wire("server", now + 5 + i / 20, type="response.output_audio_transcript.delta", delta="word ")
+            )
             model.on_updated(updated(item, "word "))
         item.status = "completed"
         model.on_updated(updated(item))

@@ -68,7 +68,12 @@ def test_nothing_to_save_and_nowhere_to_save_are_said(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("document", "words"),
-    [(None, "no saved session"), ("{", "damaged"), ("[]", "not saved by this version"), ('{"version": 9}', "this version")],
+    [
+        (None, "no saved session"),
+        ("{", "damaged"),
+        ("[]", "not saved by this version"),
+        ('{"version": 9}', "this version"),
+    ],
 )
 def test_a_folder_that_is_none_is_refused_in_words(tmp_path, document, words):
     (tmp_path / "events.jsonl").write_text("")
@@ -79,10 +84,25 @@ def test_a_folder_that_is_none_is_refused_in_words(tmp_path, document, words):
 
 
 async def test_a_hostile_folder_cannot_leave_itself_nor_steer_the_terminal(tmp_path):
-    item = {"id": 5, "role": "assistant\x1b[2J", "text": "\x1b]52;c;x\x07", "audio": "../secret.wav", "heard_chars": 1e9}
-    document = {"version": 1, "items": [item, 3, None], "turns": [{}], "memory": {"a\x1b": "b\x9b"}, "tokens": [1], "place": 4}
+    item = {
+        "id": 5,
+        "role": "assistant\x1b[2J",
+        "text": "\x1b]52;c;x\x07",
+        "audio": "../secret.wav",
+        "heard_chars": 1e9,
+    }
+    document = {
+        "version": 1,
+        "items": [item, 3, None],
+        "turns": [{}],
+        "memory": {"a\x1b": "b\x9b"},
+        "tokens": [1],
+        "place": 4,
+    }
     (tmp_path / "session.json").write_text(json.dumps(document))
-    (tmp_path / "events.jsonl").write_text('{"time":1,"source":"s\\u001b","event":{"type":"t\\u001b"}}\n{"tor')
+    (tmp_path / "events.jsonl").write_text(
+        '{"time":1,"source":"s\\u001b","event":{"type":"t\\u001b"}}\n{"tor'
+    )
     replay = Replay(load_session(tmp_path), speed=0)
     await replay.start()
     row = next(iter(replay.model.transcript))

@@ -25,10 +25,16 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_nearest_place_wins(home):
-    (home / "config" / "config.ini").write_text("[console]\nmodel = file\nvoice = file\nmode = vad\ninput = file\n")
-    (home / ".env").write_text("# mine\nexport REALTIME_CONSOLE_MODEL=dotenv\nREALTIME_CONSOLE_VOICE='dotenv'\n")
+    (home / "config" / "config.ini").write_text(
+        "[console]\nmodel = file\nvoice = file\nmode = vad\ninput = file\n"
+    )
+    (home / ".env").write_text(
+        "# mine\nexport REALTIME_CONSOLE_MODEL=dotenv\nREALTIME_CONSOLE_VOICE='dotenv'\n"
+    )
     dotenv = DotEnv(home / ".env")
-    loaded = load({"model": "flag"}, {"REALTIME_CONSOLE_MODEL": "env", "REALTIME_CONSOLE_INPUT": "env"}, dotenv)
+    loaded = load(
+        {"model": "flag"}, {"REALTIME_CONSOLE_MODEL": "env", "REALTIME_CONSOLE_INPUT": "env"}, dotenv
+    )
     assert (loaded.model, loaded.voice, loaded.input, loaded.mode) == ("flag", "dotenv", "env", "vad")
     assert loaded.sources == {"model": "flag", "voice": ".env", "input": "environment", "mode": "config file"}
     assert loaded.sessions == "sessions"
