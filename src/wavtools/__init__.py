@@ -24,6 +24,7 @@ from wavtools.errors import (
 )
 from wavtools.offline_device import OfflineDevice
 from wavtools.oneliners import play, record
+from wavtools.pcm import kernel_set
 from wavtools.player import PlayerStats, WavStreamPlayer
 from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
 from wavtools.wav import WavFile, WavPacker, read_wav
@@ -52,6 +53,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "get_include",
+    "kernel_set",
     "pcm",
     "play",
     "read_wav",
