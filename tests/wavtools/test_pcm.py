@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.conformance import both, load
 import wavtools
+from tests.conformance import both, load
 from wavtools.pcm import (
     alaw_decode,
     alaw_encode,
