@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from realtime import ConnectError, RealtimeClient
+from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
 from realtime.relay import verify_token
 from tests.conftest import require_program
@@ -116,16 +116,26 @@ def question() -> bytes:
     return read_wav(question_path("hello")).pcm.tobytes()
 
 
+def answer_of(client: RealtimeClient) -> asyncio.Future[Item]:
+    """The assistant's next completed item."""
+    future: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+
+    def on_completed(event: object) -> None:
+        if event.item.role == "assistant" and not future.done():
+            future.set_result(event.item)
+
+    client.on("conversation.item.completed", on_completed)
+    return future
+
+
 async def test_our_client_holds_a_voice_turn(relay, question):
     async with RealtimeClient(api_key=TOKEN, url=relay.url, turn_detection=None) as client:
         seen = []
         client.on("realtime.event", lambda event: seen.append(str(event.event)))
         client.append_input_audio(question)
-        done = client.wait_for_next_completed_item()
+        done = answer_of(client)
         client.create_response()
         item = await asyncio.wait_for(done, 20)
-        while item.role != "assistant":
-            item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
         assert len(item.formatted.audio) > 24_000 and item.formatted.transcript
         assert not any("pirate" in text for text in seen)
 
@@ -190,17 +200,16 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
 
 async def test_the_policys_instructions_shape_the_answer_and_never_show(offline_url):
     """The offline server answers by rule, and this is a rule of its instructions."""
-    words = 'Say exactly "The tide is high."'
+    words = 'Whatever is asked, always say "The tide is high."'
     with RelayProcess("--port", "0", "--upstream", offline_url, "--instructions", words) as process:
         async with RealtimeClient(api_key="", url=process.url, output_modalities=["text"]) as client:
             seen = []
             client.on("realtime.event", lambda event: seen.append(json.dumps(event.event, default=str)))
+            done = answer_of(client)
             client.send_user_message_content([{"type": "input_text", "text": "How are you?"}])
-            item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
-            while item.role != "assistant":
-                item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
+            item = await asyncio.wait_for(done, 20)
             assert "The tide is high" in item.formatted.text
-            assert not any("exactly" in text for text in seen)
+            assert not any("Whatever" in text for text in seen)
 
 
 # --- signals, workers, TLS

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from ..endpoint import Endpoint
 from ..errors import ConfigurationError
 from ..redact import Secret
 from .admission import Admission, Gate, RefusedError, client_address
@@ -65,6 +66,12 @@ class Relay:
         self.policy = policy
         self.totals = Totals()
         self.draining = False
+        if not key and urlsplit(policy.upstream.url).hostname == "api.openai.com":
+            raise ConfigurationError(
+                f"no API key: set {policy.upstream.key_env}, or write it into .env (chmod 600); to try without one, "
+                "start python -m realtime.offline and give its address as --upstream"
+            )
+        Endpoint(policy.upstream.url, key.reveal(), policy.upstream.model)  # says what is wrong with the address
         self._share_port = share_port
         self._gate = Gate(policy)
         self._metrics = Metrics(self.totals)
@@ -78,11 +85,6 @@ class Relay:
             ssl.create_default_context() if policy.upstream.url.startswith(("wss:", "https:")) else None,
             self._ended,
         )
-        if not key and urlsplit(policy.upstream.url).hostname == "api.openai.com":
-            raise ConfigurationError(
-                f"no API key: set {policy.upstream.key_env}, or write it into .env (chmod 600); to try without one, "
-                "start python -m realtime.offline and give its address as --upstream"
-            )
         self._sessions: set[Pipe] = set()
         self._per_client: Counter[str] = Counter()
         self._connections: set[WebSocket] = set()

@@ -105,13 +105,16 @@ class _Supervisor:
                     record("worker.died", pid=worker.pid, exit=worker.exitcode)
                     _forget_metrics(worker.pid)
                     time.sleep(RESTART_SECONDS)
-                    self._workers[index] = self._start(ready)
+                    if not self._stopping:  # a signal may have come meanwhile; a worker begun now would not get it
+                        self._workers[index] = self._start(ready)
         self._join()
         return 0
 
     def _start(self, ready: object) -> BaseProcess:
         process = self._context.Process(target=_work, args=(self._policy, self._key.reveal(), ready))
         process.start()
+        if self._stopping and process.pid is not None:
+            os.kill(process.pid, signal.SIGTERM)  # the signal came while it was being started
         return process
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
