@@ -16,9 +16,13 @@ SRC = Path(__file__).parent.parent / "src"
 class RelayProcess:
     """A running relay. Its logs are in ``log``; it runs in an empty folder, without the caller's key."""
 
-    def __init__(self, *arguments: str, key: str | None = None, folder: Path | None = None, **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, key: str | None = None, folder: Path | None = None, **environment: str
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory() if folder is None else None
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "RELAY_"))}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "RELAY_"))
+        }
         clean["PYTHONPATH"] = str(SRC)
         if key is not None:
             clean["OPENAI_API_KEY"] = key

@@ -23,7 +23,9 @@ def policy_with(**sections: dict[str, Any]) -> Policy:
     """The default policy on a free port, with these fields of these sections changed."""
     policy = Policy()
     sections["listen"] = {"port": 0, **sections.get("listen", {})}
-    return replace(policy, **{name: replace(getattr(policy, name), **fields) for name, fields in sections.items()})
+    return replace(
+        policy, **{name: replace(getattr(policy, name), **fields) for name, fields in sections.items()}
+    )
 
 
 @asynccontextmanager
@@ -38,7 +40,10 @@ async def relay_to(address: str, *, key: str = KEY, tools: Any = (), **sections:
 @asynccontextmanager
 async def spied(script: Any = None, **sections: Any):
     """(relay, upstream): the upstream is a ScriptedServer."""
-    async with ScriptedServer(script) as upstream, relay_to(upstream.url + "/v1/realtime", **sections) as relay:
+    async with (
+        ScriptedServer(script) as upstream,
+        relay_to(upstream.url + "/v1/realtime", **sections) as relay,
+    ):
         yield relay, upstream
 
 

@@ -106,7 +106,15 @@ def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
 @pytest.fixture
 def relay(offline_url):
     with RelayProcess(
-        "--port", "0", "--upstream", offline_url, "--token", TOKEN, "--instructions", SECRET_WORDS, key="sk-canary-123"
+        "--port",
+        "0",
+        "--upstream",
+        offline_url,
+        "--token",
+        TOKEN,
+        "--instructions",
+        SECRET_WORDS,
+        key="sk-canary-123",
     ) as process:
         yield process
 
@@ -179,7 +187,9 @@ def javascript(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("js")
     for name in ("turn.mjs", "package.json"):
         shutil.copy(JS / name, folder)
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100)
+    subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100
+    )
     return folder
 
 
@@ -187,7 +197,13 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
     pcm = tmp_path / "question.pcm"
     pcm.write_bytes(question)
     ran = subprocess.run(
-        ["node", str(javascript / "turn.mjs"), f"{relay.url}/v1/realtime?model=gpt-realtime", TOKEN, str(pcm)],
+        [
+            "node",
+            str(javascript / "turn.mjs"),
+            f"{relay.url}/v1/realtime?model=gpt-realtime",
+            TOKEN,
+            str(pcm),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -238,7 +254,12 @@ async def test_workers_share_a_port_count_together_and_come_back(offline_url):
         await asyncio.sleep(1.2)
         metrics = await get(process.port, "/metrics")
         assert "relay_sessions 16.0" in metrics, "the counters of both workers"
-        children = [int(pid) for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text().split()]
+        children = [
+            int(pid)
+            for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
+            .read_text()
+            .split()
+        ]
         workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
@@ -264,19 +285,29 @@ async def get(port: int, path: str) -> str:
     return text
 
 
-async def test_tls_with_a_token_off_the_loopback(offline_url, tmp_path):
+@pytest.fixture
+def certificate(tmp_path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1, and its key."""
     openssl = require_program("openssl", "openssl")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    )
     subprocess.run(
         [openssl, *command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
         cwd=tmp_path,
         check=True,
         capture_output=True,
     )
-    arguments = ("--tls-certificate", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
-    with RelayProcess("--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments) as process:
+    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+
+async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
+    arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
+    with RelayProcess(
+        "--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments
+    ) as process:
         assert process.url.startswith("wss://0.0.0.0:")
-        context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        context = ssl.create_default_context(cafile=certificate[0])
         url = f"wss://127.0.0.1:{process.port}/v1/realtime?token={TOKEN}"
         async with connect(url, ssl=context, proxy=None) as client:
             assert json.loads(await client.recv())["type"] == "session.created"

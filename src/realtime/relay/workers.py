@@ -97,7 +97,10 @@ class _Supervisor:
                     return 0 if self._stopping else 1
         host = self._policy.listen.host
         scheme = "wss" if self._policy.listen.tls_certificate else "ws"
-        print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{self._policy.listen.port}", flush=True)
+        print(
+            f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{self._policy.listen.port}",
+            flush=True,
+        )
         while not self._stopping:
             wait([worker.sentinel for worker in self._workers], timeout=0.5)
             for index, worker in enumerate(self._workers):
@@ -105,7 +108,9 @@ class _Supervisor:
                     record("worker.died", pid=worker.pid, exit=worker.exitcode)
                     _forget_metrics(worker.pid)
                     time.sleep(RESTART_SECONDS)
-                    if not self._stopping:  # a signal may have come meanwhile; a worker begun now would not get it
+                    if (
+                        not self._stopping
+                    ):  # a signal may have come meanwhile; a worker begun now would not get it
                         self._workers[index] = self._start(ready)
         self._join()
         return 0
