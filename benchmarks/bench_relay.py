@@ -205,7 +205,7 @@ async def measure(name: str, sessions: int, seconds: float) -> Result:
     load = Load()
     port = await load.listen()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NODE_ENV": "production"}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - before the load begins
         command(name, f"ws://127.0.0.1:{port}/v1/realtime"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -258,7 +258,8 @@ def report(sessions: int, seconds: float, rounds: int) -> str:
             results[name].append(uvloop.run(measure(name, sessions, seconds)))
             one = results[name][-1]
             print(
-                f"{name}: {one.sessions_per_core:.0f} sessions/core, p50 {one.p50 * 1e3:.2f} ms, p99 {one.p99 * 1e3:.2f} ms, "
+                f"{name}: {one.sessions_per_core:.0f} sessions/core, p50 {one.p50 * 1e3:.2f} ms, "
+                f"p99 {one.p99 * 1e3:.2f} ms, "
                 f"{one.memory_bytes / 1024:.0f} KiB/session, {one.messages} messages",
                 file=sys.stderr,
             )
@@ -278,9 +279,9 @@ def report(sessions: int, seconds: float, rounds: int) -> str:
     lines = [
         "## P12: relay",
         "",
-        f"{sessions} sessions, 50 messages/s each way, 20 ms of audio each; {rounds} rounds of {seconds:g} s, alternating; medians. "
-        f"Python {platform.python_version()} with uvloop {uvloop.__version__}, Node {node} with ws {version}, {os.cpu_count()} cores shared "
-        f"with the load generator, load average {os.getloadavg()[0]:.1f}.",
+        f"{sessions} sessions, 50 messages/s each way, 20 ms of audio each; {rounds} rounds of {seconds:g} s, "
+        f"alternating; medians. Python {platform.python_version()} with uvloop {uvloop.__version__}, Node {node} with "
+        f"ws {version}, {os.cpu_count()} cores shared with the load generator, load average {os.getloadavg()[0]:.1f}.",
         f"The generator alone: median {idle50 * 1e3:.2f} ms, 99 % {idle99 * 1e3:.2f} ms; subtracted from the delays.",
         "",
         "| | ours | Node | ratio |",

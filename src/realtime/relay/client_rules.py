@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from .. import wire
 from .buckets import Bucket
@@ -88,7 +88,7 @@ class Violation:
     kind: str
 
 
-Verdict = Union[bytes, Refusal, Violation]
+Verdict = bytes | Refusal | Violation
 
 
 class _Refused(Exception):
@@ -119,7 +119,10 @@ class ClientRules:
             rate = limits.rate_of(kind)
             if rate is not None:
                 self._rates[kind] = Bucket(rate / 60, max(rate, 1))
-        plain = "input_audio_buffer.append" in self._clients.events and "input_audio_buffer.append" not in self._rates
+        plain = (
+            "input_audio_buffer.append" in self._clients.events
+            and "input_audio_buffer.append" not in self._rates
+        )
         self._append_size = limits.size_of("input_audio_buffer.append") if plain else -1
         self.last_type = ""
 
@@ -163,7 +166,9 @@ class ClientRules:
             raise _Refused("event_too_large", f"{kind} has {len(payload)} bytes, {limit} are allowed")
         event_id = event.get("event_id")
         if event_id is not None and (not isinstance(event_id, str) or len(event_id) > MAX_EVENT_ID_CHARS):
-            raise _Refused("invalid_value", f"event_id must be a text of up to {MAX_EVENT_ID_CHARS} characters")
+            raise _Refused(
+                "invalid_value", f"event_id must be a text of up to {MAX_EVENT_ID_CHARS} characters"
+            )
         _only(event, _COMMON_FIELDS, _EVENT_FIELDS.get(kind, frozenset()), "")
         rate = self._rates.get(kind)
         if rate is not None and not rate.take(now):
@@ -188,7 +193,9 @@ class ClientRules:
     def _check_session(self, session: Any) -> bool:
         changed = self._check_fields(session, "session", self._clients.session_fields)
         if session.get("type", "realtime") != "realtime":
-            raise _Refused("invalid_value", "only sessions of type 'realtime' are allowed here", "session.type")
+            raise _Refused(
+                "invalid_value", "only sessions of type 'realtime' are allowed here", "session.type"
+            )
         if self._injected_tools and isinstance(session.get("tools"), list):
             names = {tool.get("name") for tool in self._injected_tools}
             for tool in session["tools"]:
@@ -224,7 +231,9 @@ class ClientRules:
             _only(audio, ("input", "output"), (), f"{place}.audio.")
             for part in audio.values():
                 if not isinstance(part, dict):
-                    raise _Refused("invalid_value", "audio.input and audio.output must be objects", f"{place}.audio")
+                    raise _Refused(
+                        "invalid_value", "audio.input and audio.output must be objects", f"{place}.audio"
+                    )
         voices = self._clients.voices
         if not voices:
             return
@@ -241,10 +250,14 @@ class ClientRules:
         _only(item, _ITEM_FIELDS, (), "item.")
         kind = item.get("type", "message")
         if kind not in self._clients.item_types:
-            raise _Refused("not_allowed", f"clients may not create items of type {str(kind)[:64]!r}", "item.type")
+            raise _Refused(
+                "not_allowed", f"clients may not create items of type {str(kind)[:64]!r}", "item.type"
+            )
         role = item.get("role")
         if (kind == "message" or role is not None) and role not in self._clients.item_roles:
-            raise _Refused("not_allowed", f"clients may not write messages as {str(role)[:64]!r}", "item.role")
+            raise _Refused(
+                "not_allowed", f"clients may not write messages as {str(role)[:64]!r}", "item.role"
+            )
         content = item.get("content")
         if content is None:
             return

@@ -80,7 +80,9 @@ class WebSocket(asyncio.Protocol):
         self._closing: asyncio.TimerHandle | None = None
         self._control_frames = 0
         self._lost = False
-        self._open = protocol.state is State.OPEN  # its property costs a call, and this is asked for every message
+        self._open = (
+            protocol.state is State.OPEN
+        )  # its property costs a call, and this is asked for every message
         self._head_done = False
         self._reading = True
         self._forced: tuple[int, str] | None = None
