@@ -118,17 +118,23 @@ def test_the_offset_of_2500_random_interrupts_is_exact(device_rate):
     random_ = random.Random(device_rate)
     device = OfflineDevice(device_rate)
     with WavStreamPlayer(RATE, device=device) as player:
+        queued = 0  # samples in all, and the time of the next frame, in samples x device_rate as Model has it
+        time = 0
         for i in range(2_500):
             count = random_.randint(1, 2_000)
             player.add_16bit_pcm(np.ones(count, np.int16), f"t{i}")
-            rendered = 0
-            while rendered < random_.randint(0, 4_000):
-                rendered += len(device.render(random_.randint(1, 700)))
-            expected = min(count, rendered * RATE // device_rate)
+            start, queued = queued, queued + count
+            for frames in random_.choices(range(1, 700), k=random_.randint(0, 6)):
+                device.render(frames)
+                until_dry = -(-(queued * device_rate - time) // RATE)
+                time = time + frames * RATE if frames <= until_dry else queued * device_rate
+            position = min(time // device_rate, queued)
             receipt = player.interrupt()
-            assert receipt.dropped.get(f"t{i}", 0) == count - expected, i
-            if expected:
-                assert (receipt.track_id, receipt.offset) == (f"t{i}", expected)
+            assert receipt.dropped.get(f"t{i}", 0) == queued - position, i
+            if position > start:
+                assert (receipt.track_id, receipt.offset) == (f"t{i}", position - start)
+            if position < queued:
+                time = queued * device_rate
 
 
 @pytest.fixture
