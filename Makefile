@@ -42,7 +42,7 @@ $(INTEROP)/.installed: tests/interop/requirements.txt tests/interop/package.json
 	@touch $@
 
 interop: build $(INTEROP)/.installed  ## let clients that others wrote talk to the offline server
-	$(BIN)/python -m pytest tests/interop
+	WAVTOOLS_INTEROP=1 $(BIN)/python -m pytest tests/interop
 
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'

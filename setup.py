@@ -30,7 +30,7 @@ else:
         LINK += [f"-fsanitize={SANITIZE}"]
 
 # Editing one of these rebuilds every extension.
-HEADERS = ["spsc.h", "streams.h", "polyphase.h", "prototypes.h"]
+HEADERS = ["spsc.h", "streams.h", "polyphase.h", "blocks.h", "prototypes.h"]
 HEADERS += ["kernels.h", "kernels.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_select.c"]
@@ -53,7 +53,7 @@ setup(
         [
             extension("pcm", *KERNELS),
             extension("ring"),
-            extension("resample", "polyphase.c", *KERNELS),
+            extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],

@@ -22,6 +22,7 @@ INTERRUPTS = 10_000
 IMPORT_ROUNDS = 15
 IMPORTS = {
     "wavtools": "import wavtools",
+    "wavtools, recorder and player": "from wavtools import WavRecorder, WavStreamPlayer",
     "wavtools, and a device opened": (
         "import wavtools; p = wavtools.WavStreamPlayer(device='null'); p.connect(); p.disconnect()"
     ),

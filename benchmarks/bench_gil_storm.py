@@ -160,7 +160,9 @@ def run(program: str, storm: str, seconds: float) -> Heard:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # ALSA's default goes to the private server, for PortAudio.
-        (folder / ".asoundrc").write_text("pcm.!default pulse\npcm.pulse { type pulse }\nctl.pulse { type pulse }\n")
+        (folder / ".asoundrc").write_text(
+            "pcm.!default pulse\npcm.pulse { type pulse }\nctl.pulse { type pulse }\n"
+        )
         server = AudioServer(folder)
         raised = raise_priority(server.process.pid)
         monitor = folder / "heard.raw"
@@ -218,7 +220,10 @@ def main() -> None:
     for storm in STORMS:
         for program in PROGRAMS:
             results[program, storm] = heard = run(program, storm, seconds)
-            print(f"{storm} | {program}: {len(heard.gaps)} gaps, {heard.silence_ms:.0f} ms; {heard.note}", flush=True)
+            print(
+                f"{storm} | {program}: {len(heard.gaps)} gaps, {heard.silence_ms:.0f} ms; {heard.note}",
+                flush=True,
+            )
     plot(results, Path(__file__).parent / "gil_storm.png")
     lines = [
         "## P8: sound while Python is busy\n",

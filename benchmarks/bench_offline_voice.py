@@ -2,7 +2,8 @@
 
 Everything goes through the server's socket: word error rate by voice, level and noise; delay from the end
 of speech to the first answered audio at real-time pace; the same with eight sessions at once, their answers
-understood again. Prints Markdown tables.
+understood again. With no argument it does all three and writes its section of RESULTS.md; `words`, `delay` or `many` does
+one and prints.
 
 Voices: hibari (of wavtools[offline]); espeak-ng, if that program is installed; humans (ten LibriVox and
 card-game clips), if pocketsphinx' source archive lies in build/speech:
@@ -21,10 +22,11 @@ import re
 import shutil
 import statistics
 import subprocess
+import sys
 import tarfile
 import time
 import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +35,12 @@ import numpy as np
 import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.sections import write_section
 from realtime.offline import start_server_process
 from wavtools.resample import resample
 
 Int16Array = npt.NDArray[np.int16]
+Say = Callable[[str], None]
 RATE_HZ = 24_000
 CHUNK_SAMPLES = 480  # 20 ms, as a microphone gives them
 ARCHIVE = Path("build/speech/pocketsphinx-5.1.1.tar.gz")
@@ -249,12 +253,12 @@ async def spoken_turn(connection: ClientConnection, clip: Utterance, silence_ms:
 # --- the three questions ---------------------------------------------------------------------------------
 
 
-async def measure_word_errors(url: str, voices: dict[str, list[Utterance]]) -> None:
-    print("\n### Word error rate, %\n")
-    print(
+async def measure_word_errors(url: str, voices: dict[str, list[Utterance]], say: Say) -> None:
+    say("\n### Word error rate, %\n")
+    say(
         "| condition | " + " | ".join(f"{name} ({len(clips)} clips)" for name, clips in voices.items()) + " |"
     )
-    print("|---|" + "---|" * len(voices))
+    say("|---|" + "---|" * len(voices))
     async with connect(url, max_size=None) as connection:
         await configure(connection, None)
         for condition, gain_db, snr_db in CONDITIONS:
@@ -265,22 +269,22 @@ async def measure_word_errors(url: str, voices: dict[str, list[Utterance]]) -> N
                     heard = await transcribe(connection, degrade(clip.samples, gain_db, snr_db, i))
                     pairs.append((clip.text, heard))
                 cells.append(f"{error_rate(pairs):.1f}")
-            print(f"| {condition} | " + " | ".join(cells) + " |", flush=True)
+            say(f"| {condition} | " + " | ".join(cells) + " |")
 
 
-async def measure_delay(url: str, clips: list[Utterance]) -> None:
-    print("\n### Delay to the first audio of the answer, one session at real-time pace, ms\n")
-    print("| silence setting | after speech_stopped: median, worst | after the last word: median, worst |")
-    print("|---|---|---|")
+async def measure_delay(url: str, clips: list[Utterance], say: Say) -> None:
+    say("\n### Delay to the first audio of the answer, one session at real-time pace, ms\n")
+    say("| silence setting | after speech_stopped: median, worst | after the last word: median, worst |")
+    say("|---|---|---|")
     for silence_ms in (200, 500):
         async with connect(url, max_size=None) as connection:
             await configure(connection, {"type": "server_vad", "silence_duration_ms": silence_ms})
             turns = [await spoken_turn(connection, clip, silence_ms) for clip in clips]
         cells = [_median_and_worst([turn[key] for turn in turns]) for key in ("from_stop_ms", "from_end_ms")]
-        print(f"| {silence_ms} ms | {cells[0]} | {cells[1]} |", flush=True)
+        say(f"| {silence_ms} ms | {cells[0]} | {cells[1]} |")
 
 
-async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: int) -> None:
+async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: int, say: Say) -> None:
     async def session(number: int) -> list[tuple[Utterance, dict[str, Any]]]:
         await asyncio.sleep(0.4 * number)  # people do not speak in chorus
         async with connect(url, max_size=None) as connection:
@@ -295,35 +299,47 @@ async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: i
         for _, turn in results:
             again = await transcribe(connection, np.frombuffer(turn["audio"], "<i2").astype(np.int16))
             understood.append((turn["answer"], again))
-    print(f"\n### {sessions} sessions at once, {turns} spoken turns each, silence setting 500 ms\n")
-    print("| | |\n|---|---|")
-    print(f"| turns answered | {len(results)} of {sessions * turns} |")
+    say(f"\n### {sessions} sessions at once, {turns} spoken turns each, silence setting 500 ms\n")
+    say("| | |\n|---|---|")
+    say(f"| turns answered | {len(results)} of {sessions * turns} |")
     heard = error_rate((clip.text, turn["heard"]) for clip, turn in results)
-    print(f"| word error rate of what was heard | {heard:.1f} % |")
-    print(f"| word error rate of the answers, heard again | {error_rate(understood):.1f} % |")
+    say(f"| word error rate of what was heard | {heard:.1f} % |")
+    say(f"| word error rate of the answers, heard again | {error_rate(understood):.1f} % |")
     delays = _median_and_worst([turn["from_stop_ms"] for _, turn in results])
-    print(f"| first audio after speech_stopped: median, worst, ms | {delays} |")
+    say(f"| first audio after speech_stopped: median, worst, ms | {delays} |")
 
 
 def _median_and_worst(values: list[float]) -> str:
     return f"{statistics.median(values):.0f}, {max(values):.0f}"
 
 
-async def main() -> None:
+async def main(parts: list[str]) -> None:
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(
-        f"## Offline server\n\n{platform.machine()}, {cores} cores{load}, Python {platform.python_version()}"
-    )
+    load = f", load {os.getloadavg()[0]:.1f} before the start" if hasattr(os, "getloadavg") else ""
+    say("## Offline server: hearing, speed and eight sessions at once\n")
+    say(f"`python -m benchmarks.bench_offline_voice` on {platform.machine()}, {cores} cores{load}, ")
+    say(f"Python {platform.python_version()}. Times are of this machine with whatever else ran on it.")
     voices = {"hibari": hibari_voice(), "espeak-ng": espeak_voice(), "humans": human_voices()}
     voices = {name: clips for name, clips in voices.items() if clips}
     begun = time.perf_counter()
     with await asyncio.to_thread(start_server_process, "--voice", "models") as server:
-        print(f"\nCold start until every model is warm: {time.perf_counter() - begun:.1f} s", flush=True)
-        await measure_word_errors(server.url, voices)
-        await measure_delay(server.url, voices["hibari"])
-        await measure_many(server.url, voices["hibari"], sessions=8, turns=3)
+        say(f"Cold start until every model was warm: {time.perf_counter() - begun:.1f} s.")
+        if not parts or "words" in parts:
+            await measure_word_errors(server.url, voices, say)
+        if not parts or "delay" in parts:
+            await measure_delay(server.url, voices["hibari"], say)
+        if not parts or "many" in parts:
+            await measure_many(server.url, voices["hibari"], 8, 3, say)
+    if not parts:
+        write_section("offline voice", lines)
+        print("wrote the section of RESULTS.md")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

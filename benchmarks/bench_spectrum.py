@@ -1,4 +1,4 @@
-"""The FFT against FFTW (planned with patience), SciPy and NumPy; a fresh spectrum in bands against the same in SciPy."""
+"""The FFT against FFTW (patient), SciPy and NumPy; a fresh spectrum in bands against the same in SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resampler does to tones: passband, alias, image and noise, measured alike for every resampler; and its delay."""
+"""What a resampler does to tones: passband, alias, image, noise, alike for every resampler; and its delay."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
 """``python -m console``: arguments, wiring, exit statuses.
 
-Exit status 0 when it did what was asked, 2 for a mistake that the user can mend (one line on stderr says how), 130
-after Ctrl-C.
+Exit status 0 when it did what was asked, 1 when ``doctor`` found something to mend, 2 for a mistake that the user can
+mend (one line on stderr says how), 130 after Ctrl-C.
 
-Thread: the main one, which runs the event loop.
+Thread: the main one, which runs the event loop. What a verb needs is imported when it runs: Textual takes a second.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import runpy
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -18,6 +20,11 @@ from typing import Any, NoReturn
 from console.errors import UserError
 
 PROGRAM = "python -m console"
+SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
+
+
+def _where(settings: Any) -> dict[str, Any]:
+    return {"offline": settings.offline, "url": settings.url, "model": settings.model}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,28 +35,62 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    where = argparse.ArgumentParser(add_help=False)
+    # SUPPRESS: a flag before the verb must not be undone by the verb's default for it.
+    where = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where.add_argument(
         "--offline", action="store_true", help="start the offline server inside (default without a key)"
     )
     where.add_argument("--url", help="another server: ws://... or wss://...")
     where.add_argument("--model", help="model to ask for")
+    where.add_argument("--voice", help="voice to ask for")
+    where.add_argument("--mode", choices=("manual", "vad"), help="push to talk, or detection of turns")
+    where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
+    where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
     parser = _Parser(
         prog=PROGRAM,
         parents=[where],
-        description="Hold a voice conversation. With no verb: talk through microphone and speaker; without a terminal, "
-        "one demo turn. The key is read from OPENAI_API_KEY; without one, the offline server answers.",
+        argument_default=argparse.SUPPRESS,
+        description="Hold and inspect a voice conversation. With no verb: the screen; without a terminal, one demo turn. "
+        "The key comes from OPENAI_API_KEY, .env, or what the screen was told (a); without one, the offline server "
+        "answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
     )
+    parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
+    parser.add_argument("--sessions", metavar="FOLDER", help="where s saves (default: sessions)")
+    parser.add_argument("--plain", action="store_true", help="lines of text instead of the screen")
+    parser.add_argument("--json", action="store_true", help="lines of JSON instead of the screen")
+    parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     talk = verbs.add_parser("talk", parents=[where], help="one spoken turn from a WAV file, no screen")
     talk.add_argument("question", type=Path, help="WAV file of a spoken question")
     talk.add_argument("--out", type=Path, required=True, help="WAV file for the spoken answer")
     talk.add_argument("--events", type=Path, help="write every protocol event here, a line of JSON each")
     verbs.add_parser("devices", help="list microphones and speakers")
+    verbs.add_parser(
+        "doctor", parents=[where], help="devices, round trip of a test tone, endpoint, key: what to mend"
+    )
+    replay = verbs.add_parser("replay", help="let a saved session happen again")
+    replay.add_argument("folder", type=Path, help="what s has saved")
+    replay.add_argument(
+        "--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)"
+    )
+    for verb, module in SERVERS.items():
+        server = verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
+        server.add_argument("rest", nargs=argparse.REMAINDER)
     return parser
 
 
+def _speed(value: str) -> float:
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed <= 1000:
+        raise argparse.ArgumentTypeError(f"{value!r} is no speed, expected 0 to 1000")
+    return speed
+
+
 def _devices() -> int:
+    from console.text import one_line
     from wavtools import DeviceError, WavRecorder, WavStreamPlayer
 
     try:
@@ -60,21 +101,63 @@ def _devices() -> int:
         print(f"{noun}:" if devices else f"{noun}: none")
         for device in devices:
             rates = ", ".join(f"{rate} Hz" for rate in device.sample_rates) or "any rate"
-            print(f"  {'*' if device.default else ' '} {device.name}  [{device.id}]  {rates}")
+            print(
+                f"  {'*' if device.default else ' '} {one_line(device.name)}  [{one_line(device.id)}]  {rates}"
+            )
+    return 0
+
+
+def _serve(verb: str, rest: list[str]) -> int:
+    """Become the server: its own arguments, its own exit status."""
+    sys.argv = [SERVERS[verb], *rest]
+    try:
+        runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
+    except ImportError as error:
+        raise UserError(
+            f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+        ) from error
     return 0
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
-    """The coroutine that does what was asked. Imported here: a wrong argument should not wait for NumPy."""
-    where = {"offline": arguments.offline, "url": arguments.url, "model": arguments.model}
+    """The coroutine that does what was asked."""
+    from console.settings import DotEnv, load
+
+    settings = load(vars(arguments), os.environ, DotEnv())
+    where = _where(settings)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
         from console.talk import talk
 
         return talk(arguments.question, arguments.out, events=arguments.events, **where)
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        from console.converse import converse
+    if arguments.verb == "doctor":
+        from console.doctor import doctor
 
-        return converse(**where)
+        return doctor(settings)
+    if arguments.verb == "replay":
+        from console.replay import Replay
+        from console.session_files import load_session
+
+        speed = arguments.speed if terminal else 0.0
+        replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
+        return (
+            _screen(replay, settings.theme)
+            if terminal and not (plain or as_json)
+            else _replayed(replay, as_json)
+        )
+    if plain or as_json:
+        from dataclasses import replace
+
+        from console.call import Call
+        from console.plain import JsonView, PlainView, hold
+
+        call = Call(replace(settings, mode=settings.mode or ("vad" if terminal else "manual")))
+        return hold(call, (JsonView if as_json else PlainView)(call))
+    if terminal:
+        from console.call import Call
+
+        return _screen(Call(settings), settings.theme)
     from console.talk import talk
     from realtime.offline import question_path
 
@@ -82,15 +165,40 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     return talk(Path(question_path("hello")), Path("answer.wav"), **where)
 
 
+async def _screen(call: Any, theme: str | None) -> int:
+    try:
+        from console.screen.app import RealtimeConsole
+    except ImportError as error:
+        raise UserError(
+            f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
+        ) from error
+    await RealtimeConsole(call, theme).run_async()
+    return 0
+
+
+async def _replayed(replay: Any, as_json: bool) -> int:
+    from console.plain import JsonView, PlainView
+
+    view = JsonView(replay) if as_json else PlainView(replay)
+    await replay.start()
+    view.draw()
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.verb == "devices":
             return _devices()
+        if arguments.verb in SERVERS:
+            return _serve(arguments.verb, arguments.rest)
         return asyncio.run(_verb(arguments))
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe has gone; nothing can be told any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130

@@ -24,7 +24,9 @@ def without_audio(event: Any) -> Any:
     is_audio_delta = str(event.get("type", "")).endswith("audio.delta")
     copy = {}
     for key, value in event.items():
-        if isinstance(value, str) and (key == "audio" or (key == "delta" and is_audio_delta)):
+        if isinstance(value, str) and value.startswith("<") and value.endswith(" bytes of audio>"):
+            copy[key] = value  # of a saved session: it has been done
+        elif isinstance(value, str) and (key == "audio" or (key == "delta" and is_audio_delta)):
             copy[key] = f"<{len(value) * 3 // 4} bytes of audio>"
         else:
             copy[key] = without_audio(value)

@@ -41,6 +41,13 @@ GA_NAMES = {
     "transcription_session.updated": "session.updated",
 }
 BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+# The many events of an answer, which need no look.
+_SAME = (
+    "response.output_audio.delta",
+    "response.output_audio_transcript.delta",
+    "response.output_text.delta",
+    "response.function_call_arguments.delta",
+)
 # Beta's flat session field -> where GA keeps it.
 PLACES = {
     "voice": ("audio", "output", "voice"),
@@ -76,6 +83,8 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
     The event given is not changed; what needs no change is returned as it is.
     """
     kind = event.get("type")
+    if kind in _SAME:
+        return (event,)
     if isinstance(kind, str):
         renamed = GA_NAMES.get(kind)
         if renamed is not None:

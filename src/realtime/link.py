@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from .endpoint import Endpoint
-from .errors import ConfigurationError, ConnectError, StateError
+from .errors import ConfigurationError, ConnectError
 from .events import CloseEvent, ConnectionEvent
 from .transport import Transport, is_fatal
 
@@ -88,12 +88,7 @@ class Link:
         self._failures = 0
 
     async def connect(self) -> None:
-        """Open the first session.
-
-        Raises ConnectError, ConfigurationError; StateError when not disconnected.
-        """
-        if self.state != "disconnected":
-            raise StateError(f"the client is {self.state}: call disconnect() first")
+        """Open the first session; only while disconnected. Raises ConnectError, ConfigurationError."""
         self._set_state("connecting")
         self._failures = 0
         self._connector = asyncio.current_task()
@@ -291,15 +286,19 @@ class Link:
                     log.info("renewing the session: %s", error)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, self.options.max_delay)
-            while not self.hand_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
+            while not self._take_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         finally:
             if self._next is not None:
                 self._leave(self._next)
                 self._next = None
 
-    def hand_over(self, *, forced: bool = False) -> bool:
-        """Go over to the next session if one is open and nothing is under way. Cheap otherwise."""
+    def hand_over(self) -> None:
+        """A response has ended: go over to the next session if one is open. Cheap otherwise."""
+        self._failures = 0  # this server works
+        self._take_over(forced=False)
+
+    def _take_over(self, *, forced: bool) -> bool:
         old, new = self._transport, self._next
         if old is None or new is None or not self._delegate.at_boundary(forced=forced):
             return False

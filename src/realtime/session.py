@@ -246,20 +246,17 @@ class Session:
         return self.emitter.woke
 
     def _receive(self, frame: bytes | str) -> None:
-        data = frame.encode() if isinstance(frame, str) else frame
-        data = self.reports.redactor.frame(data)
         try:
-            raw = wire.loads(data)
+            raw = wire.loads(frame)
         except ValueError as error:
             self.conversation.malformed += 1
-            self.reports.error(ErrorEvent(f"a frame of {len(data)} bytes is not JSON: {error}", "wire"))
+            self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
             return
-        if b"\\u" in data:
-            raw = self.reports.redactor.tree(raw)
         if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent("a frame holds no event", "wire"))
             return
+        raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
         for event in dialects.inbound(raw):
@@ -403,11 +400,12 @@ class Session:
     def _on_response_created(self, event: Event) -> None:
         response = event.get("response")
         response_id = response.get("id") if isinstance(response, dict) else None
-        if not self.sequencer.created(response, tools_running=bool(self.toolbox.running)):
-            if isinstance(response_id, str):
+        inside = self.sequencer.created(response, tools_running=bool(self.toolbox.running))
+        if isinstance(response_id, str):
+            if inside:
+                self.meter.created(response_id, time.monotonic())
+            else:
                 self.conversation.leave_out(response_id)
-        elif isinstance(response_id, str):
-            self.meter.created(response_id, time.monotonic())
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")

@@ -108,14 +108,12 @@ class Transport:
                 server_message=body or None,
                 fatal=status in FATAL_STATUS or 300 <= status < 400,
             ) from None
-        except InvalidURI as error:
-            raise ConnectError(redactor.text(str(error)), fatal=True) from None
-        except (InvalidHandshake, OSError, EOFError) as error:
+        except (InvalidHandshake, InvalidURI, OSError, EOFError) as error:
             reason = redactor.text(str(error) or type(error).__name__)
             raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
         # The request would show its headers in any repr of the socket.
-        if socket.request is not None:
-            socket.request.headers.clear()
+        assert socket.request is not None
+        socket.request.headers.clear()
         transport = cls(socket, redactor)
         try:
             await transport._await_created(endpoint)
@@ -133,11 +131,12 @@ class Transport:
                 frame = await self._socket.recv(decode=False)
                 self.opening_frames.append(frame)
                 try:
-                    event = redactor.tree(wire.loads(frame))
+                    event = wire.loads(frame)
                 except ValueError:
                     continue  # dispatched later, and reported then
                 if not isinstance(event, dict):
                     continue
+                event = redactor.event(event)
                 if event.get("type") in ("session.created", "transcription_session.created"):
                     self.created = event
                     return
@@ -169,13 +168,10 @@ class Transport:
         await self._socket.send(text)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close; at most about a second, whatever the peer does. Never raises."""
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-        try:
-            await asyncio.wait_for(self._socket.close(code, reason), CLOSE_TIMEOUT + 0.25)
-        except Exception:
-            pass  # the peer is gone, or does not answer: what matters is that the socket goes
+        """Close; at most about a second, whatever the peer does."""
+        assert self._keepalive is not None
+        self._keepalive.cancel()
+        await self._socket.close(code, reason)
         self._socket.transport.abort()
 
     @property

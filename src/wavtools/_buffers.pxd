@@ -48,7 +48,8 @@ cdef inline int refuse_kind(str name, object given, int allowed) except -1:
     elif allowed == INT16:
         wanted, advice = "int16", "convert float32 with wavtools.pcm.float32_to_pcm16"
     elif allowed == FLOAT32:
-        wanted, advice = "float32", "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
+        wanted = "float32"
+        advice = "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
     else:
         wanted, advice = "uint8", "G.711 codes are one byte a sample"
     raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}")
@@ -90,7 +91,9 @@ cdef inline int acquire_new(object array, Py_buffer *view) except -1:
     return PyObject_GetBuffer(array, view, PyBUF_WRITABLE)
 
 
-cdef inline int acquire_out(object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source) except -1:
+cdef inline int acquire_out(
+    object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source
+) except -1:
     """Acquire write access to a caller's ``out``: exactly *count* samples of *kind*, apart from *source*'s memory."""
     try:
         PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES | PyBUF_WRITABLE)

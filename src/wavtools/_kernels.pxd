@@ -1,4 +1,4 @@
-"""The C kernels, for the extensions that are compiled with them. Private: other projects cimport pcm, resample, spectrum."""
+"""The C kernels, for the extensions compiled with them. Private: others cimport pcm, resample, spectrum."""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int16_t, uint32_t

@@ -1,4 +1,4 @@
-"""The supervisor: opens a device for a stream, and opens another when that one is lost.
+"""The supervisor: opens a device for a stream, and opens another one when that is lost.
 
 miniaudio says nothing when an audio server dies: its callbacks just stop. So a thread watches the time of the last
 callback. When it stalls, a probe asks the server: one that is dead, or alive without calling back, costs the device
@@ -14,15 +14,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from wavtools._callbacks import Seat, now_ns
-from wavtools._device import CONNECT_SECONDS, Context, Direction, Kind, NativeDevice, connect_server
+from wavtools._callbacks import now_ns
+from wavtools._device import CONNECT_SECONDS, Context, Direction, NativeDevice, connect_server
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
+from wavtools._stream import Stream
 from wavtools.errors import DeviceError
 
-__all__ = ["Device", "DeviceSpec", "Stream", "SupervisedDevice", "open_stream"]
+__all__ = ["SupervisedDevice"]
 
 OPEN_SECONDS = 5.0  # a Bluetooth headset may take seconds to wake up; only a frozen server takes longer
 POLL_SECONDS = 0.02
@@ -39,77 +39,6 @@ _STOPPED = int(lib.ma_device_notification_type_stopped)
 _REROUTED = int(lib.ma_device_notification_type_rerouted)
 
 _log = logging.getLogger("wavtools")
-
-
-class Device(Protocol):
-    """What recorder and player need of an open device."""
-
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def latency_seconds(self) -> float: ...
-    @property
-    def realtime_priority(self) -> bool | None: ...
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class Stream(Protocol):
-    """A recorder's or player's side of a device: its state, and how to fit that to a device."""
-
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def channels(self) -> int | None:
-        """How many to capture; None for as many as the device has."""
-        ...
-
-    @property
-    def last_callback_ns(self) -> int: ...
-
-    @property
-    def room(self) -> int:
-        """Frames that a capture stream can take at the moment."""
-        ...
-
-    def fit(
-        self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
-    ) -> None:
-        """Make the state ready for a device of that rate, which no callback works on now, and put it into its seat.
-
-        ``channels`` are the microphone's. ``lost_seconds`` is None at first; later, how much audio the lost device
-        may have held. On a duplex device captured frames carry what was played as one channel more.
-        """
-        ...
-
-    def leave(self, seat: Seat) -> None:
-        """Take the state out of the seat again: the device goes on without this stream."""
-        ...
-
-    def wake(self) -> None:
-        """Frames were captured: called by devices that know, so that the stream need not poll for them."""
-        ...
-
-
-class DeviceSpec(Protocol):
-    """A device that opens itself: OfflineDevice, DuplexDevice."""
-
-    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device: ...
-
-
-def open_stream(
-    spec: str | DeviceSpec | None, stream: Stream, on_event: Callable[[DeviceEvent], None]
-) -> Device:
-    """Open the device that *spec* names, stopped, with the stream's state attached.
-
-    Raises DeviceError; a frozen server within CONNECT_SECONDS.
-    """
-    if spec is not None and not isinstance(spec, str):
-        return spec._open(stream, on_event)
-    assert stream.kind != "duplex"
-    return SupervisedDevice({stream.kind: spec}, stream, on_event)
 
 
 class SupervisedDevice:
@@ -134,6 +63,7 @@ class SupervisedDevice:
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
+        self._lost_at = self._retry_at = 0.0
         self._thread = threading.Thread(target=self._run, name="wavtools-supervisor", daemon=True)
 
     # ---- control threads
@@ -199,6 +129,8 @@ class SupervisedDevice:
             try:
                 device = self._device
                 if device is None:
+                    if self._closing.is_set():  # closed, not lost
+                        return
                     self._restore()
                 else:
                     self._watch(device)

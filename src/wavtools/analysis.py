@@ -6,7 +6,7 @@ Thread: any; an AudioAnalysis never changes once made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,19 +66,13 @@ class AudioAnalysis:
     of 128 frames, by one AnalyserNode, so each is smoothed with the one before.
     """
 
-    def __init__(self, pcm: Buffer, sample_rate: int) -> None:
-        samples = (
-            np.asarray(pcm)
-            if not isinstance(pcm, (bytes, bytearray, memoryview))
-            else np.frombuffer(pcm, "<i2")
-        )
-        if samples.dtype == np.int16:
-            samples = pcm16_to_float32(np.ascontiguousarray(samples))
-        mono = mix_to_mono(np.ascontiguousarray(samples))
+    def __init__(self, pcm: Buffer | NDArray[Any], sample_rate: int) -> None:
+        samples = pcm if isinstance(pcm, np.ndarray) and pcm.dtype == np.float32 else pcm16_to_float32(pcm)
+        mono = mix_to_mono(samples)
         self.sample_rate = sample_rate
         self.duration = len(mono) / sample_rate
         analyser = Analyser()
-        spectra = []
+        spectra: list[NDArray[np.float32]] = []
         position = 0
         while (len(spectra) + 1) / _SPECTRA_PER_SECOND < self.duration:
             frame = (len(spectra) + 1) * sample_rate / _SPECTRA_PER_SECOND

@@ -18,7 +18,8 @@ from wavtools.errors import StateError
 if TYPE_CHECKING:
     from wavtools._device import Direction, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Stream, SupervisedDevice
+    from wavtools._stream import Stream
+    from wavtools._supervisor import SupervisedDevice
 
 __all__ = ["DuplexDevice"]
 

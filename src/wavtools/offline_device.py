@@ -21,7 +21,7 @@ from wavtools.errors import StateError
 
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Stream
+    from wavtools._stream import Stream
 
 __all__ = ["OfflineDevice"]
 

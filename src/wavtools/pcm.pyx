@@ -198,7 +198,7 @@ def mix_to_mono(x):
             raise ValueError(f"x has {source.ndim} dimensions, expected (frames,) or (frames, channels)")
         channels = source.shape[1] if source.ndim == 2 else 1
         if source.ndim == 2 and source.itemsize == 1 or channels == 0:
-            raise ValueError(f"x has {channels} channels of {source.itemsize} bytes, expected at least one of samples")
+            raise ValueError(f"x has {channels} channels of {source.itemsize} bytes each, expected samples")
         frames = source.shape[0] if source.itemsize > 1 else source.len // 2
         out = empty(frames, FLOAT32_DTYPE if kind == FLOAT32 else INT16_DTYPE)
         acquire_new(out, &target)
@@ -220,7 +220,7 @@ cdef int16_t alaw_values[256]
 
 
 cdef void make_g711_tables() noexcept:
-    """ITU-T G.711 (11/88), tables 1 and 2: sign, three bits of segment, four of step; all or every other bit inverted."""
+    """ITU-T G.711, tables 1 and 2: sign, three bits of segment, four of step; all or every other bit inverted."""
     cdef int code, sample, magnitude, segment, mask
     for sample in range(-(1 << 13), 1 << 13):
         mask = 0xFF if sample >= 0 else 0x7F
@@ -342,7 +342,7 @@ def ulaw_decode(x, out=None):
 
     Returns
     -------
-    int16, the shape of *x*; or *out* itself. ``ulaw_encode`` gives back *x*, but for 0x7F (minus zero), which becomes 0xFF.
+    int16, the shape of *x*; or *out* itself. ``ulaw_encode`` gives back *x*, but for 0x7F (minus zero): 0xFF.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from wavtools.spectrum import Analyser
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Device
+    from wavtools._stream import Device
     from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
@@ -149,7 +149,7 @@ class WavStreamPlayer:
         StateError    already connected
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._supervisor import open_stream
+        from wavtools._stream import open_stream
 
         with self._lock:
             if self._device is not None:

@@ -9,7 +9,6 @@ delivering; no other call waits.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import threading
 from collections import deque
@@ -31,7 +30,7 @@ from wavtools.wav import WavFile, WavPacker
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Device
+    from wavtools._stream import Device
     from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
@@ -191,7 +190,7 @@ class WavRecorder:
         StateError    a session is running
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._supervisor import open_stream
+        from wavtools._stream import open_stream
 
         with self._control:
             if self._status != "ended":
@@ -350,6 +349,8 @@ class WavRecorder:
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """The same for ``async for``. Cancel-safe: a chunk is taken off only when it is handed over."""
+        import asyncio  # 30 ms that a synchronous program need not spend
+
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
 

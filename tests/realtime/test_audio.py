@@ -6,7 +6,7 @@ import array
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.audio import PCM16, PCMA, PCMU, AudioStore, as_int16, format_of
@@ -64,6 +64,7 @@ def test_milliseconds_are_of_the_formats_rate_and_rounded_down():
     assert PCMU.ms_of_samples(15) == 1 and PCMU.samples_of_ms(500) == 4_000
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64).filter(lambda b: len(b) % 2 == 0), st.integers(0, 64))
 def test_pcm16_may_be_cut_anywhere(data, cut):
     import base64
@@ -83,6 +84,7 @@ def test_g711_goes_there_and_back(audio_format):
     assert carry == b""
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9_000), max_size=12))
 def test_a_store_holds_what_was_appended(sizes):
     store, whole = AudioStore(), np.zeros(0, np.int16)

@@ -261,7 +261,7 @@ def test_an_hour_stays_below_200_mb_at_the_defaults():
         conversation.input.commit_sent()
         play(turns.committed(f"user_{number}"), conversation)
         play(turns.audio_answer("words " * 30, audio, f"item_{number}", f"resp_{number}"), conversation)
-    items = sum(item.formatted._audio._data.nbytes for item in conversation.get_items())
+    items = sum(item.formatted._audio.nbytes for item in conversation.get_items())
     sent = sum(block.nbytes for _, block in conversation.input._blocks)
     assert items + sent < 100e6
     assert conversation.items.evicted_seconds == pytest.approx(3600 - 1200)
@@ -455,3 +455,34 @@ class Reducer(RuleBasedStateMachine):
 
 TestReducer = Reducer.TestCase
 TestReducer.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_events_about_what_does_not_exist_change_nothing():
+    conversation = play(
+        [
+            {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": 5},
+            {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": "soon"},
+            {"type": "conversation.item.deleted", "item_id": "gone"},
+            {"type": "response.function_call_arguments.delta", "item_id": "gone", "delta": "x"},
+            {"type": "response.function_call_arguments.done", "item_id": "gone", "arguments": "x"},
+            {"type": "response.mcp_call.failed", "item_id": "gone"},
+            {"type": "response.output_text.delta", "item_id": "gone", "delta": "x"},
+            {"type": "response.output_text.delta", "item_id": "i", "delta": "x", "content_index": 999},
+        ]
+    )
+    assert conversation.malformed == 2
+    assert [item.id for item in conversation.get_items()] == ["i"]
+
+
+def test_segments_of_speakers_are_kept_with_the_part():
+    segment = {
+        "type": "conversation.item.input_audio_transcription.segment",
+        "item_id": "item_user",
+        "speaker": "A",
+    }
+    conversation = play([*turns.committed(), {**segment, "text": "hi"}, {**segment, "text": "ho"}])
+    part = conversation.get_items()[0].content[0]
+    assert [(one["speaker"], one["text"]) for one in part["segments"]] == [("A", "hi"), ("A", "ho")]
+    done = {"type": "response.function_call_arguments.done", "item_id": "c", "name": "n", "arguments": 5}
+    call = play([done]).get_items()[0]
+    assert (call.name, call.arguments) == ("n", None)

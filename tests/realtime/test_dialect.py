@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.dialect import detect, inbound, merge_session, outbound, session_from_keywords
@@ -93,6 +93,7 @@ def test_answers_have_ga_content_wherever_they_are():
     assert done["response"]["audio"]["output"]["format"] == {"type": "audio/pcma"}
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=5) | st.sampled_from(["type", "item", "session", "response"]),

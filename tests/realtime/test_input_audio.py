@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.audio import PCM16, PCMU
@@ -20,6 +20,7 @@ def filled(*chunks: int, keep: float = 300.0) -> InputAudio:
     return store
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=20), st.integers(0, 8_000), st.integers(0, 8_000))
 def test_any_range_reads_the_samples_of_that_range(chunks, start, end):
     store = filled(*chunks)

@@ -170,3 +170,7 @@ async def test_threads_lose_nothing(threads):
     for thread in pool:
         thread.join()
     assert total == threads * 5_000 and len(outbox) == 0
+
+
+def test_a_wake_up_before_the_queue_was_opened_is_nothing():
+    Outbox(1.0)._ready_set()

@@ -12,10 +12,13 @@ KEY = "sk-test-canary-0123456789"
 def test_every_form_is_masked():
     redactor = Redactor([KEY, KEY + "-longer", "", "short"])
     assert redactor.text(f"a {KEY}-longer b {KEY} short") == f"a {MASK} b {MASK} short"
-    assert redactor.frame(f'"{KEY}"'.encode()) == f'"{MASK}"'.encode()
+    audio = {"type": "response.output_audio.delta", "item_id": KEY, "delta": KEY}
+    assert redactor.event(audio) == {**audio, "item_id": MASK}
+    assert redactor.event({"type": "error", "delta": KEY}) == {"type": "error", "delta": MASK}
+    assert redactor.event({"type": "response.audio.delta"}) == {"type": "response.audio.delta"}
     assert redactor.tree({KEY: [KEY, 1, {"x": KEY}]}) == {MASK: [MASK, 1, {"x": MASK}]}
     tree = {"a": 1}
-    assert Redactor().tree(tree) is tree and Redactor().text(KEY) == KEY
+    assert Redactor().event(tree) is tree and Redactor().text(KEY) == KEY
 
 
 def test_log_records_hold_no_key(caplog):

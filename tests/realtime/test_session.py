@@ -486,3 +486,58 @@ async def test_no_key_in_logs_events_exceptions_or_reprs_at_debug(caplog, capsys
     text += repr(list(client.conversation.get_items())) + "".join(capsys.readouterr())
     assert text.find(KEY) < 0, text[text.find(KEY) - 300 : text.find(KEY) + 50]
     assert "[key removed]" in text and "Authorization" in caplog.text
+
+
+async def test_reports_of_any_shape_break_nothing():
+    bench = Bench()
+    limits: list[object] = []
+    bench.client.on("rate_limits", lambda event: limits.append(event.rate_limits))
+    bench.say(
+        {"type": "rate_limits.updated", "rate_limits": 5},
+        {"type": "rate_limits.updated", "rate_limits": [5, {"name": "tokens", "remaining": 1}, {"name": 3}]},
+        {"type": "conversation.item.input_audio_transcription.completed", "item_id": "i", "transcript": "x"},
+        {"type": "response.created", "response": 5},
+        {"type": "response.created", "response": {"id": 5}},
+        {"type": "response.done", "response": {"id": 5, "status": "failed", "usage": 3}},
+        {
+            "type": "response.done",
+            "response": {"id": "r", "status": "failed", "status_details": {"error": 3}},
+        },
+        {"type": "response.done", "response": {"status": "cancelled"}},
+    )
+    assert list(limits[-1]) == ["tokens"] and bench.client.rate_limits["tokens"].remaining == 1
+    assert [event.message for event in bench.of("response.failed")] == ["the server gave no reason"] * 2
+    assert not bench.of("usage")
+
+
+async def test_a_call_without_a_name_is_not_made():
+    bench = Bench()
+    bench.say(*turns.call_end("", "{}", "call_1", "item_1"))
+    assert not bench.session.toolbox.running
+
+
+async def test_what_could_not_leave_waits_for_the_next_connection():
+    bench = Bench()
+    bench.client.send_user_message_content("hello")
+    bench.client.append_input_audio(turns.tone(480))
+    create, response, audio = [await bench.client._outbox.take() for _ in range(3)]
+    for entry in (audio, response, create):
+        bench.session.encode(entry)
+        bench.session.put_back(entry)
+    assert [event["type"] for event in await bench.sent()] == ["conversation.item.create", "response.create"]
+
+
+async def test_the_last_turn_is_awaited_only_where_words_are_to_come():
+    bench = Bench()
+    session = {
+        "type": "realtime",
+        "audio": {"input": {"transcription": {"model": "x"}, "turn_detection": None}},
+    }
+    bench.say({"type": "session.updated", "session": session})
+    assert bench.session.at_boundary(forced=False)
+    bench.say(*turns.user_text("typed"), *turns.text_answer("fine"))
+    assert bench.session.at_boundary(forced=False)
+    bench.say({"type": "conversation.item.added", "item": {"id": "e", "type": "message", "role": "user"}})
+    assert bench.session.at_boundary(forced=False)
+    bench.say(*turns.committed("spoken"))
+    assert not bench.session.at_boundary(forced=False) and bench.session.at_boundary(forced=True)

@@ -173,3 +173,16 @@ def test_a_definition_is_read_off_a_function():
     }
     with pytest.raises(TypeError, match="name every parameter"):
         definition_of(lambda *args: None)
+
+
+async def test_a_call_cancelled_in_the_moment_it_ends_answers_nothing():
+    box = Box()
+
+    async def ends() -> str:
+        box.cancel()
+        return "too late"
+
+    box.add({"name": "t"}, ends)
+    box.call("c", "t", "")
+    await asyncio.sleep(0.02)
+    assert not box.answers

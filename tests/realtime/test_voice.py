@@ -65,6 +65,7 @@ async def test_push_to_talk_sends_every_sample_and_then_asks(server):
         assert update["session"]["audio"]["input"]["turn_detection"] is None
         await rig.speak(turns.tone(2_400, 20_000))  # the key is up: nobody hears this
         await voice.talk()
+        await voice.talk()  # a key that repeats
         assert voice.talking
         spoken = turns.tone(12_345)
         await rig.speak(spoken)
@@ -314,3 +315,24 @@ async def test_a_session_without_devices_given_makes_its_own(server):
     made = module._make_player(8_000), module._make_recorder(16_000)
     assert [one.sample_rate for one in made] == [8_000, 16_000]
     assert voice.recorder is None
+
+
+async def test_a_connected_client_is_used_as_it_is(server):
+    rig = Rig(server)
+    await rig.client.connect()
+    async with rig.session(mode="manual") as voice:
+        assert len(server.peers) == 1
+        rig.client.clear_event_handlers()  # its own included: stopping still works
+        assert voice.mode == "manual"
+    assert rig.client.state == "disconnected"
+
+
+async def test_an_answer_that_never_sounds_is_not_watched_for_ever(server, monkeypatch):
+    from realtime import voice as module
+
+    monkeypatch.setattr(module, "FIRST_SAMPLE_PATIENCE", 0.02)
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480)))
+        await until(lambda: voice._watch is not None and voice._watch.done())
+        assert not rig.of("timings")

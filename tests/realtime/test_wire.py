@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
 import pytest
 
 from realtime import wire
@@ -48,3 +51,13 @@ def test_base64_goes_there_and_back(library):
 def test_what_is_no_base64_is_a_value_error(library, text):
     with pytest.raises(ValueError):
         wire.b64decode(text)
+
+
+def test_without_the_fast_libraries_the_standard_library_serves(monkeypatch):
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    monkeypatch.setitem(sys.modules, "pybase64", None)
+    spec = importlib.util.spec_from_file_location("wire_without_libraries", wire.__file__)
+    bare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bare)
+    assert bare.orjson is None and bare.pybase64 is None
+    assert bare.loads(bare.dumps({"a": 1})) == {"a": 1} and bare.b64decode(bare.b64encode(b"x")) == b"x"

@@ -59,6 +59,9 @@ class OfflineServer:
     log : callable taking a str
         Gets one line about each thing worth telling; never a key, text or audio of a session.
 
+    The models run in processes that multiprocessing spawns: a script that makes an OfflineServer itself does so
+    under ``if __name__ == "__main__"``.
+
     Raises OSError (from ``start``) if the port cannot be had.
     """
 

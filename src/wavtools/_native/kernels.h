@@ -24,8 +24,9 @@ typedef struct wt_kernels {
     /* The mean of the channels, summed in double. */
     void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
 
-    /* out[j * out_step] = dot(row, x + j * x_step), j < count. row holds stride values, taps rounded up to 8: whole
-     * vectors, then (if taps is no multiple of 8) one for x[taps - 8 .. taps) with zeros where it overlaps. taps >= 8. */
+    /* out[j * out_step] = dot(row, x + j * x_step), j < count. row holds taps values, rounded up to a multiple of 8:
+     * whole vectors, then, if taps is no such multiple, one for x[taps - 8 .. taps) with zeros where it overlaps.
+     * taps >= 8. */
     void (*dots)(const float *row, uint32_t taps, const float *x, size_t x_step, float *out, size_t out_step,
                  size_t count);
 

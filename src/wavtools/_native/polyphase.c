@@ -1,4 +1,4 @@
-/* Polyphase windowed-sinc interpolation. polyphase.h has the contract; tools/design_filters.py explains the prototypes. */
+/* Polyphase interpolation. polyphase.h has the contract; tools/design_filters.py explains the prototypes. */
 #include "polyphase.h"
 
 #include <math.h>
@@ -9,8 +9,8 @@
 #include "kernels.h"
 #include "prototypes.h"
 
-/* Rows of coefficients are kept for every phase of the ratio while they fit in this many values (1 MB of float). Odd ratios
- * such as 44100 : 44101 would need far more: for them a row is interpolated between the rows of DENSE phases. */
+/* Rows of coefficients are kept for every phase of the ratio while they fit in this many values (1 MB of float). Odd
+ * ratios such as 44100 : 44101 would need far more: their rows are interpolated between the rows of DENSE phases. */
 #define MAX_VALUES (1u << 18)
 /* Phases per sample of the lower rate: cubic interpolation between them errs by -170 dB of full scale. */
 #define DENSE 128
@@ -57,7 +57,7 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
     return a;
 }
 
-/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), k < taps, made to sum to one: a constant stays that constant. */
+/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), made to sum to one: a constant stays that constant. */
 static void sample_row(prototype p, double scale, double phase, uint32_t taps, double *out)
 {
     enum { BLOCK = 16 }; /* positions evaluated side by side, so that the recurrence vectorises */
@@ -86,8 +86,8 @@ static void sample_row(prototype p, double scale, double phase, uint32_t taps, d
     for (uint32_t k = 0; k < taps; k++) out[k] /= sum;
 }
 
-/* Rows are read in whole vectors. Where taps is no multiple of LANES the last vector overlaps the one before and has zeros
- * there, so that nothing outside x[0 .. taps) is read. */
+/* Rows are read in whole vectors. Where taps is no multiple of LANES the last vector overlaps the one before and has
+ * zeros there, so that nothing outside x[0 .. taps) is read. */
 static void store_row(wt_bank *bank, uint32_t index, const double *row)
 {
     uint32_t whole = bank->taps / LANES * LANES, pad = bank->stride - bank->taps;
@@ -212,6 +212,17 @@ uint32_t wt_bank_up(const wt_bank *bank) { return bank->up; }
 uint32_t wt_bank_down(const wt_bank *bank) { return bank->down; }
 uint32_t wt_bank_taps(const wt_bank *bank) { return bank->taps; }
 
+int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row)
+{
+    if (bank->wide || bank->phases || !bank->rows) return 0;
+    if (!row) return 1;
+    const float *stored = (const float *)bank->rows + (size_t)phase * bank->stride;
+    uint32_t whole = bank->taps / LANES * LANES;
+    memcpy(row, stored, whole * sizeof *row);
+    memcpy(row + whole, stored + whole + bank->stride - bank->taps, (bank->taps - whole) * sizeof *row);
+    return 1;
+}
+
 /* Eight partial sums added in the kernels' fixed order: the same bits from every compiler and instruction set. */
 #define SUM_LANES(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
 
@@ -240,8 +251,10 @@ static double dot_between(const wt_bank *bank, uint32_t phase, const float *x)
     uint64_t position = (uint64_t)phase * bank->phases;
     uint32_t row = (uint32_t)(position / bank->up); /* the row before the one at or below the phase */
     double u = (double)(position % bank->up) / bank->up;
-    return dot(bank, row, x) * (-u * (u - 1) * (u - 2) / 6) + dot(bank, row + 1, x) * ((u + 1) * (u - 1) * (u - 2) / 2) +
-           dot(bank, row + 2, x) * (-(u + 1) * u * (u - 2) / 2) + dot(bank, row + 3, x) * ((u + 1) * u * (u - 1) / 6);
+    double before = -u * (u - 1) * (u - 2) / 6, at = (u + 1) * (u - 1) * (u - 2) / 2;
+    double after = -(u + 1) * u * (u - 2) / 2, beyond = (u + 1) * u * (u - 1) / 6;
+    return dot(bank, row, x) * before + dot(bank, row + 1, x) * at + dot(bank, row + 2, x) * after +
+           dot(bank, row + 3, x) * beyond;
 }
 
 uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float *y, size_t count)
@@ -257,8 +270,8 @@ uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float
     size_t turns = by_row && count > bank->up ? bank->up : count;
     for (size_t j = 0; j < turns; j++) {
         if (by_row)
-            bank->kernels->dots((float *)bank->rows + (size_t)phase * bank->stride, bank->taps, x, bank->down, y + j, bank->up,
-                                (count - j + bank->up - 1) / bank->up);
+            bank->kernels->dots((float *)bank->rows + (size_t)phase * bank->stride, bank->taps, x, bank->down, y + j,
+                                bank->up, (count - j + bank->up - 1) / bank->up);
         else
             y[j] = (float)(bank->phases ? dot_between(bank, phase, x) : dot(bank, phase, x));
         x += whole;

@@ -1,5 +1,5 @@
-/* Eight floats at a time, for the bodies in kernels.inc. The three forms give the same bits: every operation is one IEEE
- * operation per lane, and every sum has one fixed order. */
+/* Eight floats at a time, for the bodies in kernels.inc. The three forms give the same bits: every operation is one
+ * IEEE operation per lane, and every sum has one fixed order. */
 #ifndef WT_VEC8_H
 #define WT_VEC8_H
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import subprocess
 import sys
 import time
@@ -13,50 +11,17 @@ import numpy as np
 import pytest
 
 from realtime.offline import question_path
-from tests.conftest import require_program
+from tests.terminal import Terminal, clean_environment, console_command
 from wavtools import WavPacker
 
 ROOT = Path(__file__).parents[2]
 
 
-class Terminal:
-    """A tmux session that runs one command."""
-
-    def __init__(self, command: str, env: dict[str, str], folder: Path) -> None:
-        self._tmux = [require_program("tmux", "tmux"), "-S", str(folder / "tmux")]
-        self._env = env
-        size = ["-x", "132", "-y", "44"]
-        self._run("new-session", "-d", *size, "-c", str(ROOT), f"{command}; echo exit-status $?; sleep 60")
-
-    def _run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*self._tmux, *arguments], env=self._env, capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
-    def type(self, line: str) -> None:
-        self._run("send-keys", "-l", line)
-        self._run("send-keys", "Enter")
-
-    def wait_for(self, text: str, seconds: float = 40) -> str:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            screen = self._run("capture-pane", "-p", "-J")
-            if text in screen:
-                return screen
-            time.sleep(0.1)
-        raise AssertionError(f"{text!r} did not appear:\n{screen}")
-
-    def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], env=self._env, capture_output=True)
-
-
 @pytest.fixture
 def terminal(audio_server, tmp_path):
-    env = {k: v for k, v in audio_server.env.items() if k not in ("OPENAI_API_KEY", "TMUX")}
-    command = f"{shlex.quote(sys.executable)} -m console --offline"
-    path = os.pathsep.join(p for p in (str(ROOT / "src"), env.get("PYTHONPATH", "")) if p)
-    terminal = Terminal(f"PYTHONPATH={shlex.quote(path)} {command}", env, tmp_path)
+    terminal = Terminal(
+        console_command("--plain", "--offline"), clean_environment(audio_server.env), tmp_path
+    )
     yield terminal
     terminal.close()
 

@@ -1,0 +1,183 @@
+"""``doctor``: what works here, what does not, and what to do about it.
+
+Devices are opened for real, a quiet test tone goes out of the speaker, and the microphone is asked for how long it
+came back. Exit status 0 if a conversation could be held, 1 if something must be mended first.
+
+Thread: one event loop; devices wait in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from console.echo import peak
+from console.endpoint import Endpoint
+from console.errors import UserError
+from console.settings import Settings
+from console.text import one_line
+
+__all__ = ["doctor", "round_trip_seconds"]
+
+RATE_HZ = 24_000
+TONE_SECONDS = 0.25
+LISTEN_SECONDS = 1.5
+TONE_DB = -20.0
+PACKAGES = ("numpy", "websockets", "orjson", "pybase64", "textual", "httpx", "platformdirs")
+
+
+def chirp() -> np.ndarray:
+    """A sweep from 300 to 3000 Hz: short, and unlike anything in a room."""
+    t = np.arange(int(TONE_SECONDS * RATE_HZ)) / RATE_HZ
+    phase = 2 * np.pi * (300 * t + (3000 - 300) * t**2 / (2 * TONE_SECONDS))
+    level = 32767 * 10 ** (TONE_DB / 20)
+    return (np.sin(phase) * np.hanning(len(t)) * level).astype(np.int16)
+
+
+def find_delay(recorded: np.ndarray, tone: np.ndarray) -> float | None:
+    """Seconds into *recorded* at which *tone* begins; None if it is not in there."""
+    if len(recorded) <= len(tone):
+        return None
+    padded = np.zeros(len(recorded), np.int16)
+    padded[: len(tone)] = tone
+    if peak(padded, recorded, RATE_HZ) < 9.0:
+        return None
+    match = np.correlate(recorded.astype(np.float32), tone.astype(np.float32), "valid")
+    return float(np.argmax(np.abs(match)) / RATE_HZ)
+
+
+def round_trip_seconds(microphone: str | None, speaker: str | None) -> float | None:
+    """From queueing a tone until it is heard by the microphone; None if it is not. Raises DeviceError."""
+    from wavtools import WavRecorder, WavStreamPlayer
+
+    recorder = WavRecorder(RATE_HZ, device=microphone)
+    player = WavStreamPlayer(RATE_HZ, device=speaker)
+    player.connect()
+    try:
+        recorder.begin()
+        recorder.record(lambda chunk: None, 480)
+        time.sleep(0.3)  # until both run
+        before = len(recorder.save(force=True).pcm.reshape(-1)) / RATE_HZ
+        tone = chirp()
+        player.add_16bit_pcm(tone, "tone")
+        time.sleep(LISTEN_SECONDS)
+        wav = recorder.end()
+    finally:
+        recorder.quit()
+        player.disconnect()
+    heard = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
+    delay = find_delay(np.ascontiguousarray(heard[int(before * RATE_HZ) :]), tone)
+    return delay
+
+
+class _Report:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.bad = 0
+
+    def good(self, what: str, detail: str) -> None:
+        self._say(f"ok       {what}: {one_line(detail, 200)}")
+
+    def note(self, what: str, detail: str) -> None:
+        self._say(f"note     {what}: {one_line(detail, 300)}")
+
+    def fail(self, what: str, detail: str) -> None:
+        self.bad += 1
+        self._say(f"MEND     {what}: {one_line(detail, 300)}")
+
+
+async def doctor(settings: Settings, say: Callable[[str], None] = print) -> int:
+    """Look at everything and say it, a line each."""
+    report = _Report(say)
+    for name in PACKAGES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            report.fail(name, "not installed: pip install 'wavtools[console]'")
+        else:
+            report.good(name, str(getattr(module, "__version__", "installed")))
+    await asyncio.to_thread(_devices, report, settings)
+    endpoint = None
+    try:
+        endpoint = Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
+    except UserError as error:
+        report.fail("key", str(error))
+    if endpoint is not None:
+        if endpoint.key:
+            report.good("key", f"found: {endpoint.key.source}")
+        else:
+            report.note(
+                "key",
+                "none: set OPENAI_API_KEY, or press a in the console; until then the offline server answers",
+            )
+        await _endpoint(report, endpoint)
+    say("everything works" if not report.bad else f"{report.bad} to mend, marked MEND")
+    return 1 if report.bad else 0
+
+
+def _devices(report: _Report, settings: Settings) -> None:
+    from wavtools import DeviceError, WavRecorder, WavStreamPlayer
+
+    opened = 0
+    for noun, device, make, start, stop in (
+        ("microphone", settings.input, WavRecorder, "begin", "quit"),
+        ("speaker", settings.output, WavStreamPlayer, "connect", "disconnect"),
+    ):
+        stream: Any = make(RATE_HZ, device=device)
+        try:
+            names = [found.name for found in stream.list_devices()]
+            getattr(stream, start)()
+            time.sleep(0.3)
+            stats = stream.stats
+            getattr(stream, stop)()
+        except DeviceError as error:
+            report.fail(noun, str(error))
+            continue
+        opened += 1
+        report.good(noun, f"{device or 'default'} of {len(names)}: {', '.join(names)}")
+        granted = {True: "granted", False: "refused", None: "cannot be seen here"}[stats.realtime_priority]
+        line = f"{granted}; latency {stats.latency_seconds * 1000:.0f} ms"
+        (report.note if stats.realtime_priority is False else report.good)(f"{noun} real-time priority", line)
+        if not stats.callbacks:
+            report.fail(noun, "it opened and gives no audio; choose another one with --input or --output")
+    if opened == 2:
+        try:
+            delay = round_trip_seconds(settings.input, settings.output)
+        except DeviceError as error:
+            report.fail("test tone", str(error))
+            return
+        if delay is None:
+            report.note(
+                "test tone", "the microphone did not hear it: headphones, or a muted device. No echo, then"
+            )
+        else:
+            report.note(
+                "test tone",
+                f"heard after {delay * 1000:.0f} ms: the speakers reach the microphone; with vad use e (half-duplex)",
+            )
+
+
+async def _endpoint(report: _Report, endpoint: Endpoint) -> None:
+    from realtime.errors import RealtimeError
+
+    try:
+        client = await endpoint.make_client()
+        began = time.monotonic()
+        try:
+            await client.connect()
+            took = time.monotonic() - began
+            report.good(
+                "endpoint",
+                f"{endpoint.name}: session after {took * 1000:.0f} ms, model {client.session.get('model')}",
+            )
+        finally:
+            await client.disconnect()
+    except (RealtimeError, UserError) as error:
+        report.fail("endpoint", f"{endpoint.name}: {error}")
+    finally:
+        await endpoint.close()

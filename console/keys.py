@@ -1,0 +1,122 @@
+"""The API key: found in the environment, ``.env``, the keyring if that package is installed, or a file of mode 0600.
+
+It is never an argument, never in a repr, never on the screen; what is shown is where it came from.
+
+Thread: any; a keyring may take a moment and ask the user.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from console.errors import UserError
+from console.settings import DotEnv, config_folder
+
+__all__ = ["Key", "find_key", "forget_key", "save_key"]
+
+NAME = "OPENAI_API_KEY"
+SERVICE = "realtime-console"
+
+
+class Key:
+    """A key and where it came from. Its repr and str do not hold it."""
+
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str) -> None:
+        self._value = value
+        self.source = source
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return f"<key from {self.source}>" if self._value else "<no key>"
+
+
+def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
+    """The nearest key; an empty one where there is none. Raises UserError for one that others can read."""
+    if environment.get(NAME, "").strip():
+        return Key(environment[NAME].strip(), "environment")
+    if dotenv.secret(NAME):
+        return Key(dotenv.secret(NAME), ".env")
+    kept = _keyring_get()
+    if kept:
+        return Key(kept, "keyring")
+    path = _path()
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise UserError(f"others can read {path}; say: chmod 600 {path}")
+        kept = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        kept = ""
+    except OSError as error:
+        raise UserError(f"cannot read the key in {path}: {error.strerror}") from error
+    return Key(kept, "key file") if kept else Key("", "nowhere")
+
+
+def check_key(value: str) -> str:
+    """*value* as a key; UserError if it cannot be one."""
+    value = value.strip()
+    if not value.isascii() or not value.isprintable() or " " in value or not 8 <= len(value) <= 512:
+        raise UserError("that is not a key: expected 8 to 512 letters, digits and dashes without spaces")
+    return value
+
+
+def save_key(value: str) -> Key:
+    """Keep the key in the keyring, or in a file that only its owner can read. Raises UserError."""
+    value = check_key(value)
+    if _keyring_set(value):
+        return Key(value, "keyring")
+    path = _path()
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial.unlink(missing_ok=True)
+        # O_EXCL with the mode: at no moment can anybody else open it, and no link is followed.
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(value + "\n")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot keep the key in {path}: {error.strerror}") from error
+    return Key(value, "key file")
+
+
+def forget_key() -> None:
+    """Remove what save_key kept."""
+    try:
+        import keyring
+
+        keyring.delete_password(SERVICE, NAME)
+    except Exception:  # not installed, locked, or nothing there: the file is what is left
+        pass
+    _path().unlink(missing_ok=True)
+
+
+def _path() -> Path:
+    return config_folder() / "key"
+
+
+def _keyring_get() -> str:
+    try:
+        import keyring
+
+        return keyring.get_password(SERVICE, NAME) or ""
+    except Exception:  # not installed, or no backend works: its own exceptions, and those of its backends
+        return ""
+
+
+def _keyring_set(value: str) -> bool:
+    try:
+        import keyring
+
+        keyring.set_password(SERVICE, NAME, value)
+        return bool(keyring.get_password(SERVICE, NAME) == value)
+    except Exception:  # as above
+        return False

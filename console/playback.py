@@ -1,0 +1,61 @@
+"""Playback: plays one item of the conversation again, and says where it is.
+
+Its own output stream, so that an answer that arrives meanwhile is not disturbed.
+
+Thread: the event loop's; opening the device waits in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from console.audio import BANDS, Speaker
+from console.session import SessionModel
+from console.transcript import ItemRow
+
+__all__ = ["Playback"]
+
+
+class Playback:
+    """What the model calls ``playing``."""
+
+    def __init__(self, model: SessionModel) -> None:
+        self._model = model
+        self._speaker: Speaker | None = None
+        self._length = 0
+
+    async def start(self, row: ItemRow, device: str | None) -> None:
+        """Play *row* from its beginning; what was playing stops. DeviceError is told as a notice."""
+        await self.stop()
+        audio = row.audio
+        speaker = Speaker(row.sample_rate, device)
+        await asyncio.to_thread(speaker.connect)
+        if speaker.problem:
+            self._model.notice("warning", f"no speaker: {speaker.problem}; playing in silence")
+        speaker.add_16bit_pcm(audio, row.id)
+        self._speaker, self._length = speaker, len(audio)
+        self._model.playing, self._model.play_position = row.id, 0
+        self._model.revision += 1
+
+    async def stop(self) -> None:
+        speaker, self._speaker = self._speaker, None
+        if self._model.playing is not None:
+            self._model.playing = None
+            self._model.revision += 1
+        if speaker is not None:
+            await asyncio.to_thread(speaker.disconnect)
+
+    def tick(self) -> bool:
+        """Note the position; True when it has just ended, and stop() is due."""
+        if self._speaker is None:
+            return False
+        receipt: Any = self._speaker.get_track_sample_offset()
+        position = 0 if receipt is None else receipt.offset
+        if position != self._model.play_position:
+            self._model.play_position = position
+            self._model.revision += 1
+        return position >= self._length and not self._speaker.is_audible()
+
+    def get_bars(self) -> tuple[float, ...]:
+        return (0.0,) * BANDS if self._speaker is None else self._speaker.get_bars()

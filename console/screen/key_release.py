@@ -1,0 +1,74 @@
+"""Key releases, from terminals that can report them (kitty keyboard protocol, "report event types").
+
+Textual asks for flags 1, 8 and 16 of the protocol, not for 2, and its parser fails on what flag 2 sends
+(``ESC[32;1:3u``). So: ask the terminal whether it speaks the protocol (``ESC[?u``), add flag 2 only if it answers, and
+take the event type out of each sequence before Textual's parser sees it. A released space becomes the key
+RELEASE; other releases are dropped, repeats are presses.
+
+All that knows Textual's insides is here, and tests feed it the bytes. Linux and macOS; elsewhere keys stay as they are.
+
+Thread: Textual's input thread.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from textual import events
+from textual._xterm_parser import XTermParser
+
+__all__ = ["IGNORED", "RELEASE", "ReleaseParser", "driver_class"]
+
+RELEASE, IGNORED = "space_released", "released"
+QUERY, ADD_EVENT_TYPES = "\x1b[?u", "\x1b[=2;2u"
+_ANSWER = re.compile(r"\x1b\[\?\d+u")
+_WITH_EVENT = re.compile(r"(\x1b\[\d+(?::\d*)*;\d*):([123])((?:;[\d:]*)?[u~A-HPQRS])")
+
+
+class ReleaseParser(XTermParser):
+    """Textual's parser, for sequences with an event type as well."""
+
+    on_protocol: Any = None  # called when the terminal says that it speaks the protocol
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Any:
+        if _ANSWER.fullmatch(sequence):
+            if self.on_protocol is not None:
+                type(self).on_protocol()
+            yield events.Key(IGNORED, None)  # Textual takes a sequence that gives no key for typed characters
+            return
+        typed = _WITH_EVENT.fullmatch(sequence)
+        if typed is None:
+            yield from super()._sequence_to_key_events(sequence, alt)
+            return
+        keys = super()._sequence_to_key_events(typed[1] + typed[3], alt)
+        if typed[2] != "3":
+            yield from keys
+        elif any(key.key == "space" for key in keys):
+            yield events.Key(RELEASE, None)
+        else:
+            yield events.Key(IGNORED, None)
+
+
+def driver_class(base: Any) -> Any:
+    """*base*, with key releases if it is Textual's driver of a Unix terminal."""
+    try:
+        from textual.drivers import linux_driver
+    except ImportError:  # Windows
+        return base
+    if not issubclass(base, linux_driver.LinuxDriver):
+        return base
+
+    class ReleaseDriver(base):
+        def start_application_mode(self) -> None:
+            ReleaseParser.on_protocol = staticmethod(lambda: self._add_event_types())
+            linux_driver.XTermParser = ReleaseParser  # type: ignore[attr-defined]
+            super().start_application_mode()
+            self.write(QUERY)
+            self.flush()
+
+        def _add_event_types(self) -> None:
+            self.write(ADD_EVENT_TYPES)
+            self.flush()
+
+    return ReleaseDriver

@@ -1,0 +1,215 @@
+"""The panes: events, conversation, weather, memory, devices. Each turns one part of the model into lines.
+
+Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+
+from rich.text import Text
+
+from console.call import Call
+from console.screen.lines import Line, LinePane
+from console.session import SessionModel
+from console.text import one_line
+from console.transcript import ItemRow
+from console.world import position, world_map
+
+__all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
+
+PAYLOAD_LINES = 200
+PLAY_BAR_CELLS, NARROW_PLAY_BAR_CELLS = 24, 10
+ROLE_CELLS = 11
+ROLE_STYLES = {
+    "user": "bold blue",
+    "assistant": "bold green",
+    "function": "bold magenta",
+    "output": "magenta",
+    "system": "bold yellow",
+    "session": "dim",
+}
+
+
+def clock(seconds: float) -> str:
+    """m:ss.t"""
+    minutes, rest = divmod(max(seconds, 0.0), 60)
+    return f"{int(minutes)}:{rest:04.1f}"
+
+
+class EventsPane(LinePane):
+    """Every protocol event, folded; the end is followed until the user scrolls up."""
+
+    def __init__(self) -> None:
+        super().__init__(id="events", title="events")
+        self._seen = -1
+        self._left_at = 0
+
+    def draw(self, model: SessionModel) -> None:
+        lines: list[Line] = []
+        for row in model.events.matching(model.filter):
+            mark = "▾" if row.number in model.unfolded else "▸"
+            style = (
+                "bold red" if row.error else {"client": "cyan", "server": "default"}.get(row.source, "yellow")
+            )
+            lines.append((row.number, Text(f"{mark}{row.label}", style=style, no_wrap=True)))
+            if row.number in model.unfolded:
+                payload = row.payload.split("\n")
+                for part in payload[:PAYLOAD_LINES]:
+                    lines.append((row.number, Text(f"    {part}".expandtabs(2), style="dim")))
+                if len(payload) > PAYLOAD_LINES:
+                    lines.append(
+                        (row.number, Text(f"    … {len(payload) - PAYLOAD_LINES} more lines", style="dim"))
+                    )
+        if not lines:
+            empty = "no event matches the filter" if model.filter else "events of the connection appear here"
+            lines.append((None, Text(empty, style="dim")))
+        total = model.events.total
+        if self.follows:
+            self._left_at = total
+        fresh = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
+        gone = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
+        wanted = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
+        self.border_subtitle = Text(f"{wanted}{total} events{gone}{fresh}").markup
+        self.show(lines)
+
+
+class ConversationPane(LinePane):
+    """Who said what; the audio of each item, and where an answer was cut."""
+
+    def __init__(self) -> None:
+        super().__init__(id="conversation", title="conversation")
+        self._kept: dict[str, tuple[tuple[Hashable, ...], list[Line]]] = {}
+
+    def draw(self, model: SessionModel) -> None:
+        lines: list[Line] = []
+        kept: dict[str, tuple[tuple[Hashable, ...], list[Line]]] = {}
+        width = max(self.content_size.width, 20)
+        for row in model.transcript:
+            playing = model.play_position if model.playing == row.id else None
+            # Only the row that changed is wrapped again: the last one, as a rule.
+            state = (width, row.role, row.shown, row.status, row.heard_samples, row.heard_chars, row.latency,
+                     len(row.audio), row.live, playing)  # fmt: skip
+            before = self._kept.get(row.id)
+            drawn = before[1] if before is not None and before[0] == state else self._row(row, width, playing)
+            kept[row.id] = (state, drawn)
+            lines += drawn
+        self._kept = kept
+        if not lines:
+            lines.append((None, Text("what is said appears here", style="dim")))
+        self.cursor = model.selected
+        self.border_subtitle = f"{model.transcript.evicted} older dropped" if model.transcript.evicted else ""
+        self.show(lines)
+
+    def _row(self, row: ItemRow, width: int, playing: int | None) -> list[Line]:
+        if row.role == "session":
+            return [(row.id, Text(f"── {row.text} ──", style="dim", no_wrap=True))]
+        shown = Text(row.shown.replace("\t", "  "), style="" if row.text else "italic dim")
+        if row.heard_samples is not None and row.text:
+            shown.stylize("dim strike", row.heard_chars)
+            cut = Text("|", style="bold red")
+            shown = shown[: row.heard_chars] + cut + shown[row.heard_chars :]
+        wrapped = shown.wrap(self.app.console, width - ROLE_CELLS)
+        lines: list[Line] = []
+        for number, part in enumerate(wrapped or [Text("")]):
+            role = f"{row.role[: ROLE_CELLS - 1]:<{ROLE_CELLS}}" if number == 0 else " " * ROLE_CELLS
+            lines.append((row.id, Text.assemble((role, ROLE_STYLES.get(row.role, "bold")), part)))
+        below = self._audio_line(row, playing, PLAY_BAR_CELLS if width > 84 else NARROW_PLAY_BAR_CELLS)
+        if below:
+            lines.append((row.id, Text.assemble(" " * ROLE_CELLS, below)))
+        return lines
+
+    def _audio_line(self, row: ItemRow, playing: int | None, cells_wide: int) -> Text | None:
+        length = len(row.audio)
+        notes = []
+        if row.status == "incomplete" and row.heard_samples is None:
+            notes.append("incomplete")
+        if row.heard_samples is not None:
+            notes.append(f"cut: heard {row.heard_samples:,} of {row.received:,} samples".replace(",", " "))
+        if row.latency is not None:
+            notes.append(f"{row.latency * 1000:.0f} ms")
+        if not length:
+            return Text("  ".join(notes), style="dim") if notes else None
+        line = Text()
+        line.append("■ " if playing is not None else "▶ ", style="bold")
+        if playing is not None:
+            line.append(f"{clock(playing / row.sample_rate)} ")
+        done = round(cells_wide * (playing or 0) / length)
+        cells = ["━"] * done + ["─"] * (cells_wide - done)
+        if row.heard_samples is not None:
+            cells[min(cells_wide - 1, cells_wide * row.heard_samples // length)] = "|"
+        line.append("".join(cells) + f" {clock(row.seconds)}  ", style="")
+        line.append("  ".join(notes), style="dim")
+        return line
+
+
+class WeatherPane(LinePane):
+    """get_weather(): where, how warm, how windy."""
+
+    def __init__(self) -> None:
+        super().__init__(id="weather", title="get_weather()")
+        self.zoomed = False
+        self.follows = False
+
+    def draw(self, model: SessionModel) -> None:
+        place = model.place
+        columns, rows = self.content_size.width, self.content_size.height - 4
+        lines: list[Line] = []
+        if columns > 10 and rows > 3:
+            drawn = world_map(place.latitude, place.longitude, columns, rows, self.zoomed)
+            for text in drawn:
+                line = Text(text, style="green", no_wrap=True)
+                line.highlight_words(["◆"], "bold red")
+                lines.append((None, line))
+        name = place.name or "no place yet"
+        lines.append((None, Text(f"◆ {name}", style="bold", no_wrap=True)))
+        lines.append(
+            (
+                None,
+                Text(f"{position(place.latitude, place.longitude)}  {'region' if self.zoomed else 'world'}"),
+            )
+        )
+        if place.temperature is not None and place.wind is not None:
+            lines.append(
+                (None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold"))
+            )
+        else:
+            state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))
+            lines += [(None, line) for line in state[:2]]
+        self.show(lines)
+
+
+class MemoryPane(LinePane):
+    """set_memory(): what the model was asked to remember."""
+
+    def __init__(self) -> None:
+        super().__init__(id="memory", title="set_memory()")
+
+    def draw(self, model: SessionModel) -> None:
+        text = json.dumps(model.memory, indent=2, ensure_ascii=False)
+        self.show([(None, Text(line, no_wrap=True)) for line in text.split("\n")])
+
+
+class DevicesPane(LinePane):
+    """Microphones and speakers; enter changes to the one under the cursor, while everything goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(id="devices", title="devices")
+
+    def draw(self, call: Call) -> None:
+        model = call.model
+        lines: list[Line] = []
+        for noun, word, listed, used, problem in (
+            ("input", "mic", call.microphones, model.microphone, model.microphone_problem),
+            ("output", "out", call.speakers, model.speaker, model.speaker_problem),
+        ):
+            choices = [(None, "default")] + [(device.id, one_line(device.name, 60)) for device in listed]
+            for device_id, name in choices:
+                mark = "●" if name == used else "○"
+                lines.append(((noun, device_id, name), Text(f"{mark} {word}  {name}", no_wrap=True)))
+            if problem:
+                lines.append((None, Text(f"  ! {problem}", style="bold yellow", no_wrap=True)))
+        if not call.microphones and not call.speakers:
+            lines.append((None, Text("  no audio device found", style="dim")))
+        self.show(lines)

@@ -1,0 +1,258 @@
+"""SessionModel: what happened, what is selected, what can be done. No user interface, no sockets, no devices.
+
+Every view (the screen, --plain, --json) reads this; `Call` and `Replay` write it. All of it is bounded, and all its
+text is clean (see text.py). Views poll ``revision`` numbers, so a burst of a thousand events is drawn once.
+
+Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from console.event_book import EventBook
+from console.text import clean, one_line
+from console.transcript import ItemRow, Transcript
+
+__all__ = ["Level", "Notice", "Place", "SessionModel", "Turn"]
+
+State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
+Level = Literal["info", "warning", "error"]
+MAX_NOTICES = 100
+MAX_TURNS = 200
+START_PLACE = (37.7756, -122.4181)  # where the original's map began
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know. The level is said in words, too."""
+
+    level: Level
+    text: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One answer: seconds from the end of the user's turn to the first sample that the device took."""
+
+    item_id: str
+    latency: float
+    speech_end: float  # seconds since the epoch
+    first_sample: float
+
+
+@dataclass
+class Place:
+    """What the weather map shows."""
+
+    latitude: float = START_PLACE[0]
+    longitude: float = START_PLACE[1]
+    name: str = ""
+    state: str = "not yet retrieved"
+    temperature: float | None = None  # degrees Celsius
+    wind: float | None = None  # km/h
+
+
+@dataclass
+class SessionModel:
+    """The state of the console. ``selected`` is the id of a conversation row, ``unfolded`` numbers of event rows."""
+
+    events: EventBook = field(default_factory=EventBook)
+    transcript: Transcript = field(default_factory=Transcript)
+    state: State = "disconnected"
+    mode: Literal["manual", "vad"] = "manual"
+    talking: bool = False
+    talking_since: float = 0.0
+    half_duplex: bool = False
+    muted: bool = False
+    endpoint: str = ""
+    model_name: str = ""
+    voice_name: str = ""
+    key_source: str = ""
+    connected_at: float | None = None
+    selected: str | None = None
+    filter: str = ""
+    unfolded: set[int] = field(default_factory=set)
+    playing: str | None = None  # the row that is being replayed
+    play_position: int = 0  # samples
+    notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
+    turns: deque[Turn] = field(default_factory=lambda: deque(maxlen=MAX_TURNS))
+    tokens: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, str] = field(default_factory=dict)
+    place: Place = field(default_factory=Place)
+    microphone: str = ""
+    speaker: str = ""
+    microphone_problem: str = ""
+    speaker_problem: str = ""
+    echo: bool = False
+    answering: bool = False  # a response is being made
+    revision: int = 0  # of everything but events and transcript
+
+    # What happened: the client's events, by their names (see realtime.events)
+
+    def on_wire(self, entry: Any) -> None:
+        """``realtime.event``"""
+        self.events.add(entry.timestamp, entry.source, entry.event)
+
+    def on_updated(self, event: Any) -> None:
+        """``conversation.updated`` and the other events that carry an item."""
+        last = self.transcript.last()
+        follows = self.selection is None or last is self.selection
+        row = self.transcript.take(event.item, time.time(), getattr(event, "delta", None))
+        if follows and self.transcript.last() is row:
+            self.selected = row.id
+
+    def on_deleted(self, event: Any) -> None:
+        """``conversation.item.deleted``"""
+        self.forget(event.item.id)
+
+    def on_cut(self, event: Any) -> None:
+        """``voice.cut``: the receipt says to the sample what was played."""
+        receipt = event.receipt
+        self.events.add(
+            time.time(),
+            "player",
+            {
+                "type": "interrupted",
+                "track_id": receipt.track_id,
+                "offset": receipt.offset,
+                "dropped": dict(receipt.dropped),
+            },
+        )
+        row = self.transcript.get(receipt.track_id)
+        if row is not None and event.item is not None and event.item.truncated:
+            row.heard_samples = receipt.offset
+            row.take(event.item)
+            self.transcript.revision += 1
+
+    def on_timings(self, event: Any, now: float, monotonic: float) -> None:
+        """``timings``: the answer's first sample has been taken by the device."""
+        if event.first_sample is None or event.speech_end is None or event.item_id is None:
+            return
+        first_sample = now - (monotonic - event.first_sample)
+        turn = Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample)
+        self.turns.append(turn)
+        self.events.add(
+            first_sample,
+            "player",
+            {"type": "first_sample", "item_id": event.item_id, "latency": event.latency},
+        )
+        row = self.transcript.get(event.item_id)
+        if row is not None:
+            row.latency = turn.latency
+            self.transcript.revision += 1
+        self.revision += 1
+
+    def on_usage(self, event: Any) -> None:
+        """``usage``"""
+        self.tokens = {str(name): int(count) for name, count in event.total.items()}
+        self.revision += 1
+
+    def on_session(self, session: Mapping[str, Any]) -> None:
+        """What the server says the session is."""
+        output = (session.get("audio") or {}).get("output") or {}
+        voice = output.get("voice") or session.get("voice") or ""
+        self.model_name = one_line(session.get("model") or self.model_name, 40)
+        self.voice_name = one_line(voice if isinstance(voice, str) else "custom", 20)
+        self.revision += 1
+
+    def on_connection(self, event: Any) -> None:
+        """``connection.changed``"""
+        if event.state == "reconnecting":
+            said = f" ({one_line(event.reason, 80)})" if event.reason else ""
+            self.notice("warning", f"connection lost{said}; trying again, attempt {event.attempt}")
+        elif event.state == "connected" and self.state == "reconnecting":
+            self.notice("info", "connected again; the conversation was restored")
+        self.set_state(event.state)
+
+    def on_error(self, event: Any) -> None:
+        """``error``"""
+        if event.source not in ("server", "connection"):
+            self.events.add(
+                time.time(), "console", {"type": "error", "source": event.source, "message": event.message}
+            )
+        self.notice("error", event.message)
+
+    def on_failed(self, event: Any) -> None:
+        """``response.failed``"""
+        self.notice("error", f"the server could not answer: {event.message}")
+
+    # Changes that the console makes
+
+    def set_state(self, state: State) -> None:
+        if state == "connected" and self.connected_at is None:
+            self.connected_at = time.time()
+        if state == "disconnected":
+            self.connected_at = None
+            self.talking = self.answering = False
+        self.state = state
+        self.revision += 1
+
+    def set_talking(self, talking: bool) -> None:
+        self.talking = talking
+        self.talking_since = time.time()
+        self.revision += 1
+
+    def notice(self, level: Level, text: str) -> None:
+        """Tell the user; the newest is shown in the status line, the rest under help."""
+        self.notices.append(Notice(level, one_line(text, 300), time.time()))
+        self.revision += 1
+
+    def forget(self, item_id: str) -> None:
+        """Remove a row; its neighbour is selected."""
+        neighbour = self.transcript.neighbour(item_id, -1)
+        if neighbour is None or neighbour.id == item_id:
+            neighbour = self.transcript.neighbour(item_id, 1)
+        self.transcript.remove(item_id)
+        if self.selected == item_id:
+            self.selected = neighbour.id if neighbour is not None and neighbour.id != item_id else None
+
+    def remember(self, entries: Mapping[str, str]) -> None:
+        """What set_memory has stored."""
+        self.memory = {clean(key): clean(value) for key, value in entries.items()}
+        self.revision += 1
+
+    def select(self, step: int) -> ItemRow | None:
+        """Move the selection of the conversation by *step* rows."""
+        row = self.transcript.neighbour(self.selected, step)
+        self.selected = None if row is None else row.id
+        self.revision += 1
+        return row
+
+    @property
+    def selection(self) -> ItemRow | None:
+        return self.transcript.get(self.selected)
+
+    @property
+    def latency(self) -> float | None:
+        """Of the last answer, in seconds."""
+        return self.turns[-1].latency if self.turns else None
+
+    # What can be done
+
+    def why_not(self, action: str) -> str | None:
+        """Why *action* cannot be done now, in words for the user; None if it can."""
+        connected = self.state in ("connected", "reconnecting")
+        row = self.selection
+        if self.state == "replay":
+            if action in ("talk", "mode", "connect", "delete", "text", "half_duplex"):
+                return "this is a replay: nothing is connected"
+        elif action in ("talk", "mode", "text", "half_duplex", "interrupt") and not connected:
+            return "not connected: press c"
+        if action == "talk" and self.mode == "vad":
+            return "vad: the microphone is live; press v for manual"
+        if action == "talk" and self.microphone_problem:
+            return f"no microphone: {self.microphone_problem}"
+        if action == "delete" and row is None:
+            return "nothing is selected"
+        if action == "play":
+            if row is None:
+                return "nothing is selected"
+            if not len(row.audio):
+                return "the selected item has no audio"
+        return None

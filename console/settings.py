@@ -1,0 +1,114 @@
+"""Settings, from the nearest place that has them: flag > environment > .env > config file > default.
+
+The config file is ``config.ini`` in the user's config folder (platformdirs), section [console]. The key never comes
+from a flag (others can read a command line) nor from that file: see keys.py.
+
+Thread: main; reads files.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.errors import UserError
+
+__all__ = ["DotEnv", "Settings", "config_folder", "load"]
+
+PREFIX = "REALTIME_CONSOLE_"
+CHOICES = {"mode": ("manual", "vad")}
+NO_DEVICE = ("", "default")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the console was told. ``sources`` says where each value came from; defaults are not in it."""
+
+    offline: bool = False
+    url: str | None = None
+    model: str | None = None
+    voice: str | None = None
+    mode: str | None = None
+    input: str | None = None
+    output: str | None = None
+    theme: str | None = None
+    sessions: str = "sessions"
+    sources: Mapping[str, str] | None = None
+
+
+class DotEnv:
+    """``.env`` of the working folder: NAME=value lines, # comments, optional ``export`` and quotes."""
+
+    def __init__(self, path: Path = Path(".env")) -> None:
+        self.path = path
+        self.values: dict[str, str] = {}
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"cannot read {path}: {error}") from error
+        for line in text.splitlines():
+            name, equals, value = line.strip().removeprefix("export ").partition("=")
+            if equals and name.strip() and not name.startswith("#"):
+                value = value.strip()
+                if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+                    value = value[1:-1]
+                self.values[name.strip()] = value
+
+    def secret(self, name: str) -> str:
+        """A value that only its owner may be able to read. UserError if others can."""
+        value = self.values.get(name, "")
+        if value and os.name == "posix" and self.path.stat().st_mode & 0o077:
+            raise UserError(f"{self.path} holds {name} and others can read it; say: chmod 600 {self.path}")
+        return value
+
+
+def config_folder() -> Path:
+    """Where settings and the key live, by the rules of the system."""
+    from platformdirs import user_config_dir
+
+    return Path(user_config_dir("realtime-console", appauthor=False))
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: DotEnv) -> Settings:
+    """The settings for these flags (None: not given). Raises UserError for a value that is none."""
+    file = _config_file(config_folder() / "config.ini")
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for name in ("offline", "url", "model", "voice", "mode", "input", "output", "theme", "sessions"):
+        for source, value in (
+            ("flag", flags.get(name) or None),
+            ("environment", environment.get(PREFIX + name.upper())),
+            (".env", dotenv.values.get(PREFIX + name.upper())),
+            ("config file", file.get(name)),
+        ):
+            if value not in (None, ""):
+                values[name], sources[name] = value, source
+                break
+    if "url" not in values:
+        for source, place in (("environment", environment), (".env", dotenv.values)):
+            if place.get("OPENAI_BASE_URL"):
+                values["url"], sources["url"] = place["OPENAI_BASE_URL"], f"{source} (OPENAI_BASE_URL)"
+                break
+    if isinstance(values.get("offline"), str):
+        values["offline"] = str(values["offline"]).lower() in ("1", "yes", "true", "on")
+    for name, allowed in CHOICES.items():
+        if name in values and values[name] not in allowed:
+            raise UserError(f"{name} is {values[name]!r} ({sources[name]}); it can be {' or '.join(allowed)}")
+    for name in ("input", "output"):
+        if values.get(name) in NO_DEVICE:
+            values.pop(name, None)
+    return Settings(**values, sources=sources)  # type: ignore[arg-type]
+
+
+def _config_file(path: Path) -> Mapping[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+    return parser["console"] if parser.has_section("console") else {}

@@ -1,0 +1,95 @@
+"""The world in braille: Natural Earth's coastline, two by four dots a character, and a marker.
+
+Equirectangular. The outline of a window and size is drawn once and kept; only the marker moves. The data is
+``land.bin`` (Natural Earth 110 m land, public domain; made by tools/make_land.py).
+
+Pure but for reading that file once; any thread.
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+import itertools
+import sys
+import zlib
+from pathlib import Path
+
+__all__ = ["MARKER", "position", "world_map"]
+
+MARKER = "◆"
+UNITS_PER_DEGREE = 100
+NORTH, SOUTH = 84.0, -58.0  # Antarctica would take a fifth of the height
+REGION_DEGREES = 40.0  # width of the zoomed window; the coastline is too coarse for less
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # bit of the dot at [y][x] of a braille cell
+
+
+@functools.cache
+def _coast() -> list[list[tuple[float, float]]]:
+    """Lines of (longitude, latitude)."""
+    values = array.array("h", zlib.decompress((Path(__file__).parent / "land.bin").read_bytes()))
+    if sys.byteorder == "big":
+        values.byteswap()
+    lines, at = [], 0
+    while at < len(values):
+        line, x, y = [], 0, 0
+        for i in range(at + 1, at + 1 + 2 * values[at], 2):
+            x, y = x + values[i], y + values[i + 1]
+            line.append((x / UNITS_PER_DEGREE, y / UNITS_PER_DEGREE))
+        at += 1 + 2 * values[at]
+        lines.append(line)
+    return lines
+
+
+def _window(
+    latitude: float, longitude: float, zoomed: bool, columns: int, rows: int
+) -> tuple[float, float, float, float]:
+    """West, north, degrees a column and degrees a row."""
+    if not zoomed:
+        return -180.0, NORTH, 360.0 / columns, (NORTH - SOUTH) / rows
+    step = REGION_DEGREES / columns
+    # Whole steps, so that the window, and with it the drawing that is kept, does not change with every digit.
+    west = round((longitude - REGION_DEGREES / 2) / 5) * 5.0
+    height = step * 2 * rows  # a cell is twice as high as wide
+    return west, round((latitude + height / 2) / 5) * 5.0, step, step * 2
+
+
+@functools.lru_cache(maxsize=16)
+def _outline(
+    west: float, north: float, x_step: float, y_step: float, columns: int, rows: int
+) -> tuple[str, ...]:
+    cells = [bytearray(columns) for _ in range(rows)]
+    for line in _coast():
+        for (x1, y1), (x2, y2) in itertools.pairwise(line):
+            left, right = (x1 - west) / x_step * 2, (x2 - west) / x_step * 2
+            upper, lower = (north - y1) / y_step * 4, (north - y2) / y_step * 4
+            if (
+                max(left, right) < 0
+                or min(left, right) > columns * 2
+                or max(upper, lower) < 0
+                or min(upper, lower) > rows * 4
+            ):
+                continue
+            steps = int(max(abs(right - left), abs(lower - upper))) + 1
+            for i in range(steps + 1):
+                x, y = int(left + (right - left) * i / steps), int(upper + (lower - upper) * i / steps)
+                if 0 <= x < columns * 2 and 0 <= y < rows * 4:
+                    cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
+    return tuple("".join(chr(0x2800 + dots) if dots else " " for dots in row) for row in cells)
+
+
+def world_map(latitude: float, longitude: float, columns: int, rows: int, zoomed: bool = False) -> list[str]:
+    """The map as *rows* lines of *columns* characters, MARKER at the place."""
+    window = _window(latitude, longitude, zoomed, columns, rows)
+    lines = list(_outline(*window, columns, rows))
+    west, north, x_step, y_step = window
+    x, y = int((longitude - west) / x_step), int((north - latitude) / y_step)
+    x, y = min(max(x, 0), columns - 1), min(max(y, 0), rows - 1)
+    lines[y] = lines[y][:x] + MARKER + lines[y][x + 1 :]
+    return lines
+
+
+def position(latitude: float, longitude: float) -> str:
+    """Coordinates as text: a map that cannot be seen says nothing without it."""
+    north, east = "N" if latitude >= 0 else "S", "E" if longitude >= 0 else "W"
+    return f"{abs(latitude):.3f}° {north}  {abs(longitude):.3f}° {east}"
