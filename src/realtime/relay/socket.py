@@ -211,6 +211,7 @@ class WebSocket(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol."""
+        self._open = False
         self.protocol.receive_eof()
         self.flush()
         return False
