@@ -102,6 +102,7 @@ class Pipe:
     def start(self) -> None:
         """Open the upstream connection."""
         self.client.delegate = self
+        self.client.deliver = self._from_client
         self.client.pause_reading()
         self._task = self._loop.create_task(self._open())
 
@@ -129,6 +130,7 @@ class Pipe:
             max_message_bytes=shared.policy.upstream.max_message_bytes,
             tls=shared.upstream_tls,
         )
+        self.upstream.deliver = self._from_upstream
         await self._ready.wait()
         error = handshake_error(self._endpoint, self.upstream)
         if error is not None:
@@ -182,14 +184,12 @@ class Pipe:
         self._ready.set()
 
     def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """See SocketDelegate."""
-        if self._over is None:
-            if socket is self.client:
-                self._from_client(payload)
-            else:
-                self._from_upstream(payload)
+        """See SocketDelegate. Upstream's, until `_dial` has its socket; then both deliver where they belong."""
+        self._from_upstream(payload)
 
     def _from_client(self, payload: bytes) -> None:
+        if self._over is not None:
+            return
         now = self._client_spoke = self._loop.time()
         rules = self._client_rules
         verdict = rules.judge(payload, now)
@@ -213,6 +213,8 @@ class Pipe:
         self._end(violation.kind, violation.code, violation.reason)
 
     def _from_upstream(self, payload: bytes) -> None:
+        if self._over is not None:
+            return
         rules = self._server_rules
         shown = rules.filter(payload)
         kind = rules.last_type
