@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         parents=[where],
         argument_default=argparse.SUPPRESS,
-        description="Hold and inspect a voice conversation. With no verb: the screen; without a terminal, one demo turn. "
+        description="Hold and inspect a voice conversation. No verb: the screen; without a terminal, one demo turn. "
         "The key comes from OPENAI_API_KEY, .env, or what the screen was told (a); without one, the offline server "
         "answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
     )
