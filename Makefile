@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test bench lint types build wheel clean
+.PHONY: help console test interop bench lint types build tsan asan soak wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,7 +32,20 @@ console: build  ## talk to the model; with no key set, to the offline server ins
 test: build  ## run the test suite
 	$(BIN)/python -m pytest
 
+# Environments of their own: these clients pin other versions of our dependencies. Needs Node 20.
+INTEROP := build/interop
+$(INTEROP)/.installed: tests/interop/requirements.txt tests/interop/package.json
+	$(PYTHON) -m venv $(INTEROP)/venv
+	$(INTEROP)/venv/bin/python -m pip install --quiet -r tests/interop/requirements.txt
+	cp tests/interop/package.json $(INTEROP)
+	npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+interop: build $(INTEROP)/.installed  ## let clients that others wrote talk to the offline server
+	WAVTOOLS_INTEROP=1 $(BIN)/python -m pytest tests/interop
+
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 lint: build  ## style and static checks
@@ -42,6 +55,16 @@ lint: build  ## style and static checks
 
 types: build  ## mypy --strict over the packages
 	$(BIN)/mypy
+
+tsan: build  ## ThreadSanitizer over the ring and a live duplex device, seeded bugs included
+	$(BIN)/python tools/sanitize.py thread
+	WAVTOOLS_TSAN=1 $(BIN)/python -m pytest -q tests/native/test_spsc.py
+
+asan: build  ## AddressSanitizer and UBSan over the wavtools tests
+	$(BIN)/python tools/sanitize.py address,undefined
+
+soak: build  ## the long forms of the fault tests
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py
 
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m pip install --quiet build

@@ -29,7 +29,11 @@ else:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]
 
-HEADERS = [f"{NATIVE}/{name}" for name in ("spsc.h", "polyphase.h", "streams.h")]
+# Editing one of these rebuilds every extension.
+HEADERS = ["spsc.h", "streams.h", "polyphase.h", "blocks.h", "prototypes.h"]
+HEADERS += ["kernels.h", "kernels.inc", "vec8.h", "fft.h", "fft.inc"]
+# The same kernels for each instruction set, and the choice between them.
+KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_select.c"]
 
 
 def extension(name: str, *c_sources: str) -> Extension:
@@ -37,7 +41,7 @@ def extension(name: str, *c_sources: str) -> Extension:
         f"wavtools.{name}",
         [f"src/wavtools/{name}.pyx", *(f"{NATIVE}/{source}" for source in c_sources)],
         include_dirs=[NATIVE],
-        depends=HEADERS,
+        depends=[f"{NATIVE}/{name}" for name in HEADERS],
         extra_compile_args=COMPILE,
         extra_link_args=LINK,
         define_macros=[] if DEBUG else [("NDEBUG", "1")],
@@ -47,11 +51,11 @@ def extension(name: str, *c_sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
-            extension("pcm"),
+            extension("pcm", *KERNELS),
             extension("ring"),
-            extension("resample", "polyphase.c"),
-            extension("spectrum"),
-            extension("_callbacks", "polyphase.c"),
+            extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
+            extension("spectrum", "fft.c", *KERNELS),
+            extension("_callbacks", "polyphase.c", *KERNELS),
         ],
         build_dir="build/cython",  # generated C stays out of src/
         compiler_directives={

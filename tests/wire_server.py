@@ -188,3 +188,110 @@ class ScriptedServer:
 
 def created(**session: Any) -> Wire:
     return {"type": "session.created", "event_id": "event_1", "session": session_object(**session)}
+
+
+class EchoServer(ScriptedServer):
+    """A small server that holds conversations: echoes items, answers requests, lets sessions expire.
+
+    ``histories`` holds, for every session, the items in order as that session knew them.
+
+    Parameters
+    ----------
+    lifetime : float, optional
+        Seconds after which a session is ended as the vendor ends it: error, then close 1001.
+    cut_after : int, optional
+        The first session is cut without a word after this many events that the server sent.
+    """
+
+    def __init__(
+        self, *, lifetime: float | None = None, cut_after: int | None = None, **session: Any
+    ) -> None:
+        super().__init__(self._run, **session)
+        self.lifetime = lifetime
+        self.cut_after = cut_after
+        self.histories: list[list[Wire]] = []
+        self.expired = 0
+        self.answers = 0
+        self.tool: str | None = None  # the next answer calls this tool
+
+    async def _run(self, peer: Peer) -> None:
+        history: list[Wire] = []
+        self.histories.append(history)
+        budget = self.cut_after if len(self.peers) == 1 else None
+        said = 0
+
+        async def say(*events: Wire) -> None:
+            nonlocal said
+            for event in events:
+                if budget is not None and said >= budget:
+                    peer.drop()
+                    raise ConnectionResetError
+                said += 1
+                await peer.say(event)
+
+        expires = {} if self.lifetime is None else {"expires_at": time.time() + self.lifetime}
+        ending = None
+        if self.lifetime is not None:
+            ending = asyncio.get_running_loop().create_task(self._expire(peer))
+        try:
+            await say(created(**{**self._session, **expires}))
+            async for frame in peer.socket:
+                event = json.loads(frame)
+                peer.received.append(event)
+                peer._news.set()
+                await self._answer(event, history, say)
+        except ConnectionResetError:
+            pass
+        finally:
+            if ending is not None:
+                ending.cancel()
+
+    async def _expire(self, peer: Peer) -> None:
+        assert self.lifetime is not None
+        await asyncio.sleep(self.lifetime)
+        self.expired += 1
+        await peer.say(
+            {
+                "type": "error",
+                "error": {"code": "session_expired", "message": "Your session hit the maximum."},
+            }
+        )
+        await peer.close(1001, "Your session hit the maximum duration of 60 minutes.")
+
+    async def _answer(self, event: Wire, history: list[Wire], say: Callable[..., Awaitable[None]]) -> None:
+        from tests import wire_turns as turns
+
+        kind = event["type"]
+        previous = history[-1]["id"] if history else None
+        if kind == "conversation.item.create":
+            history.append(event["item"])
+            await say(*turns.echo(event, previous))
+        elif kind == "input_audio_buffer.commit":
+            item_id = f"item_spoken_{len(self.histories)}_{len(history)}"
+            events = turns.committed(item_id, previous)
+            history.append(events[1]["item"])
+            await say(*events)
+        elif kind == "session.update":
+            await say({"type": "session.updated", "session": session_object(**self._session)})
+        elif kind == "response.create":
+            self.answers += 1
+            number = self.answers
+            if self.tool is not None:
+                name, self.tool = self.tool, None
+                item_id, call_id = f"item_call_{number}", f"call_{number}"
+                history.append(
+                    {
+                        "id": item_id,
+                        "type": "function_call",
+                        "call_id": call_id,
+                        "name": name,
+                        "arguments": "{}",
+                    }
+                )
+                await say(*turns.function_call(name, "{}", call_id, item_id, f"resp_{number}"))
+            else:
+                item_id = f"item_answer_{number}"
+                text = f"answer {number}"
+                answer = {"id": item_id, "type": "message", "role": "assistant"}
+                history.append({**answer, "content": [{"type": "output_text", "text": text}]})
+                await say(*turns.text_answer(text, item_id, f"resp_{number}", previous))

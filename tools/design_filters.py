@@ -1,15 +1,15 @@
 """Design the resampler's prototype filters and write src/wavtools/_native/prototypes.h. Run by hand, not at build time.
 
-Every bank is sampled from one continuous low-pass h(t), t in samples of the lower of the two rates, that is zero outside
-[-L, L] and a cosine series inside:
+Every bank is sampled from one continuous low-pass h(t), t in samples of the lower of the two rates, that is zero
+outside [-L, L] and a cosine series inside:
 
     h(t) = sum over m of c[m] * cos(pi * m * t / L)
 
 Its spectrum is a sum of sinc pulses 1 / (2L) apart, so L plus a few coefficients say everything. They are found by
-linear programming: the smallest stopband peak for a given passband ripple (a Chebyshev design, as Parks and McClellan's,
-but free of any rate ratio). The ripple may grow towards the passband's edge, as a window's would: an even ripple buys
-less stopband, puts echoes at both ends of the filter, and every tone would carry the gain error of the edge.
-h(L) = 0 is a constraint: with h'(L) = 0, which every cosine series has, the spectrum then
+linear programming: the smallest stopband peak for a given passband ripple (a Chebyshev design, as Parks and
+McClellan's, but free of any rate ratio). The ripple may grow towards the passband's edge, as a window's would: an
+even ripple buys less stopband, puts echoes at both ends of the filter, and every tone would carry the gain error
+of the edge. h(L) = 0 is a constraint: with h'(L) = 0, which every cosine series has, the spectrum then
 falls as 1/f^3, and sampling h at any spacing folds nothing back worth a decibel.
 
 Needs SciPy.
@@ -126,7 +126,7 @@ def decibels(ripple: float) -> str:
 
 def main() -> None:
     lines = [
-        "/* Written by tools/design_filters.py, which explains it: cosine series of the resampler's prototype filters. */",
+        "/* Written by tools/design_filters.py, which explains it: cosine series of the prototype filters. */",
         "#ifndef WT_PROTOTYPES_H",
         "#define WT_PROTOTYPES_H",
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .client import ClientStats, RealtimeClient
-from .conversation import Change, Conversation
+from .changes import Change
+from .client import RealtimeClient
+from .conversation import Conversation
 from .errors import (
     ConfigurationError,
     ConnectError,
@@ -14,6 +15,7 @@ from .errors import (
     ToolError,
 )
 from .events import (
+    ClientStats,
     CloseEvent,
     ConnectionEvent,
     Delta,

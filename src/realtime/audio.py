@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,8 @@ def _ulaw_encode(samples: Int16Array) -> Any:
 def _ulaw_decode(data: bytes) -> Int16Array:
     from wavtools import pcm
 
-    return pcm.ulaw_decode(np.frombuffer(data, np.uint8))
+    samples: Int16Array = pcm.ulaw_decode(np.frombuffer(data, np.uint8))
+    return samples
 
 
 def _alaw_encode(samples: Int16Array) -> Any:
@@ -90,7 +91,8 @@ def _alaw_encode(samples: Int16Array) -> Any:
 def _alaw_decode(data: bytes) -> Int16Array:
     from wavtools import pcm
 
-    return pcm.alaw_decode(np.frombuffer(data, np.uint8))
+    samples: Int16Array = pcm.alaw_decode(np.frombuffer(data, np.uint8))
+    return samples
 
 
 @dataclass(frozen=True)
@@ -155,40 +157,59 @@ def format_of(value: Any) -> AudioFormat | None:
     for known in FORMATS:
         if value.get("type") == known.type:
             rate = value.get("rate")
-            if known.sample_bytes == 2 and isinstance(rate, int) and 1000 <= rate <= 768_000:
-                if rate != known.sample_rate:
-                    return AudioFormat(known.type, "pcm16", rate, 2, _pcm16_bytes, _pcm16_samples)
-            return known
+            if known is not PCM16 or not isinstance(rate, int) or not 1000 <= rate <= 768_000:
+                return known
+            return replace(PCM16, sample_rate=rate) if rate != PCM16.sample_rate else PCM16
     return None
 
 
 class AudioStore:
-    """Growing int16 audio: append is amortised O(1), `view` copies nothing.
+    """Growing int16 audio. `append` is O(1) and keeps what it is given; `view` copies each sample a few times at most.
 
-    A view stays valid, and stays as it was, however much is appended after it.
+    Deltas come far more often than anybody looks: they are put together when somebody does. A view stays
+    valid, and stays as it was, however much is appended after it.
     """
 
-    __slots__ = ("_data", "_length")
+    __slots__ = ("_chunks", "_data", "_length", "_settled")
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         self._data: Int16Array = EMPTY
+        self._settled = 0  # samples in _data; the chunks come after them
+        self._chunks: list[Int16Array] = []
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes, room for growth included."""
+        return self._data.nbytes + sum(chunk.nbytes for chunk in self._chunks)
+
     def append(self, samples: Int16Array) -> None:
-        end = self._length + len(samples)
-        if end > len(self._data):
-            # Doubling: each sample is copied at most twice however long the audio grows.
-            grown: Int16Array = np.empty(max(end, 2 * len(self._data), 4800), np.int16)
-            grown[: self._length] = self._data[: self._length]
+        """Add *samples*, which must not change afterwards."""
+        if len(samples):
+            self._chunks.append(samples)
+            self._length += len(samples)
+
+    def _settle(self) -> None:
+        if self._length > len(self._data):
+            # Doubling: each sample is copied at most twice more however long the audio grows.
+            grown: Int16Array = np.empty(max(self._length, 2 * len(self._data)), np.int16)
+            grown[: self._settled] = self._data[: self._settled]
             self._data = grown
-        self._data[self._length : end] = samples
-        self._length = end
+        for chunk in self._chunks:
+            self._data[self._settled : self._settled + len(chunk)] = chunk
+            self._settled += len(chunk)
+        self._chunks.clear()
 
     def view(self, start: int = 0, end: int | None = None) -> Int16Array:
-        """Read-only samples [start, end). Copies nothing."""
+        """Read-only samples [start, end). Copies nothing that was looked at before."""
+        if self._chunks:
+            self._settle()
         view = self._data[start : self._length if end is None else min(end, self._length)]
         view.flags.writeable = False
         return view
@@ -196,13 +217,12 @@ class AudioStore:
     def truncate(self, length: int) -> None:
         """Keep the first *length* samples. Views taken before stay whole."""
         if length < self._length:
-            self._data = self._data[:length].copy()
-            self._length = length
+            self._data = self.view()[:length].copy()
+            self._settled = self._length = length
 
     def compact(self) -> None:
         """Give back the room for growth once nothing more will come."""
+        if self._chunks:
+            self._settle()
         if len(self._data) > self._length:
             self._data = self._data[: self._length].copy()
-
-    def clear(self) -> None:
-        self._data, self._length = EMPTY, 0

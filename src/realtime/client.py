@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -18,46 +17,27 @@ from . import wire
 from .audio import as_int16
 from .conversation import Conversation
 from .dialect import merge_session, session_from_keywords
-from .emitter import Handler
+from .emitter import EventEmitter
 from .endpoint import DEFAULT_MODEL, Endpoint
 from .errors import ConfigurationError, RealtimeError, StateError
-from .events import ErrorEvent, Event
+from .events import ClientStats, ErrorEvent, Event
 from .ids import generate_id
+from .interruption import interrupt
 from .items import Item
 from .link import Link, LinkOptions, State
 from .outbox import Outbox
 from .session import Session
 from .tools import definition_of
 
-__all__ = ["ClientStats", "RealtimeClient"]
+__all__ = ["RealtimeClient"]
 
-HandlerT = TypeVar("HandlerT", bound=Handler)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 MAX_APPEND_SAMPLES = (
     240_000  # of one append event; the vendor takes 15 MiB, the rest of the queue wants its turn
 )
 
 
-@dataclass(frozen=True)
-class ClientStats:
-    """Counters since the client was made.
-
-    ``input_samples_dropped``: audio given to `append_input_audio` that no server heard, because the socket
-    could not keep up or there was none. ``malformed`` and ``ignored`` count server events that could not be used
-    and types that are not known.
-    """
-
-    input_samples_dropped: int
-    input_samples_queued: int
-    renewals: int
-    reconnections: int
-    malformed: int
-    ignored: int
-    evicted_items: int
-    evicted_seconds: float
-
-
-class RealtimeClient:
+class RealtimeClient(EventEmitter):
     """A client of the Realtime API, and of servers that speak it.
 
     Parameters
@@ -65,8 +45,8 @@ class RealtimeClient:
     api_key : str, optional
         Default: the environment variable OPENAI_API_KEY. An empty string sends none.
     url : str, optional
-        Default: OPENAI_BASE_URL, else ``wss://api.openai.com/v1/realtime``. Azure, relays and self-hosted servers
-        go here; a query is kept.
+        Default: OPENAI_BASE_URL, else ``wss://api.openai.com/v1/realtime``. Azure, relays and self-hosted
+        servers go here; a query is kept.
     model : str or None
         Goes into the query; None leaves it out.
     dialect : "auto", "ga" or "beta"
@@ -87,6 +67,14 @@ class RealtimeClient:
         What the conversation keeps, see `Conversation`. With the defaults an hour stays below 200 MB.
     **session
         Initial session keywords, as for `update_session`.
+
+    Events
+    ------
+    ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
+    (either of the two),
+    ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``error``, ``error.benign``, ``close``,
+    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``realtime.event``; those of the wire in
+    GA names as ``server.<type>`` and ``client.<type>``. Handlers get one object, see `realtime.events`.
 
     Raises
     ------
@@ -119,6 +107,7 @@ class RealtimeClient:
     ) -> None:
         if dialect not in ("auto", "ga", "beta"):
             raise ValueError(f"dialect must be 'auto', 'ga' or 'beta', not {dialect!r}")
+        super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
         self.model = model
         subprotocols = tuple(subprotocols)
 
@@ -129,6 +118,7 @@ class RealtimeClient:
 
         self._outbox = Outbox(input_queue_seconds)
         self._session = Session(
+            self,
             endpoint,
             dialect,
             Conversation(
@@ -142,6 +132,7 @@ class RealtimeClient:
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
         )
+        self._session.at_rest = self._link.hand_over
         self._unheard = 0  # samples given while there was no connection
         if session:
             self.update_session(**session)
@@ -154,8 +145,8 @@ class RealtimeClient:
     async def connect(self) -> bool:
         """Open a session: returns when ``session.created`` has arrived.
 
-        The conversation begins empty. What `update_session` and `add_tool` were told goes to the server before
-        anything else.
+        The conversation begins empty. What `update_session` and `add_tool` were told goes to the server
+        before anything else.
 
         Raises
         ------
@@ -176,12 +167,15 @@ class RealtimeClient:
         except RealtimeError as error:
             self._session.created = None
             if not isinstance(error, (StateError, ConfigurationError)):
-                self._session.report(ErrorEvent(str(error), "connection", exception=error))
+                self._session.reports.error(ErrorEvent(str(error), "connection", exception=error))
             raise
         return True
 
     async def disconnect(self) -> None:
-        """Close the connection; ``close`` is emitted. At most about a second. Items stay readable. Idempotent."""
+        """Close the connection; ``close`` is emitted. Items stay readable. Idempotent.
+
+        Takes at most about a second, whatever the server does.
+        """
         await self._link.disconnect()
 
     async def __aenter__(self) -> RealtimeClient:
@@ -207,7 +201,7 @@ class RealtimeClient:
         """Disconnect and forget everything: items, handlers, tools and session keywords."""
         self._link.abandon()
         session = self._session
-        session.emitter.clear_event_handlers()
+        self.clear_event_handlers()
         session.toolbox.tools.clear()
         session.given_tools.clear()
         session.config = {}
@@ -215,7 +209,10 @@ class RealtimeClient:
         self.conversation.clear()
 
     async def wait_for_session_created(self) -> bool:
-        """Wait until the session is open. Raises StateError without `connect`, ConnectionLostError if it ends."""
+        """Wait until the session is open.
+
+        Raises StateError without `connect`, ConnectionLostError if the connection ends first.
+        """
         created = self._session.created
         if created is None:
             raise StateError("there is no connection: call connect() first")
@@ -240,9 +237,10 @@ class RealtimeClient:
     def update_session(self, **keywords: Any) -> bool:
         """Set session fields, now and for every session to come.
 
-        Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``, ``turn_detection``
-        ("server_vad", "semantic_vad", None or an object), ``input_audio_transcription``, ... Only what was given
-        is sent. None is sent as null and switches things off. Unknown keywords go through as they are.
+        Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
+        ``turn_detection``
+        ("server_vad", "semantic_vad", None or an object), ``input_audio_transcription``, ... Only what was
+        given is sent. None is sent as null and switches things off. Unknown keywords go through as they are.
 
         Raises
         ------
@@ -301,8 +299,10 @@ class RealtimeClient:
         Parameters
         ----------
         content : str or iterable of parts
-            ``{"type": "input_text", "text": ...}`` ("text" means the same), ``{"type": "input_audio", "audio": int16
-            samples or base64}``, ``{"type": "input_image", "image_url": ...}``. Without parts only an answer is asked for.
+            ``{"type": "input_text", "text": ...}`` ("text" means the same), ``{"type": "input_audio",
+            "audio": int16
+            samples or base64}``, ``{"type": "input_image", "image_url": ...}``. Without parts only an answer
+            is asked for.
 
         Raises
         ------
@@ -366,8 +366,8 @@ class RealtimeClient:
         """Ask for an answer.
 
         In manual mode the audio sent so far is committed first, unless it is shorter than 100 ms. While a
-        response is being made the request waits for its end; several that wait become one. Parameters are those of
-        ``response.create``; ``conversation="none"`` asks for one outside the conversation, at once.
+        response is being made the request waits for its end; several that wait become one. Parameters are
+        those of ``response.create``; ``conversation="none"`` asks for one outside the conversation, at once.
         """
         self._need_connection()
         parameters = {**(response or {}), **parameters}
@@ -390,9 +390,10 @@ class RealtimeClient:
     def cancel_response(self, item_id: str | None = None, sample_count: int = 0) -> Item | None:
         """Stop the answer, and tell the server how much of *item_id* was heard.
 
-        Pass the receipt of ``player.interrupt()``: its track and its offset. What arrives of the item afterwards
-        is dropped. Nothing is sent where nothing is to be stopped: a finished answer that was heard to its end
-        stays whole, and under VAD the server cancels by itself. Without *item_id* whatever is being
+        Pass the receipt of ``player.interrupt()``: its track and its offset. What arrives of the item
+        afterwards
+        is dropped. Nothing is sent where nothing is to be stopped: a finished answer that was heard to its
+        end stays whole, and under VAD the server cancels by itself. Without *item_id* whatever is being
         made is cancelled, under VAD too.
 
         Parameters
@@ -423,24 +424,9 @@ class RealtimeClient:
             session.send_all(session.sequencer.cancel())
         if item is None:
             return None
-        finished, received = item._closed, item.received_samples
-        if received and (sample_count < received or not finished):
-            already = item.audio_end_ms
-            session.announce(self.conversation.interrupt(item_id, sample_count))
-            if item.audio_end_ms is not None and (already is None or item.audio_end_ms < already):
-                session.send(
-                    {
-                        "type": "conversation.item.truncate",
-                        "item_id": item_id,
-                        "content_index": _audio_part(item),
-                        "audio_end_ms": item.audio_end_ms,
-                    }
-                )
-        elif not received and not finished:
-            session.announce(self.conversation.interrupt(item_id, 0))
-            if not item.formatted.text:
-                # Nothing of it was heard, and nothing can be truncated; what the server has of it must not stay.
-                self.delete_item(item_id)
+        changes, events = interrupt(self.conversation, item, sample_count)
+        session.announce(changes)
+        session.send_all(events)
         return item
 
     def delete_item(self, item_id: str) -> bool:
@@ -509,39 +495,7 @@ class RealtimeClient:
         """Added tools by name; a copy."""
         return dict(self._session.toolbox.tools)
 
-    # Events
-
-    @overload
-    def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
-    @overload
-    def on(self, name: str, handler: HandlerT) -> HandlerT: ...
-    def on(self, name: str, handler: Any = None) -> Any:
-        """Call *handler* for every event *name*; without a handler, a decorator. See `EventEmitter`.
-
-        Names: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended`` (either),
-        ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``error``, ``error.benign``, ``close``, ``connection.changed``,
-        ``usage``, ``rate_limits``, ``timings``, ``realtime.event``, and the wire's own as ``server.*`` and ``client.*``.
-        """
-        return self._session.emitter.on(name, handler)
-
-    def on_next(self, name: str, handler: Any = None) -> Any:
-        """The same for the next event only."""
-        return self._session.emitter.on_next(name, handler)
-
-    def off(self, name: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of *name*. Raises ValueError for one that is not registered."""
-        self._session.emitter.off(name, handler)
-
-    def off_next(self, name: str, handler: Handler | None = None) -> None:
-        """The same for handlers of `on_next`."""
-        self._session.emitter.off_next(name, handler)
-
-    def clear_event_handlers(self) -> None:
-        self._session.emitter.clear_event_handlers()
-
-    async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
-        """The next event *name*. Raises TimeoutError, ConnectionLostError. Cancel-safe."""
-        return await self._session.emitter.wait_for_next(name, timeout)
+    # Waiting
 
     async def wait_for_next_item(self, timeout: float | None = None) -> Item:
         """The next item that is appended."""
@@ -565,8 +519,8 @@ class RealtimeClient:
             reconnections=self._link.reconnections,
             malformed=conversation.malformed,
             ignored=conversation.ignored,
-            evicted_items=conversation.evicted_items,
-            evicted_seconds=conversation.evicted_seconds,
+            evicted_items=conversation.items.evicted_items,
+            evicted_seconds=conversation.items.evicted_seconds,
         )
 
     @property
@@ -577,15 +531,8 @@ class RealtimeClient:
     @property
     def rate_limits(self) -> dict[str, Event]:
         """What the server last said, by name."""
-        return dict(self._session.rate_limits)
+        return dict(self._session.reports.rate_limits)
 
     def _need_connection(self) -> None:
         if self._link.state not in ("connected", "reconnecting"):
             raise StateError("the client is not connected: call connect() first")
-
-
-def _audio_part(item: Item) -> int:
-    for index, part in enumerate(item.content):
-        if part.get("type") == "output_audio":
-            return index
-    return 0

@@ -10,51 +10,20 @@ Thread: one thread; the client's event loop.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
-from .audio import PCM16, AudioFormat, Int16Array, format_of
+from .audio import PCM16, AudioFormat, Int16Array
+from .changes import PASSED_OVER, Change, Kind, ms_of, output_format_of, text_delta, text_of, updated
 from .events import Delta
 from .input_audio import InputAudio, remember
+from .item_list import ItemList
 from .items import MAX_PARTS, MAX_TEXT, Item
 
-__all__ = ["Change", "Conversation"]
+__all__ = ["Conversation"]
 
-Kind = Literal["appended", "updated", "completed", "incomplete", "deleted"]
 Wire = dict[str, Any]
 FINAL = ("completed", "incomplete")
-# Known, and no part of the conversation.
-PASSED_OVER = frozenset(
-    (
-        "conversation.created",
-        "error",
-        "input_audio_buffer.cleared",
-        "input_audio_buffer.dtmf_event_received",
-        "mcp_list_tools.completed",
-        "mcp_list_tools.failed",
-        "mcp_list_tools.in_progress",
-        "output_audio_buffer.cleared",
-        "output_audio_buffer.started",
-        "output_audio_buffer.stopped",
-        "rate_limits.updated",
-        "response.output_audio.done",
-    )
-)
-
-
-class Change:
-    """One thing that an event did to one item."""
-
-    __slots__ = ("delta", "item", "kind")
-
-    def __init__(self, kind: Kind, item: Item, delta: Delta | None = None) -> None:
-        self.kind = kind
-        self.item = item
-        self.delta = delta
-
-    def __repr__(self) -> str:
-        return f"Change({self.kind!r}, {self.item.id!r}, {self.delta!r})"
 
 
 class Conversation:
@@ -74,17 +43,12 @@ class Conversation:
     def __init__(
         self, *, max_items: int = 2000, keep_audio_seconds: float = 1200.0, keep_input_seconds: float = 300.0
     ) -> None:
-        if max_items < 1:
-            raise ValueError(f"max_items must be at least 1, not {max_items}")
-        self.max_items = max_items
-        self.keep_audio_seconds = keep_audio_seconds
+        self.items = ItemList(max_items, keep_audio_seconds)
         self.input_format: AudioFormat = PCM16
         self.output_format: AudioFormat = PCM16
         self.input = InputAudio(PCM16, keep_input_seconds)
         self.malformed = 0
         self.ignored = 0
-        self.evicted_items = 0
-        self.evicted_seconds = 0.0
         self._handlers: dict[str, Callable[[Wire], list[Change]]] = {
             "session.created": self._session,
             "session.updated": self._session,
@@ -126,30 +90,21 @@ class Conversation:
     # Reading
 
     def get_item(self, item_id: str) -> Item | None:
-        return self._items.get(item_id)
+        return self.items.get(item_id)
 
     def get_items(self) -> list[Item]:
         """All items in the order of the conversation: a new list of the live items."""
-        return [self._items[item_id] for item_id in self._order]
+        return self.items.in_order()
 
     def __len__(self) -> int:
-        return len(self._order)
-
-    @property
-    def audio_seconds(self) -> float:
-        """Audio kept over all items."""
-        return self._audio_seconds
+        return len(self.items)
 
     # Changing, by the client
 
     def clear(self) -> None:
         """Forget everything; counters stay."""
-        self._items: dict[str, Item] = {}
-        self._order: list[str] = []
-        self._waiting: dict[str, list[str]] = {}  # previous id not seen yet -> items that name it
+        self.items.clear()
         self._gone: dict[str, None] = {}  # deleted: a late event must not bring it back
-        self._heavy: deque[str] = deque()  # items with audio, oldest first
-        self._audio_seconds = 0.0
         self._stashed: dict[str, Int16Array] = {}
         self.begin_session()
 
@@ -174,7 +129,7 @@ class Conversation:
 
     def interrupt(self, item_id: str, heard_samples: int) -> list[Change]:
         """The listener stopped this answer after *heard_samples*; what comes later of it is dropped."""
-        item = self._items.get(item_id)
+        item = self.items.get(item_id)
         if item is None:
             return []
         item.interrupted = True
@@ -182,17 +137,6 @@ class Conversation:
             heard = min(max(heard_samples, 0), item.received_samples)
             self._cut(item, item._format.ms_of_samples(heard), heard)
         return [Change("updated", item)]
-
-    def rename(self, item_id: str, new_id: str) -> None:
-        """The server gave a restored item an id of its own."""
-        item = self._items.get(item_id)
-        if item is None or new_id in self._items:
-            return
-        del self._items[item_id]
-        item.id = new_id
-        self._items[new_id] = item
-        self._order[self._order.index(item_id)] = new_id
-        self._heavy = deque(new_id if one == item_id else one for one in self._heavy)
 
     def abandon(self) -> list[Change]:
         """The connection was lost: nothing more comes for the items that were being made."""
@@ -223,7 +167,7 @@ class Conversation:
         session = event.get("session")
         if not isinstance(session, dict):
             return self._bad()
-        self.output_format = _output_format(session) or self.output_format
+        self.output_format = output_format_of(session) or self.output_format
         return []
 
     # Items
@@ -235,16 +179,16 @@ class Conversation:
         return self._take_item(event.get("item"), event, final=True)
 
     def _take_item(self, raw: Any, event: Wire, *, final: bool) -> list[Change]:
-        item_id = _text(raw.get("id")) if isinstance(raw, dict) else None
+        item_id = text_of(raw.get("id")) if isinstance(raw, dict) else None
         if not item_id:
             return self._bad()
-        response_id = _text(event.get("response_id"))
+        response_id = text_of(event.get("response_id"))
         item, created = self._find(item_id, response_id)
         if item is None:
             return []
-        previous = _text(event.get("previous_item_id"))
+        previous = text_of(event.get("previous_item_id"))
         if previous and previous != item.previous_item_id:
-            self._place(item, previous)
+            self.items.place(item, previous)
         self.malformed += item.merge(raw, final=final)
         self._attach_input(item, raw)
         changes = [Change("updated", item)]
@@ -261,61 +205,31 @@ class Conversation:
 
     def _find(self, item_id: str, response_id: str | None) -> tuple[Item | None, bool]:
         """The item called *item_id*, new if there was none; None for one that must not appear."""
-        item = self._items.get(item_id)
+        item = self.items.get(item_id)
         created = item is None
         if item is None:
-            if item_id in self._gone or response_id in self._outside:
+            if response_id in self._outside:
+                remember(self._gone, item_id, None)
+            if item_id in self._gone:
                 return None, False
-            item = self._items[item_id] = Item(item_id)
-            self._order.append(item_id)
-            for follower in self._waiting.pop(item_id, ()):
-                if follower in self._items:
-                    self._move(follower, item_id)
-            if len(self._order) > self.max_items:
-                self._evict_item()
+            item = self.items.append(item_id)
         if response_id is not None:
             item.response_id = response_id
         return item, created
 
     def _about(self, event: Wire, role: str | None, kind: str = "message") -> tuple[Item | None, bool]:
         """The item that *event* is about, made up if it was never announced; and whether it is new."""
-        item_id = _text(event.get("item_id"))
+        item_id = text_of(event.get("item_id"))
         if not item_id:
             self.malformed += 1
             return None, False
-        item = self._items.get(item_id)
+        item = self.items.get(item_id)
         if item is not None:
             return item, False
-        item, created = self._find(item_id, _text(event.get("response_id")))
+        item, created = self._find(item_id, text_of(event.get("response_id")))
         if item is not None:
             item.type, item.role = kind, role
         return item, created
-
-    def _place(self, item: Item, previous: str) -> None:
-        """Move *item* to its place after *previous*; it stays at the end until that one is known."""
-        item.previous_item_id = previous
-        if previous == "root":
-            self._order.remove(item.id)
-            self._order.insert(0, item.id)
-        elif previous in self._items:
-            self._move(item.id, previous)
-        else:
-            remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
-
-    def _move(self, item_id: str, previous: str) -> None:
-        if item_id == previous or self._order[-2:] == [previous, item_id]:
-            return
-        self._order.remove(item_id)
-        self._order.insert(self._order.index(previous) + 1, item_id)
-
-    def _evict_item(self) -> None:
-        # The newest stays even where it was put in front: it is the one being made.
-        newest = next(reversed(self._items))
-        oldest = next(item_id for item_id in self._order if item_id != newest or len(self._order) == 1)
-        self._drop_audio(self._items[oldest])
-        del self._items[oldest]
-        self._order.remove(oldest)
-        self.evicted_items += 1
 
     def _finish(self, item: Item, status: Kind) -> bool:
         """Give *item* its final status; whether it had none before."""
@@ -332,21 +246,19 @@ class Conversation:
         return [Change("updated", item), Change(status, item)]
 
     def _item_deleted(self, event: Wire) -> list[Change]:
-        item_id = _text(event.get("item_id"))
+        item_id = text_of(event.get("item_id"))
         if not item_id:  # one server sends an empty id
             return self._bad()
         remember(self._gone, item_id, None)
-        item = self._items.get(item_id)
+        item = self.items.get(item_id)
         if item is None:
             return []
-        self._drop_audio(item, evicted=False)
-        del self._items[item_id]
-        self._order.remove(item_id)
+        self.items.remove(item)
         return [Change("updated", item), Change("deleted", item)]
 
     def _item_truncated(self, event: Wire) -> list[Change]:
-        milliseconds = _number(event.get("audio_end_ms"))
-        item = self._items.get(_text(event.get("item_id")) or "")
+        milliseconds = ms_of(event.get("audio_end_ms"))
+        item = self.items.get(text_of(event.get("item_id")) or "")
         if milliseconds is None:
             return self._bad()
         if item is None:
@@ -358,9 +270,7 @@ class Conversation:
     def _cut(self, item: Item, milliseconds: int, samples: int) -> None:
         if item.audio_end_ms is None or milliseconds < item.audio_end_ms:
             item.audio_end_ms = milliseconds
-            store = item.formatted._audio
-            self._audio_seconds -= max(len(store) - samples, 0) / item.formatted.sample_rate
-            store.truncate(samples)
+            self.items.cut_audio(item, samples)
 
     # Text of answers
 
@@ -393,7 +303,7 @@ class Conversation:
             if isinstance(value, str) and (final or not part.get(key)):
                 part[key] = value[:MAX_TEXT]
         item.refresh()
-        return _updated(item, created, None)
+        return updated(item, created, None)
 
     def _part(self, item: Item | None, event: Wire, kind: str) -> Wire | None:
         index = event.get("content_index")
@@ -436,7 +346,7 @@ class Conversation:
             return []
         had = part.get(name)
         item.put_text(part, name, had + piece if isinstance(had, str) else piece)
-        return _updated(item, created, _text_delta(name, piece))
+        return updated(item, created, text_delta(name, piece))
 
     def _set_text(
         self, event: Wire, name: Literal["text", "transcript"], kind: str, role: str
@@ -452,7 +362,7 @@ class Conversation:
         had = part.get(name)
         item.put_text(part, name, value)
         rest = value[len(had) :] if isinstance(had, str) and value.startswith(had) else "" if had else value
-        return _updated(item, created, _text_delta(name, rest) if rest and not item.interrupted else None)
+        return updated(item, created, text_delta(name, rest) if rest and not item.interrupted else None)
 
     def _transcription_note(self, event: Wire) -> list[Change]:
         """A speaker's segment, or why there is no transcript: kept with the content part."""
@@ -465,7 +375,7 @@ class Conversation:
         else:
             segment = {key: event.get(key) for key in ("id", "text", "speaker", "start", "end")}
             part["segments"] = [*part.get("segments", ())[-MAX_PARTS:], segment]
-        return _updated(item, created, None)
+        return updated(item, created, None)
 
     # Function and MCP calls
 
@@ -478,7 +388,7 @@ class Conversation:
             return []
         item.arguments = ((item.arguments or "") + piece)[:MAX_TEXT]
         item.refresh()
-        return _updated(item, created, Delta(arguments=piece))
+        return updated(item, created, Delta(arguments=piece))
 
     def _arguments_done(self, event: Wire) -> list[Change]:
         item, created = self._about_call(event)
@@ -487,16 +397,16 @@ class Conversation:
         had, value = item.arguments or "", event.get("arguments")
         if isinstance(value, str):
             item.arguments = value[:MAX_TEXT]
-        item.name = _text(event.get("name")) or item.name
+        item.name = text_of(event.get("name")) or item.name
         item.refresh()
         rest = item.arguments[len(had) :] if item.arguments and item.arguments.startswith(had) else ""
-        return _updated(item, created, Delta(arguments=rest) if rest else None)
+        return updated(item, created, Delta(arguments=rest) if rest else None)
 
     def _about_call(self, event: Wire) -> tuple[Item | None, bool]:
         mcp = str(event.get("type")).startswith("response.mcp_")
         item, created = self._about(event, None, "mcp_call" if mcp else "function_call")
         if item is not None:
-            item.call_id = _text(event.get("call_id")) or item.call_id
+            item.call_id = text_of(event.get("call_id")) or item.call_id
         return item, created
 
     def _mcp_call(self, event: Wire) -> list[Change]:
@@ -504,7 +414,7 @@ class Conversation:
         if item is None:
             return []
         item.fields["call_status"] = str(event["type"]).rpartition(".")[2]
-        return _updated(item, created, None)
+        return updated(item, created, None)
 
     # Audio
 
@@ -526,53 +436,28 @@ class Conversation:
         item.received_samples += len(samples)
         if item.interrupted or not len(samples):
             return []
-        self._add_audio(item, samples)
-        return _updated(item, created, Delta(samples))
-
-    def _add_audio(self, item: Item, samples: Int16Array) -> None:
-        store = item.formatted._audio
-        seconds = len(samples) / item.formatted.sample_rate
-        if not len(store):
-            self._heavy.append(item.id)
-        while self._audio_seconds + seconds > self.keep_audio_seconds and self._heavy[0] != item.id:
-            oldest = self._items.get(self._heavy[0])
-            if oldest is None:
-                self._heavy.popleft()
-            else:
-                self._drop_audio(oldest)
-        if self._audio_seconds + seconds > self.keep_audio_seconds:
-            self.evicted_seconds += seconds  # one item alone fills the store: its first part stays
-            return
-        store.append(samples)
-        self._audio_seconds += seconds
-
-    def _drop_audio(self, item: Item, *, evicted: bool = True) -> None:
-        seconds = len(item.formatted._audio) / item.formatted.sample_rate
-        self._audio_seconds -= seconds
-        self.evicted_seconds += seconds if evicted else 0.0
-        item.formatted._audio.clear()
-        if item.id in self._heavy:
-            self._heavy.remove(item.id)
+        self.items.add_audio(item, samples)
+        return updated(item, created, Delta(samples))
 
     # The user's turns
 
     def _committed(self, event: Wire) -> list[Change]:
-        item_id = _text(event.get("item_id"))
+        item_id = text_of(event.get("item_id"))
         if not item_id:
             return self._bad()
         self.input.item_committed(item_id)
-        item = self._items.get(item_id)
+        item = self.items.get(item_id)
         return [Change("updated", item)] if item is not None and self._attach_input(item) else []
 
     def _speech_started(self, event: Wire) -> list[Change]:
-        item_id, start = _text(event.get("item_id")), _number(event.get("audio_start_ms"))
+        item_id, start = text_of(event.get("item_id")), ms_of(event.get("audio_start_ms"))
         if not item_id or start is None:
             return self._bad()
         self.input.speech_started(item_id, start)
         return []
 
     def _speech_stopped(self, event: Wire) -> list[Change]:
-        item_id, end = _text(event.get("item_id")), _number(event.get("audio_end_ms"))
+        item_id, end = text_of(event.get("item_id")), ms_of(event.get("audio_end_ms"))
         if not item_id or end is None:
             return self._bad()
         self.input.speech_stopped(item_id, end)
@@ -597,7 +482,7 @@ class Conversation:
         item._format = self.input_format
         item.formatted.sample_rate = self.input_format.sample_rate
         item.received_samples = len(samples)
-        self._add_audio(item, samples)
+        self.items.add_audio(item, samples)
         item.formatted._audio.compact()
         return True
 
@@ -605,10 +490,10 @@ class Conversation:
 
     def _response_created(self, event: Wire) -> list[Change]:
         response = event.get("response")
-        response_id = _text(response.get("id")) if isinstance(response, dict) else None
+        response_id = text_of(response.get("id")) if isinstance(response, dict) else None
         if not response_id or not isinstance(response, dict):
             return self._bad()
-        own = _output_format(response)
+        own = output_format_of(response)
         if own is not None:
             remember(self._response_formats, response_id, own)
         return []
@@ -618,11 +503,11 @@ class Conversation:
         response = event.get("response")
         if not isinstance(response, dict):
             return self._bad()
-        response_id = _text(response.get("id"))
+        response_id = text_of(response.get("id"))
         changes: list[Change] = []
         output = response.get("output")
         for raw in output if isinstance(output, list) else ():
-            known = self._items.get(_text(raw.get("id")) or "") if isinstance(raw, dict) else None
+            known = self.items.get(text_of(raw.get("id")) or "") if isinstance(raw, dict) else None
             if known is None or not known._closed:
                 changes += self._take_item(raw, {"response_id": response_id}, final=True)
         status: Kind = "completed" if response.get("status") == "completed" else "incomplete"
@@ -631,30 +516,3 @@ class Conversation:
                 changes += self._close(item, status)
         self._response_formats.pop(response_id or "", None)
         return changes
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
-    """A number of milliseconds that makes sense."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
-        return None
-    return value
-
-
-def _output_format(holder: Wire) -> AudioFormat | None:
-    audio = holder.get("audio")
-    output = audio.get("output") if isinstance(audio, dict) else None
-    return format_of(output.get("format")) if isinstance(output, dict) else None
-
-
-def _text_delta(name: str, piece: str) -> Delta:
-    return Delta(transcript=piece) if name == "transcript" else Delta(text=piece)
-
-
-def _updated(item: Item, created: bool, delta: Delta | None) -> list[Change]:
-    if created:
-        return [Change("updated", item, delta), Change("appended", item)]
-    return [Change("updated", item, delta)]

@@ -15,12 +15,22 @@ from typing import Any, Literal
 
 from .audio import format_of
 
-__all__ = ["Dialect", "detect", "inbound", "merge_session", "outbound", "session_from_keywords"]
+__all__ = [
+    "BETA_FORMATS",
+    "GA_NAMES",
+    "PLACES",
+    "Dialect",
+    "detect",
+    "inbound",
+    "merge_session",
+    "outbound",
+    "session_from_keywords",
+]
 
 Dialect = Literal["ga", "beta"]
 Wire = dict[str, Any]
 
-_GA_NAMES = {
+GA_NAMES = {
     "response.text.delta": "response.output_text.delta",
     "response.text.done": "response.output_text.done",
     "response.audio.delta": "response.output_audio.delta",
@@ -30,9 +40,16 @@ _GA_NAMES = {
     "transcription_session.created": "session.created",
     "transcription_session.updated": "session.updated",
 }
-_BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+# The many events of an answer, which need no look.
+_SAME = (
+    "response.output_audio.delta",
+    "response.output_audio_transcript.delta",
+    "response.output_text.delta",
+    "response.function_call_arguments.delta",
+)
 # Beta's flat session field -> where GA keeps it.
-_PLACES = {
+PLACES = {
     "voice": ("audio", "output", "voice"),
     "speed": ("audio", "output", "speed"),
     "output_audio_format": ("audio", "output", "format"),
@@ -66,8 +83,10 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
     The event given is not changed; what needs no change is returned as it is.
     """
     kind = event.get("type")
+    if kind in _SAME:
+        return (event,)
     if isinstance(kind, str):
-        renamed = _GA_NAMES.get(kind)
+        renamed = GA_NAMES.get(kind)
         if renamed is not None:
             event = {**event, "type": renamed}
             kind = renamed
@@ -116,10 +135,10 @@ def _ga_response(response: Any) -> Any:
 
 def _ga_session(session: Any) -> Any:
     """A server's session object: every flat field also at the place GA gives it."""
-    if not isinstance(session, dict) or not _PLACES.keys() & session.keys():
+    if not isinstance(session, dict) or not PLACES.keys() & session.keys():
         return session
-    tree: Wire = {key: value for key, value in session.items() if key not in _PLACES}
-    for key, path in _PLACES.items():
+    tree: Wire = {key: value for key, value in session.items() if key not in PLACES}
+    for key, path in PLACES.items():
         if key in session:
             _put(tree, path, _ga_value(key, session[key]))
     return tree
@@ -161,7 +180,7 @@ def session_from_keywords(keywords: Wire) -> Wire:
     """
     tree: Wire = {}
     for key, value in keywords.items():
-        path = _PLACES.get(key, (key,))
+        path = PLACES.get(key, (key,))
         if key == "turn_detection":
             value = _turn_detection(value)
         elif key.endswith("_audio_format") and isinstance(value, str) and format_of(value) is None:
@@ -236,7 +255,7 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
         flat["modalities"] = ["text", "audio"] if modalities == ["audio"] else modalities
     if "max_output_tokens" in flat and not response:
         flat["max_response_output_tokens"] = flat.pop("max_output_tokens")
-    for key, path in _PLACES.items():
+    for key, path in PLACES.items():
         if path[0] != "audio":
             continue
         branch = session.get("audio")
@@ -244,7 +263,7 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
         if isinstance(branch, dict) and path[2] in branch:
             value = branch[path[2]]
             if path[2] == "format" and isinstance(value, dict):
-                value = _BETA_FORMATS.get(str(value.get("type")), value)
+                value = BETA_FORMATS.get(str(value.get("type")), value)
             flat[key] = value
     return flat
 

@@ -1,7 +1,7 @@
 """Event emitter: handlers by name, wildcards, futures that wait for the next event.
 
 A handler is a function or a coroutine function of one argument. One that raises stops nothing: the
-exception goes to `report`. Calls of one coroutine function run one after another in the order of the
+exception is reported. Calls of one coroutine function run one after another in the order of the
 events; different handlers run side by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
@@ -15,12 +15,18 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-__all__ = ["EventEmitter", "Handler"]
+__all__ = ["EventEmitter", "Handler", "is_coroutine_function"]
 
 Handler = Callable[[Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
+
+
+def is_coroutine_function(handler: Handler) -> bool:
+    """Whether calling *handler* makes a coroutine: also for an object whose ``__call__`` does."""
+    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is wanted
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
 
 
 class _Listener:
@@ -31,9 +37,7 @@ class _Listener:
     def __init__(self, handler: Handler, once: bool) -> None:
         self.handler = handler
         self.once = once
-        self.is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine function
-        )
+        self.is_async = is_coroutine_function(handler)
         self.queue: deque[tuple[str, Any]] = deque()
         self.task: asyncio.Task[None] | None = None
 
@@ -43,24 +47,32 @@ class EventEmitter:
 
     Parameters
     ----------
-    report : callable
-        ``report(error, name, handler)`` is told of every exception that leaves a handler.
+    failed : callable
+        ``failed(error, name, handler)`` is told of every exception that leaves a handler.
     """
 
-    def __init__(self, report: Callable[[BaseException, str, Handler], None]) -> None:
-        self._report = report
+    def __init__(self, failed: Callable[[BaseException, str, Handler], None]) -> None:
+        self._failed = failed
         self._listeners: dict[str, list[_Listener]] = {}
         self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
         self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.woke = False  # somebody waited for an event; whoever emits lets them run before the next
 
-    def on(self, name: str, handler: HandlerT | None = None) -> Any:
+    @overload
+    def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on(self, name: str, handler: HandlerT) -> HandlerT: ...
+    def on(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for every event *name*. Without a handler it is a decorator."""
         if handler is None:
             return lambda function: self._add(name, function, once=False)
         return self._add(name, handler, once=False)
 
-    def on_next(self, name: str, handler: HandlerT | None = None) -> Any:
+    @overload
+    def on_next(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
+    @overload
+    def on_next(self, name: str, handler: HandlerT) -> HandlerT: ...
+    def on_next(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for the next event *name* only."""
         if handler is None:
             return lambda function: self._add(name, function, once=True)
@@ -82,17 +94,24 @@ class EventEmitter:
     async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
         """Wait for the next event *name* and return it.
 
+        Waiting again at once misses nothing: no other event is emitted in between.
         Raises TimeoutError after *timeout* seconds, ConnectionLostError when the connection ends first.
         Cancel-safe: nothing stays registered.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiters.setdefault(name, [])
         waiting.append(future)
+        timer = None
+        if timeout is not None:
+            # Not wait_for(): its extra turns of the loop would let the next event pass.
+            error = TimeoutError(f"no {name!r} event within {timeout} s")
+            timer = loop.call_later(timeout, _fail, future, error)
         try:
-            return await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"no {name!r} event within {timeout} s") from None
+            return await future
         finally:
+            if timer is not None:
+                timer.cancel()
             if future in waiting:
                 waiting.remove(future)
 
@@ -101,8 +120,7 @@ class EventEmitter:
         waiters, self._waiters = self._waiters, {}
         for futures in waiters.values():
             for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+                _fail(future, error)
 
     def wants(self, name: str) -> bool:
         """Whether anybody would hear *name*: an event that nobody hears need not be built."""
@@ -126,19 +144,10 @@ class EventEmitter:
                         self._call(listener, listeners, name, event)
         futures = self._waiters.pop(name, None)
         if futures:
+            self.woke = True
             for future in futures:
                 if not future.done():
                     future.set_result(event)
-
-    async def drain(self) -> None:
-        """Wait until every coroutine handler that was called has ended. Not from inside a handler."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cancel_handlers(self) -> None:
-        """Cancel coroutine handlers that still run."""
-        for task in tuple(self._tasks):
-            task.cancel()
 
     def _table(self, name: str) -> tuple[dict[str, list[_Listener]], str]:
         return (self._prefixes, name[:-1]) if name.endswith("*") else (self._listeners, name)
@@ -178,13 +187,11 @@ class EventEmitter:
             listener.queue.append((name, event))
             if listener.task is None:
                 listener.task = asyncio.get_running_loop().create_task(self._run(listener))
-                self._tasks.add(listener.task)
-                listener.task.add_done_callback(self._tasks.discard)
             return
         try:
             listener.handler(event)
         except Exception as error:
-            self._report(error, name, listener.handler)
+            self._failed(error, name, listener.handler)
 
     async def _run(self, listener: _Listener) -> None:
         try:
@@ -193,6 +200,11 @@ class EventEmitter:
                 try:
                     await listener.handler(event)
                 except Exception as error:
-                    self._report(error, name, listener.handler)
+                    self._failed(error, name, listener.handler)
         finally:
             listener.task = None
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -79,7 +79,8 @@ class Endpoint:
             (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
         )
         path = parts.path.rstrip("/")
-        # OPENAI_BASE_URL is the root of all of a vendor's APIs; a url is the address itself, unless it is such a root.
+        # OPENAI_BASE_URL is the root of all of a vendor's APIs; a url is the address itself, unless it is
+        # such a root.
         is_root = url is None or path.endswith("/v1") or (path == "" and self.host == "api.openai.com")
         if is_root and not path.endswith("/realtime"):
             path = f"{path}/realtime" if path or self.host != "api.openai.com" else "/v1/realtime"

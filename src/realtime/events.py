@@ -23,6 +23,7 @@ __all__ = [
     "AudioFormatConfig",
     "AudioInputConfig",
     "AudioOutputConfig",
+    "ClientStats",
     "CloseEvent",
     "ConnectionEvent",
     "ContentPart",
@@ -210,7 +211,8 @@ class TimingsEvent:
 
     ``speech_end`` is when the end of the user's turn was known here (speech_stopped arrived, or the commit
     or the text was sent), ``first_delta`` when the first piece of the answer arrived, ``first_sample`` when
-    the device took its first sample (only `VoiceSession` knows), ``done`` when the response ended. ``answered`` is
+    the device took its first sample (only `VoiceSession` knows), ``done`` when the response ended.
+    ``answered`` is
     False for a response that only called tools; the answer after them has the same ``speech_end``.
     """
 
@@ -244,6 +246,25 @@ class RealtimeEvent:
         """ISO 8601 in UTC with milliseconds, as JavaScript's ``toISOString`` writes it."""
         moment = datetime.datetime.fromtimestamp(self.timestamp, datetime.timezone.utc)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class ClientStats:
+    """Counters since the client was made.
+
+    ``input_samples_dropped``: audio given to `append_input_audio` that no server heard, because the socket
+    could not keep up or there was none. ``malformed`` and ``ignored`` count server events that could not be
+    used and types that are not known.
+    """
+
+    input_samples_dropped: int
+    input_samples_queued: int
+    renewals: int
+    reconnections: int
+    malformed: int
+    ignored: int
+    evicted_items: int
+    evicted_seconds: float
 
 
 # Shapes of the wire (GA). Servers may leave out any key, and add others.

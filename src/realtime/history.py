@@ -29,6 +29,7 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
     answered = {item.call_id for item in items if item.type == "function_call_output"}
     asked = {item.call_id for item in items if item.type == "function_call"}
     events = []
+    body: dict[str, Any] | None
     for item in items:
         if item.type == "message":
             body = _message(item)
@@ -56,14 +57,14 @@ def _message(item: Item) -> dict[str, Any] | None:
     if item.role == "assistant":
         text = item.formatted.text or item.heard_transcript
         return {"role": "assistant", "content": [{"type": "output_text", "text": text}]} if text else None
-    content = []
+    content: list[dict[str, Any]] = []
     for part in item.content:
         kind = part.get("type")
-        text = part.get("text") or part.get("transcript")
+        said = part.get("text") or part.get("transcript")
         if kind == "input_image" and part.get("image_url"):
-            content.append(part)
-        elif isinstance(text, str) and text.strip():
-            content.append({"type": "input_text", "text": text})
+            content.append(dict(part))
+        elif isinstance(said, str) and said.strip():
+            content.append({"type": "input_text", "text": said})
         elif (
             kind == "input_audio"
             and 0 < len(item.formatted.audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate

@@ -185,6 +185,8 @@ class Item:
                 # final item of a user may still say null for a transcript that came early.
                 if isinstance(had, str) and (not isinstance(has, str) or (not final and len(has) < len(had))):
                     part[name] = had
+                elif isinstance(has, str):
+                    part[name] = has[:MAX_TEXT]
             parts.append(part)
         if final and parts:
             self.content = parts

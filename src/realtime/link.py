@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from .endpoint import Endpoint
-from .errors import ConfigurationError, ConnectError, StateError
+from .errors import ConfigurationError, ConnectError
 from .events import CloseEvent, ConnectionEvent
 from .transport import Transport, is_fatal
 
@@ -37,8 +37,8 @@ State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 class LinkOptions:
     """How patient a connection is; all in seconds.
 
-    ``max_attempts`` consecutive failures end it; an attempt that held for ``stable_after`` starts the count anew.
-    ``renew_before`` is how long before its expiry a session is renewed, at most half its lifetime.
+    ``max_attempts`` consecutive failures end it; an attempt that held for ``stable_after`` starts the count
+    anew. ``renew_before`` is how long before its expiry a session is renewed, at most half its lifetime.
     """
 
     connect_timeout: float = 15.0
@@ -56,7 +56,7 @@ class LinkDelegate(Protocol):
 
     def endpoint(self) -> Endpoint: ...
     def begin(self, created: dict[str, Any], *, resumed: bool) -> list[Any]: ...
-    def receive(self, frame: bytes | str) -> None: ...
+    def receive(self, frame: bytes | str) -> bool: ...
     async def next_entry(self) -> Any: ...
     def put_back(self, entry: Any) -> None: ...
     def encode(self, entry: Any) -> tuple[str, Any] | None: ...
@@ -78,6 +78,7 @@ class Link:
         self.renewals = 0
         self.reconnections = 0
         self._transport: Transport | None = None
+        self._next: Transport | None = None  # opened for a renewal, waiting for its moment
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._renewer: asyncio.Task[None] | None = None
@@ -87,17 +88,14 @@ class Link:
         self._failures = 0
 
     async def connect(self) -> None:
-        """Open the first session. Raises ConnectError, ConfigurationError; StateError when not disconnected."""
-        if self.state != "disconnected":
-            raise StateError(f"the client is {self.state}: call disconnect() first")
+        """Open the first session; only while disconnected. Raises ConnectError, ConfigurationError."""
         self._set_state("connecting")
         self._failures = 0
         self._connector = asyncio.current_task()
         try:
             transport = await self._open()
         except BaseException:
-            if self.state == "connecting":
-                self._set_state("disconnected")
+            self._set_state("disconnected")
             raise
         finally:
             self._connector = None
@@ -181,7 +179,8 @@ class Link:
     async def _read(self, transport: Transport) -> None:
         try:
             while True:
-                self._delegate.receive(await transport.receive())
+                if self._delegate.receive(await transport.receive()):
+                    await asyncio.sleep(0)
         except ConnectionClosed:
             self._on_lost(transport)
 
@@ -274,28 +273,38 @@ class Link:
             self._renewer = self._start(self._renew(transport, lifetime))
 
     async def _renew(self, old: Transport, lifetime: float) -> None:
-        """Open the next session and hand over to it between two turns."""
+        """Open the next session, and hand over to it between two turns."""
         margin = min(self.options.renew_before, lifetime / 2)
         last_moment = time.monotonic() + lifetime - min(5.0, margin / 5)
         await asyncio.sleep(lifetime - margin)
-        new: Transport | None = None
         delay = self.options.first_delay
         try:
-            while new is None:
+            while self._next is None:
                 try:
-                    new = await self._open()
+                    self._next = await self._open()
                 except (ConnectError, ConfigurationError) as error:
                     log.info("renewing the session: %s", error)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, self.options.max_delay)
-            while not self._delegate.at_boundary(forced=time.monotonic() > last_moment):
+            while not self._take_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-            self._renewer = None
-            self.renewals += 1
-            adopted, new = new, None
-            self._adopt(adopted, resumed=True)
-            self._leave(old)
-            self._delegate.changed(ConnectionEvent("connected", renewed=True))
         finally:
-            if new is not None:
-                self._leave(new)
+            if self._next is not None:
+                self._leave(self._next)
+                self._next = None
+
+    def hand_over(self) -> None:
+        """A response has ended: go over to the next session if one is open. Cheap otherwise."""
+        self._failures = 0  # this server works
+        self._take_over(forced=False)
+
+    def _take_over(self, *, forced: bool) -> bool:
+        old, new = self._transport, self._next
+        if old is None or new is None or not self._delegate.at_boundary(forced=forced):
+            return False
+        self._next = None
+        self.renewals += 1
+        self._adopt(new, resumed=True)
+        self._leave(old)
+        self._delegate.changed(ConnectionEvent("connected", renewed=True))
+        return True

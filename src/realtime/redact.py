@@ -13,11 +13,14 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from websockets.frames import Frame, Opcode
+
 __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 
 MASK = "[key removed]"
 # Shorter values would match by chance and blank out ordinary text; they cannot be real keys.
 MIN_SECRET_LENGTH = 6
+AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 
 
 class Secret:
@@ -43,13 +46,12 @@ class Secret:
 class Redactor:
     """Replaces the secrets it was given with `MASK`."""
 
-    __slots__ = ("_bytes", "_texts")
+    __slots__ = ("_texts",)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first: a secret that contains another must go as a whole.
         texts = sorted({s for s in secrets if len(s) >= MIN_SECRET_LENGTH}, key=len, reverse=True)
         self._texts = texts
-        self._bytes = [(text.encode(), MASK.encode()) for text in texts]
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._texts)} secrets)"
@@ -60,17 +62,17 @@ class Redactor:
                 text = text.replace(secret, MASK)
         return text
 
-    def frame(self, data: bytes) -> bytes:
-        """The same for a raw frame, before it is parsed."""
-        for secret, mask in self._bytes:
-            if secret in data:
-                data = data.replace(secret, mask)
-        return data
+    def event(self, event: dict[str, Any]) -> dict[str, Any]:
+        """The same for a parsed event. Audio is passed over: base64 that holds a key decodes to noise."""
+        if not self._texts:
+            return event
+        audio = event.get("delta") if event.get("type") in AUDIO_DELTAS else None
+        if not isinstance(audio, str):
+            return self.tree(event)  # type: ignore[no-any-return]
+        return {key: value if key == "delta" else self.tree(value) for key, value in event.items()}
 
     def tree(self, value: Any) -> Any:
-        """The same for parsed JSON: a server may have written the key with escapes."""
-        if not self._texts:
-            return value
+        """The same for parsed JSON, keys of objects included."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -100,12 +102,19 @@ class _RedactingLogger(_Adapter):
         if not self.isEnabledFor(level):
             return
         error = kwargs.pop("exc_info", None)
-        text = str(msg) % args if args else str(msg)
+        text = str(msg) % tuple(_without_body(arg) for arg in args) if args else str(msg)
         if isinstance(error, BaseException):
             text += "\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__))
         elif error:
             text += "\n" + traceback.format_exc()
         self.logger.log(level, "%s", self._redactor.text(text), **kwargs)
+
+
+def _without_body(argument: object) -> object:
+    """A data frame as its kind and size: websockets would show the ends of its text, and half a key with them."""
+    if isinstance(argument, Frame) and argument.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+        return f"{argument.opcode.name} [{len(argument.data)} bytes]"
+    return argument
 
 
 def logger_with(redactor: Redactor, name: str) -> _Adapter:

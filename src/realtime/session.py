@@ -16,9 +16,10 @@ from typing import Any
 
 from . import dialect as dialects
 from . import wire
-from .audio import PCM16, AudioFormat, Int16Array, format_of
-from .conversation import Change, Conversation
-from .emitter import EventEmitter, Handler
+from .audio import PCM16, AudioFormat, format_of
+from .changes import Change
+from .conversation import Conversation
+from .emitter import EventEmitter
 from .endpoint import Endpoint
 from .errors import ConnectionLostError
 from .events import (
@@ -29,10 +30,8 @@ from .events import (
     InterruptedEvent,
     ItemEvent,
     ItemUpdatedEvent,
-    RateLimitsEvent,
     RealtimeEvent,
     ResponseFailedEvent,
-    UsageEvent,
 )
 from .history import replay
 from .ids import generate_id
@@ -40,20 +39,20 @@ from .input_audio import remember
 from .items import Item
 from .meter import Meter
 from .outbox import Outbox
-from .redact import Redactor, logger_with
+from .pending import Pending
 from .refusals import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from .reports import Reports, string
 from .sequencer import Sequencer
 from .tools import Toolbox
+from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter, branch
 
-__all__ = ["COMMIT_MS", "Session"]
+__all__ = ["Session"]
 
 log = logging.getLogger("realtime")
 
 Wire = dict[str, Any]
-COMMIT_MS = 100  # the server refuses to commit less
 VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had not told of yet
 RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
-IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
 
 
 class Session:
@@ -61,33 +60,30 @@ class Session:
 
     def __init__(
         self,
+        emitter: EventEmitter,
         make_endpoint: Callable[[], Endpoint],
         dialect: str,
         conversation: Conversation,
         outbox: Outbox,
         tool_timeout: float | None,
     ) -> None:
-        self.emitter = EventEmitter(self._handler_failed)
+        self.emitter = emitter
         self.conversation = conversation
         self.outbox = outbox
         self.sequencer = Sequencer()
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
         self.meter = Meter()
+        self.reports = Reports(emitter, self.meter)
         self.config: Wire = {}  # what the application set, GA
         self.given_tools: list[Wire] = []  # set as a whole, handled by the application
         self.server_session: Wire = {}  # as the server last stated it, GA
-        self.rate_limits: dict[str, Event] = {}
-        self.dialect: dialects.Dialect = "ga"
         self.created: asyncio.Event | None = None
+        self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
         self.connected = False
         self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
-        self._redactor = Redactor()
-        self._event_ids = generate_id("evt_", 12)
-        self._event_count = 0
-        self._sent: dict[str, Wire] = {}  # by event_id: what an error may answer
-        self._unacknowledged: dict[str, Wire] = {}  # by item id: creations that were not echoed
-        self._open_calls: dict[str, None] = {}  # calls whose output the server has not echoed
+        self._pending = Pending()
+        self.writer = FrameWriter(conversation, outbox, self._pending)
         self._muted_calls: dict[str, None] = {}  # of cancelled responses: answered, but nothing is asked for
         self._tools_changed = False
         self._last_response_event = 0.0
@@ -96,13 +92,13 @@ class Session:
             "session.created": self._on_session,
             "session.updated": self._on_session,
             "error": self._on_error,
-            "conversation.item.input_audio_transcription.completed": self._on_transcribed,
-            "conversation.item.input_audio_transcription.failed": self._on_transcription_failed,
+            "conversation.item.input_audio_transcription.completed": self.reports.on_transcribed,
+            "conversation.item.input_audio_transcription.failed": self.reports.on_transcription_failed,
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "response.created": self._on_response_created,
             "response.done": self._on_response_done,
-            "rate_limits.updated": self._on_rate_limits,
+            "rate_limits.updated": self.reports.on_rate_limits,
         }
 
     # Sending
@@ -111,8 +107,7 @@ class Session:
         """Queue *event*; returns its event_id."""
         if self._tools_changed:
             self.flush_tools()
-        self._event_count += 1
-        event_id = event.get("event_id") or f"{self._event_ids}{self._event_count}"
+        event_id = event.get("event_id") or self.writer.next_id()
         self.outbox.put({**event, "event_id": event_id})
         return str(event_id)
 
@@ -163,7 +158,7 @@ class Session:
     def _stated(self, side: str, key: str) -> Any:
         """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
         for session in (self.config, self.server_session):
-            holder = _branch(session, side)
+            holder = branch(session, side)
             if key in holder:
                 return holder[key]
         return None
@@ -190,7 +185,7 @@ class Session:
 
     def endpoint(self) -> Endpoint:
         endpoint = self._make_endpoint()
-        self._redactor = endpoint.redactor
+        self.reports.redactor = endpoint.redactor
         return endpoint
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Any]:
@@ -199,32 +194,24 @@ class Session:
         server_session = dialects.inbound({"type": "session.created", "session": created.get("session")})[0]
         self.server_session = server_session["session"] if isinstance(server_session["session"], dict) else {}
         found = dialects.detect(created.get("session"))
-        self.dialect = (
+        self.writer.dialect = (
             "beta"
             if self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
             else "ga"
         )
-        prelude: list[Any] = [{**event, "event_id": self._next_id()} for event in self.full_update()]
+        prelude: list[Any] = [{**event, "event_id": self.writer.next_id()} for event in self.full_update()]
         if resumed:
-            running = self.toolbox.running | self._open_calls.keys()
             items = conversation.get_items()
-            known = {item.id for item in items}
-            prelude += replay(items, running)
-            prelude += [event for item_id, event in self._unacknowledged.items() if item_id not in known]
+            prelude += replay(items, self.toolbox.running | self._pending.calls.keys())
+            prelude += self._pending.take_missing(item.id for item in items)
             for piece in conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
                 prelude.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
-        self._unacknowledged.clear()
-        self._sent.clear()
         self._tools_changed = False
         conversation.input_format = self.audio_format("input")
         conversation.begin_session()
-        self.outbox.sample_rate = conversation.input_format.sample_rate
+        self.writer.begin_session()
         self.connected = True
         return prelude
-
-    def _next_id(self) -> str:
-        self._event_count += 1
-        return f"{self._event_ids}{self._event_count}"
 
     # LinkDelegate: writing
 
@@ -232,43 +219,13 @@ class Session:
         return await self.outbox.take()
 
     def put_back(self, entry: Any) -> None:
-        # Audio stays out: the input store has it, and the next session gets it from there.
-        if isinstance(entry, dict):
-            self._unacknowledged.pop((entry.get("item") or {}).get("id", ""), None)
-            self.outbox.put_first(entry)
+        self.writer.put_back(entry)
 
     def sending(self, since: float | None) -> None:
         self.outbox.blocked_since = since
 
     def encode(self, entry: Any) -> tuple[str, Wire] | None:
-        """The frame of one entry of the outbox, and the event in it; None for one that came to nothing."""
-        if not isinstance(entry, dict):
-            samples: Int16Array = entry
-            self.conversation.input.append(samples)
-            event: Wire = {
-                "event_id": self._next_id(),
-                "type": "input_audio_buffer.append",
-                "audio": self.conversation.input_format.encode(samples),
-            }
-            return wire.dumps(event), event
-        event = entry
-        kind = event["type"]
-        if kind == "input_audio_buffer.commit":
-            if event.get(IF_ENOUGH) and self.conversation.input.uncommitted_ms < COMMIT_MS:
-                return None
-            event = {key: value for key, value in event.items() if key != IF_ENOUGH}
-            self.conversation.input.commit_sent()
-        elif kind == "input_audio_buffer.clear":
-            self.conversation.input.clear_sent()
-        elif kind == "conversation.item.create":
-            self._unacknowledged[event["item"]["id"]] = event
-        elif kind == "session.update":
-            self._use_input_format(_branch(event["session"], "input").get("format"))
-        event = dialects.outbound(event, self.dialect)
-        if "event_id" not in event:
-            event = {"event_id": self._next_id(), **event}
-        remember(self._sent, event["event_id"], event)
-        return wire.dumps(event), event
+        return self.writer.encode(entry)
 
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
@@ -280,30 +237,26 @@ class Session:
             emitter.emit("realtime.event", RealtimeEvent("client", shown, time.time()))
             emitter.emit(name, shown)
 
-    def _use_input_format(self, stated: Any) -> None:
-        audio_format = format_of(stated)
-        if audio_format is not None:
-            self.conversation.set_input_format(audio_format)
-            self.outbox.sample_rate = audio_format.sample_rate
-
     # LinkDelegate: reading
 
-    def receive(self, frame: bytes | str) -> None:
-        """Take one frame. Nothing that is in it raises."""
-        data = frame.encode() if isinstance(frame, str) else frame
-        data = self._redactor.frame(data)
+    def receive(self, frame: bytes | str) -> bool:
+        """Take one frame. Nothing that is in it raises. Returns whether somebody waited for it."""
+        self.emitter.woke = False
+        self._receive(frame)
+        return self.emitter.woke
+
+    def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = wire.loads(data)
+            raw = wire.loads(frame)
         except ValueError as error:
             self.conversation.malformed += 1
-            self.report(ErrorEvent(f"a frame of {len(data)} bytes is not JSON: {error}", "wire"))
+            self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
             return
-        if b"\\u" in data:
-            raw = self._redactor.tree(raw)
         if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
             self.conversation.malformed += 1
-            self.report(ErrorEvent("a frame holds no event", "wire"))
+            self.reports.error(ErrorEvent("a frame holds no event", "wire"))
             return
+        raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
         for event in dialects.inbound(raw):
@@ -313,17 +266,19 @@ class Session:
         kind: str = event["type"]
         item = event.get("item")
         if item is not None:
-            self._acknowledge(item)
+            self._pending.confirm(item, self._knows, self.conversation.items.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
-            self.report(ErrorEvent(f"a malformed {kind!r} event was passed over", "wire", event=Event(event)))
+            self.reports.error(
+                ErrorEvent(f"a malformed {kind!r} event was passed over", "wire", event=Event(event))
+            )
         if kind.startswith("response."):
             self._last_response_event = now = time.monotonic()
             delta = changes[0].delta if changes else None
             if delta is not None:
                 self.meter.delta(
-                    event.get("response_id"),
+                    string(event.get("response_id")),
                     changes[0].item.id,
                     now,
                     audio=delta.audio is not None,
@@ -337,6 +292,9 @@ class Session:
         name = f"server.{kind}"
         if self.emitter.wants(name):
             self.emitter.emit(name, Event(event))
+
+    def _knows(self, item_id: str) -> bool:
+        return self.conversation.get_item(item_id) is not None
 
     def announce(self, changes: list[Change]) -> None:
         for change in changes:
@@ -355,24 +313,6 @@ class Session:
         if kind == "completed" and item.type == "function_call":
             self._call_tool(item)
 
-    def _acknowledge(self, item: Any) -> None:
-        """An item came back from the server: it need not be sent again."""
-        if not self._unacknowledged or not isinstance(item, dict):
-            return
-        item_id = item.get("id")
-        if not isinstance(item_id, str):
-            return
-        event = self._unacknowledged.pop(item_id, None)
-        if event is None and self.conversation.get_item(item_id) is None:
-            # Some servers give every item an id of their own.
-            for ours, sent in self._unacknowledged.items():
-                if _same_item(sent["item"], item):
-                    event = self._unacknowledged.pop(ours)
-                    self.conversation.rename(ours, item_id)
-                    break
-        if event is not None and event["item"].get("type") == "function_call_output":
-            self._open_calls.pop(event["item"]["call_id"], None)
-
     # LinkDelegate: turning points
 
     def at_boundary(self, *, forced: bool) -> bool:
@@ -381,11 +321,11 @@ class Session:
             return False
         heard = self.conversation.input
         in_a_turn = heard.speaking or (self.turn_detection() is None and heard.uncommitted_ms >= COMMIT_MS)
-        return forced or not (in_a_turn or self._unacknowledged or self._awaits_transcript())
+        return forced or not (in_a_turn or self._pending or self._awaits_transcript())
 
     def _awaits_transcript(self) -> bool:
         """Whether the last turn's words are still being written down: history is restored as text."""
-        if not _branch(self.server_session, "input").get("transcription"):
+        if not branch(self.server_session, "input").get("transcription"):
             return False
         for item in reversed(self.conversation.get_items()):
             if item.role == "user":
@@ -400,7 +340,7 @@ class Session:
         response_lost, response_id = self.sequencer.lost()
         self.announce(self.conversation.abandon())
         if response_lost:
-            message = f"the connection was lost while the answer was made (code {code}{', ' if reason else ''}{reason})"
+            message = f"the connection was lost while the answer was made ({_why(code, reason)})"
             self.emitter.emit(
                 "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
             )
@@ -415,19 +355,15 @@ class Session:
         self.toolbox.cancel()
         self.sequencer.forget()
         self.outbox.clear()
-        self._unacknowledged.clear()
-        self._open_calls.clear()
+        self._pending.clear()
         self.created = None
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
         self.announce(self.conversation.abandon())
-        event = CloseEvent(event.code, self._redactor.text(event.reason), event.error)
         if event.error:
-            what = (
-                f"the connection was closed (code {event.code}{', ' if event.reason else ''}{event.reason})"
-            )
-            self.report(ErrorEvent(what, "connection", code=str(event.code)))
+            what = f"the connection was closed ({_why(event.code, event.reason)})"
+            self.reports.error(ErrorEvent(what, "connection", code=str(event.code)))
         self.emitter.emit("close", event)
         self.emitter.fail_waiters(
             ConnectionLostError(
@@ -443,8 +379,8 @@ class Session:
         session = event.get("session")
         if isinstance(session, dict):
             self.server_session = session
-            if "format" not in _branch(self.config, "input"):
-                self._use_input_format(_branch(session, "input").get("format"))
+            if "format" not in branch(self.config, "input"):
+                self.writer.use_input_format(branch(session, "input").get("format"))
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
@@ -464,77 +400,38 @@ class Session:
     def _on_response_created(self, event: Event) -> None:
         response = event.get("response")
         response_id = response.get("id") if isinstance(response, dict) else None
-        if not self.sequencer.created(response, tools_running=bool(self.toolbox.running)):
-            if isinstance(response_id, str):
+        inside = self.sequencer.created(response, tools_running=bool(self.toolbox.running))
+        if isinstance(response_id, str):
+            if inside:
+                self.meter.created(response_id, time.monotonic())
+            else:
                 self.conversation.leave_out(response_id)
-        elif isinstance(response_id, str):
-            self.meter.created(response_id, time.monotonic())
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")
         self.sequencer.done(response)
         if isinstance(response, dict):
-            response_id = response.get("id")
-            if not isinstance(response_id, str):
-                response_id = None
+            response_id = string(response.get("id"))
             status = response.get("status")
             if status == "cancelled":
                 self._mute_calls_of(response_id)
-            usage = response.get("usage")
-            if isinstance(usage, dict):
-                self.meter.add_usage(usage)
-                total = dict(self.meter.total)
-                self.emitter.emit("usage", UsageEvent(Event(usage), total, "response", response_id))
+            self.reports.usage(response.get("usage"), response_id)
             if status == "failed":
-                self._response_failed(response_id, response, event)
+                self.reports.response_failed(response_id, response, event)
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
                     self.emitter.emit("timings", timings)
         self._ask_next()
-
-    def _response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
-        details = response.get("status_details")
-        error = details.get("error") if isinstance(details, dict) else None
-        if not isinstance(error, dict):
-            error = {}
-        message = str(error.get("message") or error.get("code") or "the server gave no reason")
-        self.emitter.emit(
-            "response.failed",
-            ResponseFailedEvent(
-                response_id, message, _string(error.get("type")), _string(error.get("code")), event
-            ),
-        )
-
-    def _on_rate_limits(self, event: Event) -> None:
-        limits = event.get("rate_limits")
-        for limit in limits if isinstance(limits, list) else ():
-            if isinstance(limit, dict) and isinstance(limit.get("name"), str):
-                self.rate_limits[limit["name"]] = Event(limit)
-        self.emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
-
-    def _on_transcribed(self, event: Event) -> None:
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            item_id = _string(event.get("item_id"))
-            total = dict(self.meter.total)
-            self.emitter.emit("usage", UsageEvent(Event(usage), total, "transcription", item_id=item_id))
-
-    def _on_transcription_failed(self, event: Event) -> None:
-        error = event.get("error")
-        error = error if isinstance(error, dict) else {}
-        message = f"the user's speech was not transcribed: {error.get('message') or error.get('code')}"
-        self.report(
-            ErrorEvent(message, type=_string(error.get("type")), code=_string(error.get("code")), event=event)
-        )
+        self.at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = event.get("error")
         if not isinstance(error, dict):
             error = {"message": str(error)}
-        code, event_id = _string(error.get("code")), _string(error.get("event_id"))
+        code, event_id = string(error.get("code")), string(error.get("event_id"))
         message = str(error.get("message") or code or "the server gave no reason")
-        cause = self._sent.pop(event_id, None) if event_id else None
+        cause = self.writer.cause_of(event_id)
         caused_by = cause["type"] if cause is not None else None
         if code == ANOTHER_IS_ACTIVE:
             self.sequencer.refused(another_is_active=True)
@@ -545,19 +442,18 @@ class Session:
         elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
-            self._unacknowledged.pop(cause["item"].get("id"), None)
-            self._open_calls.pop(cause["item"].get("call_id", ""), None)
+            self._pending.refused(cause)
         elif caused_by == "session.update":
             # Refused as a whole. What is sent must go on in the format that the server has.
-            self._use_input_format(
+            self.writer.use_input_format(
                 ((self.server_session.get("audio") or {}).get("input") or {}).get("format")
             )
         report = ErrorEvent(
             message,
             "server",
-            _string(error.get("type")),
+            string(error.get("type")),
             code,
-            _string(error.get("param")),
+            string(error.get("param")),
             event_id,
             caused_by,
             event=event,
@@ -566,19 +462,22 @@ class Session:
             log.debug("passed over: %s (%s)", message, code)
             self.emitter.emit("error.benign", report)
         else:
-            self.report(report)
+            self.reports.error(report)
 
     # Tools
 
     def _call_tool(self, item: Item) -> None:
         given = {tool.get("name") for tool in self.given_tools}
-        if item.call_id and item.name and not (item.name in given and item.name not in self.toolbox.tools):
-            if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
-                remember(self._open_calls, item.call_id, None)
+        if not item.call_id or not item.name:
+            return
+        if item.name in given and item.name not in self.toolbox.tools:
+            return  # the application set the tool itself, and answers itself
+        if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
+            self._pending.call_started(item.call_id)
 
     def _tool_answered(self, call_id: str, output: str, failure: BaseException | None) -> None:
         if failure is not None:
-            self.report(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
+            self.reports.error(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
         self.create_item({"type": "function_call_output", "call_id": call_id, "output": output})
         if call_id not in self._muted_calls:
             self.sequencer.tools_answered()
@@ -610,42 +509,6 @@ class Session:
         else:
             self._watch_for_stall()
 
-    # Errors
 
-    def report(self, error: ErrorEvent) -> None:
-        """Emit ``error``; an error that nobody listens for is logged."""
-        if self.emitter.wants("error"):
-            self.emitter.emit("error", error)
-        else:
-            log.warning("%s", self._redactor.text(error.message))
-
-    def _handler_failed(self, error: BaseException, name: str, handler: Handler) -> None:
-        message = self._redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")
-        logger_with(self._redactor, "realtime").error("%s", message, exc_info=error)
-        if name != "error":  # an error handler that raises would otherwise be told of itself for ever
-            self.report(ErrorEvent(message, "handler", type(error).__name__, exception=error))
-
-
-def _branch(session: Wire, side: str) -> Wire:
-    """``session.audio.<side>``, empty where it is not there."""
-    audio = session.get("audio")
-    holder = audio.get(side) if isinstance(audio, dict) else None
-    return holder if isinstance(holder, dict) else {}
-
-
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _same_item(ours: Wire, theirs: Wire) -> bool:
-    return (
-        ours.get("type") == theirs.get("type")
-        and ours.get("role") == theirs.get("role")
-        and ours.get("call_id") == theirs.get("call_id")
-        and _texts(ours) == _texts(theirs)
-    )
-
-
-def _texts(item: Wire) -> list[Any]:
-    content = item.get("content")
-    return [p.get("text") for p in content if isinstance(p, dict)] if isinstance(content, list) else []
+def _why(code: int, reason: str) -> str:
+    return f"code {code}: {reason}" if reason else f"code {code}"

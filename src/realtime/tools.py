@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import wire
+from .emitter import is_coroutine_function
 from .errors import ToolError
 from .input_audio import remember
 
@@ -76,7 +77,10 @@ class Toolbox:
         self._called: dict[str, None] = {}
 
     def add(self, definition: dict[str, Any], handler: Callable[..., Any]) -> Tool:
-        """Raises ValueError for a definition without name or with one that is taken, TypeError for a handler."""
+        """Register a tool.
+
+        Raises ValueError for a name that is missing or taken, TypeError for a handler that is none.
+        """
         name = definition.get("name") if isinstance(definition, dict) else None
         if not isinstance(name, str) or not name:
             raise ValueError("a tool definition needs a name")
@@ -118,17 +122,14 @@ class Toolbox:
         failure: BaseException | None = None
         try:
             output = _as_output(await asyncio.wait_for(self._invoke(name, arguments), self.timeout))
-        except asyncio.CancelledError:
-            self._running.pop(call_id, None)
-            raise
         except asyncio.TimeoutError:
             failure = ToolError(f"tool {name!r} did not answer within {self.timeout:g} s")
             output = wire.dumps({"error": str(failure)})
         except Exception as error:
             failure = error
             output = wire.dumps({"error": str(error) or type(error).__name__})
-        del self._running[call_id]
-        self._answered(call_id, output, failure)
+        if self._running.pop(call_id, None) is not None:  # cancelled in the very moment it ended
+            self._answered(call_id, output, failure)
 
     async def _invoke(self, name: str, arguments: str) -> Any:
         tool = self.tools.get(name)
@@ -140,7 +141,7 @@ class Toolbox:
             raise ToolError(f"the arguments of tool {name!r} are not JSON: {error}") from error
         if not isinstance(keywords, dict):
             raise ToolError(f"the arguments of tool {name!r} are not an object")
-        if inspect.iscoroutinefunction(tool.handler):
+        if is_coroutine_function(tool.handler):
             return await tool.handler(**keywords)
         result = await asyncio.to_thread(tool.handler, **keywords)
         return await result if inspect.isawaitable(result) else result

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from . import wire
 from .endpoint import Endpoint
 from .errors import ConnectError
-from .redact import logger_with
+from .redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
@@ -30,7 +30,8 @@ PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
 STALL = 0.5  # a timer this late means that the loop was busy, and says nothing about the peer
 
-# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000 (request).
+# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
+# (request).
 FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
 FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 
@@ -50,8 +51,9 @@ class _Connect(websocket_connect):
 class Transport:
     """An open websocket on which ``session.created`` has arrived."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, redactor: Redactor) -> None:
         self._socket = socket
+        self._redactor = redactor
         self._keepalive: asyncio.Task[None] | None = None
         self._dead: str | None = None
         self._status = (1006, "")
@@ -106,15 +108,13 @@ class Transport:
                 server_message=body or None,
                 fatal=status in FATAL_STATUS or 300 <= status < 400,
             ) from None
-        except InvalidURI as error:
-            raise ConnectError(redactor.text(str(error)), fatal=True) from None
-        except (InvalidHandshake, OSError, EOFError) as error:
+        except (InvalidHandshake, InvalidURI, OSError, EOFError) as error:
             reason = redactor.text(str(error) or type(error).__name__)
             raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
         # The request would show its headers in any repr of the socket.
-        if socket.request is not None:
-            socket.request.headers.clear()
-        transport = cls(socket)
+        assert socket.request is not None
+        socket.request.headers.clear()
+        transport = cls(socket, redactor)
         try:
             await transport._await_created(endpoint)
         except BaseException:
@@ -124,18 +124,19 @@ class Transport:
         return transport
 
     async def _await_created(self, endpoint: Endpoint) -> None:
-        redactor = endpoint.redactor
+        redactor = self._redactor
         said: str | None = None
         try:
             while True:
                 frame = await self._socket.recv(decode=False)
                 self.opening_frames.append(frame)
                 try:
-                    event = redactor.tree(wire.loads(frame))
+                    event = wire.loads(frame)
                 except ValueError:
                     continue  # dispatched later, and reported then
                 if not isinstance(event, dict):
                     continue
+                event = redactor.event(event)
                 if event.get("type") in ("session.created", "transcription_session.created"):
                     self.created = event
                     return
@@ -158,7 +159,8 @@ class Transport:
         try:
             return await self._socket.recv(decode=False)
         except ConnectionClosed as closed:
-            self._status = _close_of(closed)
+            code, reason = _close_of(closed)
+            self._status = code, self._redactor.text(reason)
             raise
 
     async def send(self, text: str) -> None:
@@ -166,13 +168,10 @@ class Transport:
         await self._socket.send(text)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close; at most about a second, whatever the peer does. Never raises."""
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-        try:
-            await asyncio.wait_for(self._socket.close(code, reason), CLOSE_TIMEOUT + 0.25)
-        except Exception:
-            pass  # the peer is gone, or does not answer: what matters is that the socket goes
+        """Close; at most about a second, whatever the peer does."""
+        assert self._keepalive is not None
+        self._keepalive.cancel()
+        await self._socket.close(code, reason)
         self._socket.transport.abort()
 
     @property

@@ -1,7 +1,7 @@
-"""VoiceSession: a client, a microphone and a loudspeaker joined; the ten lines that every voice program writes.
+"""VoiceSession: a client, a microphone and a loudspeaker joined.
 
-Microphone chunks go from the recorder's delivery thread straight into the client's queue. Audio of answers goes
-from the client's handler straight into the player. When the user begins to speak, the player says to the
+Microphone chunks go from the recorder's delivery thread straight into the client's queue. Audio of answers
+goes from the client's handler straight into the player. When the user begins to speak, the player says to the
 sample what was heard, and the server is told.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread.
@@ -90,13 +90,15 @@ class VoiceSession:
     ----------
     client : RealtimeClient
     recorder, player : optional
-        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet; made at the negotiated rates when not given.
+        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet; made at the negotiated rates when not
+        given.
     mode : "manual", "vad", optional
         What the client's session says when not given.
     fade_ms : float
         Fade of an interrupted answer. The offset stays exact.
 
-    Events of its own, through ``client.on``: ``voice.cut`` (`CutEvent`). ``timings`` have their ``first_sample``.
+    Events of its own, through ``client.on``: ``voice.cut`` (`CutEvent`). ``timings`` have their
+    ``first_sample``.
 
     Examples
     --------
@@ -135,9 +137,10 @@ class VoiceSession:
     # Starting and stopping
 
     async def start(self) -> None:
-        """Open the output, the session and the microphone, in that order; under VAD the microphone is live then.
+        """Open the output, the session and the microphone, in that order.
 
-        What was opened is closed again when a later step fails. Raises what the step raised;
+        Under VAD the microphone is live then. What was opened is closed again when a later step fails.
+        Raises what that step raised;
         ConfigurationError if a recorder or a player has another rate than the session.
         """
         if self._started:
@@ -161,7 +164,8 @@ class VoiceSession:
         ):
             if rate != needed:
                 raise ConfigurationError(
-                    f"the {what} runs at {rate} Hz and the session at {needed} Hz: make it with sample_rate={needed}"
+                    f"the {what} runs at {rate} Hz and the session at {needed} Hz: "
+                    f"make it with sample_rate={needed}"
                 )
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
@@ -278,11 +282,17 @@ class VoiceSession:
         return self.client.send_user_message_content(text)
 
     def mute(self, muted: bool = True) -> None:
-        """Close or open the microphone. Under VAD the server hears silence meanwhile, so that turns still end."""
+        """Close or open the microphone.
+
+        Under VAD the server hears silence meanwhile, so that turns still end.
+        """
         self.muted = muted
 
     def interrupt(self) -> Any:
-        """Stop the answer now, whatever the mode; returns the player's receipt, None if nothing ever played."""
+        """Stop the answer now, whatever the mode.
+
+        Returns the player's receipt, None if nothing ever played.
+        """
         self._need_started()
         if not self.client.is_connected():
             return self._cut()
@@ -302,7 +312,7 @@ class VoiceSession:
             for track_id in receipt.dropped:
                 if track_id != receipt.track_id:
                     client.cancel_response(track_id, 0)
-        client._session.emitter.emit("voice.cut", CutEvent(receipt, item))
+        client.emit("voice.cut", CutEvent(receipt, item))
         return receipt
 
     # Events
@@ -316,7 +326,7 @@ class VoiceSession:
             self.player.add_16bit_pcm(delta.audio, item.id)
         except BufferError as error:
             self.unplayed_samples += len(delta.audio)
-            self.client._session.report(ErrorEvent(str(error), "player", exception=error))
+            self.client._session.reports.error(ErrorEvent(str(error), "player", exception=error))
         if self._watched != item.id:
             self._watched = item.id
             if self._watch is not None:
@@ -333,7 +343,7 @@ class VoiceSession:
             if receipt is not None and receipt.track_id == item_id and receipt.offset > 0:
                 timings = session.meter.first_sample(item_id, time.monotonic())
                 if timings is not None:
-                    session.emitter.emit("timings", timings)
+                    self.client.emit("timings", timings)
                 return
             await asyncio.sleep(FIRST_SAMPLE_POLL)
 

@@ -14,21 +14,24 @@ from typing import Any
 
 __all__ = ["b64decode", "b64encode", "dumps", "loads"]
 
+orjson: Any = None
+pybase64: Any = None
 try:
     import orjson
-except ImportError:  # pragma: no cover - the [realtime] extra installs it
-    orjson = None  # type: ignore[assignment]
+except ImportError:
+    pass
 try:
     import pybase64
-except ImportError:  # pragma: no cover - the [realtime] extra installs it
-    pybase64 = None
+except ImportError:
+    pass
 
 
 def dumps(value: Any) -> str:
     """Compact JSON text. Raises TypeError for what JSON cannot hold."""
     if orjson is not None:
         try:
-            return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+            text: bytes = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+            return text.decode()
         except TypeError:
             pass  # a lone surrogate or an integer over 64 bits: the standard library writes both
     return json.dumps(value, separators=(",", ":"), allow_nan=False)

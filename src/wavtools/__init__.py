@@ -1,31 +1,38 @@
 """Native audio for Python: record, play, convert, resample, look at the spectrum.
 
-The device thread runs compiled code only. Importing this package opens nothing and starts nothing.
+The device thread runs compiled code only. Importing this package opens nothing, starts nothing, and loads nothing: a
+name is imported from its module when it is first used, so that a program that only converts samples does not wait for
+the rest.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from wavtools import pcm, resample, ring, spectrum
-from wavtools._events import DeviceEvent
-from wavtools._tracks import TrackOffset
 from wavtools._version import __version__
-from wavtools.analysis import AudioAnalysis, Frequencies
-from wavtools.decode import DecodedAudio
-from wavtools.errors import (
-    ConcurrencyError,
-    DecodeError,
-    DeviceError,
-    QueueFullError,
-    StateError,
-    WavtoolsError,
-)
-from wavtools.offline_device import OfflineDevice
-from wavtools.oneliners import play, record
-from wavtools.player import PlayerStats, WavStreamPlayer
-from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
-from wavtools.wav import WavFile, WavPacker, read_wav
+
+if TYPE_CHECKING:
+    from wavtools import pcm, resample, ring, spectrum
+    from wavtools._events import DeviceEvent
+    from wavtools._tracks import TrackOffset
+    from wavtools.analysis import AudioAnalysis, Frequencies
+    from wavtools.decode import DecodedAudio
+    from wavtools.duplex_device import DuplexDevice
+    from wavtools.errors import (
+        ConcurrencyError,
+        DecodeError,
+        DeviceError,
+        QueueFullError,
+        StateError,
+        WavtoolsError,
+    )
+    from wavtools.offline_device import OfflineDevice
+    from wavtools.oneliners import play, record
+    from wavtools.pcm import kernel_set
+    from wavtools.player import PlayerStats, WavStreamPlayer
+    from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.wav import WavFile, WavPacker, read_wav
 
 __all__ = [
     "AudioAnalysis",
@@ -35,6 +42,7 @@ __all__ = [
     "DecodedAudio",
     "DeviceError",
     "DeviceEvent",
+    "DuplexDevice",
     "Frequencies",
     "OfflineDevice",
     "PlayerStats",
@@ -50,6 +58,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "get_include",
+    "kernel_set",
     "pcm",
     "play",
     "read_wav",
@@ -60,6 +69,48 @@ __all__ = [
 ]
 
 
+# Where each name lives; the imports above say the same to type checkers.
+_HOMES = {
+    "analysis": ["AudioAnalysis", "Frequencies"],
+    "decode": ["DecodedAudio"],
+    "duplex_device": ["DuplexDevice"],
+    "errors": [
+        "ConcurrencyError",
+        "DecodeError",
+        "DeviceError",
+        "QueueFullError",
+        "StateError",
+        "WavtoolsError",
+    ],
+    "_events": ["DeviceEvent"],
+    "offline_device": ["OfflineDevice"],
+    "oneliners": ["play", "record"],
+    "pcm": ["kernel_set"],
+    "player": ["PlayerStats", "WavStreamPlayer"],
+    "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
+    "_tracks": ["TrackOffset"],
+    "wav": ["WavFile", "WavPacker", "read_wav"],
+}
+_MODULES = ["pcm", "resample", "ring", "spectrum"]
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"wavtools.{name}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'wavtools' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"wavtools.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def get_include() -> str:
     """Folder of the C headers, for extensions that cimport from wavtools."""
+    from pathlib import Path
+
     return str(Path(__file__).parent / "_native")

@@ -27,10 +27,15 @@ cdef extern from "streams.h" nogil:
 
     uint64_t wt_now_ns()
 
+    ctypedef struct wt_capture
+    ctypedef struct wt_playback
+
     ctypedef struct wt_seat:
-        pass
-    void *wt_seat_state(wt_seat *seat)
-    void wt_seat_take(wt_seat *seat, void *state)
+        uint32_t channels
+    wt_capture *wt_seat_capture(wt_seat *seat)
+    wt_playback *wt_seat_playback(wt_seat *seat)
+    void wt_seat_take_capture(wt_seat *seat, wt_capture *capture)
+    void wt_seat_take_playback(wt_seat *seat, wt_playback *playback)
     void wt_seat_notify(wt_seat *seat, uint32_t type)
     uint32_t wt_seat_take_notified(wt_seat *seat)
 
@@ -40,6 +45,8 @@ cdef extern from "streams.h" nogil:
         uint32_t channels
     uint64_t wt_capture_dropped(wt_capture *capture)
     void wt_capture_drop(wt_capture *capture, uint64_t frames)
+    void wt_capture_stamp(wt_capture *capture, uint64_t position, uint64_t now_ns)
+    void wt_capture_read_stamp(wt_capture *capture, uint64_t *position, uint64_t *now_ns)
 
     enum: WT_PLAYBACK_BLOCK
     enum: WT_FADE_IDLE
@@ -52,15 +59,23 @@ cdef extern from "streams.h" nogil:
         wt_clock clock
         int16_t *fade
         uint64_t fade_capacity, fade_length, fade_head, fade_cut, fade_to
+        uint32_t session_rate
+        uint64_t prebuffer
         const wt_bank *bank
         float *window
         float *block
         int16_t *samples
+        float gain_now
+        bint holding
+        uint64_t held_ns
         uint64_t expected, origin, phase
         uint64_t fade_pos, fade_phase, fade_origin
     bint wt_playback_commit(wt_playback *playback, uint64_t *expected, uint64_t position)
     uint64_t wt_playback_silent_frames(wt_playback *playback)
     void wt_playback_silence(wt_playback *playback, bint goes_on, uint64_t frames)
+    bint wt_playback_hold(wt_playback *playback)
+    void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
+    void wt_playback_set_gain(wt_playback *playback, float gain)
     int wt_fade_state(wt_playback *playback)
     void wt_fade_set(wt_playback *playback, int state)
     bint wt_fade_move(wt_playback *playback, int source, int target)
@@ -69,6 +84,7 @@ cdef extern from "streams.h" nogil:
 
 cdef class Seat:
     cdef wt_seat *seat
+    cdef object _held
 
 
 cdef class CaptureState:

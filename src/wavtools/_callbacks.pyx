@@ -31,28 +31,90 @@ cdef size_t notification_device_offset = 0  # pDevice in ma_device_notification
 cdef size_t notification_type_offset = 0    # type in ma_device_notification
 
 
+cdef enum:
+    MAX_CHANNELS = 8
+    DUPLEX_BLOCK = 64  # frames put together at a time
+    MAX_OFFSET = 4096  # of a field within miniaudio's structs
+
+
 # --------------------------------------------------------------------------------------------------- callback thread
 
 cdef void capture_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
-    """Move one period from the device into the capture ring.
+    """Move one period from the device into the capture ring; see capture_period.
 
-    Thread:     callback thread; producer end of the ring.
-    Real-time:  no GIL, heap, lock or system call; O(frame_count), two memcpy at most.
-    Writes:     ring.write_pos (release), clock and frames_dropped (relaxed).
-    Short ring: keeps the oldest frames and counts the rest as dropped.
-    Units:      float32 frames of `channels` samples; frame_count differs from call to call.
+    Thread: callback thread.
     """
-    cdef wt_capture *capture = <wt_capture *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
-    cdef uint64_t taken
+    cdef wt_capture *capture = wt_seat_capture(seat_of(device))
+    if capture != NULL:
+        wt_clock_tick(&capture.clock, frame_count)
+        keep_captured(capture, <const float *> frames, frame_count)
+        stamp_captured(capture)
+
+
+cdef void playback_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
+    """Fill one period with what is queued, and silence after it; see play_period.
+
+    Thread: callback thread.
+    """
+    play_period(wt_seat_playback(seat_of(device)), <int16_t *> output, frame_count)
+
+
+cdef void duplex_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
+    """Both directions of one clock. Each captured frame is kept together with the frame played at its side.
+
+    The capture ring of a duplex stream has one channel more than the microphone: what was played, silence included.
+    So the two stay aligned through ring, resampler and chunks, whatever happens.
+
+    Thread: callback thread. Real-time: as below; the scratch memory is on the stack.
+    """
+    cdef wt_seat *seat = seat_of(device)
+    cdef wt_capture *capture = wt_seat_capture(seat)
+    cdef const float *microphone = <const float *> frames
+    cdef const int16_t *played = <const int16_t *> output
+    cdef float block[DUPLEX_BLOCK * (MAX_CHANNELS + 1)]
+    cdef uint32_t channels = seat.channels
+    cdef uint32_t i, k, count
+    play_period(wt_seat_playback(seat), <int16_t *> output, frame_count)
     if capture == NULL:
         return
     wt_clock_tick(&capture.clock, frame_count)
-    taken = wt_ring_write(&capture.ring, frames, frame_count)
+    while frame_count > 0:
+        count = min(frame_count, <uint32_t> DUPLEX_BLOCK)
+        for i in range(count):
+            for k in range(channels):
+                block[i * (channels + 1) + k] = microphone[i * channels + k]
+            block[i * (channels + 1) + channels] = played[i] * <float> (1.0 / 32768.0)
+        keep_captured(capture, block, count)
+        microphone += count * channels
+        played += count
+        frame_count -= count
+    stamp_captured(capture)
+
+
+cdef wt_seat *seat_of(const void *device) noexcept nogil:
+    return (<wt_seat **> (<const char *> device + user_data_offset))[0]
+
+
+cdef void keep_captured(wt_capture *capture, const float *frames, uint32_t frame_count) noexcept nogil:
+    """Put captured frames into the ring.
+
+    Thread:     callback thread; producer end of the ring.
+    Real-time:  no GIL, heap, lock or system call; O(frame_count), two memcpy at most.
+    Writes:     ring.write_pos (release), frames_dropped (relaxed).
+    Short ring: keeps the oldest frames and counts the rest as dropped.
+    Units:      float32 frames of `capture.channels` samples; frame_count differs from call to call.
+    """
+    cdef uint64_t taken = wt_ring_write(&capture.ring, frames, frame_count)
     if taken < frame_count:
         wt_capture_drop(capture, frame_count - taken)
 
 
-cdef void playback_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
+cdef void stamp_captured(wt_capture *capture) noexcept nogil:
+    """Note when the frames captured so far were: at the beginning of this callback. Callback thread."""
+    wt_capture_stamp(capture, wt_ring_write_pos(&capture.ring), wt_clock_last_ns(&capture.clock))
+
+
+cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count) noexcept nogil:
     """Fill one period with what is queued, silence after it, and commit what was consumed.
 
     The commit is a compare-and-swap on the queue's read position (see streams.h): when an interrupt got there first,
@@ -60,20 +122,20 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
 
     Thread:     callback thread; consumer end of the queue.
     Real-time:  no GIL, heap, lock or system call; O(frame_count * taps), at most three attempts.
-    Reads:      ring.write_pos (acquire), fade_state (acquire).
+    Reads:      ring.write_pos (acquire), fade_state (acquire), gain (relaxed).
     Writes:     ring.read_pos (compare-and-swap), fade_state, clock and silence (relaxed).
     Units:      int16 mono frames at the device rate; frame_count differs from call to call.
     """
-    cdef wt_playback *playback = <wt_playback *> wt_seat_state((<wt_seat **> (<char *> device + user_data_offset))[0])
-    cdef int16_t *out = <int16_t *> output
     cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
     cdef size_t faded, done = 0
     cdef bint committed = False
+    cdef bint holding
     cdef int _attempt, fade
     if playback == NULL:
         memset(out, 0, frame_count * sizeof(int16_t))
         return
     wt_clock_tick(&playback.clock, frame_count)
+    holding = wt_playback_hold(playback)
     for _attempt in range(3):
         position = wt_ring_read_pos(&playback.ring)
         origin, phase = playback.origin, playback.phase
@@ -85,7 +147,7 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
         if wt_fade_state(playback) == WT_FADE_PLAYING:
             faded = render(playback, playback.fade, playback.fade_origin, playback.fade_length,
                            &fade_pos, &fade_phase, out, frame_count)
-        end = wt_ring_write_pos(&playback.ring)
+        end = position if holding else wt_ring_write_pos(&playback.ring)
         consumed = position
         done = faded + render(playback, NULL, origin, end, &consumed, &phase, out + faded, frame_count - faded)
         committed = (done == faded and consumed == position) or wt_playback_commit(playback, &position, consumed)
@@ -98,9 +160,11 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
     fade = wt_fade_state(playback)
     if fade == WT_FADE_KILL or fade == WT_FADE_PLAYING and fade_pos >= playback.fade_length:
         wt_fade_set(playback, WT_FADE_IDLE)
+    wt_playback_apply_gain(playback, out, done)
     if done < frame_count:
         memset(out + done, 0, (frame_count - done) * sizeof(int16_t))
         origin, phase = consumed, 0  # after a silence the filter starts from silence
+        playback.holding = True
         wt_playback_silence(playback, done == 0, frame_count - done)
     else:
         wt_playback_silence(playback, False, 0)
@@ -114,7 +178,7 @@ cdef void notification_callback(const void *notification) noexcept nogil:
     """
     cdef const char *device = (<const char **> (<const char *> notification + notification_device_offset))[0]
     cdef uint32_t type = (<const uint32_t *> (<const char *> notification + notification_type_offset))[0]
-    wt_seat_notify((<wt_seat **> (device + user_data_offset))[0], type)
+    wt_seat_notify(seat_of(device), type)
 
 
 cdef void take_fade(wt_playback *playback, uint64_t position) noexcept nogil:
@@ -212,6 +276,8 @@ cdef void fill_window(
 def set_offsets(size_t user_data, size_t notification_device, size_t notification_type):
     """Tell the callbacks where miniaudio's fields lie; before any device starts."""
     global user_data_offset, notification_device_offset, notification_type_offset
+    if max(user_data, notification_device, notification_type) > MAX_OFFSET:
+        raise ValueError(f"a field of miniaudio's lies {user_data} bytes into its struct; {MAX_OFFSET} are expected")
     user_data_offset = user_data
     notification_device_offset = notification_device
     notification_type_offset = notification_type
@@ -225,6 +291,10 @@ def playback_callback_address():
     return <uintptr_t> playback_callback
 
 
+def duplex_callback_address():
+    return <uintptr_t> duplex_callback
+
+
 def notification_callback_address():
     return <uintptr_t> notification_callback
 
@@ -235,12 +305,20 @@ def now_ns():
 
 
 cdef class Seat:
-    """A device's link to the state its callback works on; a device keeps its seat alive as long as it may call."""
+    """A device's link to the states its callback works on; a device keeps its seat alive as long as it may call.
 
-    def __cinit__(self):
+    The seat holds the states that it refers to, and the last it referred to before: a callback may be working on one
+    while a control thread takes it away.
+    """
+
+    def __cinit__(self, uint32_t channels=1):
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise ValueError(f"channels is {channels}; a device has 1 to {MAX_CHANNELS}")
         self.seat = <wt_seat *> calloc(1, sizeof(wt_seat))
         if self.seat == NULL:
             raise MemoryError("no memory for a device's seat")
+        self.seat.channels = channels
+        self._held = []
 
     def __dealloc__(self):
         free(self.seat)
@@ -250,13 +328,23 @@ cdef class Seat:
         """What the device passes to the callback as its user data."""
         return <uintptr_t> self.seat
 
-    def take(self, state):
-        """Let the callback work on *state* (CaptureState or PlaybackState) from now on."""
-        wt_seat_take(self.seat, <void *> <uintptr_t> state.address)
+    def take_capture(self, CaptureState state):
+        """Let the callback write into *state* from now on, or nowhere (None)."""
+        self._hold(state)
+        wt_seat_take_capture(self.seat, NULL if state is None else state.capture)
+
+    def take_playback(self, PlaybackState state):
+        """Let the callback play from *state* from now on, or silence (None)."""
+        self._hold(state)
+        wt_seat_take_playback(self.seat, NULL if state is None else state.playback)
 
     def vacate(self):
         """Let the callback do nothing from now on."""
-        wt_seat_take(self.seat, NULL)
+        self.take_capture(None)
+        self.take_playback(None)
+
+    def _hold(self, state):
+        self._held = [*self._held[-8:], state]
 
     def take_notified(self):
         """The notification types since the last call, as a set."""
@@ -289,11 +377,6 @@ cdef class CaptureState:
         wt_clock_init(&self.capture.clock, sample_rate)
 
     @property
-    def address(self):
-        """What a Seat holds."""
-        return <uintptr_t> self.capture
-
-    @property
     def captured(self):
         """Position of the next frame that the device will write: all before it were captured by now."""
         return wt_ring_write_pos(&self.capture.ring)
@@ -301,6 +384,14 @@ cdef class CaptureState:
     @property
     def consumed(self):
         return wt_ring_read_pos(&self.capture.ring)
+
+    @property
+    def stamp(self):
+        """(position, now_ns of it): all frames before that position were captured by then."""
+        cdef uint64_t position = 0
+        cdef uint64_t ns = 0
+        wt_capture_read_stamp(self.capture, &position, &ns)
+        return position, ns
 
     @property
     def writable(self):
@@ -331,14 +422,6 @@ cdef class CaptureState:
             raise ValueError(f"out has {out.shape[1]} channels, the ring has {self.channels}")
         return wt_ring_read(&self.capture.ring, &out[0, 0], out.shape[0])
 
-    def run_callback(self, const float[:, ::1] frames not None):
-        """Call the capture callback with *frames*, as a device would. No device may be running on this state."""
-        cdef StandIn device = StandIn(self)
-        if frames.shape[0]:
-            if frames.shape[1] != self.channels:
-                raise ValueError(f"frames have {frames.shape[1]} channels, the ring has {self.channels}")
-            capture_callback(device.memory, NULL, &frames[0, 0], <uint32_t> frames.shape[0])
-
 
 cdef class PlaybackState:
     """The playback queue (int16 mono at the session rate), its commit word and its counters.
@@ -350,7 +433,7 @@ cdef class PlaybackState:
     # Samples behind the play position that stay readable: one window of the spectrum.
     KEEP = 32768
 
-    def __cinit__(self, uint64_t capacity, uint32_t session_rate, uint64_t fade_capacity):
+    def __cinit__(self, uint64_t capacity, uint32_t session_rate, uint64_t fade_capacity, uint64_t prebuffer=0):
         self.capacity = capacity
         self.playback = <wt_playback *> calloc(1, sizeof(wt_playback))
         self.data = calloc(capacity + PlaybackState.KEEP, sizeof(int16_t))
@@ -359,6 +442,11 @@ cdef class PlaybackState:
         wt_ring_init(&self.playback.ring, self.data, capacity + PlaybackState.KEEP, PlaybackState.KEEP, sizeof(int16_t))
         wt_clock_init(&self.playback.clock, session_rate)
         self.playback.fade_capacity = fade_capacity
+        self.playback.session_rate = session_rate
+        self.playback.prebuffer = prebuffer
+        self.playback.holding = True
+        self.playback.gain_now = 1.0
+        wt_playback_set_gain(self.playback, 1.0)
 
     def __dealloc__(self):
         if self.playback != NULL:
@@ -407,11 +495,6 @@ cdef class PlaybackState:
         return samples
 
     @property
-    def address(self):
-        """What a Seat holds."""
-        return <uintptr_t> self.playback
-
-    @property
     def queued(self):
         """Position after the last sample queued."""
         return wt_ring_write_pos(&self.playback.ring)
@@ -452,6 +535,10 @@ cdef class PlaybackState:
             return False
         wt_ring_write(&self.playback.ring, &samples[0], samples.shape[0])
         return True
+
+    def set_gain(self, float gain):
+        """The volume from the next period on; the callback glides to it."""
+        wt_playback_set_gain(self.playback, gain)
 
     def interrupt(self, uint64_t fade_samples):
         """Drop all that waits; returns (position of the cut, position after the last sample dropped).
@@ -508,26 +595,42 @@ cdef class PlaybackState:
             wt_ring_copy_out(&self.playback.ring, position - count, &out[0], count)
         return position
 
-    def run_callback(self, int16_t[::1] out not None):
-        """Call the playback callback for *out*, as a device would. No device may be running on this state."""
-        cdef StandIn device = StandIn(self)
-        if out.shape[0]:
-            playback_callback(device.memory, &out[0], NULL, <uint32_t> out.shape[0])
-
 
 cdef class StandIn:
-    """As much of an ma_device as the callbacks look at: its user data pointer, where they expect it."""
+    """As much of an ma_device as the callbacks look at, and calls them as a device would. OfflineDevice runs on it."""
 
     cdef char *memory
-    cdef Seat seat
+    cdef readonly Seat seat
 
-    def __cinit__(self, state):
-        self.memory = <char *> calloc(1, user_data_offset + sizeof(void *))
+    def __cinit__(self, uint32_t channels):
+        self.seat = Seat(channels)
+        self.memory = <char *> calloc(1, MAX_OFFSET + sizeof(void *))
         if self.memory == NULL:
             raise MemoryError("no memory for a stand-in device")
-        self.seat = Seat()
-        self.seat.take(state)
+
+    cdef void place(self):
+        """Put the seat where the callbacks look for it now: loading miniaudio moves that."""
         (<wt_seat **> (self.memory + user_data_offset))[0] = self.seat.seat
 
     def __dealloc__(self):
         free(self.memory)
+
+    def capture(self, const float[:, ::1] frames not None):
+        """Call capture_callback with float32 *frames* (frames, channels)."""
+        if frames.shape[0]:
+            self.place()
+            capture_callback(self.memory, NULL, &frames[0, 0], <uint32_t> frames.shape[0])
+
+    def play(self, int16_t[::1] out not None):
+        """Call playback_callback for int16 mono *out*."""
+        if out.shape[0]:
+            self.place()
+            playback_callback(self.memory, &out[0], NULL, <uint32_t> out.shape[0])
+
+    def duplex(self, const float[:, ::1] frames not None, int16_t[::1] out not None):
+        """Call duplex_callback for as many frames in as out."""
+        if frames.shape[0] != out.shape[0]:
+            raise ValueError(f"{frames.shape[0]} frames in, {out.shape[0]} out; a duplex period has as many of both")
+        if frames.shape[0]:
+            self.place()
+            duplex_callback(self.memory, &out[0], &frames[0, 0], <uint32_t> out.shape[0])

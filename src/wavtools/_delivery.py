@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import CaptureState
+from wavtools._callbacks import CaptureState, now_ns
 from wavtools.resample import Resampler
 
-__all__ = ["Delivery"]
+__all__ = ["AudioChunk", "Delivery"]
 
 POLL_SECONDS = 0.01
 BLOCKS_PER_SECOND = 20  # frames taken off the ring at a time: 50 ms
@@ -32,6 +33,24 @@ _log = logging.getLogger("wavtools")
 Samples = NDArray[np.int16]
 
 
+@dataclasses.dataclass(frozen=True)
+class AudioChunk:
+    """One chunk of recorded audio, int16 at the session rate.
+
+    ``mono`` has shape (frames,): the arithmetic mean of the channels. ``raw`` has the device's channels: shape
+    (frames,) for one, (frames, channels) for more. ``frame`` is the number of its first frame, counted at the session
+    rate since begin(), pauses included; ``time`` when that was captured, on the clock of time.monotonic(), in seconds.
+    ``played`` is what the player put out at the very same frames, silence included; None unless recorder and player
+    share a DuplexDevice.
+    """
+
+    mono: Samples
+    raw: Samples
+    frame: int = 0
+    time: float = 0.0
+    played: Samples | None = None
+
+
 @dataclasses.dataclass
 class Interval:
     """Captured frames [start, stop) that are recorded; stop is None while recording."""
@@ -39,9 +58,10 @@ class Interval:
     start: int
     stop: int | None
     chunk_size: int
-    emit: Callable[[Samples, Samples], None]
+    emit: Callable[[AudioChunk], None]
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
     produced: int = 0  # session frames stored so far, since `start` or the last change of the device's rate
+    emitted: int = 0  # of those, in chunks
     skip: int = 0  # session frames still to come that were captured before a clear()
 
 
@@ -50,7 +70,8 @@ class Delivery:
 
     ``store(raw)`` gets all recorded audio, (frames, channels) int16 at the session rate, with our lock held;
     ``watch(mono)`` all captured audio as float32 at the session rate, recorded or not (for the live spectrum). An
-    interval's ``emit(mono, raw)`` gets its chunks.
+    interval's ``emit`` gets its chunks. With *reference*, the ring's last channel is what was played at the time: it
+    goes with the chunks, and is not stored.
     """
 
     def __init__(
@@ -60,8 +81,10 @@ class Delivery:
         session_rate: int,
         store: Callable[[Samples], None],
         watch: Callable[[NDArray[np.float32]], None],
+        reference: bool = False,
     ) -> None:
         self._state = state
+        self._channels = state.channels - reference  # the microphone's
         self._device_rate = device_rate
         self._session_rate = session_rate
         self._store = store
@@ -72,9 +95,8 @@ class Delivery:
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
-        self._lock = (
-            threading.Lock()
-        )  # guards the intervals and the order of storing; taken before the recorder's
+        # Guards the intervals and the order of storing; taken before the recorder's lock.
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
@@ -97,7 +119,7 @@ class Delivery:
     def wake(self) -> None:
         self._wake.set()
 
-    def record(self, chunk_size: int, emit: Callable[[Samples, Samples], None]) -> None:
+    def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> None:
         """Record from the next frame captured on."""
         with self._lock:
             self._intervals.append(Interval(self._state.captured, None, chunk_size, emit))
@@ -176,7 +198,8 @@ class Delivery:
         count = self._state.read(self._block[: min(limit - position, len(self._block))])
         if count:
             frames = self._block[:count]
-            mono = frames.mean(axis=1, dtype=np.float32) if frames.shape[1] > 1 else frames[:, 0].copy()
+            heard = frames[:, : self._channels]
+            mono = heard.mean(axis=1, dtype=np.float32) if self._channels > 1 else heard[:, 0].copy()
             self._watch(mono if self._watch_resampler is None else self._watch_resampler.process(mono))
             if recording and interval is not None:
                 self._take(interval, frames)
@@ -197,6 +220,7 @@ class Delivery:
             self._device_rate = device_rate
             if interval is not None:
                 interval.start, interval.produced = position, 0
+                interval.emitted = -self._pending_frames  # they were captured before that position
         self._set_resamplers()
 
     def _take(self, interval: Interval, frames: NDArray[np.float32]) -> None:
@@ -224,7 +248,7 @@ class Delivery:
             interval.produced += len(raw)
             skip = min(interval.skip, len(raw))
             interval.skip -= skip
-            self._store(raw[skip:])
+            self._store(raw[skip:, : self._channels])
         self._pending.append(raw)
         self._pending_frames += len(raw)
 
@@ -232,15 +256,29 @@ class Delivery:
         """Hand over full chunks, and with at_least=1 the rest. The user's code runs here: it may call us again."""
         while self._pending_frames >= at_least:
             pending = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
-            raw, rest = pending[: interval.chunk_size], pending[interval.chunk_size :]
+            frames, rest = pending[: interval.chunk_size], pending[interval.chunk_size :]
+            chunk = self._chunk(interval, frames)
             self._pending = [rest]
             self._pending_frames = len(rest)
-            channels = raw.shape[1]
-            mono = raw[:, 0] if channels == 1 else _mono(raw)
+            interval.emitted += len(frames)
             try:
-                interval.emit(np.ascontiguousarray(mono), raw[:, 0] if channels == 1 else raw)
+                interval.emit(chunk)
             except Exception:
                 _log.exception("the recorder's callback raised; recording goes on")
+
+    def _chunk(self, interval: Interval, frames: Samples) -> AudioChunk:
+        raw = frames[:, : self._channels]
+        mono = raw[:, 0] if self._channels == 1 else _mono(raw)
+        position = interval.start + interval.emitted * self._device_rate // self._session_rate
+        stamped, stamp_ns = self._state.stamp
+        age = (now_ns() - stamp_ns) * 1e-9 + (stamped - position) / self._device_rate
+        return AudioChunk(
+            mono=np.ascontiguousarray(mono),
+            raw=np.ascontiguousarray(raw[:, 0] if self._channels == 1 else raw),
+            frame=position * self._session_rate // self._device_rate,
+            time=time.monotonic() - age,
+            played=np.ascontiguousarray(frames[:, -1]) if frames.shape[1] > self._channels else None,
+        )
 
     def _session_frames(self, device_frames: int) -> int:
         """Frames that the resampler makes of device_frames from a fresh start: ceil(n * out / in)."""

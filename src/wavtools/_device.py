@@ -16,14 +16,13 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from wavtools._callbacks import (
-    CaptureState,
-    PlaybackState,
     Seat,
     capture_callback_address,
+    duplex_callback_address,
     notification_callback_address,
     playback_callback_address,
     set_offsets,
@@ -40,7 +39,7 @@ from wavtools._miniaudio import (
 )
 from wavtools.errors import DeviceError
 
-__all__ = ["Context", "DeviceInfo", "Kind", "NativeDevice", "connect_server", "list_devices"]
+__all__ = ["Context", "DeviceInfo", "Direction", "Kind", "NativeDevice", "connect_server", "list_devices"]
 
 set_offsets(
     ffi.offsetof("ma_device", "pUserData"),
@@ -55,7 +54,8 @@ CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting f
 MAX_CHANNELS = 8
 NULL_RATE_HZ = 48_000
 
-Kind = Literal["capture", "playback"]
+Direction = Literal["capture", "playback"]
+Kind = Literal["capture", "playback", "duplex"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,10 +164,14 @@ def connect_server(backends: list[int], work: Callable[[Context], _Result], seco
 
 
 def _device_type(kind: Kind) -> int:
-    return int(lib.ma_device_type_capture if kind == "capture" else lib.ma_device_type_playback)
+    return {
+        "capture": int(lib.ma_device_type_capture),
+        "playback": int(lib.ma_device_type_playback),
+        "duplex": int(lib.ma_device_type_duplex),
+    }[kind]
 
 
-def _enumerate(context: Context, kind: Kind) -> list[tuple[DeviceInfo, Any]]:
+def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]]:
     """The context's devices of one kind, default first, each with its native ma_device_info."""
     playback, capture = ffi.new("ma_device_info **"), ffi.new("ma_device_info **")
     playback_count, capture_count = ffi.new("ma_uint32 *"), ffi.new("ma_uint32 *")
@@ -204,7 +208,7 @@ def _id_text(native: Any) -> str:
     return text if raw and text.isprintable() else raw.hex() or "0"
 
 
-def list_devices(kind: Kind) -> list[DeviceInfo]:
+def list_devices(kind: Direction) -> list[DeviceInfo]:
     """The system's devices of one kind, the default one first.
 
     Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
@@ -218,7 +222,7 @@ def list_devices(kind: Kind) -> list[DeviceInfo]:
     return connect_server(BACKENDS, names, CONNECT_SECONDS)
 
 
-def _select(context: Context, kind: Kind, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
+def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
     """(name for messages, native info or None for the default, what is known of it)."""
     devices = _enumerate(context, kind)
     noun = "input" if kind == "capture" else "output"
@@ -253,47 +257,59 @@ class NativeDevice:
     ----------
     context : the audio system to open it on
         It belongs to the device from then on, and is closed with it.
-    kind : "capture" or "playback"
-    wanted : id, name or part of a name; None for the default device
-    channels : how many to open with; None for the device's own number
+    kind : "capture", "playback" or "duplex"
+    wanted : id, name or part of a name for each direction that the kind has; None for the default device
+    channels : how many to capture; None for the device's own number. Playback is always mono: the system spreads it.
     """
 
-    def __init__(self, context: Context, kind: Kind, wanted: str | None, channels: int | None) -> None:
+    def __init__(
+        self, context: Context, kind: Kind, wanted: Mapping[Direction, str | None], channels: int | None
+    ) -> None:
         self.context = context
-        self._state: CaptureState | PlaybackState | None = None
-        name, native, info = _select(context, kind, wanted)
-        self.name = info.name if info else name
-        self.channels = channels or min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
-        self._native_info = native
         config = lib.ma_device_config_init(_device_type(kind))
         config.periodSizeInMilliseconds = PERIOD_MS
         config.periods = PERIODS
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
         config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
-        half = config.capture if kind == "capture" else config.playback
-        half.channels = self.channels
-        # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
-        # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
-        half.format = lib.ma_format_f32 if kind == "capture" else lib.ma_format_s16
-        if native is not None:
-            half.pDeviceID = ffi.addressof(native, "id")
-        self._stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
-        config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = self._stream_name
+        self.channels = channels or 1
+        names = []
+        self._keep = []  # what the config points to
+        for direction, name in wanted.items():
+            asked, native, info = _select(context, direction, name)
+            names.append(info.name if info else asked)
+            half = config.capture if direction == "capture" else config.playback
+            if direction == "capture" and channels is None:
+                self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
+            half.channels = self.channels if direction == "capture" else 1
+            # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
+            # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
+            half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
+            if native is not None:
+                half.pDeviceID = ffi.addressof(native, "id")
+                self._keep.append(native)
+        self.name = " and ".join(names)
+        stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
+        config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = stream_name
+        self._keep.append(stream_name)
         # C functions of _callbacks.pyx: miniaudio calls them without ever entering Python.
-        address = capture_callback_address() if kind == "capture" else playback_callback_address()
+        address = {
+            "capture": capture_callback_address,
+            "playback": playback_callback_address,
+            "duplex": duplex_callback_address,
+        }[kind]()
         config.dataCallback = ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
         config.notificationCallback = ffi.cast(
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
         # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
-        self.seat = Seat()
+        self.seat = Seat(self.channels)
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
         threads = _thread_ids()
         with quiet_stderr(context.backend):
             code = lib.ma_device_init(context.pointer, ffi.addressof(config), self._device)
-        check(code, "ma_device_init", f"cannot open {name} on {context.name}; {context.advice}")
+        check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = PERIOD_MS * PERIODS / 1000
@@ -313,11 +329,6 @@ class NativeDevice:
             except OSError:  # the thread is gone
                 continue
         return bool(policies & {os.SCHED_FIFO, os.SCHED_RR})
-
-    def attach(self, state: CaptureState | PlaybackState) -> None:
-        """Give the callback its state, which this device keeps alive until it is closed. Before start()."""
-        self._state = state
-        self.seat.take(state)
 
     def start(self) -> None:
         with quiet_stderr(self.context.backend):

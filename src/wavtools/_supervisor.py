@@ -1,4 +1,4 @@
-"""The supervisor: opens a device for a stream, and opens another when that one is lost.
+"""The supervisor: opens a device for a stream, and opens another one when that is lost.
 
 miniaudio says nothing when an audio server dies: its callbacks just stop. So a thread watches the time of the last
 callback. When it stalls, a probe asks the server: one that is dead, or alive without calling back, costs the device
@@ -13,16 +13,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
-from wavtools._callbacks import CaptureState, PlaybackState, now_ns
-from wavtools._device import CONNECT_SECONDS, Context, Kind, NativeDevice, connect_server
+from wavtools._callbacks import now_ns
+from wavtools._device import CONNECT_SECONDS, Context, Direction, NativeDevice, connect_server
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
+from wavtools._stream import Stream
 from wavtools.errors import DeviceError
 
-__all__ = ["Device", "DeviceSpec", "Stream", "open_stream"]
+__all__ = ["SupervisedDevice"]
 
 OPEN_SECONDS = 5.0  # a Bluetooth headset may take seconds to wake up; only a frozen server takes longer
 POLL_SECONDS = 0.02
@@ -41,65 +41,18 @@ _REROUTED = int(lib.ma_device_notification_type_rerouted)
 _log = logging.getLogger("wavtools")
 
 
-class Device(Protocol):
-    """What recorder and player need of an open device."""
-
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def latency_seconds(self) -> float: ...
-    @property
-    def realtime_priority(self) -> bool | None: ...
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-
-
-class Stream(Protocol):
-    """A recorder's or player's side of a device: its state, and how to fit that to a device."""
-
-    kind: Kind
-    channels: int | None
-
-    def fit(
-        self, sample_rate: int, channels: int, lost_seconds: float | None
-    ) -> CaptureState | PlaybackState:
-        """The state, ready for a device of that rate, which no callback works on at the moment.
-
-        ``lost_seconds`` is None at first; later, how much audio the lost device may have held.
-        """
-        ...
-
-    def wake(self) -> None:
-        """Frames were captured: called by devices that know, so that the stream need not poll for them."""
-        ...
-
-
-class DeviceSpec(Protocol):
-    """A device that opens itself: OfflineDevice."""
-
-    def _open(self, stream: Stream) -> Device: ...
-
-
-def open_stream(
-    spec: str | DeviceSpec | None, stream: Stream, on_event: Callable[[DeviceEvent], None]
-) -> Device:
-    """Open the device that *spec* names, stopped, with the stream's state attached.
-
-    Raises DeviceError; a frozen server within CONNECT_SECONDS.
-    """
-    if spec is not None and not isinstance(spec, str):
-        return spec._open(stream)
-    return SupervisedDevice(spec, stream, on_event)
-
-
 class SupervisedDevice:
     """A native device, replaced by another one when it is lost."""
 
-    def __init__(self, wanted: str | None, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> None:
-        self._wanted = None if wanted == "null" else wanted
-        self._backends = [NULL_BACKEND] if wanted == "null" else BACKENDS
+    def __init__(
+        self,
+        wanted: Mapping[Direction, str | None],
+        stream: Stream,
+        on_event: Callable[[DeviceEvent], None],
+    ) -> None:
+        null = "null" in wanted.values()
+        self._wanted = dict.fromkeys(wanted) if null else dict(wanted)
+        self._backends = [NULL_BACKEND] if null else BACKENDS
         self._stream = stream
         self._on_event = on_event
         self._lock = threading.Lock()  # guards _device and _closing against each other
@@ -110,6 +63,7 @@ class SupervisedDevice:
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
+        self._lost_at = self._retry_at = 0.0
         self._thread = threading.Thread(target=self._run, name="wavtools-supervisor", daemon=True)
 
     # ---- control threads
@@ -150,7 +104,9 @@ class SupervisedDevice:
 
     # ---- supervisor thread
 
-    def _open(self, backends: list[int], wanted: str | None, lost_seconds: float | None) -> NativeDevice:
+    def _open(
+        self, backends: list[int], wanted: Mapping[Direction, str | None], lost_seconds: float | None
+    ) -> NativeDevice:
         context = connect_server(backends, lambda context: context, CONNECT_SECONDS)
         stream = self._stream
         try:
@@ -161,8 +117,8 @@ class SupervisedDevice:
             context.close()
             raise
         try:
-            self._state = stream.fit(device.sample_rate, device.channels, lost_seconds)
-            device.attach(self._state)
+            duplex = stream.kind == "duplex"
+            stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, duplex)
         except BaseException:
             device.close()
             raise
@@ -173,6 +129,8 @@ class SupervisedDevice:
             try:
                 device = self._device
                 if device is None:
+                    if self._closing.is_set():  # closed, not lost
+                        return
                     self._restore()
                 else:
                     self._watch(device)
@@ -185,11 +143,11 @@ class SupervisedDevice:
             self._tell("rerouted", "the system moved the stream")
         if _STOPPED in notified and _STARTED not in notified and not self._suspended:
             self._suspend("the system stopped the device")
-        stalled = (now_ns() - max(self._state.last_callback_ns, self._since_ns)) * 1e-9
+        stalled = (now_ns() - max(self._stream.last_callback_ns, self._since_ns)) * 1e-9
         if stalled < STALL_SECONDS:
             self._probe = None
             # A callback that was under way when the device stopped does not count.
-            if self._suspended and self._state.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
+            if self._suspended and self._stream.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
                 self._suspended = False
                 self._tell("resumed", "the device calls again")
             return
@@ -249,11 +207,10 @@ class SupervisedDevice:
             return self._open(backends, self._wanted, lost)
         except DeviceError as error:
             gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
-            if self._wanted is None or not gone:
+            if not any(self._wanted.values()) or not gone:
                 raise
-            return self._open(
-                backends, None, lost
-            )  # the chosen device does not come back: better another one than silence
+            # The chosen device does not come back: better another one than silence.
+            return self._open(backends, dict.fromkeys(self._wanted), lost)
 
     def _tell(self, kind: EventKind, reason: str) -> None:
         try:

@@ -6,14 +6,14 @@ Thread: any; an AudioAnalysis never changes once made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools import bands
 from wavtools.pcm import mix_to_mono, pcm16_to_float32
-from wavtools.spectrum import Analyser
+from wavtools.spectrum import Analyser, scaled_bands
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -66,19 +66,13 @@ class AudioAnalysis:
     of 128 frames, by one AnalyserNode, so each is smoothed with the one before.
     """
 
-    def __init__(self, pcm: Buffer, sample_rate: int) -> None:
-        samples = (
-            np.asarray(pcm)
-            if not isinstance(pcm, (bytes, bytearray, memoryview))
-            else np.frombuffer(pcm, "<i2")
-        )
-        if samples.dtype == np.int16:
-            samples = pcm16_to_float32(np.ascontiguousarray(samples))
-        mono = mix_to_mono(np.ascontiguousarray(samples))
+    def __init__(self, pcm: Buffer | NDArray[Any], sample_rate: int) -> None:
+        samples = pcm if isinstance(pcm, np.ndarray) and pcm.dtype == np.float32 else pcm16_to_float32(pcm)
+        mono = mix_to_mono(samples)
         self.sample_rate = sample_rate
         self.duration = len(mono) / sample_rate
         analyser = Analyser()
-        spectra = []
+        spectra: list[NDArray[np.float32]] = []
         position = 0
         while (len(spectra) + 1) / _SPECTRA_PER_SECOND < self.duration:
             frame = (len(spectra) + 1) * sample_rate / _SPECTRA_PER_SECOND
@@ -137,30 +131,15 @@ class AudioAnalysis:
         db = np.asarray(db, np.float32)
         if db.ndim != 1:
             raise ValueError(f"db has {db.ndim} dimensions, expected one")
-        loudest: NDArray[np.float64] = db.astype(np.float64)
+        bounds: NDArray[np.intp] | None = None
         if analysis_type == "music":
-            loudest = _loudest_per_note(loudest, sample_rate, bands.NOTE_FREQUENCIES, min_decibels)
+            bounds = bands.first_bins(len(db), sample_rate, bands.NOTE_FREQUENCIES)
             frequencies, labels = _NOTES, bands.NOTE_LABELS
         elif analysis_type == "voice":
-            loudest = _loudest_per_note(loudest, sample_rate, bands.VOICE_FREQUENCIES, min_decibels)
+            bounds = bands.first_bins(len(db), sample_rate, bands.VOICE_FREQUENCIES)
             frequencies, labels = _VOICE_NOTES, bands.VOICE_LABELS
         else:
-            frequencies, labels = (
-                bands.bin_frequencies(len(db), sample_rate),
-                bands.bin_labels(len(db), sample_rate),
-            )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = (loudest - min_decibels) / np.float64(max_decibels - min_decibels)
-        return Frequencies(np.clip(scaled, 0.0, 1.0).astype(np.float32), frequencies, labels)
-
-
-def _loudest_per_note(
-    db: NDArray[np.float64], sample_rate: float, notes: tuple[float, ...], floor: float
-) -> NDArray[np.float64]:
-    """The maximum of each note's bins, at least *floor*; a NaN in a note makes it NaN."""
-    bounds = bands.first_bins(len(db), sample_rate, notes)
-    loudest: NDArray[np.float64] = np.full(len(notes), float(floor))
-    owners = np.flatnonzero(bounds[1:] > bounds[:-1])
-    if len(owners):
-        loudest[owners] = np.maximum(loudest[owners], np.maximum.reduceat(db, bounds[owners]))
-    return loudest
+            frequencies = bands.bin_frequencies(len(db), sample_rate)
+            labels = bands.bin_labels(len(db), sample_rate)
+        values = scaled_bands(np.ascontiguousarray(db), bounds, min_decibels, max_decibels)
+        return Frequencies(values, frequencies, labels)

@@ -56,7 +56,7 @@ def bin_frequencies(bins: int, sample_rate: float) -> NDArray[np.float64]:
     if bins == 0:
         return np.empty(0)
     step = (1 / bins) * (sample_rate / 2)  # in this order: the last bit of every frequency depends on it
-    frequencies: NDArray[np.float64] = np.arange(bins) * step
+    frequencies: NDArray[np.float64] = np.arange(bins, dtype=np.float64) * step
     frequencies.flags.writeable = False
     return frequencies
 

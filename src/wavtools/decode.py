@@ -66,7 +66,9 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
                 f"from_sample_rate is {from_sample_rate} Hz; it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz"
             )
         if isinstance(audio, (bytes, bytearray)) and audio[:4] in (b"RIFF", b"OggS", b"fLaC", b"ID3\x03"):
-            raise ValueError("from_sample_rate is for samples; these bytes are a file, which says its own rate")
+            raise ValueError(
+                "from_sample_rate is for samples; these bytes are a file, which says its own rate"
+            )
         values = _samples_as_float(audio)
     if from_sample_rate != sample_rate:
         frames = math.floor(len(values) * sample_rate / from_sample_rate)
@@ -75,7 +77,9 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
         values = resample(values, from_sample_rate * lift, sample_rate * lift)[:frames]
     pcm = float32_to_pcm16(values)
     return DecodedAudio(
-        values, sample_rate, WavPacker.pack(pcm.reshape(-1), sample_rate, 1 if values.ndim == 1 else values.shape[1])
+        values,
+        sample_rate,
+        WavPacker.pack(pcm.reshape(-1), sample_rate, 1 if values.ndim == 1 else values.shape[1]),
     )
 
 

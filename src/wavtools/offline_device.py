@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import CaptureState, PlaybackState
+from wavtools._callbacks import StandIn
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:
-    from wavtools._supervisor import Stream
+    from wavtools._events import DeviceEvent
+    from wavtools._stream import Stream
 
 __all__ = ["OfflineDevice"]
 
@@ -39,26 +40,32 @@ class OfflineDevice:
         The rate the device runs at; recorder and player convert to and from it.
     channels : int, 1..8
         Of both directions.
+    duplex : bool
+        One clock for both directions, run by exchange(): the recorder's chunks then have ``played``, as with a
+        DuplexDevice. render() and capture() are for a device that is not.
 
     Raises
     ------
     ValueError   sample_rate or channels out of range
     """
 
-    def __init__(self, sample_rate: int = 48_000, channels: int = 1) -> None:
+    def __init__(self, sample_rate: int = 48_000, channels: int = 1, *, duplex: bool = False) -> None:
         if not 8_000 <= sample_rate <= 192_000:
             raise ValueError(f"sample_rate is {sample_rate} Hz; an OfflineDevice runs at 8000 to 192000 Hz")
         if not 1 <= channels <= 8:
             raise ValueError(f"channels is {channels}; an OfflineDevice has 1 to 8")
         self.sample_rate = sample_rate
         self.channels = channels
-        self._output: PlaybackState | None = None
-        self._input: CaptureState | None = None
-        self._input_wake: Callable[[], None] = _nothing
-        self._lock = threading.Lock()
+        self._duplex = duplex
+        self._stand_in = StandIn(channels)
+        self._output: Stream | None = None
+        self._input: Stream | None = None
+        self._render_lock = threading.Lock()
+        self._capture_lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"OfflineDevice(sample_rate={self.sample_rate}, channels={self.channels})"
+        duplex = ", duplex=True" if self._duplex else ""
+        return f"OfflineDevice(sample_rate={self.sample_rate}, channels={self.channels}{duplex})"
 
     def render(self, frames: int) -> NDArray[np.int16]:
         """Pull what the player sends to the speaker.
@@ -77,15 +84,13 @@ class OfflineDevice:
         """
         if frames < 0:
             raise ValueError(f"frames is {frames}; it must be 0 or more")
+        self._require(duplex=False)
         out = np.zeros(frames, np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND
-        with self._lock:
-            if self._output is not None:
-                for start in range(0, frames, period):
-                    self._output.run_callback(out[start : start + period])
-        if self.channels == 1:
-            return out
-        return np.repeat(out[:, np.newaxis], self.channels, axis=1)
+        with self._render_lock:
+            for start in range(0, frames, period):
+                self._stand_in.play(out[start : start + period])
+        return self._spread(out)
 
     def capture(self, x: Any) -> None:
         """Push microphone frames, as if they had been spoken into the device.
@@ -105,6 +110,43 @@ class OfflineDevice:
 
         Thread: any, one at a time.
         """
+        self._require(duplex=False)
+        frames = self._frames(x)
+        period = self.sample_rate // PERIODS_PER_SECOND
+        with self._capture_lock:
+            for start in range(0, len(frames), period):
+                chunk = frames[start : start + period]
+                self._wait_for_room(len(chunk))
+                self._stand_in.capture(chunk)
+        self._wake()
+
+    def exchange(self, x: Any) -> NDArray[np.int16]:
+        """Push microphone frames and pull as many for the speaker, on one clock. Only with duplex=True.
+
+        Parameters and returns as capture() and render().
+
+        Thread: any, one at a time.
+        """
+        self._require(duplex=True)
+        frames = self._frames(x)
+        out = np.zeros(len(frames), np.int16)
+        period = self.sample_rate // PERIODS_PER_SECOND
+        with self._capture_lock, self._render_lock:
+            for start in range(0, len(frames), period):
+                chunk = frames[start : start + period]
+                self._wait_for_room(len(chunk))
+                self._stand_in.duplex(chunk, out[start : start + period])
+        self._wake()
+        return self._spread(out)
+
+    def _require(self, *, duplex: bool) -> None:
+        if duplex and not self._duplex:
+            raise StateError("this device has no common clock; make it with OfflineDevice(duplex=True)")
+        if self._duplex and not duplex:
+            raise StateError("the two directions of a duplex device run together; call .exchange()")
+
+    def _frames(self, x: Any) -> NDArray[np.float32]:
+        """int16 frames as the float32 (frames, channels) that a device captures."""
         samples = np.frombuffer(x, np.int16) if isinstance(x, (bytes, bytearray)) else np.asarray(x)
         if samples.dtype != np.int16:
             raise TypeError(
@@ -116,46 +158,45 @@ class OfflineDevice:
             raise ValueError(
                 f"x has shape {samples.shape}, expected (frames,) or (frames, {self.channels}) for {self!r}"
             )
-        frames = samples.astype(np.float32) / np.float32(32768)
-        period = self.sample_rate // PERIODS_PER_SECOND
-        with self._lock:
-            for start in range(0, len(frames), period):
-                state = self._input
-                if state is None:
-                    return
-                chunk = frames[start : start + period]
-                self._wait_for_room(state, len(chunk))
-                state.run_callback(chunk)
-            self._input_wake()
+        return np.ascontiguousarray(samples.astype(np.float32) / np.float32(32768))
 
-    def _wait_for_room(self, state: CaptureState, frames: int) -> None:
+    def _spread(self, mono: NDArray[np.int16]) -> NDArray[np.int16]:
+        return mono if self.channels == 1 else np.repeat(mono[:, np.newaxis], self.channels, axis=1)
+
+    def _wait_for_room(self, frames: int) -> None:
         """Let the delivery thread catch up; what it cannot take in time is dropped and counted by the callback."""
         deadline = time.monotonic() + CAPTURE_WAIT_SECONDS
-        while state.writable < frames and self._input is state and time.monotonic() < deadline:
-            self._input_wake()
+        while (stream := self._input) is not None and stream.room < frames and time.monotonic() < deadline:
+            stream.wake()
             time.sleep(0.001)
 
-    def _open(self, stream: Stream) -> _Attachment:
+    def _wake(self) -> None:
+        stream = self._input
+        if stream is not None:
+            stream.wake()
+
+    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> _Attachment:
         """Attach a recorder's or a player's stream; what open_stream calls."""
-        with self._lock:
-            state = stream.fit(self.sample_rate, self.channels, None)
-            if isinstance(state, PlaybackState):
+        lock = self._capture_lock if stream.kind == "capture" else self._render_lock
+        with lock:
+            if stream.kind == "capture":
+                if self._input is not None:
+                    raise StateError(f"{self!r} already has a recorder; call its .end() first")
+                self._input = stream
+            else:
                 if self._output is not None:
                     raise StateError(f"{self!r} already has a player; call its .disconnect() first")
-                self._output = state
-                return _Attachment(self, self._detach_output)
-            if self._input is not None:
-                raise StateError(f"{self!r} already has a recorder; call its .end() first")
-            self._input, self._input_wake = state, stream.wake
-            return _Attachment(self, self._detach_input)
+                self._output = stream
+            stream.fit(self._stand_in.seat, self.sample_rate, self.channels, None, self._duplex)
+        return _Attachment(self, stream)
 
-    def _detach_output(self) -> None:
-        with self._lock:
+    def _detach(self, stream: Stream) -> None:
+        # Without the locks: capture() may be waiting for this very recorder. Frames that come later go nowhere.
+        stream.leave(self._stand_in.seat)
+        if self._input is stream:
+            self._input = None
+        if self._output is stream:
             self._output = None
-
-    def _detach_input(self) -> None:
-        self._input = None  # without the lock: capture() may be waiting for this very recorder
-        self._input_wake = _nothing
 
 
 class _Attachment:
@@ -164,14 +205,14 @@ class _Attachment:
     latency_seconds = 0.0
     realtime_priority: bool | None = None
 
-    def __init__(self, device: OfflineDevice, detach: Callable[[], None]) -> None:
+    def __init__(self, device: OfflineDevice, stream: Stream) -> None:
         self.sample_rate = device.sample_rate
         self.channels = device.channels
-        self.close = detach
+        self._device = device
+        self._stream = stream
 
     def start(self) -> None:
         """Nothing runs by itself here."""
 
-
-def _nothing() -> None:
-    return None
+    def close(self) -> None:
+        self._device._detach(self._stream)

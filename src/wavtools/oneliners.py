@@ -17,6 +17,7 @@ from wavtools.recorder import WavRecorder
 from wavtools.wav import WavFile, read_wav
 
 if TYPE_CHECKING:
+    from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["play", "record"]
@@ -26,7 +27,7 @@ def record(
     seconds: float,
     *,
     sample_rate: int = 24_000,
-    device: str | OfflineDevice | None = None,
+    device: str | OfflineDevice | DuplexDevice | None = None,
     channels: int | None = None,
 ) -> WavFile:
     """Record from the microphone for *seconds* and return the WAV file.
@@ -48,7 +49,7 @@ def record(
 
 
 def play(
-    audio: Any, *, sample_rate: int | None = None, device: str | OfflineDevice | None = None
+    audio: Any, *, sample_rate: int | None = None, device: str | OfflineDevice | DuplexDevice | None = None
 ) -> None:
     """Play audio and return when all of it was handed to the device.
 

@@ -1,53 +1,52 @@
-"""Sample conversion: float32 and PCM16 both ways, and the mix to mono.
+"""Sample conversion: float32, PCM16 and G.711 each way, and the mix to mono.
 
 Thread: any; every function is stateless. GIL: released for more than ``LONG`` samples; for less, the switch would cost
 more than the work.
 """
 
-from libc.stdint cimport int16_t, int32_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
 
 import numpy as np
 
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._samples cimport FLOAT32, INT16, acquire, acquire_out
+from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_new, acquire_out
+from wavtools._kernels cimport selected_kernels, wt_kernels, wt_kernels_available
 
-__all__ = ["float32_to_pcm16", "mix_to_mono", "pcm16_to_float32"]
+__all__ = [
+    "alaw_decode",
+    "alaw_encode",
+    "available_kernel_sets",
+    "float32_to_pcm16",
+    "kernel_set",
+    "mix_to_mono",
+    "pcm16_to_float32",
+    "ulaw_decode",
+    "ulaw_encode",
+]
 
 cdef enum:
     LONG = 16384
 
 
+cdef const wt_kernels *kernels = selected_kernels()
+
+cdef object empty = np.empty
+cdef object INT16_DTYPE = np.dtype(np.int16)
+cdef object FLOAT32_DTYPE = np.dtype(np.float32)
+cdef object UINT8_DTYPE = np.dtype(np.uint8)
+
+
 cdef void floats_to_pcm16(const float *x, int16_t *out, size_t count) noexcept nogil:
-    cdef size_t i
-    cdef float value, scaled
-    cdef int32_t whole
-    for i in range(count):
-        value = x[i]
-        value = value if value == value else 0.0  # a NaN would be undefined when cast below
-        value = value if value > -1.0 else -1.0
-        value = value if value < 1.0 else 1.0
-        # value * 32767 rounds in float32. But scaled and the rest below are exact, and 32767 x = 32768 x - x.
-        scaled = value * 32768.0
-        whole = <int32_t> scaled
-        whole -= (value > 0.0) & (scaled - <float> whole < value)
-        out[i] = <int16_t> whole
+    kernels.floats_to_pcm16(x, out, count)
 
 
 cdef void pcm16_to_floats(const int16_t *x, float *out, size_t count) noexcept nogil:
-    cdef size_t i
-    for i in range(count):
-        out[i] = <float> x[i] * <float> (1.0 / 32768.0)
+    kernels.pcm16_to_floats(x, out, count)
 
 
 cdef void floats_to_mono(const float *x, float *out, size_t frames, size_t channels) noexcept nogil:
-    cdef size_t i, channel
-    cdef double total
-    for i in range(frames):
-        total = 0.0
-        for channel in range(channels):
-            total += x[i * channels + channel]
-        out[i] = <float> (total / channels)
+    kernels.floats_to_mono(x, out, frames, channels)
 
 
 cdef void pcm16_to_mono(const int16_t *x, int16_t *out, size_t frames, size_t channels) noexcept nogil:
@@ -62,9 +61,28 @@ cdef void pcm16_to_mono(const int16_t *x, int16_t *out, size_t frames, size_t ch
         out[i] = <int16_t> (total / <int32_t> channels)
 
 
-cdef object shape_of(object given, const Py_buffer *view, Py_ssize_t count):
-    """The shape of the result: that of *given*, or flat for raw bytes."""
-    if view.itemsize == 1 or view.ndim == 1:
+def kernel_set():
+    """The name of the kernels that run: "base", or "x86-64-v3" on processors with AVX2.
+
+    The fastest that the processor has, chosen at import; the environment variable ``WAVTOOLS_KERNELS`` forces another.
+    Results have the same bits with any of them.
+    """
+    return kernels.name.decode()
+
+
+def available_kernel_sets():
+    """The names of the kernel sets this processor runs, slowest first."""
+    names = []
+    cdef unsigned index = 0
+    while wt_kernels_available(index) != NULL:
+        names.append(wt_kernels_available(index).name.decode())
+        index += 1
+    return tuple(names)
+
+
+cdef object shape_of(const Py_buffer *view, Py_ssize_t count):
+    """The shape of the result: that of the input, or flat where two bytes make a sample."""
+    if view.ndim == 1 or view.len // view.itemsize != count:
         return count
     return tuple([view.shape[i] for i in range(view.ndim)])
 
@@ -74,7 +92,7 @@ def float32_to_pcm16(x, out=None):
 
     Parameters
     ----------
-    x : float32, any shape, C-contiguous
+    x : float32, any shape
         Nominal range [-1, 1]; louder samples are clamped, NaN becomes 0.
     out : int16, as many samples as *x*, C-contiguous, writable, optional
         Receives the result instead of a new array. Must not overlap *x*.
@@ -86,7 +104,7 @@ def float32_to_pcm16(x, out=None):
     Raises
     ------
     TypeError   *x* is not float32, *out* is not int16 or read-only
-    ValueError  *out* has another size or overlaps *x*, or one of them is not contiguous; nothing is written
+    ValueError  *out* has another size overlaps *x* or is not contiguous; nothing is written
 
     Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
     Source: the rule of wavtools' ``floatTo16BitPCM``: clamp, x32768 below zero and x32767 above in double, truncate.
@@ -96,8 +114,10 @@ def float32_to_pcm16(x, out=None):
     cdef Py_ssize_t count = source.len // 4
     try:
         if out is None:
-            out = np.empty(shape_of(x, &source, count), np.int16)
-        acquire_out(out, &target, INT16, count, &source)
+            out = empty(shape_of(&source, count), INT16_DTYPE)
+            acquire_new(out, &target)
+        else:
+            acquire_out(out, &target, INT16, count, &source)
         if count > LONG:
             with nogil:
                 floats_to_pcm16(<const float *> source.buf, <int16_t *> target.buf, count)
@@ -114,7 +134,7 @@ def pcm16_to_float32(x, out=None):
 
     Parameters
     ----------
-    x : int16, any shape, C-contiguous; or bytes of little-endian PCM16
+    x : int16, any shape; or bytes of little-endian PCM16
     out : float32, as many samples as *x*, C-contiguous, writable, optional
         Receives the result instead of a new array. Must not overlap *x*.
 
@@ -135,8 +155,10 @@ def pcm16_to_float32(x, out=None):
     cdef Py_ssize_t count = source.len // 2
     try:
         if out is None:
-            out = np.empty(shape_of(x, &source, count), np.float32)
-        acquire_out(out, &target, FLOAT32, count, &source)
+            out = empty(shape_of(&source, count), FLOAT32_DTYPE)
+            acquire_new(out, &target)
+        else:
+            acquire_out(out, &target, FLOAT32, count, &source)
         if count > LONG:
             with nogil:
                 pcm16_to_floats(<const int16_t *> source.buf, <float *> target.buf, count)
@@ -153,7 +175,7 @@ def mix_to_mono(x):
 
     Parameters
     ----------
-    x : float32 or int16, shape (frames, channels) or (frames,), C-contiguous
+    x : float32 or int16, shape (frames, channels) or (frames,)
 
     Returns
     -------
@@ -176,10 +198,10 @@ def mix_to_mono(x):
             raise ValueError(f"x has {source.ndim} dimensions, expected (frames,) or (frames, channels)")
         channels = source.shape[1] if source.ndim == 2 else 1
         if source.ndim == 2 and source.itemsize == 1 or channels == 0:
-            raise ValueError(f"x has {channels} channels of {source.itemsize} bytes, expected at least one of samples")
+            raise ValueError(f"x has {channels} channels of {source.itemsize} bytes each, expected samples")
         frames = source.shape[0] if source.itemsize > 1 else source.len // 2
-        out = np.empty(frames, np.float32 if kind == FLOAT32 else np.int16)
-        acquire_out(out, &target, kind, frames, NULL)
+        out = empty(frames, FLOAT32_DTYPE if kind == FLOAT32 else INT16_DTYPE)
+        acquire_new(out, &target)
         with nogil:
             if kind == FLOAT32:
                 floats_to_mono(<const float *> source.buf, <float *> target.buf, frames, channels)
@@ -189,3 +211,161 @@ def mix_to_mono(x):
     finally:
         PyBuffer_Release(&source)
     return out
+
+
+cdef uint8_t ulaw_codes[1 << 14]    # by the upper 14 bits of a sample
+cdef uint8_t alaw_codes[1 << 13]    # by the upper 13 bits
+cdef int16_t ulaw_values[256]
+cdef int16_t alaw_values[256]
+
+
+cdef void make_g711_tables() noexcept:
+    """ITU-T G.711, tables 1 and 2: sign, three bits of segment, four of step; all or every other bit inverted."""
+    cdef int code, sample, magnitude, segment, mask
+    for sample in range(-(1 << 13), 1 << 13):
+        mask = 0xFF if sample >= 0 else 0x7F
+        magnitude = min(sample if sample >= 0 else -sample, 8158) + 33  # louder ones clip
+        segment = 0
+        while magnitude >> (segment + 6):
+            segment += 1
+        ulaw_codes[sample & 0x3FFF] = (segment << 4 | (magnitude >> (segment + 1) & 15)) ^ mask
+    for sample in range(-(1 << 12), 1 << 12):
+        mask = 0xD5 if sample >= 0 else 0x55
+        magnitude = sample if sample >= 0 else -sample - 1
+        segment = 0
+        while magnitude >> (segment + 5):
+            segment += 1
+        alaw_codes[sample & 0x1FFF] = (segment << 4 | (magnitude >> (segment if segment > 1 else 1) & 15)) ^ mask
+    for code in range(256):
+        segment = (code ^ 0xFF) >> 4 & 7
+        magnitude = ((((code ^ 0xFF) & 15) << 3) + 132 << segment) - 132
+        ulaw_values[code] = magnitude if code & 0x80 else -magnitude
+        segment = (code ^ 0x55) >> 4 & 7
+        magnitude = ((code ^ 0x55) & 15) << 4
+        magnitude = magnitude + 8 if segment == 0 else magnitude + 264 << segment - 1
+        alaw_values[code] = magnitude if code & 0x80 else -magnitude
+
+
+make_g711_tables()
+
+
+cdef void encode(
+    const uint16_t *x, uint8_t *out, size_t count, const uint8_t *codes, int shift
+) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        out[i] = codes[x[i] >> shift]
+
+
+cdef void decode(const uint8_t *x, int16_t *out, size_t count, const int16_t *values) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        out[i] = values[x[i]]
+
+
+cdef object encoded(object x, object out, const uint8_t *codes, int shift):
+    """A G.711 code for each sample: codes[the sample without its lowest bits]."""
+    cdef Py_buffer source, target
+    acquire("x", x, &source, INT16)
+    cdef Py_ssize_t count = source.len // 2
+    try:
+        if out is None:
+            out = empty(shape_of(&source, count), UINT8_DTYPE)
+            acquire_new(out, &target)
+        else:
+            acquire_out(out, &target, UINT8, count, &source)
+        if count > LONG:
+            with nogil:
+                encode(<const uint16_t *> source.buf, <uint8_t *> target.buf, count, codes, shift)
+        else:
+            encode(<const uint16_t *> source.buf, <uint8_t *> target.buf, count, codes, shift)
+        PyBuffer_Release(&target)
+    finally:
+        PyBuffer_Release(&source)
+    return out
+
+
+cdef object decoded(object x, object out, const int16_t *values):
+    """A sample for each G.711 code."""
+    cdef Py_buffer source, target
+    acquire("x", x, &source, UINT8)
+    cdef Py_ssize_t count = source.len
+    try:
+        if out is None:
+            out = empty(shape_of(&source, count), INT16_DTYPE)
+            acquire_new(out, &target)
+        else:
+            acquire_out(out, &target, INT16, count, &source)
+        if count > LONG:
+            with nogil:
+                decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+        else:
+            decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+        PyBuffer_Release(&target)
+    finally:
+        PyBuffer_Release(&source)
+    return out
+
+
+def ulaw_encode(x, out=None):
+    """Encode PCM16 as G.711 mu-law, one byte a sample.
+
+    Parameters
+    ----------
+    x : int16, any shape; or bytes of little-endian PCM16
+    out : uint8, as many samples as *x*, C-contiguous, writable, optional
+        Receives the result instead of a new array. Must not overlap *x*.
+
+    Returns
+    -------
+    uint8, the shape of *x* (flat for bytes); or *out* itself.
+
+    Raises
+    ------
+    TypeError   *x* is not int16, *out* is not uint8 or read-only
+    ValueError  an odd number of bytes; *out* has another size or overlaps *x*; nothing is written
+
+    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
+    Source: ITU-T G.711, on the upper 14 bits of each sample, as CPython's ``audioop.lin2ulaw``.
+    """
+    return encoded(x, out, ulaw_codes, 2)
+
+
+def ulaw_decode(x, out=None):
+    """Decode G.711 mu-law to PCM16.
+
+    Parameters
+    ----------
+    x : uint8, any shape; or bytes
+    out : int16, as many samples as *x*, C-contiguous, writable, optional
+        Receives the result instead of a new array. Must not overlap *x*.
+
+    Returns
+    -------
+    int16, the shape of *x*; or *out* itself. ``ulaw_encode`` gives back *x*, but for 0x7F (minus zero): 0xFF.
+
+    Raises
+    ------
+    TypeError   *x* is not bytes or uint8, *out* is not int16 or read-only
+    ValueError  *out* has another size or overlaps *x*; nothing is written
+
+    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
+    Source: ITU-T G.711, as CPython's ``audioop.ulaw2lin``.
+    """
+    return decoded(x, out, ulaw_values)
+
+
+def alaw_encode(x, out=None):
+    """Encode PCM16 as G.711 A-law, one byte a sample. Otherwise as ``ulaw_encode``.
+
+    Source: ITU-T G.711, on the upper 13 bits of each sample, as CPython's ``audioop.lin2alaw``.
+    """
+    return encoded(x, out, alaw_codes, 3)
+
+
+def alaw_decode(x, out=None):
+    """Decode G.711 A-law to PCM16. Otherwise as ``ulaw_decode``; ``alaw_encode`` gives back *x*.
+
+    Source: ITU-T G.711, as CPython's ``audioop.alaw2lin``.
+    """
+    return decoded(x, out, alaw_values)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import PlaybackState
+from wavtools._callbacks import PlaybackState, Seat
 from wavtools._samples import as_int16
 from wavtools._tracks import TrackOffset, Tracks
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
@@ -29,13 +29,15 @@ from wavtools.spectrum import Analyser
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Device
+    from wavtools._stream import Device
+    from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
 
 QUEUE_SECONDS = 600  # an answer is at most 4096 tokens of 50 ms; it arrives faster than it is played
 MAX_FADE_MS = 1000
+MAX_PREBUFFER_MS = 10_000
 FFT_SIZE = 8192
 SMOOTHING = 0.1
 
@@ -72,37 +74,51 @@ class WavStreamPlayer:
     on_event : callable, optional
         Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Playback goes on by
         itself; this only tells. Runs on a thread of its own.
+    prebuffer_ms : float, 0..10000
+        How much audio must be queued before playback starts, at first and after every time the queue ran dry: for
+        networks that deliver in bursts. Audio that waits for as long starts in any case.
 
     Raises
     ------
-    ValueError   sample_rate out of range
+    ValueError   sample_rate or prebuffer_ms out of range
     """
 
     def __init__(
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | None = None,
+        device: str | OfflineDevice | DuplexDevice | None = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
+        prebuffer_ms: float = 0,
     ) -> None:
         if not 8_000 <= sample_rate <= 192_000:
             raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools plays 8000 to 192000 Hz")
         self.sample_rate = sample_rate
         self._device_spec = device
+        if not 0 <= prebuffer_ms <= MAX_PREBUFFER_MS:
+            raise ValueError(f"prebuffer_ms is {prebuffer_ms}; it must be 0 to {MAX_PREBUFFER_MS}")
         self._on_event = on_event
+        self._prebuffer = int(prebuffer_ms * sample_rate / 1000)
+        self._volume = 1.0
         self._lock = threading.Lock()
         self._device: Device | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._state = PlaybackState(
-            QUEUE_SECONDS * self.sample_rate, self.sample_rate, MAX_FADE_MS * self.sample_rate // 1000
+            QUEUE_SECONDS * self.sample_rate,
+            self.sample_rate,
+            MAX_FADE_MS * self.sample_rate // 1000,
+            self._prebuffer,
         )
+        self._state.set_gain(self._volume)
         self._tracks = Tracks()
         self._underruns = 0
         self._replayed = 0
         self._dropped_samples = 0
-        self._silent_until = 0  # queue position before which nothing is shown in the spectrum: it was cut away
+        self._silent_until = (
+            0  # queue position before which nothing is shown in the spectrum: it was cut away
+        )
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
         self._analysed = -1
         self._spectrum: NDArray[np.float32] | None = None
@@ -133,7 +149,7 @@ class WavStreamPlayer:
         StateError    already connected
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._supervisor import open_stream
+        from wavtools._stream import open_stream
 
         with self._lock:
             if self._device is not None:
@@ -147,7 +163,9 @@ class WavStreamPlayer:
                 device.close()
                 raise
             self._device = device
-            self._closer = weakref.finalize(self, device.close)  # for a player that is dropped while connected
+            self._closer = weakref.finalize(
+                self, device.close
+            )  # for a player that is dropped while connected
         return True
 
     def disconnect(self) -> None:
@@ -269,6 +287,22 @@ class WavStreamPlayer:
             dropped=dropped,
         )
 
+    @property
+    def volume(self) -> float:
+        """0.0 (silent) to 1.0 (as queued, bit for bit); a change takes effect with the device's next period.
+
+        The device thread glides to it, so it does not click. Positions count on as ever.
+        """
+        return self._volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        if not 0.0 <= volume <= 1.0:
+            raise ValueError(f"volume is {volume}; it must be 0.0 to 1.0")
+        with self._lock:
+            self._volume = float(volume)
+            self._state.set_gain(self._volume)
+
     def wait_until_idle(self, timeout: float | None = None) -> bool:
         """Wait until all queued audio has left the callback; False when *timeout* seconds passed first."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -341,7 +375,8 @@ class _PlaybackStream:
     """The player's side of its device. Holds the state, but not the player: a dropped player must go away."""
 
     kind: Kind = "playback"
-    channels: int | None = 1
+    channels: int | None = None
+    room = 0
 
     def __init__(
         self, state: PlaybackState, session_rate: int, rewind: weakref.WeakMethod[Callable[[float], None]]
@@ -350,12 +385,21 @@ class _PlaybackStream:
         self._session_rate = session_rate
         self._rewind = rewind
 
-    def fit(self, sample_rate: int, channels: int, lost_seconds: float | None) -> PlaybackState:
+    @property
+    def last_callback_ns(self) -> int:
+        return self._state.last_callback_ns
+
+    def fit(
+        self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
+    ) -> None:
         rewind = self._rewind()
         if lost_seconds is not None and rewind is not None:
             rewind(lost_seconds)
         self._state.set_rates(self._session_rate, sample_rate)
-        return self._state
+        seat.take_playback(self._state)
+
+    def leave(self, seat: Seat) -> None:
+        seat.take_playback(None)
 
     def wake(self) -> None:
         """Playback has nothing to wake up."""

@@ -9,7 +9,6 @@ delivering; no other call waits.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import threading
 from collections import deque
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import CaptureState
-from wavtools._delivery import Delivery
+from wavtools._callbacks import CaptureState, Seat
+from wavtools._delivery import AudioChunk, Delivery
 from wavtools._device_watch import DeviceWatch
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio, decode
@@ -31,7 +30,8 @@ from wavtools.wav import WavFile, WavPacker
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._supervisor import Device
+    from wavtools._stream import Device
+    from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
@@ -41,18 +41,6 @@ FFT_SIZE = 8192
 SMOOTHING = 0.1
 
 Status = Literal["ended", "paused", "recording"]
-
-
-@dataclasses.dataclass(frozen=True)
-class AudioChunk:
-    """One chunk of recorded audio, int16 at the session rate.
-
-    ``mono`` has shape (frames,): the arithmetic mean of the channels. ``raw`` has the device's channels: shape
-    (frames,) for one, (frames, channels) for more.
-    """
-
-    mono: NDArray[np.int16]
-    raw: NDArray[np.int16]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +95,7 @@ class WavRecorder:
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | None = None,
+        device: str | OfflineDevice | DuplexDevice | None = None,
         channels: int | None = None,
         keep_seconds: float | None = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
@@ -162,7 +150,7 @@ class WavRecorder:
         return self.sample_rate
 
     def get_status(self) -> Status:
-        """"ended" (no session), "paused" or "recording"."""
+        """ "ended" (no session), "paused" or "recording"."""
         return self._status
 
     @staticmethod
@@ -189,7 +177,7 @@ class WavRecorder:
 
     # ------------------------------------------------------------------------------------------------- the session
 
-    def begin(self, device: str | OfflineDevice | None = None) -> bool:
+    def begin(self, device: str | OfflineDevice | DuplexDevice | None = None) -> bool:
         """Open the microphone; the status is then "paused".
 
         Parameters
@@ -202,7 +190,7 @@ class WavRecorder:
         StateError    a session is running
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._supervisor import open_stream
+        from wavtools._stream import open_stream
 
         with self._control:
             if self._status != "ended":
@@ -248,14 +236,7 @@ class WavRecorder:
             if self._status == "recording":
                 raise StateError("already recording; call .pause() first")
 
-            def emit(mono: NDArray[np.int16], raw: NDArray[np.int16]) -> None:
-                chunk = AudioChunk(mono, raw)
-                if callback is not None:
-                    callback(chunk)
-                else:
-                    self._queue_chunk(chunk)
-
-            delivery.record(chunk_size, emit)
+            delivery.record(chunk_size, self._queue_chunk if callback is None else callback)
             self._status = "recording"
         return True
 
@@ -368,6 +349,8 @@ class WavRecorder:
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """The same for ``async for``. Cancel-safe: a chunk is taken off only when it is handed over."""
+        import asyncio  # 30 ms that a synchronous program need not spend
+
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
 
@@ -509,20 +492,33 @@ class _CaptureStream:
         self.state: CaptureState | None = None
         self.delivery: Delivery | None = None
 
-    def fit(self, sample_rate: int, channels: int, lost_seconds: float | None) -> CaptureState:
+    @property
+    def last_callback_ns(self) -> int:
+        return self.state.last_callback_ns if self.state is not None else 0
+
+    @property
+    def room(self) -> int:
+        return self.state.writable if self.state is not None else 0
+
+    def fit(
+        self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
+    ) -> None:
         if self.state is None or self.delivery is None:
             self.channels = channels  # a later device is opened with as many
-            self.state = CaptureState(RING_SECONDS * sample_rate, channels, sample_rate)
+            self.state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
             recorder = self._recorder
             with recorder._lock:
                 recorder._reset_store(channels)
             self.delivery = Delivery(
-                self.state, sample_rate, recorder.sample_rate, recorder._store, recorder._analyse
+                self.state, sample_rate, recorder.sample_rate, recorder._store, recorder._analyse, duplex
             )
         else:
             self.state.set_rate(sample_rate)
             self.delivery.change_rate(sample_rate)
-        return self.state
+        seat.take_capture(self.state)
+
+    def leave(self, seat: Seat) -> None:
+        seat.take_capture(None)
 
     def wake(self) -> None:
         if self.delivery is not None:

@@ -37,7 +37,13 @@ cdef class Resampler:
     cdef uint64_t taken         # input frames since the signal began
     cdef uint64_t given         # output frames since then
 
+    # Without Python, for compiled callers: begin_floats or begin_pcm16 once, then convert chunk after chunk. An output
+    # buffer must hold writable(count) frames. Real-time safe; one thread at a time.
+    cdef void restart(self) noexcept nogil
+    cdef void begin_floats(self) noexcept nogil
+    cdef void begin_pcm16(self) noexcept nogil
     cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil
+    cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1
     cdef object new_array(self, int kind, Py_ssize_t frames)

@@ -2,17 +2,25 @@
 
 from libc.stdint cimport uint64_t
 
+from wavtools._kernels cimport wt_fft
+
 
 cdef class Analyser:
     cdef readonly int fft_size
     cdef readonly double smoothing
+    cdef wt_fft *plan
     cdef float *recent          # ring of the last fft_size samples
     cdef float *window
-    cdef double *cosines        # fft_size / 2 twiddles, then as many sines
-    cdef double *work           # 2 * fft_size
+    cdef float *frame           # the samples in order
+    cdef float *work            # of the FFT
+    cdef float *re              # fft_size / 2 + 1 bins
+    cdef float *im
     cdef float *state           # smoothed magnitudes, fft_size / 2
+    cdef float *memory          # all of these
     cdef uint64_t pushed        # samples since the start
     cdef uint64_t seen          # quanta when the state last advanced
 
+    # Append mono samples. Real-time safe.
     cdef void push_samples(self, const float *x, size_t count) noexcept nogil
+    # Take a spectrum of the newest samples into the state. Real-time safe.
     cdef void advance(self) noexcept nogil

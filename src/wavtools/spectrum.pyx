@@ -3,7 +3,7 @@
 Thread: one at a time per Analyser. GIL: held; a spectrum takes some microseconds.
 """
 
-from libc.math cimport M_PI, cos, hypot, log10, sin
+from libc.math cimport M_PI, cos
 from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -14,10 +14,10 @@ import numpy as np
 
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._samples cimport FLOAT32, INT16, acquire
-from wavtools.pcm cimport floats_to_mono, pcm16_to_floats
+from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
+from wavtools._kernels cimport WT_FFT_WORK, selected_kernels, wt_fft_free, wt_fft_new, wt_kernels
 
-__all__ = ["Analyser", "rfft"]
+__all__ = ["Analyser", "rfft", "scaled_bands"]
 
 cdef enum:
     QUANTUM = 128  # frames of a Web Audio render quantum
@@ -26,49 +26,7 @@ cdef enum:
 MIN_FFT_SIZE = 32
 MAX_FFT_SIZE = 32768
 
-
-cdef void twiddles(double *table, int n) noexcept nogil:
-    cdef int i
-    for i in range(n // 2):
-        table[i] = cos(2 * M_PI * i / n)
-        table[n // 2 + i] = -sin(2 * M_PI * i / n)
-
-
-cdef void transform(double *work, const double *table, int n) noexcept nogil:
-    """Complex FFT of work[0 .. n) + i work[n .. 2n), in place; radix 2."""
-    cdef double *re = work
-    cdef double *im = work + n
-    cdef double a, b
-    cdef int i, j = 0, bit, half, start, k, step
-    for i in range(1, n):
-        bit = n >> 1
-        while j & bit:
-            j ^= bit
-            bit >>= 1
-        j |= bit
-        if i < j:
-            a = re[i]
-            re[i] = re[j]
-            re[j] = a
-            a = im[i]
-            im[i] = im[j]
-            im[j] = a
-    half = 1
-    while half < n:
-        step = n // (2 * half)
-        start = 0
-        while start < n:
-            for k in range(half):
-                i = start + k
-                j = i + half
-                a = re[j] * table[k * step] - im[j] * table[n // 2 + k * step]
-                b = re[j] * table[n // 2 + k * step] + im[j] * table[k * step]
-                re[j] = re[i] - a
-                im[j] = im[i] - b
-                re[i] += a
-                im[i] += b
-            start += 2 * half
-        half *= 2
+cdef const wt_kernels *kernels = selected_kernels()
 
 
 cdef int checked_size(size) except -1:
@@ -106,25 +64,25 @@ cdef class Analyser:
         self.smoothing = smoothing
         if not 0.0 <= self.smoothing <= 1.0:
             raise ValueError(f"smoothing is {smoothing}, expected 0 to 1")
-        cdef int n = self.fft_size
-        self.recent = <float *> calloc(n, sizeof(float))
-        self.window = <float *> malloc(n * sizeof(float))
-        self.cosines = <double *> malloc(n * sizeof(double))
-        self.work = <double *> malloc(2 * n * sizeof(double))
-        self.state = <float *> calloc(n // 2, sizeof(float))
-        if not (self.recent and self.window and self.cosines and self.work and self.state):
+        cdef size_t n = self.fft_size, work = WT_FFT_WORK(n), i
+        self.plan = wt_fft_new(self.fft_size)
+        # recent, window, frame, re, im (a few more than n / 2 each), state, work
+        self.memory = <float *> calloc(5 * n + 64 + work, sizeof(float))
+        if self.plan == NULL or self.memory == NULL:
             raise MemoryError
-        cdef int i
+        self.recent = self.memory
+        self.window = self.recent + n
+        self.frame = self.window + n
+        self.re = self.frame + n
+        self.im = self.re + n // 2 + 32
+        self.state = self.im + n // 2 + 32
+        self.work = self.state + n // 2
         for i in range(n):  # Blackman, alpha 0.16, periodic
             self.window[i] = <float> (0.42 - 0.5 * cos(2 * M_PI * i / n) + 0.08 * cos(4 * M_PI * i / n))
-        twiddles(self.cosines, n)
 
     def __dealloc__(self):
-        free(self.recent)
-        free(self.window)
-        free(self.cosines)
-        free(self.work)
-        free(self.state)
+        wt_fft_free(self.plan)
+        free(self.memory)
 
     def reset(self):
         """Back to silence, the smoothing too."""
@@ -146,23 +104,20 @@ cdef class Analyser:
 
     cdef void advance(self) noexcept nogil:
         """Take a spectrum of the newest samples into the state."""
-        cdef int n = self.fft_size, i
-        cdef uint64_t start = self.pushed % n
-        cdef double magnitude
-        for i in range(n):
-            self.work[i] = self.recent[(start + i) % n] * self.window[i]
-            self.work[n + i] = 0.0
-        transform(self.work, self.cosines, n)
-        for i in range(n // 2):
-            magnitude = hypot(self.work[i], self.work[n + i]) / n
-            self.state[i] = <float> (self.smoothing * self.state[i] + (1.0 - self.smoothing) * magnitude)
+        cdef size_t n = self.fft_size, start = self.pushed % n
+        memcpy(self.frame, self.recent + start, (n - start) * sizeof(float))
+        memcpy(self.frame + n - start, self.recent, start * sizeof(float))
+        kernels.real_fft(self.plan, self.frame, self.window, self.work, self.re, self.im)
+        kernels.smooth(
+            self.re, self.im, self.state, n // 2, <float> self.smoothing, <float> ((1.0 - self.smoothing) / n)
+        )
 
     def push(self, x):
         """Append samples: the audio up to now.
 
         Parameters
         ----------
-        x : int16 or float32, shape (frames,) or (frames, channels), C-contiguous; or bytes of mono int16
+        x : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
             int16 is divided by 32768; channels are averaged.
 
         Raises
@@ -189,10 +144,10 @@ cdef class Analyser:
             while done < frames:
                 now = min(frames - done, 2 * BLOCK // channels, BLOCK)
                 if kind == INT16:
-                    pcm16_to_floats(<const int16_t *> source.buf + done * channels, floats, now * channels)
+                    kernels.pcm16_to_floats(<const int16_t *> source.buf + done * channels, floats, now * channels)
                 else:
                     memcpy(floats, <const float *> source.buf + done * channels, now * channels * sizeof(float))
-                floats_to_mono(floats, mixed, now, channels)
+                kernels.floats_to_mono(floats, mixed, now, channels)
                 self.push_samples(mixed, now)
                 done += now
         finally:
@@ -207,15 +162,56 @@ cdef class Analyser:
         window), -inf is silence. Bin i is at i * sample_rate / fft_size Hz.
         """
         cdef uint64_t quanta = (self.pushed + QUANTUM - 1) // QUANTUM
-        cdef int i
+        cdef Py_buffer target
         if quanta != self.seen:
             self.advance()
             self.seen = quanta
         decibels = np.empty(self.fft_size // 2, np.float32)
-        cdef float[::1] view = decibels
-        for i in range(self.fft_size // 2):
-            view[i] = <float> (20.0 * log10(self.state[i]))
+        acquire_new(decibels, &target)
+        kernels.decibels(self.state, <float *> target.buf, self.fft_size // 2)
+        PyBuffer_Release(&target)
         return decibels
+
+
+def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins, double low, double high):
+    """Scale decibels to 0 at *low* and 1 at *high*, clamped, band by band.
+
+    Parameters
+    ----------
+    db : float32, shape (bins,)
+    first_bins : intp, shape (bands + 1,), ascending, at most ``bins``; or None
+        Band n is the loudest of bins [first_bins[n], first_bins[n + 1]), at least *low*. None: each bin is a band.
+    low, high : float
+        Equal limits give 0, 1, or NaN at the limit itself, as division by zero does.
+
+    Returns
+    -------
+    float32, shape (bands,); NaN where a bin was NaN.
+
+    Thread: any.
+    """
+    cdef Py_ssize_t count = db.shape[0] if first_bins is None else first_bins.shape[0] - 1
+    cdef Py_ssize_t band, i
+    cdef double span = high - low, value
+    if first_bins is not None and count >= 0 and (first_bins[0] < 0 or first_bins[count] > db.shape[0]):
+        raise ValueError(f"first_bins reaches to bin {first_bins[count]}, but there are {db.shape[0]}")
+    values = np.empty(count, np.float32)
+    cdef float[::1] out = values
+    for band in range(count):
+        if first_bins is None:
+            value = db[band]
+        else:
+            value = low
+            for i in range(first_bins[band], first_bins[band + 1]):
+                if db[i] > value or db[i] != db[i]:  # louder; or NaN, which stays
+                    value = db[i]
+        value = (value - low) / span
+        if value < 0.0:
+            value = 0.0
+        elif value > 1.0:
+            value = 1.0
+        out[band] = <float> value
+    return values
 
 
 def rfft(x):
@@ -223,7 +219,7 @@ def rfft(x):
 
     Parameters
     ----------
-    x : float32, shape (n,), C-contiguous; n a power of two, 32 to 32768
+    x : float32, shape (n,); n a power of two, 32 to 32768
 
     Returns
     -------
@@ -237,27 +233,46 @@ def rfft(x):
     Thread: any.
     """
     cdef Py_buffer source
+    cdef wt_fft *plan = NULL
+    cdef float *work = NULL
+    cdef size_t n
     acquire("x", x, &source, FLOAT32)
-    cdef int n, i
-    cdef double *work = NULL
-    cdef double *table = NULL
     try:
         if source.ndim != 1:
             raise ValueError(f"x has {source.ndim} dimensions, expected one")
         n = checked_size(source.len // 4)
-        work = <double *> calloc(2 * n, sizeof(double))
-        table = <double *> malloc(n * sizeof(double))
-        if work == NULL or table == NULL:
-            raise MemoryError
-        for i in range(n):
-            work[i] = (<const float *> source.buf)[i]
-        twiddles(table, n)
-        transform(work, table, n)
         out = np.empty(n // 2 + 1, np.complex64)
-        for i in range(n // 2 + 1):
-            out[i] = work[i] + 1j * work[n + i]
+        plan = shared_plan(n)
+        work = <float *> malloc((WT_FFT_WORK(n) + n + 64) * sizeof(float))
+        if work == NULL:
+            raise MemoryError
+        transform(plan, <const float *> source.buf, work, n, out)
     finally:
         free(work)
-        free(table)
         PyBuffer_Release(&source)
     return out
+
+
+cdef wt_fft *plans[16]  # by the logarithm of the size; made once, never freed
+plans[:] = [NULL] * 16
+
+
+cdef wt_fft *shared_plan(size_t n) except NULL:
+    """The plan for n samples."""
+    cdef int k = 0
+    while (<size_t> 1 << k) < n:
+        k += 1
+    if plans[k] == NULL:
+        plans[k] = wt_fft_new(n)
+        if plans[k] == NULL:
+            raise MemoryError
+    return plans[k]
+
+
+cdef int transform(const wt_fft *plan, const float *x, float *work, size_t n, float complex[::1] out) except -1:
+    """rfft into *out*; work holds WT_FFT_WORK(n) + n + 64 floats."""
+    cdef float *re = work + WT_FFT_WORK(n)
+    cdef float *im = re + n // 2 + 32
+    kernels.real_fft(plan, x, NULL, work, re, im)
+    kernels.interleave(re, im, <float *> &out[0], n // 2 + 1)
+    return 0

@@ -11,7 +11,7 @@ import os
 import pathlib
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class WavPacker:
     """Packs PCM16 into WAV files."""
 
     @staticmethod
-    def pack(pcm: Buffer, sample_rate: int, channels: int = 1) -> WavFile:
+    def pack(pcm: Buffer | NDArray[Any], sample_rate: int, channels: int = 1) -> WavFile:
         """Put a header before PCM16 samples.
 
         Parameters
@@ -97,7 +97,7 @@ class WavPacker:
 
         Source: the files of wavtools' ``WavPacker.pack``, but for its RIFF size, which was always 52.
         """
-        samples = np.asarray(memoryview(pcm))
+        samples = pcm if isinstance(pcm, np.ndarray) else np.asarray(memoryview(pcm))
         if samples.dtype == np.uint8 or samples.dtype.kind == "S":
             data = bytes(pcm)
         elif samples.dtype == np.int16:
@@ -222,7 +222,8 @@ def _as_pcm16(data: memoryview, tag: int, bits: int) -> NDArray[np.int16]:
     if bits == 16:
         return np.frombuffer(data, "<i2")
     if bits == 8:
-        return (np.frombuffer(data, np.uint8).astype(np.int16) - 128) * np.int16(256)
+        centred: NDArray[np.int16] = (np.frombuffer(data, np.uint8).astype(np.int16) - 128) * np.int16(256)
+        return centred
     if bits == 24:
         triples = np.frombuffer(data, np.uint8).reshape(-1, 3)
         wide = np.zeros((len(triples), 4), np.uint8)

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from realtime import ConnectError, ConnectionLostError, RealtimeClient, StateError
+from realtime import ConfigurationError, ConnectError, ConnectionLostError, RealtimeClient, StateError
 from tests import wire_turns as turns
 from tests.wire_server import Peer, ScriptedServer
 
@@ -699,3 +699,86 @@ async def test_no_key_in_reprs_or_errors(client, server):
     await peer.say_raw('{"type":"error","error":{"message":"\\u0073k-test-canary-0123456789"}}')
     await log.until("error", 2)
     assert key not in repr(log.events) and key not in repr(client) and key not in repr(vars(client))
+
+
+async def test_waiting_again_at_once_misses_nothing(client, server):
+    peer = await connected(client, server)
+    waiting = asyncio.create_task(_three_items(client))
+    await asyncio.sleep(0)
+    # All in one burst: the events are in the socket's buffer before the first waiter runs.
+    await peer.say(*turns.user_text("a", "a"), *turns.user_text("b", "b"), *turns.text_answer("c", "c"))
+    assert await asyncio.wait_for(waiting, 5) == ["a", "b", "c"]
+
+
+async def _three_items(client: RealtimeClient) -> list[str]:
+    return [(await client.wait_for_next_completed_item(timeout=5)).id for _ in range(3)]
+
+
+# Corners
+
+
+async def test_the_original_names_are_there(client, server):
+    peer = await connected(client, server)
+    client.on_next("conversation.updated", lambda event: None)
+    client.off_next("conversation.updated")
+    assert client.input_sample_rate == client.output_sample_rate == 24_000
+    assert client.is_connected() and client.get_turn_detection_type() == "server_vad"
+    client.clear_event_handlers()
+    await peer.say(*turns.user_text("x"))
+    await client.wait_for_next_item(timeout=5)
+    assert len(client.conversation) == 1 and client.stats.malformed == 0
+
+
+async def test_wait_for_session_created_waits_and_needs_a_connect(client):
+    with pytest.raises(StateError, match=r"connect\(\)"):
+        await client.wait_for_session_created()
+    connecting = asyncio.create_task(client.connect())
+    await asyncio.sleep(0)
+    assert await client.wait_for_session_created() is True
+    await connecting
+
+
+async def test_the_model_is_fixed_while_connected(client, server):
+    client.update_session(model="m-2")
+    peer = await connected(client, server)
+    assert "model=m-2" in peer.socket.request.path
+    with pytest.raises(StateError, match=r"disconnect\(\)"):
+        client.update_session(model="m-3")
+
+
+async def test_another_dialect_than_the_two_is_refused():
+    with pytest.raises(ValueError, match="'klingon'"):
+        RealtimeClient(dialect="klingon")
+
+
+async def test_a_key_over_plain_ws_is_refused_without_an_error_event():
+    client = RealtimeClient(api_key="sk-test-canary-0123456789", url="ws://192.0.2.1")
+    log = Log(client)
+    with pytest.raises(ConfigurationError, match="refusing to send an API key"):
+        await client.connect()
+    assert log.names() == [] and client.state == "disconnected"
+
+
+async def test_only_answers_can_be_cancelled(client, server):
+    peer = await connected(client, server)
+    log = Log(client)
+    await peer.say(*turns.user_text("mine"))
+    await log.until("conversation.item.completed")
+    with pytest.raises(ValueError, match="role 'user'"):
+        client.cancel_response("item_user", 1)
+
+
+async def test_entering_a_connected_client_connects_once(client, server):
+    await client.connect()
+    async with client:
+        assert len(server.peers) == 1
+    assert client.state == "disconnected"
+
+
+async def test_a_long_array_is_sent_in_pieces(client, server):
+    peer = await connected(client, server, **MANUAL)
+    assert client.append_input_audio(np.zeros(0, np.int16))
+    client.append_input_audio(np.zeros(500_000, np.int16))
+    client.create_response()
+    await peer.expect("response.create")
+    assert len(peer.of_type("input_audio_buffer.append")) == 3

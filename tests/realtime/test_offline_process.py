@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import ServerStartError, question_path, start_server_process
-from tests.offline_probe import open_probe
+from realtime.offline.clips import clip_samples
+from tests.offline_probe import open_probe, silence
 
 COMMAND = [sys.executable, "-m", "realtime.offline"]
 
@@ -54,6 +57,11 @@ def test_taken_port_is_one_line_and_status_2() -> None:
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
         (("--pace", "nan"), "'nan' is no number"),
+        (("--workers", "0"), "'0' is no number from 1 on"),
+        (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
+        (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
+        (("--fault", "no_such_fault"), "no fault named 'no_such_fault'"),
+        (("--fault", "drop_at=soon"), "'soon' is no number"),
     ],
 )
 def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:
@@ -80,6 +88,47 @@ async def test_helper_gives_the_url_and_stops_the_server_with_its_workers() -> N
         workers = _children(server.pid)
     server.stop()  # twice is fine
     await _gone([server.pid, *workers])
+
+
+async def test_server_ends_when_its_parent_is_gone() -> None:
+    program = (
+        "from realtime.offline import start_server_process; import os;"
+        "server = start_server_process('--voice', 'standin'); print(server.pid, flush=True); os._exit(9)"
+    )
+    run = [sys.executable, "-c", program]
+    done = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, timeout=60)
+    await _gone([int(done.stdout)])
+
+
+async def test_stopping_closes_sessions_with_1001() -> None:
+    server = await asyncio.to_thread(start_server_process, "--voice", "standin")
+    async with open_probe(server.url) as probe:
+        await probe.send("response.create")
+        await probe.until("response.created")
+        await asyncio.to_thread(server.stop)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await probe.next()
+        assert probe.connection.close_code == 1001
+
+
+async def test_sessions_beyond_the_limit_are_told_to_try_again() -> None:
+    server = await asyncio.to_thread(start_server_process, "--voice", "standin", "--max-sessions", "2")
+    async with server, open_probe(server.url), open_probe(server.url), connect(server.url) as third:
+        with pytest.raises(ConnectionClosed):
+            await third.recv()
+        assert third.close_code == 1013
+
+
+async def test_a_killed_worker_is_replaced() -> None:
+    server = await asyncio.to_thread(start_server_process, "--voice", "standin", "--pace", "0")
+    async with server, open_probe(server.url) as probe:
+        for pid in _children(server.pid):
+            os.kill(pid, 9)
+        assert (await probe.say_text("Hello."))["status"] == "completed"
+        await probe.append(clip_samples("hello"))
+        await probe.append(silence(1.0))
+        await probe.until("response.done")
 
 
 async def test_workers_die_with_a_killed_server() -> None:

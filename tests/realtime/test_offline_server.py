@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from realtime.offline import OfflineServer, SessionOptions, choose_voice
 from realtime.offline.clips import STANDIN_TEXT, clip_samples
 from tests.offline_probe import open_probe, order, silence
 
@@ -262,6 +263,39 @@ async def test_cancel_ends_the_response_with_all_done_events(offline_url: str) -
     if response["status"] != "completed":  # it may have been quicker than us
         assert response["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert opened == closed
+
+
+async def test_cancelled_turn_order_is_strict() -> None:
+    deltas = ("response.output_audio.delta", "response.output_audio_transcript.delta")
+    opened = [name for name in SPOKEN_MESSAGE if name not in deltas]
+    # At real-time pace three seconds of answer take a second longer than the head start: time to cancel it.
+    options = SessionOptions(pace=1.0)
+    server = OfflineServer(voice=choose_voice("standin"), options=options, log=lambda line: None)
+    async with server, open_probe(server.url) as probe:
+        await probe.send("response.create")
+        await probe.until("response.output_audio.delta")
+        await probe.send("response.cancel")
+        done = (await probe.until("response.done"))["response"]
+        await probe.until("rate_limits.updated")
+        types = order(probe.events[1:], *deltas)
+        spoken = probe.speech()
+        await probe.send("response.cancel")
+        assert (await probe.error())["code"] == "response_cancel_not_active"
+    assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert types == ["response.created", *opened, *END]
+    assert [item["status"] for item in done["output"]] == ["incomplete"]
+    assert 0 < len(spoken) < len(clip_samples("answer"))
+
+
+async def test_out_of_band_turn_order(offline_url: str) -> None:
+    async with open_probe(offline_url) as probe:
+        seen = len(probe.events)
+        aside = {"conversation": "none", "input": [message("Hi.")], "output_modalities": ["text"]}
+        await probe.send("response.create", response=aside)
+        await probe.until("rate_limits.updated")
+        types = order(probe.events[seen:])
+    kept = [name for name in TEXT_MESSAGE if not name.startswith("conversation.")]
+    assert types == ["response.created", *kept, *END]
 
 
 async def test_items_are_inserted_where_the_client_says(offline_url: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from realtime.offline.clips import TEXTS, clip_samples
-from realtime.offline.voice import ModelError, choose_voice
+from realtime.offline.server import OfflineServer
+from realtime.offline.voice import VAD_FRAME_SAMPLES, ModelError, Voice, choose_voice
 from tests.offline_probe import open_probe, silence
 
 pytestmark = pytest.mark.models
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 def words(text: str) -> list[str]:
@@ -60,6 +64,30 @@ async def test_spoken_weather_question_becomes_a_tool_call(offline_voice_url: st
     assert json.loads(response["output"][0]["arguments"]) == {"location": "Paris"}
 
 
+def bare(name: str) -> np.ndarray:
+    """A clip without the silence around it."""
+    clip = clip_samples(name)
+    loud = np.flatnonzero(np.abs(clip) > 300)
+    return clip[loud[0] : loud[-1] + 1]
+
+
+@pytest.mark.parametrize("chunk", [480, 9600])
+async def test_what_is_said_after_a_pause_is_heard_too(offline_voice_url: str, chunk: int) -> None:
+    """Recognition begins early, in the pause; what it gives must not stand for the whole."""
+    first, second = bare("hello"), bare("weather")
+    both = np.concatenate([silence(0.5), first, silence(0.4), second, silence(1.5)])
+    async with open_probe(offline_voice_url) as probe:
+        detection = {"type": "server_vad", "silence_duration_ms": 800, "create_response": False}
+        await probe.update(
+            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
+        )
+        for start in range(0, len(both), chunk):
+            await probe.append(both[start : start + chunk])
+            await asyncio.sleep(chunk / 24_000 / 2)
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+    assert words(done["transcript"]) == words(TEXTS["hello"] + TEXTS["weather"])
+
+
 async def test_silence_and_noise_are_not_heard_as_words(offline_voice_url: str) -> None:
     noise = np.random.default_rng(1).normal(0.0, 300.0, 48_000).astype(np.int16)
     async with open_probe(offline_voice_url) as probe:
@@ -93,10 +121,107 @@ async def test_speech_interrupts_the_response_it_falls_into(offline_voice_url: s
     assert story["status"] == "cancelled"
     assert story["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
     assert story["output"][0]["status"] == "incomplete"
-    assert types.index("input_audio_buffer.speech_started") < types.index("response.output_audio.done")
+    interrupted = types[types.index("input_audio_buffer.speech_started") :]
+    assert interrupted[:7] == [
+        "input_audio_buffer.speech_started",
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "response.done",
+    ]
     assert answer["output"][0]["content"][0]["transcript"].startswith("Hello!")
 
 
 def test_missing_model_folder_is_a_model_error(tmp_path: object) -> None:
     with pytest.raises(ModelError, match=r"model\.bin"):
         choose_voice("auto", str(tmp_path))
+
+
+async def test_streaming_transcription_reports_words_while_they_are_spoken(offline_voice_url: str) -> None:
+    async with open_probe(offline_voice_url) as probe:
+        detection = {"type": "server_vad", "silence_duration_ms": 20_000, "create_response": False}
+        transcription = {"model": "gpt-realtime-whisper"}
+        await probe.update(audio={"input": {"transcription": transcription, "turn_detection": detection}})
+        await probe.append(clip_samples("weather"))
+        for _ in range(20):  # it is recognised again with every 0.6 s, however long that takes here
+            await probe.append(silence(0.7))
+            await asyncio.sleep(0.3)
+            await probe.settled()
+            if probe.of(f"{TRANSCRIPTION}.delta"):
+                break
+        await probe.append(silence(21.0))
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+        types = [event["type"] for event in probe.events]
+        item_id = probe.of("input_audio_buffer.speech_started")[0]["item_id"]
+        deltas = probe.of(f"{TRANSCRIPTION}.delta")
+    assert types.index(f"{TRANSCRIPTION}.delta") < types.index("input_audio_buffer.speech_stopped")
+    assert {event["item_id"] for event in [*deltas, done]} == {item_id}
+    assert "".join(event["delta"] for event in deltas) == done["transcript"]
+    assert words(done["transcript"]) == words(TEXTS["weather"])
+
+
+class Parrot:
+    """Models of a user's own: hears one word in everything, and says nothing but a click."""
+
+    def probabilities(self, samples: np.ndarray, state: int | None) -> tuple[list[float], int]:
+        frames = len(samples) // VAD_FRAME_SAMPLES
+        seen = state or 0
+        return [1.0 if 10 <= i < 40 else 0.0 for i in range(seen, seen + frames)], seen + frames
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
+        return "parrot"
+
+    def synthesise(self, text: str, voice: str, speed: float) -> np.ndarray:
+        return np.full(2400, 1000, np.int16)
+
+
+class Broken:
+    """A speech recognition that always fails."""
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
+        raise ValueError("no idea")
+
+
+async def test_models_of_the_users_own_take_part() -> None:
+    voice = Voice(Parrot, Parrot, Parrot)
+    async with OfflineServer(voice=voice, log=lambda line: None) as server, open_probe(server.url) as probe:
+        await probe.append(silence(2.0))  # the parrot hears speech from 0.32 to 1.28 s
+        response = (await probe.until("response.done"))["response"]
+        started = probe.of("input_audio_buffer.speech_started")[0]
+        speech = probe.speech()
+    assert started["audio_start_ms"] == 20
+    assert response["output"][0]["content"][0]["transcript"] == "You said: parrot."
+    assert speech.tolist() == [1000] * 2400
+
+
+async def test_failing_recognition_is_reported_and_the_session_goes_on() -> None:
+    log: list[str] = []
+    voice = Voice(Parrot, Broken, Parrot)
+    async with OfflineServer(voice=voice, log=log.append) as server, open_probe(server.url) as probe:
+        await probe.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
+        await probe.append(silence(2.0))
+        failed = await probe.until(f"{TRANSCRIPTION}.failed")
+        response = (await probe.until("response.done"))["response"]
+    assert failed["error"]["type"] == "server_error"
+    assert response["output"][0]["content"][0]["transcript"] == "Sorry, I did not catch that."
+    assert "ValueError('no idea')" in log[-1]
+
+
+async def test_first_turn_on_a_cold_server_waits_for_the_models_and_is_answered() -> None:
+    """It connects at once; what is loading is said on stderr; audio sent meanwhile is heard when they are there."""
+    command = [sys.executable, "-m", "realtime.offline", "--voice", "models"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    url = (await process.stdout.readline()).decode().removeprefix("listening on ").strip()
+    async with open_probe(url) as probe:
+        await probe.append(np.concatenate([clip_samples("hello"), silence(1.0)]))
+        response = (await probe.until("response.done", 60))["response"]
+    process.terminate()
+    said = (await process.communicate())[1].decode().splitlines()
+    assert said[0] == "loading silero, whisper tiny.en, hibari ..."
+    assert response["output"][0]["content"][0]["transcript"].startswith("Hello!")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,13 @@ import pytest
 
 from tests.audio_server import AudioServer, no_server_environment, run_python
 
-pytestmark = pytest.mark.audio
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(1200)]
+
+# `make soak` runs the long forms.
+SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
+CYCLES = 1000 if SOAK else 20
+INTERRUPTS = 200 if SOAK else 20
+EXITS = 40 if SOAK else 2
 
 
 def record_monitor(server: AudioServer, sink: str, path: Path, rate: int) -> subprocess.Popen[bytes]:
@@ -80,24 +89,28 @@ def test_every_sample_of_the_microphone_is_recorded_once_and_bit_for_bit(audio_s
 
 
 def test_an_interrupts_offset_is_what_the_monitor_recorded(audio_server, tmp_path):
-    """Twenty interrupts at random moments: what came out of the speaker is the sum of the receipts, to the sample."""
+    """Interrupts at random moments: what came out of the speaker is the sum of the receipts, to the sample."""
     heard = tmp_path / "heard.raw"
     recording = record_monitor(audio_server, "speaker", heard, 48_000)
-    result = audio_server.python("""
-        import random, time, numpy as np, wavtools
+    result = audio_server.python(
+        """
+        import random, sys, time, numpy as np, wavtools
         player = wavtools.WavStreamPlayer(48_000)
         player.connect()
-        for i in range(20):
+        for i in range(int(sys.argv[1])):
             player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16), f"t{i}")
             time.sleep(random.uniform(0.05, 0.25))
             print(player.interrupt().offset)
             time.sleep(0.12)
         time.sleep(0.5)
-    """)
+    """,
+        INTERRUPTS,
+        timeout=300,
+    )
     recording.terminate()
     recording.wait()
     offsets = [int(line) for line in result.stdout.split()]
-    assert len(offsets) == 20, result.stderr
+    assert len(offsets) == INTERRUPTS, result.stderr
     got = np.fromfile(heard, np.int16)
     got = got[got != 0]
     expected = [np.arange(1, offset + 1, dtype=np.int16) for offset in offsets]
@@ -151,29 +164,59 @@ def test_without_an_audio_server_the_error_says_what_to_do_and_nothing_else_is_p
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize("how", ["raise RuntimeError('user')", "sys.exit(0)", "pass"])
-def test_ending_the_interpreter_while_playing_does_not_crash(audio_server, how):
-    result = audio_server.python(f"""
-        import sys, numpy as np, wavtools
-        player = wavtools.WavStreamPlayer()
-        player.connect()
-        player.add_16bit_pcm(np.ones(240_000, np.int16))
-        {how}
-    """)
-    assert result.returncode == (1 if "raise" in how else 0), result.stderr
+EXIT = {
+    "uncaught error": ("raise RuntimeError('user')", 1),
+    "sys.exit": ("sys.exit(0)", 0),
+    "dropped player": ("del player; gc.collect(); time.sleep(0.1)", 0),
+    "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(5)", -signal.SIGINT),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)", -signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("how", EXIT)
+def test_ending_the_interpreter_while_playing_does_not_crash_or_hang(audio_server, how):
+    statement, expected = EXIT[how]
+    for i in range(EXITS):
+        started = time.monotonic()
+        result = audio_server.python(f"""
+            import gc, os, random, signal, sys, time, numpy as np, wavtools
+            player, recorder = wavtools.WavStreamPlayer(), wavtools.WavRecorder()
+            player.connect()
+            recorder.begin()
+            recorder.record()
+            player.add_16bit_pcm(np.ones(240_000, np.int16))
+            time.sleep(random.uniform(0, 0.1))
+            {statement}
+        """)
+        assert result.returncode == expected, (i, result.stderr)
+        assert time.monotonic() - started < 20
 
 
 def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server):
-    result = audio_server.python("""
-        import os, threading, wavtools
+    result = audio_server.python(
+        """
+        import os, sys, time, wavtools
         def cycle():
             with wavtools.WavStreamPlayer() as player, wavtools.WavRecorder() as recorder:
                 recorder.record()
-        for _ in range(3):
+        def count():
+            time.sleep(0.5)  # a thread that has ended is listed for a moment longer
+            return [len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), resident()]
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+        cycles = int(sys.argv[1])
+        for _ in range(max(3, cycles // 10)):
             cycle()
-        before = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
-        for _ in range(20):
+        before = count()
+        for _ in range(cycles):
             cycle()
-        print(before == (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))))
-    """)
-    assert result.stdout == "True\n", result.stderr
+        after = count()
+        print(before[:2] == after[:2], (after[2] - before[2]) / cycles)
+    """,
+        CYCLES,
+        timeout=1000,
+    )
+    flat, kilobytes_per_cycle = result.stdout.split()
+    assert flat == "True", result
+    if CYCLES >= 1000:  # fewer do not average out what the allocator keeps
+        assert float(kilobytes_per_cycle) <= 1

@@ -192,7 +192,9 @@ def test_an_unloaded_sink_moves_the_stream_and_playback_goes_on(audio_server):
     program = Program(audio_server, "play")
     program.wait_for_callbacks()
     for i in range(1, FAULTS + 1):
-        module = audio_server.pactl("load-module", "module-null-sink", f"sink_name=extra{i}", "norewinds=1").strip()
+        module = audio_server.pactl(
+            "load-module", "module-null-sink", f"sink_name=extra{i}", "norewinds=1"
+        ).strip()
         audio_server.pactl("set-default-sink", f"extra{i}")
         program_input = audio_server.pactl("list", "short", "sink-inputs").split()[0]
         audio_server.pactl("move-sink-input", program_input, f"extra{i}")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import array
 import math
+import os
 import pathlib
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -12,8 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import wavtools
 from tests.conformance import both, load
-from wavtools.pcm import float32_to_pcm16, mix_to_mono, pcm16_to_float32
+from wavtools.pcm import (
+    alaw_decode,
+    alaw_encode,
+    available_kernel_sets,
+    float32_to_pcm16,
+    kernel_set,
+    mix_to_mono,
+    pcm16_to_float32,
+    ulaw_decode,
+    ulaw_encode,
+)
 
 
 def to_pcm16(value: float) -> int:
@@ -158,3 +173,124 @@ def test_mono_refuses_what_has_no_channels() -> None:
         mix_to_mono(np.zeros((2, 0), np.int16))
     with pytest.raises(TypeError, match="int16 or float32"):
         mix_to_mono(np.zeros((2, 2)))  # type: ignore[type-var]
+
+
+def test_strided_input_is_taken() -> None:
+    stereo = np.random.default_rng(0).uniform(-1, 1, (101, 2)).astype(np.float32)
+    np.testing.assert_array_equal(float32_to_pcm16(stereo[:, 1]), float32_to_pcm16(stereo)[:, 1])
+    np.testing.assert_array_equal(float32_to_pcm16(stereo.T), float32_to_pcm16(stereo).T)
+    np.testing.assert_array_equal(float32_to_pcm16(stereo[::-3]), float32_to_pcm16(stereo)[::-3])
+    np.testing.assert_array_equal(mix_to_mono(stereo[::2]), mix_to_mono(stereo)[::2])
+
+
+EVERY_SAMPLE = np.arange(-32768, 32768).astype(np.int16)
+EVERY_CODE = np.arange(256, dtype=np.uint8)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="audioop left the standard library in Python 3.13")
+def test_g711_is_audioops_for_every_sample_and_code() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import audioop
+    pcm, codes = EVERY_SAMPLE.tobytes(), EVERY_CODE.tobytes()
+    assert ulaw_encode(pcm).tobytes() == audioop.lin2ulaw(pcm, 2)
+    assert alaw_encode(pcm).tobytes() == audioop.lin2alaw(pcm, 2)
+    assert ulaw_decode(codes).tobytes() == audioop.ulaw2lin(codes, 2)
+    assert alaw_decode(codes).tobytes() == audioop.alaw2lin(codes, 2)
+
+
+def test_g711_decodes_the_values_of_the_standards_tables() -> None:
+    # G.711 tables 1a and 2a on a 16-bit scale: the first and last value of some segments.
+    assert ulaw_decode(bytes([0xFF, 0xFE, 0xF0, 0xEF, 0x8F, 0x80])).tolist() == [0, 8, 120, 132, 16764, 32124]
+    assert ulaw_decode(bytes([0x7F, 0x7E, 0x00])).tolist() == [0, -8, -32124]
+    assert alaw_decode(bytes([0xD5, 0xD4, 0xC5, 0xAA])).tolist() == [8, 24, 264, 32256]
+    assert alaw_decode(bytes([0x55, 0x54, 0x2A])).tolist() == [-8, -24, -32256]
+
+
+def test_g711_codes_survive_decoding_and_encoding() -> None:
+    np.testing.assert_array_equal(alaw_encode(alaw_decode(EVERY_CODE)), EVERY_CODE)
+    minus_zero_became_zero = np.where(EVERY_CODE == 0x7F, 0xFF, EVERY_CODE)
+    np.testing.assert_array_equal(ulaw_encode(ulaw_decode(EVERY_CODE)), minus_zero_became_zero)
+
+
+def test_g711_takes_the_code_of_the_nearest_value() -> None:
+    # To within half a step of the segment, at most 4 %.
+    for encode, decode in [(ulaw_encode, ulaw_decode), (alaw_encode, alaw_decode)]:
+        error = np.abs(decode(encode(EVERY_SAMPLE)).astype(int) - EVERY_SAMPLE)
+        assert (error <= np.maximum(np.abs(EVERY_SAMPLE.astype(int)) / 25, 19)).all()
+
+
+def test_g711_keeps_shapes_and_writes_to_out() -> None:
+    pcm = EVERY_SAMPLE.reshape(-1, 2)
+    assert ulaw_encode(pcm).shape == pcm.shape
+    codes, back = np.empty(65_536, np.uint8), np.empty(65_536, np.int16)
+    assert alaw_encode(pcm, out=codes) is codes
+    assert alaw_decode(codes, out=back) is back
+    np.testing.assert_array_equal(back, alaw_decode(alaw_encode(EVERY_SAMPLE)))
+    with pytest.raises(ValueError, match="holds 65536 samples, expected 2"):
+        ulaw_encode(pcm[:1], out=codes)
+    with pytest.raises(ValueError, match="overlaps"):
+        ulaw_encode(back, out=back.view(np.uint8)[:65_536])
+    with pytest.raises(TypeError, match="uint8, not int16"):
+        ulaw_encode(pcm, out=back)
+    with pytest.raises(TypeError, match="x must be a buffer of int16"):
+        ulaw_encode(np.zeros(4, np.float32))
+    with pytest.raises(TypeError, match="x must be a buffer of uint8"):
+        ulaw_decode(pcm)
+
+
+# What the kernels say about themselves, and a digest of all that they compute.
+DIGEST = """
+import hashlib, numpy as np
+from wavtools import pcm, resample, spectrum
+rng = np.random.default_rng(7)
+x = np.concatenate([rng.standard_normal(9_001), [np.nan, np.inf, -np.inf, 1e-42, -0.0, 1, -1]]).astype(np.float32)
+results = [pcm.float32_to_pcm16(x), pcm.mix_to_mono(x.reshape(-1, 2))]
+x = x[:8_192]
+results += [pcm.pcm16_to_float32(results[0])]
+results += [spectrum.rfft(x[:n]) for n in (32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)]
+for rates in [(48_000, 24_000), (24_000, 44_100), (8_000, 24_000), (44_100, 44_101)]:
+    for quality in ("fast", "high", "best"):
+        results += [resample.resample(x, *rates, quality), resample.resample(results[0], *rates, quality)]
+analyser = spectrum.Analyser()
+analyser.push(x)
+results.append(analyser.float_frequency_data())
+print(pcm.kernel_set(), hashlib.sha256(b"".join(r.tobytes() for r in results)).hexdigest())
+"""
+
+
+def run_with_kernels(name: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "WAVTOOLS_KERNELS": name, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", DIGEST],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_every_kernel_set_gives_the_same_bits() -> None:
+    digests = set()
+    for name in available_kernel_sets():
+        done = run_with_kernels(name)
+        assert done.returncode == 0, done.stderr
+        said, digest = done.stdout.split()
+        assert said == name
+        digests.add(digest)
+    assert len(digests) == 1
+
+
+def test_the_fastest_kernel_set_runs_unless_another_is_named() -> None:
+    if os.environ.get("WAVTOOLS_KERNELS"):
+        assert kernel_set() == os.environ["WAVTOOLS_KERNELS"]
+    else:
+        assert kernel_set() == available_kernel_sets()[-1]
+    assert wavtools.kernel_set() == kernel_set()
+
+
+def test_an_unknown_kernel_set_is_refused_at_import() -> None:
+    done = run_with_kernels("avx1024")
+    assert done.returncode == 1
+    assert "ImportError: WAVTOOLS_KERNELS names no kernel set of this machine; it has base" in done.stderr

@@ -258,7 +258,8 @@ def test_channels_of_the_device_all_get_the_mono_audio():
 
 
 @pytest.mark.parametrize(
-    "pcm", [ramp(4).tobytes(), bytearray(ramp(4).tobytes()), memoryview(ramp(4)), array.array("h", [1, 2, 3, 4])]
+    "pcm",
+    [ramp(4).tobytes(), bytearray(ramp(4).tobytes()), memoryview(ramp(4)), array.array("h", [1, 2, 3, 4])],
 )
 def test_any_int16_buffer_is_taken(rig, pcm):
     player, device = rig
@@ -392,3 +393,77 @@ def test_interrupts_race_with_a_running_device_and_account_for_every_sample():
             assert receipt.dropped.get(track, 0) == 500 - (receipt.offset if receipt.track_id == track else 0)
         played = player.stats.frames_played
     assert 0 <= played <= 200 * 500
+
+
+def test_the_prebuffer_holds_playback_until_it_is_filled():
+    device = OfflineDevice(RATE)
+    with WavStreamPlayer(RATE, device=device, prebuffer_ms=10_000) as player:
+        player.add_16bit_pcm(np.ones(5 * RATE, np.int16))
+        assert not device.render(1000).any()
+        player.add_16bit_pcm(np.ones(5 * RATE, np.int16))
+        assert device.render(1000).all()
+        assert player.get_track_sample_offset().offset == 1000
+
+
+def test_the_prebuffer_fills_again_after_the_queue_ran_dry():
+    device = OfflineDevice(RATE)
+    with WavStreamPlayer(RATE, device=device, prebuffer_ms=500) as player:
+        player.add_16bit_pcm(np.ones(RATE, np.int16), "a")
+        assert device.render(RATE + 100)[:RATE].all()
+        player.add_16bit_pcm(np.ones(240, np.int16), "a")
+        assert not device.render(100).any()
+        player.add_16bit_pcm(np.ones(RATE, np.int16), "a")
+        assert device.render(100).all()
+
+
+def test_audio_shorter_than_the_prebuffer_is_played_after_as_long_a_wait():
+    with WavStreamPlayer(RATE, device="null", prebuffer_ms=200) as player:
+        player.add_16bit_pcm(ramp(100))
+        assert player.wait_until_idle(timeout=10)
+        assert player.get_track_sample_offset().offset == 100
+
+
+@pytest.mark.parametrize("prebuffer_ms", [-1, 10_001])
+def test_a_prebuffer_out_of_range_is_refused(prebuffer_ms):
+    with pytest.raises(ValueError, match="0 to 10000"):
+        WavStreamPlayer(prebuffer_ms=prebuffer_ms)
+
+
+def test_the_volume_glides_and_full_volume_is_bit_for_bit(rig):
+    player, device = rig
+    assert player.volume == 1.0
+    player.add_16bit_pcm(np.full(10_000, 10_000, np.int16))
+    player.volume = 0.5
+    glide = device.render(240).astype(int)
+    assert (np.diff(glide) <= 0).all()
+    assert glide[0] > 9_900
+    assert (device.render(500) == 5_000).all()
+    player.volume = 1.0
+    device.render(240)
+    assert (device.render(500) == 10_000).all()
+    assert player.get_track_sample_offset().offset == 1_480
+
+
+@pytest.mark.parametrize("volume", [-0.1, 1.5, float("nan")])
+def test_a_volume_out_of_range_changes_nothing(rig, volume):
+    player, _ = rig
+    with pytest.raises(ValueError, match=r"0\.0 to 1\.0"):
+        player.volume = volume
+    assert player.volume == 1.0
+
+
+def test_a_dropped_player_closes_its_device():
+    import gc
+
+    player = WavStreamPlayer(device="null")
+    player.connect()
+    player.add_16bit_pcm(np.ones(24_000, np.int16))
+    before = {thread.name for thread in threading.enumerate()}
+    assert "wavtools-supervisor" in before
+    del player
+    gc.collect()
+    for _ in range(100):
+        if "wavtools-supervisor" not in {thread.name for thread in threading.enumerate()}:
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError("the device is still supervised")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -371,3 +372,43 @@ def test_the_null_device_records_silence():
     assert wav.duration > 0.05
     assert not wav.pcm.any()
     assert recorder.stats.frames_dropped == 0
+
+
+@pytest.mark.parametrize("device_rate", [24_000, 48_000])
+def test_chunks_are_numbered_by_frames_since_begin_pauses_included(device_rate):
+    device = OfflineDevice(device_rate)
+    with WavRecorder(RATE, device=device) as recorder:
+        chunks = []
+        device.capture(np.zeros(device_rate // 10, np.int16))
+        recorder.record(chunks.append, chunk_size=1000)
+        device.capture(np.zeros(device_rate // 10, np.int16))
+        recorder.pause()
+        device.capture(np.zeros(device_rate // 10, np.int16))
+        recorder.record(chunks.append, chunk_size=1000)
+        device.capture(np.zeros(device_rate // 10, np.int16))
+        recorder.end()
+    assert [chunk.frame for chunk in chunks] == [2400, 3400, 4400, 7200, 8200, 9200]
+
+
+def test_chunks_carry_the_monotonic_time_of_their_capture():
+    started = time.monotonic()
+    with WavRecorder(RATE, device="null") as recorder:
+        recorder.record(chunk_size=RATE // 20)
+        chunks = []
+        for chunk in recorder:
+            chunks.append(chunk)
+            if len(chunks) == 6:
+                break
+    times = [chunk.time for chunk in chunks]
+    assert times == sorted(times)
+    assert started - 0.1 <= times[0] <= time.monotonic()
+    assert times[-1] - times[0] == pytest.approx((chunks[-1].frame - chunks[0].frame) / RATE, abs=0.1)
+
+
+def test_without_a_duplex_device_there_is_nothing_played_beside_a_chunk(rig):
+    recorder, device = rig
+    chunks = []
+    recorder.record(chunks.append)
+    device.capture(ramp(10))
+    recorder.end()
+    assert chunks[0].played is None

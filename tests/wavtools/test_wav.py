@@ -162,7 +162,7 @@ def test_what_is_not_readable_is_said(data: bytes, message: str, tmp_path: pathl
     with pytest.raises(DecodeError, match=message):
         read_wav(data)
     (tmp_path / "named.wav").write_bytes(data)
-    with pytest.raises(DecodeError, match="named.wav"):
+    with pytest.raises(DecodeError, match=r"named\.wav"):
         read_wav(tmp_path / "named.wav")
 
 

@@ -11,10 +11,12 @@ or inside an event loop, with models of your own behind the interfaces of ``real
 
     async with OfflineServer(voice=Voice(MyActivity, MyEars, MyVoice)) as server: ...
 
-Modules, from the outside in: ``server`` (socket) · ``admission`` (keys, models, dialects) · ``session``
-(client events) · ``listening`` and ``turns`` (input audio) · ``conversation`` · ``response`` and
-``outputs`` (event order) · ``replies`` (what to say) · ``workers`` (model processes) · ``silero``,
-``whisper``, ``speaker``, ``standin``.
+Modules, from the outside in: ``server`` (sockets) · ``admission`` (keys, models, dialects) · ``beta`` (the
+older dialect, at the edge) · ``faults`` (misbehaviour on request) · ``session`` (client events;
+``client_events``, ``schema`` and ``config`` say what is valid) · ``listening``, ``turns``, ``interim``
+(input audio) · ``conversation`` · ``response``, ``outputs`` (event order) · ``replies``, ``llm`` (what to
+say) · ``workers`` (model processes) · ``voice`` (the interfaces behind which ``silero``, ``whisper``,
+``speaker`` and ``standin`` are).
 
 Thread: see each module. Nothing here runs in the caller's process but ``process`` and ``clips``,
 unless you make an OfflineServer yourself.

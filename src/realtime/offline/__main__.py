@@ -14,8 +14,13 @@ import math
 import os
 import signal
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 from .voice import ModelError, choose_voice
+
+if TYPE_CHECKING:
+    from .replies import Replier
 
 PROGRAM = "python -m realtime.offline"
 
@@ -57,11 +62,25 @@ def parser() -> argparse.ArgumentParser:
         default=8.0,
         help="send audio at most so many times faster than real time; 0: no limit (default: %(default)g)",
     )
+    p.add_argument("--llm-url", metavar="URL", help="let a chat model answer: http://127.0.0.1:11434/v1")
+    p.add_argument("--llm-model", metavar="NAME", help="its name there; its key, if any: LLM_API_KEY")
+    p.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="misbehave on purpose; the names are those of realtime.offline.faults.Faults",
+    )
     p.add_argument(
         "--session-seconds",
         type=_positive,
         default=3600,
         help="end a session after this time, as the vendor does after an hour (default: %(default)s)",
+    )
+    p.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="stop when standard input ends: for programs that start the server",
     )
     return p
 
@@ -92,6 +111,7 @@ def _positive(value: str) -> float:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Listen until a signal; ModelError or OSError if that cannot be."""
+    from .faults import Faults
     from .server import OfflineServer
     from .session import SessionOptions
 
@@ -101,18 +121,29 @@ async def serve(arguments: argparse.Namespace) -> None:
         key = os.environ.get(arguments.key_env)
         if not key:
             raise ModelError(f"the environment variable {arguments.key_env} is not set")
+    try:
+        faults = Faults.parse(arguments.fault)
+    except ValueError as error:
+        raise ModelError(f"--fault: {error}") from None
+    replier: Replier | None = None
+    if arguments.llm_url is not None:
+        replier = _chat_replies(arguments.llm_url, arguments.llm_model)
     server = OfflineServer(
         arguments.host,
         arguments.port,
         dialect=arguments.dialect,
         key=key,
         voice=voice,
-        options=SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds),
+        replier=replier,
+        options=SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds, faults=faults),
         workers=arguments.workers,
         max_sessions=arguments.max_sessions,
     )
     stop = asyncio.Event()
     _on_stop_signal(stop)
+    if arguments.until_eof:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
     async with server:
         print(f"listening on {server.url}", flush=True)
         if voice.only_says is not None and arguments.voice == "auto":
@@ -129,6 +160,32 @@ async def serve(arguments: argparse.Namespace) -> None:
             await asyncio.wait([warm])
 
 
+def _chat_replies(url: str, model: str | None) -> Replier:
+    from .server import log_to_stderr
+
+    if model is None:
+        raise ModelError("--llm-url needs --llm-model: the name of the model there")
+    if not url.startswith(("http://", "https://")):
+        raise ModelError(f"--llm-url is {url!r}, expected an address such as http://127.0.0.1:11434/v1")
+    try:
+        from .llm import ChatReplies
+    except ImportError:
+        raise ModelError("--llm-url needs httpx; say: pip install httpx") from None
+    return ChatReplies(url, model, key=os.environ.get("LLM_API_KEY"), log=log_to_stderr)
+
+
+def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    try:
+        while os.read(0, 4096):  # the descriptor, not sys.stdin: its lock would be held at exit
+            pass
+    except OSError:
+        pass  # no standard input at all
+    try:
+        loop.call_soon_threadsafe(stop.set)
+    except RuntimeError:
+        pass  # the loop has ended already
+
+
 def _on_stop_signal(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -136,7 +193,7 @@ def _on_stop_signal(stop: asyncio.Event) -> None:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    if sys.platform == "win32":  # what process.py sends: a console process gets no SIGTERM there
+    if sys.platform == "win32":  # Ctrl-Break; a console process gets no SIGTERM there
         signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 

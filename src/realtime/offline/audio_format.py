@@ -70,4 +70,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """Bytes of what the resampler held back."""
-        return b"" if self._resampler is None else self.format.encode(self._resampler.flush())
+        if self._resampler is None:
+            return b""
+        # Before the first chunk the resampler does not know its type yet; then the tail is empty.
+        return self.format.encode(self._resampler.flush().astype(np.int16, copy=False))

@@ -18,6 +18,7 @@ from .config import (
     VOICE,
     check_modalities,
 )
+from .faults import CONTROL_EVENT
 from .schema import (
     Check,
     RequestError,
@@ -144,6 +145,7 @@ CLIENT_EVENTS: dict[str, Check] = {
     "response.create": _event(response=nullable(_response)),
     "response.cancel": _event(response_id=nullable(IDENTIFIER)),
     "output_audio_buffer.clear": _event(),
+    CONTROL_EVENT: _event(faults=anything, required=("faults",)),
 }
 
 

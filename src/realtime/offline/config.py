@@ -348,6 +348,11 @@ def check_modalities(value: list[str], path: str) -> None:
         )
 
 
+def complete_format(value: dict[str, Any]) -> dict[str, Any]:
+    """A format object with its rate, where it has one."""
+    return PCM_24K | value if value["type"] == "audio/pcm" else value
+
+
 def _complete(key: str, value: Any) -> Any:
     if value is None:
         return None
@@ -355,6 +360,4 @@ def _complete(key: str, value: Any) -> Any:
         return (SERVER_VAD if value["type"] == "server_vad" else SEMANTIC_VAD) | value
     if key == "transcription":
         return {"model": "whisper-1", "language": None, "prompt": None} | value
-    if key == "format" and value["type"] == "audio/pcm":
-        return PCM_24K | value
-    return value
+    return complete_format(value) if key == "format" else value

@@ -43,6 +43,14 @@ class Item:
     def kind(self) -> str:
         return str(self.fields["type"])
 
+    @property
+    def characters(self) -> int:
+        """How much text the item holds."""
+        parts = self.fields.get("content", ())
+        return sum(
+            len(value) for part in (self.fields, *parts) for value in part.values() if isinstance(value, str)
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """A copy of the wire form."""
         return copy.deepcopy(self.fields)
@@ -96,6 +104,11 @@ class Conversation:
         if item.audio is not None:
             self._keep_audio(item)
         return self.items[position - 1].id if position else None
+
+    @property
+    def characters(self) -> int:
+        """How much text all items hold."""
+        return sum(item.characters for item in self.items)
 
     def get(self, item_id: str) -> Item | None:
         return self._by_id.get(item_id)

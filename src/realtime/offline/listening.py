@@ -8,7 +8,6 @@ Thread: the event loop; voice detection and speech recognition run in worker pro
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from wavtools.resample import Resampler
 
 from .conversation import Item, new_id
+from .interim import STREAMING_MODELS, InterimTranscript
 from .schema import RequestError
 from .turns import InputBuffer, Started, TurnDetector
 from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
@@ -23,9 +23,13 @@ from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
 if TYPE_CHECKING:
     from .session import Session
 
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 LEAST_COMMIT_MS = 100
+EARLY_MS = 96  # of silence after which recognition begins, in the hope that the turn is over
+INTERIM_MS = 600  # of new audio between two recognitions of an utterance in progress
 SLICE_SECONDS = 1  # of a long append at a time, so that its events come out along the way
 KEPT_BEFORE_SPEECH_S = 10  # under VAD, of audio in which nobody speaks
+LONGEST_TURN_MS = 300_000  # a detector that hears speech in a fan must not fill the memory
 BUFFER_SECONDS = 600  # in manual mode; 29 MB
 
 
@@ -39,6 +43,11 @@ class Listening:
         self._format = session.config.input_format
         self._buffer = InputBuffer()
         self._idle_from_ms: int | None = None  # the assistant's last words have been heard by then
+        self._interim: InterimTranscript | None = None  # of the speech in progress
+        self._interim_task: asyncio.Task[None] | None = None
+        self._interim_end = 0  # position up to which it has been recognised
+        self._early: asyncio.Task[str] | None = None  # recognition of the speech up to the present pause
+        self._early_speech_end_ms = -1  # where that pause begins
         self._speech_item_id = ""
         self._speech_start = 0  # position
         self._detector: TurnDetector | None = None
@@ -64,6 +73,8 @@ class Listening:
         self._restart_detector()
 
     def _restart_detector(self) -> None:
+        self._drop_early()
+        self._interim = None
         detection = self._session.config.turn_detection
         self._detector = None if detection is None else TurnDetector.of(detection)
         self._detector_from = self._buffer.end  # position of its first frame
@@ -102,8 +113,14 @@ class Listening:
                 if isinstance(event, Started):
                     await self._speech_started(max(position, self._buffer.start))
                 else:
-                    self._speech_stopped(position)
-        if not detector.speaking:
+                    self._speech_stopped(position, event.speech_end_ms)
+        if detector.speaking and self._buffer.end - self._speech_start > self._position_span(LONGEST_TURN_MS):
+            detector.reset()
+            self._speech_stopped(self._buffer.end, detector.speech_end_ms)
+        if detector.speaking:
+            self._recognise_early(detector)
+            self._recognise_interim()
+        else:
             self._check_idle()
             kept = KEPT_BEFORE_SPEECH_S * self._format.rate + self._position_span(detector.prefix_ms)
             self._buffer.drop_before(self._buffer.end - kept)
@@ -118,6 +135,10 @@ class Listening:
         self._speech_item_id = new_id("item")
         self._speech_start = start
         self._idle_from_ms = None
+        transcription = session.config.input["transcription"]
+        streaming = transcription is not None and transcription["model"] in STREAMING_MODELS
+        self._interim = InterimTranscript() if streaming else None
+        self._interim_end = start
         session.emit(
             "input_audio_buffer.speech_started", item_id=self._speech_item_id, audio_start_ms=self._ms(start)
         )
@@ -125,8 +146,10 @@ class Listening:
         if session.active is not None and detection is not None and detection["interrupt_response"]:
             await session.active.cancel("turn_detected")
 
-    def _speech_stopped(self, end: int) -> None:
+    def _speech_stopped(self, end: int, speech_end_ms: int) -> None:
         session = self._session
+        if speech_end_ms != self._early_speech_end_ms:
+            self._drop_early()  # it stems from a pause after which more was said
         session.emit(
             "input_audio_buffer.speech_stopped", item_id=self._speech_item_id, audio_end_ms=self._ms(end)
         )
@@ -174,15 +197,20 @@ class Listening:
         speaking = self._detector is not None and self._detector.speaking
         item_id = self._speech_item_id if speaking else new_id("item")
         start = self._speech_start if speaking else self._buffer.start
+        self._drop_early()
         self._commit_span(item_id, start, self._buffer.end)
-        if self._detector is not None:
-            self._detector.reset()
+        self._forget_speech()
 
     def clear(self) -> None:
         """Drop all audio that is not committed; speech in progress is forgotten."""
         self._buffer.drop_before(self._buffer.end)
+        self._forget_speech()
+
+    def _forget_speech(self) -> None:
         if self._detector is not None:
             self._detector.reset()
+        self._drop_early()
+        self._interim = None
 
     def _commit_span(self, item_id: str, start: int, end: int) -> None:
         session = self._session
@@ -201,52 +229,112 @@ class Listening:
             "input_audio_buffer.committed", item_id=item_id, previous_item_id=session.conversation.last_id
         )
         session.add_item(item)
-        self.recognise(item, announce=session.config.input["transcription"])
+        self.recognise(item, session.config.input["transcription"], self._interim, self._early)
+        self._interim = self._early = None
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def recognise(self, item: Item, announce: dict[str, Any] | None = None) -> None:
+    def _recognise_early(self, detector: TurnDetector) -> None:
+        """Use the silence that ends a turn: the words are known that much sooner if it does end."""
+        if detector.speech_end_ms != self._early_speech_end_ms:
+            self._drop_early()  # it was only a pause
+        if self._early is None and detector.silent_ms >= EARLY_MS and self._session.models.can_hear_at_once:
+            samples = self._buffer.read(self._speech_start, self._buffer.end)
+            self._early = asyncio.create_task(self._session.models.transcribe(samples, self._format.rate))
+            self._early.add_done_callback(_ignore_failure)
+            self._early_speech_end_ms = detector.speech_end_ms
+
+    def _drop_early(self) -> None:
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
+
+    def _recognise_interim(self) -> None:
+        interim, end = self._interim, self._buffer.end
+        if interim is None or end - self._interim_end < self._position_span(INTERIM_MS):
+            return
+        if self._interim_task is None or self._interim_task.done():  # at most one; a busy machine has fewer
+            self._interim_end = end
+            samples = self._buffer.read(self._speech_start, end)
+            self._interim_task = asyncio.create_task(
+                self._report_interim(interim, self._speech_item_id, samples, self._format.rate)
+            )
+            self._recognitions.add(self._interim_task)
+            self._interim_task.add_done_callback(self._recognitions.discard)
+
+    async def _report_interim(
+        self, interim: InterimTranscript, item_id: str, samples: Int16Array, rate: int
+    ) -> None:
+        try:
+            text = await self._session.models.transcribe(samples, rate)
+        except Exception:
+            return  # the final recognition will report it
+        if interim is self._interim and (delta := interim.push(text)):
+            address = {"item_id": item_id, "content_index": 0}
+            self._session.emit(f"{TRANSCRIPTION}.delta", **address, delta=delta)
+
+    def recognise(
+        self,
+        item: Item,
+        announce: dict[str, Any] | None = None,
+        interim: InterimTranscript | None = None,
+        early: asyncio.Task[str] | None = None,
+    ) -> None:
         """Begin to recognise the speech in *item*; *announce*: report it by this transcription setting."""
         item.heard = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._recognise(item, item.heard, announce))
+        task = asyncio.create_task(
+            self._recognise(item, item.heard, announce, interim or InterimTranscript(), early)
+        )
         self._recognitions.add(task)
         task.add_done_callback(self._recognitions.discard)
 
     async def _recognise(
-        self, item: Item, heard: asyncio.Future[str], announce: dict[str, Any] | None
+        self,
+        item: Item,
+        heard: asyncio.Future[str],
+        announce: dict[str, Any] | None,
+        interim: InterimTranscript,
+        early: asyncio.Task[str] | None,
     ) -> None:
         assert item.audio is not None and item.audio_format is not None
-        seconds = len(item.audio) / item.audio_format.rate
+        session = self._session
+        samples, rate = item.audio, item.audio_format.rate
         address = {"item_id": item.id, "content_index": 0}
-        name = "conversation.item.input_audio_transcription"
+        text, failure = "", ""
         try:
-            text = await self._session.models.transcribe(item.audio, item.audio_format.rate)
+            text = await (early or session.models.transcribe(samples, rate))
         except ModelError as error:
-            self._session.log(str(error))
-            heard.set_result("")
-            if announce is not None:
-                failure = {
-                    "type": "server_error",
-                    "code": "server_error",
-                    "message": str(error),
-                    "param": None,
-                }
-                self._session.emit(f"{name}.failed", **address, error=failure)
-            return
-        if announce is not None:
-            for part in item.fields["content"]:
-                if part["type"] == "input_audio":
-                    part["transcript"] = text
-            for delta in re.findall(r"\s*\S+", text):
-                self._session.emit(f"{name}.delta", **address, delta=delta)
-            usage = transcription_usage(str(announce["model"]), text, seconds)
-            self._session.emit(f"{name}.completed", **address, transcript=text, usage=usage)
+            failure = str(error)
+            session.log(failure)
+        except Exception as error:  # a model of the user's own may raise anything
+            failure = session.internal_error(error).message
         heard.set_result(text)
+        if announce is None:
+            return
+        if session.faults.transcription_delay_s:
+            await asyncio.sleep(session.faults.transcription_delay_s)
+        if failure:
+            body = {"type": "server_error", "code": "server_error", "message": failure, "param": None}
+            session.emit(f"{TRANSCRIPTION}.failed", **address, error=body)
+            return
+        for part in item.fields["content"]:
+            if part["type"] == "input_audio":
+                part["transcript"] = text
+        for word in interim.finish(text):
+            session.emit(f"{TRANSCRIPTION}.delta", **address, delta=word)
+        usage = transcription_usage(str(announce["model"]), text, len(samples) / rate)
+        session.emit(f"{TRANSCRIPTION}.completed", **address, transcript=text, usage=usage)
 
     async def close(self) -> None:
         """Abandon recognitions under way."""
-        for task in self._recognitions:
+        for task in (*self._recognitions, *([self._early] if self._early else [])):
             task.cancel()
+
+
+def _ignore_failure(task: asyncio.Task[str]) -> None:
+    """Retrieve an exception that nobody waits for, so that asyncio does not print it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def transcription_usage(model: str, text: str, seconds: float) -> dict[str, Any]:

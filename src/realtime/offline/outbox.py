@@ -15,6 +15,7 @@ from collections import deque
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+CUT = 1006  # never sent in a close frame: what the other side sees where there is none
 QUEUED_BYTES = 1 << 20  # drain() waits above this
 
 
@@ -50,6 +51,10 @@ class Outbox:
             self._room.set()
             self._more.set()
 
+    def cut(self) -> None:
+        """Drop the connection after what is queued, without a close frame, as a network does."""
+        self.close(CUT, "")
+
     async def run(self) -> None:
         """Write until closed from either side."""
         try:
@@ -63,8 +68,11 @@ class Outbox:
                     if self._bytes <= QUEUED_BYTES:
                         self._room.set()
                 if self._close is not None:
-                    await self._connection.close(*self._close)
+                    if self._close[0] == CUT:
+                        self._connection.transport.abort()
+                    else:
+                        await self._connection.close(*self._close)
                     return
         except ConnectionClosed:
-            self.close(1006, "")
+            self.close(CUT, "")
             self._frames.clear()

@@ -8,10 +8,10 @@ Thread: the event loop.
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any
 
+from .. import wire
 from .audio_format import AudioFormat, Encoder
 from .conversation import Item, new_id
 from .voice import SPEECH_RATE_HZ
@@ -137,7 +137,7 @@ class SpeechOutput(Output):
     async def _send(self, data: bytes) -> None:
         if data:
             self.item.spoken_samples += len(data) // self._encoder.format.sample_bytes
-            delta = base64.b64encode(data).decode("ascii")
+            delta = wire.b64encode(data)
             self.response.emit("response.output_audio.delta", **self._at, delta=delta)
             await self.response.drain()
 

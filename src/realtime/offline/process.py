@@ -8,9 +8,7 @@ Thread: any; a ServerProcess belongs to the thread that made it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -34,17 +32,19 @@ class ServerProcess:
     """
 
     def __init__(self, arguments: tuple[str, ...], wait_ready: bool, timeout: float, quiet: bool) -> None:
-        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: else Ctrl-Break hits us too
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.offline", *arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "realtime.offline", "--until-eof", *arguments],
+            # Its end is the signal to stop: the same on every system, and given even if we are killed.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if quiet else None,
             text=True,
             encoding="utf-8",
-            creationflags=flags,
+            # Ctrl-C in a terminal is for us; we stop the server when we are done.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._readers = [threading.Thread(target=self._read_lines, daemon=True)]
         if quiet:
@@ -92,11 +92,8 @@ class ServerProcess:
     def stop(self, timeout: float = 5.0) -> None:
         """Ask it to end, and end it if it has not within *timeout* seconds."""
         if self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                if sys.platform == "win32":
-                    self._process.send_signal(signal.CTRL_BREAK_EVENT)
-                else:
-                    self._process.terminate()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             try:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -104,7 +101,7 @@ class ServerProcess:
                 self._process.wait()
         for reader in self._readers:
             reader.join(timeout)
-        for pipe in (self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
 

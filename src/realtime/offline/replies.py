@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -74,8 +74,8 @@ class Call:
 class Replier(Protocol):
     """Makes the content of one response."""
 
-    def reply(self, context: Context) -> AsyncIterator[Say | Call]:
-        """Pieces of the answer, in order."""
+    def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+        """Pieces of the answer, in order. Closed early when the response is cancelled."""
         ...
 
 
@@ -107,6 +107,11 @@ _SAY = re.compile(
     r"\b(?:say|repeat|answer with|respond with)(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
 )
 
+# Of a session, not of one response: how a test, or a relay's policy, shows that its instructions have arrived.
+_ALWAYS_SAY = re.compile(
+    r"\balways (?:say|answer|respond)(?: with)?(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
+)
+
 
 class RuleReplies:
     """Replier by fixed rules. *now* is the clock that tells the time."""
@@ -114,7 +119,7 @@ class RuleReplies:
     def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
         self._now = now
 
-    async def reply(self, context: Context) -> AsyncIterator[Say | Call]:
+    async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         """See Replier.reply. Same context, same answer (but for the time of day)."""
         for piece in self.pieces(context):
             yield piece
@@ -124,7 +129,7 @@ class RuleReplies:
         outputs = _trailing_outputs(context.history)
         if outputs:
             return [Say(" ".join(_describe_output(output) for output in outputs))]
-        quoted = _SAY.search(context.instructions) if context.own_instructions else None
+        quoted = (_SAY if context.own_instructions else _ALWAYS_SAY).search(context.instructions)
         if quoted:
             return [Say(quoted["text"])]
         asked = _last_user_text(context.history)

@@ -10,10 +10,12 @@ import math
 import secrets
 import string
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .audio_format import AudioFormat
+from .config import complete_format
 from .conversation import Item, new_id
 from .outputs import CallOutput, Output, SpeechOutput, TextOutput
 from .replies import Call, Context, Message, ToolCall, ToolOutput
@@ -65,7 +67,7 @@ class ResponseOptions:
         if "output_modalities" in patch:
             patch["modality"] = patch.pop("output_modalities")[0]
         if "format" in output:
-            patch["audio_format"] = output["format"]
+            patch["audio_format"] = complete_format(output["format"])
         patch["voice"] = output.get("voice", base.voice)
         patch["own_instructions"] = "instructions" in patch
         known = cls.__dataclass_fields__
@@ -76,8 +78,16 @@ class ResponseOptions:
         return self.conversation != "none"
 
 
-class OutOfTokensError(Exception):
-    """max_output_tokens is reached."""
+class IncompleteError(Exception):
+    """The response ends here; the message is the reason: max_output_tokens or content_filter."""
+
+
+class FailedError(Exception):
+    """The response fails with an error ``code``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Response:
@@ -129,30 +139,42 @@ class Response:
         details: dict[str, Any] | None = None
         try:
             await self._produce()
-        except OutOfTokensError:
-            status, details = "incomplete", {"type": "incomplete", "reason": "max_output_tokens"}
+        except IncompleteError as error:
+            status, details = "incomplete", {"type": "incomplete", "reason": str(error)}
+        except FailedError as error:
+            failure: dict[str, Any] = {"type": error.code, "code": error.code, "message": str(error)}
+            status, details = "failed", {"type": "failed", "error": failure}
         except ModelError as error:
             self.session.log(str(error))
             failure = {"type": "server_error", "code": "server_error", "message": str(error)}
+            status, details = "failed", {"type": "failed", "error": failure}
+        except Exception as error:  # a mistake of ours: the response fails, the session goes on
+            body = self.session.internal_error(error)
+            failure = {"type": body.kind, "code": body.code, "message": body.message}
             status, details = "failed", {"type": "failed", "error": failure}
         self._finish(status, details)
 
     async def _produce(self) -> None:
         context = await self._context()
         self._started = time.monotonic()
+        faults = self.session.faults
+        if faults.failed is not None:
+            raise FailedError(faults.failed, "A failure on request.")
         only_says = self.session.models.voice.only_says if self.options.modality == "audio" else None
-        async for piece in self.session.replier.reply(context):
-            if isinstance(piece, Call):
-                await self._close_output()
-                call = CallOutput(self, piece.name)
-                self._output = call
-                call.add(piece.arguments)
-                await self._close_output()
-            elif only_says is None:
-                await self._message().add(piece.text)
-            elif not self.outputs:
-                await self._message().add(only_says)
-            await self.drain()
+        async with aclosing(self.session.replier.reply(context)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Call):
+                    await self._close_output()
+                    self._output = call = CallOutput(self, piece.name)
+                    call.add(piece.arguments)
+                    await self._close_output()
+                elif only_says is None:
+                    await self._message().add(piece.text)
+                elif not self.outputs:
+                    await self._message().add(only_says)
+                await self.drain()
+                if faults.incomplete is not None:
+                    raise IncompleteError(faults.incomplete)
         await self._close_output()
 
     def _message(self) -> TextOutput | SpeechOutput:
@@ -225,21 +247,21 @@ class Response:
             self.session.emit("conversation.item.done", previous_item_id=previous, item=item.as_dict())
 
     def spend_text(self, text: str) -> str:
-        """Count *text* against max_output_tokens; OutOfTokensError if nothing of it fits."""
+        """Count *text* against max_output_tokens; IncompleteError if nothing of it fits."""
         cost = len(text) / TEXT_CHARACTERS_PER_TOKEN
         if self._tokens_left < cost:
-            raise OutOfTokensError
+            raise IncompleteError("max_output_tokens")
         self._tokens_left -= cost
         self._text_tokens += cost
         return text
 
     def spend_audio(self, samples: Int16Array) -> Int16Array:
-        """The part of *samples* (24 kHz) that max_output_tokens allows; OutOfTokensError if none."""
+        """The part of *samples* (24 kHz) that max_output_tokens allows; IncompleteError if none."""
         samples_per_token = SPEECH_RATE_HZ // AUDIO_OUT_TOKENS_PER_SECOND
         if self._tokens_left * samples_per_token < len(samples):
             samples = samples[: int(self._tokens_left) * samples_per_token]
             if not len(samples):
-                raise OutOfTokensError
+                raise IncompleteError("max_output_tokens")
         cost = len(samples) / samples_per_token
         self._tokens_left -= cost
         self._audio_tokens += cost

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -17,11 +18,11 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from .admission import AdmissionError, admit, is_our_path
+from .beta import BetaDialect
 from .config import SessionConfig
 from .conversation import new_id
 from .outbox import Outbox
 from .replies import Replier, RuleReplies
-from .schema import RequestError
 from .session import Session, SessionOptions
 from .voice import Voice, choose_voice
 from .workers import Models
@@ -57,6 +58,9 @@ class OfflineServer:
         Connections beyond these are closed with 1013 (try again later).
     log : callable taking a str
         Gets one line about each thing worth telling; never a key, text or audio of a session.
+
+    The models run in processes that multiprocessing spawns: a script that makes an OfflineServer itself does so
+    under ``if __name__ == "__main__"``.
 
     Raises OSError (from ``start``) if the port cannot be had.
     """
@@ -110,6 +114,7 @@ class OfflineServer:
             compression=None,
             ping_interval=PING_SECONDS,
             server_header="wavtools",
+            logger=_socket_logger(),
         )
 
     async def warm(self) -> None:
@@ -168,8 +173,8 @@ class OfflineServer:
             outbox.close(refusal.close_code, refusal.reason)
             return
         config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
-        session = self._session(config, outbox)
-        expiry = asyncio.create_task(self._expire(session, outbox))
+        beta = BetaDialect(admission.kind) if admission.dialect == "beta" else None
+        session = self._session(config, outbox, beta)
         session.start()
         try:
             async for frame in connection:
@@ -177,18 +182,23 @@ class OfflineServer:
         except ConnectionClosed:
             pass  # without a closing handshake; nothing to answer any more
         finally:
-            expiry.cancel()
             await session.close()
 
-    def _session(self, config: SessionConfig, outbox: Outbox) -> Session:
-        return Session(config, outbox, self._models, self._replier, self._options, self._log)
+    def _session(self, config: SessionConfig, outbox: Outbox, beta: BetaDialect | None = None) -> Session:
+        return Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
 
-    async def _expire(self, session: Session, outbox: Outbox) -> None:
-        await asyncio.sleep(self._options.seconds)
-        minutes = self._options.seconds / 60
-        message = f"Your session hit the maximum duration of {minutes:g} minutes."
-        session.emit_error(RequestError("session_expired", message))
-        outbox.close(1001, message)
+
+def _socket_logger() -> logging.Logger:
+    """The logger of the websockets library for our sockets.
+
+    At DEBUG it would write request headers, and so keys: the level is INFO unless somebody sets this very
+    logger. Without any handler Python would print its tracebacks about port scans on stderr.
+    """
+    logger = logging.getLogger("realtime.offline.socket")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(logging.NullHandler())
+    return logger
 
 
 def _offered(request: Request) -> list[str]:

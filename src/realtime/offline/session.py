@@ -10,17 +10,17 @@ Thread: the event loop; models run in worker processes (workers.py).
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from .. import wire
+from .beta import BetaDialect
 from .client_events import check_event
 from .config import SESSION_SECONDS, SessionConfig
 from .conversation import Conversation, Item, new_id
+from .faults import CONTROL_EVENT, Faults, FaultyStream
 from .listening import Listening
 from .outbox import Outbox
 from .replies import Replier
@@ -33,6 +33,7 @@ APPEND_BYTES = 15 << 20
 TOKENS_PER_MINUTE = 40_000  # what rate_limits.updated pretends
 PARALLEL_RESPONSES = 16  # out-of-band ones; each is a task with a share of the models
 ITEMS = 2_000
+TEXT_CHARACTERS = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SessionOptions:
 
     pace: float = 8.0  # audio is sent at most this many times faster than real time; 0: no limit
     seconds: float = SESSION_SECONDS
+    faults: Faults = field(default_factory=Faults)
 
 
 class Session:
@@ -54,6 +56,7 @@ class Session:
         replier: Replier,
         options: SessionOptions,
         log: Callable[[str], None],
+        beta: BetaDialect | None = None,
     ) -> None:
         self.config = config
         self.models = models
@@ -65,6 +68,9 @@ class Session:
         self._others: dict[str, Response] = {}  # out-of-band ones
         self._turn_waits = False  # a spoken turn ended while a response was active
         self._outbox = outbox
+        self._beta = beta
+        self._stream = FaultyStream(options.faults)
+        self._expiry: asyncio.TimerHandle | None = None
         self._voice_is_fixed = False
         self._last_input = (0, 0)  # text and audio tokens of the last response's input
         self._used_tokens = 0
@@ -81,46 +87,94 @@ class Session:
             "response.create": self._create_response,
             "response.cancel": self._cancel_response,
             "output_audio_buffer.clear": self._clear_output,
+            CONTROL_EVENT: self._set_faults,
         }
 
     # --- the connection -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Send session.created."""
+        """Send session.created; from here on the session's time runs."""
         self.emit("session.created", session=self.config.as_dict())
+        if self._beta is not None and self.config.kind == "realtime":
+            conversation = {"id": self.conversation.id, "object": "realtime.conversation"}
+            self.emit("conversation.created", conversation=conversation)
+        self._expire_in(self.options.seconds)
+        if self.faults.session_seconds is not None:
+            self._expire_in(self.faults.session_seconds)
 
     async def handle(self, frame: str | bytes) -> None:
         """Carry out one client frame; whatever is wrong with it becomes an error event."""
         event: Any = None
+        if self.faults.slow_reader_s:
+            await asyncio.sleep(self.faults.slow_reader_s)
         try:
             event = parse_frame(frame)
+            if self._beta is not None:
+                event = self._beta.to_ga(event)
             await self._handlers[check_event(event)](event)
         except RequestError as error:
             self.emit_error(error, event)
         except ModelError as error:
             self.log(str(error))
             self.emit_error(RequestError("server_error", str(error), kind="server_error"), event)
+        except Exception as error:  # a mistake of ours must not cost the client its session
+            self.emit_error(self.internal_error(error), event)
         await self.drain()
 
     async def close(self) -> None:
         """Stop all tasks of the session. The connection is gone or will be."""
+        if self._expiry is not None:
+            self._expiry.cancel()
         for response in [*self._others.values(), *([self.active] if self.active else [])]:
             response.abandon()
         await self.listening.close()
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Queue a server event."""
-        event = {"type": event_type, "event_id": new_id("event"), **fields}
-        self._outbox.put(orjson.dumps(event).decode())
+        events = self._stream.apply({"type": event_type, "event_id": new_id("event"), **fields})
+        if events is None:
+            self._outbox.cut()
+            return
+        for event in events:
+            for spoken in [event] if self._beta is None else self._beta.from_ga(event):
+                self._outbox.put(wire.dumps(spoken))
 
     def emit_error(self, error: RequestError, event: Any = None) -> None:
         """Queue an error event that answers the client's *event*."""
         event_id = event.get("event_id") if isinstance(event, dict) else None
         self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
 
+    def internal_error(self, error: Exception) -> RequestError:
+        """Log an unforeseen exception; what to tell the client about it."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        self.log(f"internal error: {error!r} at {where.filename}:{where.lineno}")
+        return RequestError("internal_error", "The server had an error.", kind="server_error")
+
     async def drain(self) -> None:
         """Wait while the client is slow to read."""
         await self._outbox.drain()
+
+    @property
+    def faults(self) -> Faults:
+        """Faults that are on in this session."""
+        return self._stream.faults
+
+    async def _set_faults(self, event: dict[str, Any]) -> None:
+        faults = Faults.of(event["faults"])
+        self._stream = FaultyStream(faults)
+        if faults.session_seconds is not None:
+            self._expire_in(faults.session_seconds)
+        self._outbox.put(wire.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}))
+
+    def _expire_in(self, seconds: float) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire, seconds)
+
+    def _expire(self, seconds: float) -> None:
+        message = f"Your session hit the maximum duration of {seconds / 60:g} minutes."
+        self.emit_error(RequestError("session_expired", message))
+        self._outbox.close(1001, message)
 
     @property
     def now_ms(self) -> int:
@@ -171,6 +225,12 @@ class Session:
         if len(self.conversation.items) >= ITEMS:
             raise RequestError("invalid_value", f"A conversation holds at most {ITEMS} items.", "item")
         item = self._item(event["item"], "item")
+        if self.conversation.characters + item.characters > TEXT_CHARACTERS:
+            raise RequestError(
+                "string_above_max_length",
+                f"A conversation holds at most {TEXT_CHARACTERS} characters.",
+                "item",
+            )
         if item.kind == "function_call_output" and not self.conversation.tool_name(item.fields["call_id"]):
             raise RequestError(
                 "invalid_tool_call_id",
@@ -214,7 +274,7 @@ class Session:
         item = self.conversation.retrieve(event["item_id"])
         fields = item.as_dict()
         if item.audio is not None and item.audio_format is not None:
-            audio = base64.b64encode(item.audio_format.encode(item.audio)).decode("ascii")
+            audio = wire.b64encode(item.audio_format.encode(item.audio))
             for part in fields["content"]:
                 if part["type"] == "input_audio":
                     part["audio"] = audio
@@ -337,7 +397,7 @@ def parse_frame(frame: str | bytes) -> Any:
     if isinstance(frame, bytes):
         raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
     try:
-        return orjson.loads(frame)
+        return wire.loads(frame)
     except ValueError as error:
         raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
 
@@ -345,8 +405,8 @@ def parse_frame(frame: str | bytes) -> Any:
 def decode_base64(data: str, path: str) -> bytes:
     """Bytes of strict base64, or RequestError."""
     try:
-        return base64.b64decode(data.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        return wire.b64decode(data)
+    except ValueError:
         raise RequestError(
             "invalid_value", f"Invalid '{path}'. Expected base64-encoded audio bytes.", path
         ) from None

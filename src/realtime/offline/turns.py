@@ -60,9 +60,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Speech ended and the silence after it is long enough: the turn ends ``at_ms``."""
+    """The last word ended at ``speech_end_ms``, and with the silence after it the turn ends ``at_ms``."""
 
     at_ms: int
+    speech_end_ms: int
 
 
 class TurnDetector:
@@ -75,7 +76,7 @@ class TurnDetector:
         self.speaking = False
         self._frames = 0
         self._run = 0  # frames above the threshold in a row, while not speaking
-        self._speech_end_ms = 0
+        self.speech_end_ms = 0  # where the last frame of speech ended
 
     @classmethod
     def of(cls, detection: dict[str, Any]) -> TurnDetector:
@@ -93,13 +94,18 @@ class TurnDetector:
                 self._run = self._run + 1 if probability >= self.threshold else 0
                 if self._run >= FRAMES_TO_START:
                     self.speaking = True
-                    self._speech_end_ms = now_ms
+                    self.speech_end_ms = now_ms
                     yield Started(now_ms - self._run * FRAME_MS - self.prefix_ms)
             elif probability >= max(self.threshold - HYSTERESIS, 0.01):
-                self._speech_end_ms = now_ms
-            elif now_ms - self._speech_end_ms >= self.silence_ms:
+                self.speech_end_ms = now_ms
+            elif now_ms - self.speech_end_ms >= self.silence_ms:
                 self.reset()
-                yield Stopped(self._speech_end_ms + self.silence_ms)
+                yield Stopped(self.speech_end_ms + self.silence_ms, self.speech_end_ms)
+
+    @property
+    def silent_ms(self) -> int:
+        """How long the speech in progress has been silent by now; 0 while nobody is speaking."""
+        return self._frames * FRAME_MS - self.speech_end_ms if self.speaking else 0
 
     def reset(self) -> None:
         """Forget the speech in progress; the frame clock goes on."""

@@ -79,6 +79,11 @@ class Workers:
         index = min(range(len(self._calls)), key=self._calls.__getitem__)
         return await self._call_on(index, method, *arguments)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way or waiting."""
+        return not any(self._calls)
+
     async def warm(self, method: str, *arguments: Any) -> None:
         """Load the model in every worker and run it once."""
         await asyncio.gather(*(self._call_on(i, method, *arguments) for i in range(len(self._executors))))
@@ -133,6 +138,11 @@ class Models:
     async def transcribe(self, samples: Int16Array, sample_rate: int, prompt: str | None = None) -> str:
         result: str = await self._hearing.call("transcribe", samples, sample_rate, prompt)
         return result
+
+    @property
+    def can_hear_at_once(self) -> bool:
+        """Whether a transcription asked for now would not have to wait for another."""
+        return self._hearing.idle
 
     async def synthesise(self, text: str, voice: str, speed: float) -> Int16Array:
         result: Int16Array = await self._speech.call("synthesise", text, voice, speed)

@@ -1,20 +1,29 @@
-/* Polyphase windowed-sinc interpolation. polyphase.h has the contract; tools/design_filters.py explains the prototypes. */
+/* Polyphase interpolation. polyphase.h has the contract; tools/design_filters.py explains the prototypes. */
 #include "polyphase.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "prototypes.h"
 
-/* Rows of coefficients are kept for every phase of the ratio while they fit in this many values (1 MB of float). Odd ratios
- * such as 44100 : 44101 would need far more: for them a row is interpolated between the rows of DENSE phases. */
+/* Rows of coefficients are kept for every phase of the ratio while they fit in this many values (1 MB of float). Odd
+ * ratios such as 44100 : 44101 would need far more: their rows are interpolated between the rows of DENSE phases. */
 #define MAX_VALUES (1u << 18)
 /* Phases per sample of the lower rate: cubic interpolation between them errs by -170 dB of full scale. */
 #define DENSE 128
 #define LANES 8
 
+/* Banks are shared by all who want the same one, and this many that nobody uses stay for the next. */
+#define MAX_IDLE 8
+
 struct wt_bank {
+    struct wt_bank *next; /* the list of all banks, newest first; this and users under banks_lock */
+    unsigned users;
+    const wt_kernels *kernels;
+    const double *series; /* of the prototype: with up and down, what tells banks apart */
     uint32_t up, down, taps;
     uint32_t phases; /* 0: one row for each of the `up` phases; else rows at (i - 1) / phases, i < phases + 3 */
     uint32_t stride; /* values per row: taps rounded up to LANES */
@@ -48,7 +57,7 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
     return a;
 }
 
-/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), k < taps, made to sum to one: a constant stays that constant. */
+/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), made to sum to one: a constant stays that constant. */
 static void sample_row(prototype p, double scale, double phase, uint32_t taps, double *out)
 {
     enum { BLOCK = 16 }; /* positions evaluated side by side, so that the recurrence vectorises */
@@ -77,8 +86,8 @@ static void sample_row(prototype p, double scale, double phase, uint32_t taps, d
     for (uint32_t k = 0; k < taps; k++) out[k] /= sum;
 }
 
-/* Rows are read in whole vectors. Where taps is no multiple of LANES the last vector overlaps the one before and has zeros
- * there, so that nothing outside x[0 .. taps) is read. */
+/* Rows are read in whole vectors. Where taps is no multiple of LANES the last vector overlaps the one before and has
+ * zeros there, so that nothing outside x[0 .. taps) is read. */
 static void store_row(wt_bank *bank, uint32_t index, const double *row)
 {
     uint32_t whole = bank->taps / LANES * LANES, pad = bank->stride - bank->taps;
@@ -91,62 +100,131 @@ static void store_row(wt_bank *bank, uint32_t index, const double *row)
     }
 }
 
-wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, wt_quality quality)
-{
-    wt_bank *bank = calloc(1, sizeof *bank);
-    if (!bank) return NULL;
-    uint32_t divisor = greatest_common_divisor(in_rate, out_rate), low_rate = in_rate < out_rate ? in_rate : out_rate;
-    bank->up = out_rate / divisor;
-    bank->down = in_rate / divisor;
-    bank->taps = 2;
-    if (in_rate == out_rate) return bank; /* wt_polyphase copies */
+static wt_bank *banks;
+static atomic_flag banks_lock = ATOMIC_FLAG_INIT; /* held for a few list steps, by control threads only */
 
-    prototype p = choose_prototype(quality, low_rate);
-    double scale = (double)low_rate / in_rate;
-    /* Rounded up, in integers: what the support needs. */
-    bank->taps = 2 * (uint32_t)(((uint64_t)p.half * in_rate + low_rate - 1) / low_rate);
-    bank->stride = (bank->taps + LANES - 1) / LANES * LANES;
-    bank->wide = quality == WT_BEST;
-    if ((uint64_t)bank->up * bank->stride > MAX_VALUES) bank->phases = (uint32_t)(DENSE * scale) + 1;
-    uint32_t rows = bank->phases ? bank->phases + 3 : bank->up;
-    bank->rows = malloc((size_t)rows * bank->stride * (bank->wide ? sizeof(double) : sizeof(float)));
-    double *row = malloc(bank->stride * sizeof *row);
-    if (!bank->rows || !row) {
-        free(row);
-        wt_bank_free(bank);
-        return NULL;
+static void lock_banks(void)
+{
+    while (atomic_flag_test_and_set_explicit(&banks_lock, memory_order_acquire)) {
     }
-    for (uint32_t i = 0; i < rows; i++) {
-        sample_row(p, scale, bank->phases ? ((double)i - 1.0) / bank->phases : (double)i / bank->up, bank->taps, row);
-        store_row(bank, i, row);
-    }
-    free(row);
-    return bank;
 }
 
-void wt_bank_free(wt_bank *bank)
+static void unlock_banks(void) { atomic_flag_clear_explicit(&banks_lock, memory_order_release); }
+
+static void destroy(wt_bank *bank)
 {
     if (!bank) return;
     free(bank->rows);
     free(bank);
 }
 
+/* Under the lock. */
+static wt_bank *find(uint32_t up, uint32_t down, const double *series, const wt_kernels *kernels)
+{
+    for (wt_bank *bank = banks; bank; bank = bank->next)
+        if (bank->up == up && bank->down == down && bank->series == series && bank->kernels == kernels) return bank;
+    return NULL;
+}
+
+static wt_bank *build(uint32_t up, uint32_t down, prototype p, int wide, const wt_kernels *kernels)
+{
+    wt_bank *bank = calloc(1, sizeof *bank);
+    if (!bank) return NULL;
+    bank->kernels = kernels;
+    bank->series = p.series;
+    bank->up = up;
+    bank->down = down;
+    bank->taps = 2;
+    if (up == down) return bank; /* wt_polyphase copies */
+
+    double scale = up < down ? (double)up / down : 1.0; /* the lower rate over the input rate */
+    uint32_t low = up < down ? up : down;
+    bank->taps = 2 * (uint32_t)(((uint64_t)p.half * down + low - 1) / low); /* the support, rounded up */
+    bank->stride = (bank->taps + LANES - 1) / LANES * LANES;
+    bank->wide = wide;
+    if ((uint64_t)up * bank->stride > MAX_VALUES) bank->phases = (uint32_t)(DENSE * scale) + 1;
+    uint32_t rows = bank->phases ? bank->phases + 3 : up;
+    bank->rows = malloc((size_t)rows * bank->stride * (wide ? sizeof(double) : sizeof(float)));
+    double *row = malloc(bank->stride * sizeof *row);
+    if (!bank->rows || !row) {
+        free(row);
+        destroy(bank);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        sample_row(p, scale, bank->phases ? ((double)i - 1.0) / bank->phases : (double)i / up, bank->taps, row);
+        store_row(bank, i, row);
+    }
+    free(row);
+    return bank;
+}
+
+wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, wt_quality quality)
+{
+    uint32_t divisor = greatest_common_divisor(in_rate, out_rate), up = out_rate / divisor, down = in_rate / divisor;
+    prototype p = choose_prototype(quality, in_rate < out_rate ? in_rate : out_rate);
+    const wt_kernels *kernels = wt_kernels_select();
+    if (!kernels) return NULL;
+    lock_banks();
+    wt_bank *bank = find(up, down, p.series, kernels);
+    if (bank) bank->users++;
+    unlock_banks();
+    if (bank) return bank;
+
+    wt_bank *built = build(up, down, p, quality == WT_BEST, kernels);
+    if (!built) return NULL;
+    lock_banks();
+    bank = find(up, down, p.series, kernels); /* another thread may have been faster */
+    if (!bank) {
+        built->next = banks;
+        banks = bank = built;
+        built = NULL;
+    }
+    bank->users++;
+    unlock_banks();
+    destroy(built);
+    return bank;
+}
+
+void wt_bank_free(wt_bank *bank)
+{
+    if (!bank) return;
+    wt_bank *oldest = NULL;
+    lock_banks();
+    bank->users--;
+    unsigned idle = 0;
+    wt_bank **link_of_oldest = NULL;
+    for (wt_bank **link = &banks; *link; link = &(*link)->next) {
+        if ((*link)->users == 0) {
+            idle++;
+            link_of_oldest = link;
+        }
+    }
+    if (idle > MAX_IDLE) {
+        oldest = *link_of_oldest;
+        *link_of_oldest = oldest->next;
+    }
+    unlock_banks();
+    destroy(oldest);
+}
+
 uint32_t wt_bank_up(const wt_bank *bank) { return bank->up; }
 uint32_t wt_bank_down(const wt_bank *bank) { return bank->down; }
 uint32_t wt_bank_taps(const wt_bank *bank) { return bank->taps; }
 
-/* Eight partial sums added in one fixed order: the same bits from every compiler and instruction set. */
-#define SUM_LANES(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
-
-static float dot_float(const float *row, const float *x, uint32_t taps, uint32_t stride)
+int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row)
 {
-    float sums[LANES] = {0};
-    for (uint32_t k = 0; k + LANES <= taps; k += LANES)
-        for (int lane = 0; lane < LANES; lane++) sums[lane] += row[k + lane] * x[k + lane];
-    if (stride != taps)
-        for (int lane = 0; lane < LANES; lane++) sums[lane] += row[stride - LANES + lane] * x[taps - LANES + lane];
-    return SUM_LANES(sums);
+    if (bank->wide || bank->phases || !bank->rows) return 0;
+    if (!row) return 1;
+    const float *stored = (const float *)bank->rows + (size_t)phase * bank->stride;
+    uint32_t whole = bank->taps / LANES * LANES;
+    memcpy(row, stored, whole * sizeof *row);
+    memcpy(row + whole, stored + whole + bank->stride - bank->taps, (bank->taps - whole) * sizeof *row);
+    return 1;
 }
+
+/* Eight partial sums added in the kernels' fixed order: the same bits from every compiler and instruction set. */
+#define SUM_LANES(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
 
 static double dot_double(const double *row, const float *x, uint32_t taps, uint32_t stride)
 {
@@ -162,7 +240,9 @@ static double dot_double(const double *row, const float *x, uint32_t taps, uint3
 static double dot(const wt_bank *bank, uint32_t row, const float *x)
 {
     if (bank->wide) return dot_double((double *)bank->rows + (size_t)row * bank->stride, x, bank->taps, bank->stride);
-    return dot_float((float *)bank->rows + (size_t)row * bank->stride, x, bank->taps, bank->stride);
+    float sum;
+    bank->kernels->dots((float *)bank->rows + (size_t)row * bank->stride, bank->taps, x, 0, &sum, 1, 1);
+    return sum;
 }
 
 /* Cubic Lagrange interpolation between four neighbouring rows. */
@@ -171,8 +251,10 @@ static double dot_between(const wt_bank *bank, uint32_t phase, const float *x)
     uint64_t position = (uint64_t)phase * bank->phases;
     uint32_t row = (uint32_t)(position / bank->up); /* the row before the one at or below the phase */
     double u = (double)(position % bank->up) / bank->up;
-    return dot(bank, row, x) * (-u * (u - 1) * (u - 2) / 6) + dot(bank, row + 1, x) * ((u + 1) * (u - 1) * (u - 2) / 2) +
-           dot(bank, row + 2, x) * (-(u + 1) * u * (u - 2) / 2) + dot(bank, row + 3, x) * ((u + 1) * u * (u - 1) / 6);
+    double before = -u * (u - 1) * (u - 2) / 6, at = (u + 1) * (u - 1) * (u - 2) / 2;
+    double after = -(u + 1) * u * (u - 2) / 2, beyond = (u + 1) * u * (u - 1) / 6;
+    return dot(bank, row, x) * before + dot(bank, row + 1, x) * at + dot(bank, row + 2, x) * after +
+           dot(bank, row + 3, x) * beyond;
 }
 
 uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float *y, size_t count)
@@ -183,8 +265,15 @@ uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float
         return end;
     }
     uint32_t whole = bank->down / bank->up, rest = bank->down % bank->up;
-    for (size_t j = 0; j < count; j++) {
-        y[j] = (float)(bank->phases ? dot_between(bank, phase, x) : dot(bank, phase, x));
+    /* Outputs `up` apart use the same row: the kernel takes them together. */
+    int by_row = !bank->wide && !bank->phases;
+    size_t turns = by_row && count > bank->up ? bank->up : count;
+    for (size_t j = 0; j < turns; j++) {
+        if (by_row)
+            bank->kernels->dots((float *)bank->rows + (size_t)phase * bank->stride, bank->taps, x, bank->down, y + j,
+                                bank->up, (count - j + bank->up - 1) / bank->up);
+        else
+            y[j] = (float)(bank->phases ? dot_between(bank, phase, x) : dot(bank, phase, x));
         x += whole;
         phase += rest;
         if (phase >= bank->up) {

@@ -32,6 +32,10 @@ uint32_t wt_bank_down(const wt_bank *bank);
 /* Taps per output frame; even. */
 uint32_t wt_bank_taps(const wt_bank *bank);
 
+/* The coefficients for one phase, in single precision: writes wt_bank_taps values. Returns 0, and writes nothing, for a bank
+ * that computes in double, interpolates its rows, or copies; with row NULL it only says so. */
+int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row);
+
 /* Compute count output frames of one channel.
  *
  * x[0] is the input sample floor(t_0) - (taps / 2 - 1); the caller guarantees every sample the formula reads.

@@ -1,4 +1,4 @@
-/* Written by tools/design_filters.py, which explains it: cosine series of the resampler's prototype filters. */
+/* Written by tools/design_filters.py, which explains it: cosine series of the prototype filters. */
 #ifndef WT_PROTOTYPES_H
 #define WT_PROTOTYPES_H
 

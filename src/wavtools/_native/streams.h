@@ -83,8 +83,33 @@ typedef struct wt_capture {
     wt_ring ring;                    /* float32 device frames; producer: callback, consumer: the delivery thread */
     wt_clock clock;
     _Atomic uint64_t frames_dropped; /* written by the callback (relaxed): frames that found the ring full */
-    uint32_t channels;               /* fixed before the device starts */
+    uint32_t channels;               /* fixed before the device starts; of a duplex stream, the reference included */
+    /* When which frame was captured: written by the callback, odd sequence numbers while it does (a seqlock). */
+    _Atomic uint64_t stamp_sequence, stamp_position, stamp_ns;
 } wt_capture;
+
+/* Notes that all frames before `position` were captured by now. Callback thread. */
+static inline void wt_capture_stamp(wt_capture *capture, uint64_t position, uint64_t now_ns)
+{
+    uint64_t sequence = atomic_load_explicit(&capture->stamp_sequence, memory_order_relaxed);
+    atomic_store_explicit(&capture->stamp_sequence, sequence + 1, memory_order_relaxed);
+    /* The stores below may not move up before the odd number, nor past the even one. */
+    atomic_store_explicit(&capture->stamp_position, position, memory_order_release);
+    atomic_store_explicit(&capture->stamp_ns, now_ns, memory_order_release);
+    atomic_store_explicit(&capture->stamp_sequence, sequence + 2, memory_order_release);
+}
+
+/* The newest stamp, both numbers of one moment. Any thread; tries again while the callback is writing. */
+static inline void wt_capture_read_stamp(wt_capture *capture, uint64_t *position, uint64_t *now_ns)
+{
+    uint64_t before, after;
+    do {
+        before = atomic_load_explicit(&capture->stamp_sequence, memory_order_acquire);
+        *position = atomic_load_explicit(&capture->stamp_position, memory_order_acquire);
+        *now_ns = atomic_load_explicit(&capture->stamp_ns, memory_order_acquire);
+        after = atomic_load_explicit(&capture->stamp_sequence, memory_order_relaxed);
+    } while (before != after || before % 2);
+}
 
 static inline uint64_t wt_capture_dropped(wt_capture *capture)
 {
@@ -99,18 +124,30 @@ static inline void wt_capture_drop(wt_capture *capture, uint64_t frames)
 /* What a device's user data points to. A device that could not be closed, because its audio server is frozen, may call
  * back long after its stream went on with another device: its seat is vacated then, and the callback does nothing. */
 typedef struct wt_seat {
-    _Atomic(void *) state;       /* wt_capture or wt_playback; written by control threads (release) */
+    _Atomic(struct wt_capture *) capture;   /* written by control threads (release); NULL: frames go nowhere */
+    _Atomic(struct wt_playback *) playback; /* the same; NULL: silence */
     _Atomic uint32_t notified;   /* bits of ma_device_notification_type; set by miniaudio's threads, taken by control */
+    uint32_t channels;           /* of the capture half, fixed before the device starts */
 } wt_seat;
 
-static inline void *wt_seat_state(wt_seat *seat)
+static inline struct wt_capture *wt_seat_capture(wt_seat *seat)
 {
-    return atomic_load_explicit(&seat->state, memory_order_acquire);
+    return atomic_load_explicit(&seat->capture, memory_order_acquire);
 }
 
-static inline void wt_seat_take(wt_seat *seat, void *state)
+static inline struct wt_playback *wt_seat_playback(wt_seat *seat)
 {
-    atomic_store_explicit(&seat->state, state, memory_order_release);
+    return atomic_load_explicit(&seat->playback, memory_order_acquire);
+}
+
+static inline void wt_seat_take_capture(wt_seat *seat, struct wt_capture *capture)
+{
+    atomic_store_explicit(&seat->capture, capture, memory_order_release);
+}
+
+static inline void wt_seat_take_playback(wt_seat *seat, struct wt_playback *playback)
+{
+    atomic_store_explicit(&seat->playback, playback, memory_order_release);
 }
 
 static inline void wt_seat_notify(wt_seat *seat, uint32_t type)
@@ -121,6 +158,24 @@ static inline void wt_seat_notify(wt_seat *seat, uint32_t type)
 static inline uint32_t wt_seat_take_notified(wt_seat *seat)
 {
     return atomic_exchange_explicit(&seat->notified, 0, memory_order_relaxed);
+}
+
+/* Nearest int16, ties to even, clamped; NaN gives 0. The full scale is 32768, so int16 audio comes through unchanged. */
+static inline int16_t wt_to_int16(float x)
+{
+    float scaled = x * 32768.0f;
+    if (!(scaled == scaled)) return 0;
+    if (scaled >= 32767.0f) return 32767;
+    if (scaled <= -32768.0f) return -32768;
+    /* Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits; no libm call, so it vectorises. */
+    union { float f; int32_t i; } bits;
+    bits.f = scaled + 12582912.0f;
+    return (int16_t)(bits.i - 0x4B400000);
+}
+
+static inline void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) out[i] = wt_to_int16(x[i]);
 }
 
 /* A fade is handed over through one slot. IDLE -> ARMED (control thread, release: the samples are in place)
@@ -140,23 +195,61 @@ typedef struct wt_playback {
     wt_ring ring;                  /* int16 mono at the session rate; producer: control threads, under the player's lock */
     wt_clock clock;
     _Atomic uint64_t silence;      /* callback (relaxed): frames of silence since the last one of audio */
+    _Atomic float gain;            /* control threads (relaxed): 0..1 */
     _Atomic int fade_state;
     int16_t *fade;                 /* fade_head samples before the cut, then fade_length - fade_head ramped ones */
     uint64_t fade_capacity;        /* fixed */
     uint64_t fade_length, fade_head, fade_cut, fade_to; /* control thread while IDLE, then the callback */
 
     /* Fixed before the device starts. */
+    uint32_t session_rate;         /* Hz, of the queued samples */
+    uint64_t prebuffer;            /* samples that must be queued before playback starts, after every drought */
     const wt_bank *bank;           /* NULL where the device runs at the session rate */
     int16_t *samples;              /* scratch: input of one block, as queued */
     float *window;                 /* scratch: the same as float32, with silence where there is none */
     float *block;                  /* scratch: output of one block */
 
     /* Callback thread only. */
+    float gain_now;                /* of the last frame played */
+    int holding;                   /* waiting for the prebuffer to fill */
+    uint64_t held_ns;              /* since when, 0 while nothing is queued: what arrived late is not held for ever */
     uint64_t expected;             /* read_pos as the callback left it; another value means an interrupt */
     uint64_t origin;               /* position of the first sample of this unbroken stretch: before it lies silence */
     uint64_t phase;                /* of the next frame past read_pos, in 1/up samples; may exceed up after a drought */
     uint64_t fade_pos, fade_phase, fade_origin;
 } wt_playback;
+
+/* Whether playback still waits for its prebuffer. Callback thread, once a period, after the clock's tick. A track that
+ * is shorter than the prebuffer starts when it has waited for as long as the prebuffer lasts. */
+static inline int wt_playback_hold(wt_playback *playback)
+{
+    if (playback->prebuffer == 0 || !playback->holding) return 0;
+    uint64_t queued = wt_ring_readable(&playback->ring), now = wt_clock_last_ns(&playback->clock);
+    if (queued == 0) {
+        playback->held_ns = 0;
+        return 1;
+    }
+    if (playback->held_ns == 0) playback->held_ns = now;
+    uint64_t patience = playback->prebuffer * 1000000000u / playback->session_rate;
+    playback->holding = queued < playback->prebuffer && now - playback->held_ns < patience;
+    return playback->holding;
+}
+
+/* Applies the volume to the frames of one period, gliding from the last gain to a new one. Callback thread. */
+static inline void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
+{
+    float from = playback->gain_now, to = atomic_load_explicit(&playback->gain, memory_order_relaxed);
+    if ((from == 1.0f && to == 1.0f) || count == 0) return; /* int16 stays bit for bit */
+    float step = (to - from) / (float)count;
+    for (size_t i = 0; i < count; i++)
+        frames[i] = wt_to_int16((float)frames[i] * (1.0f / 32768.0f) * (from + step * (float)(i + 1)));
+    playback->gain_now = to;
+}
+
+static inline void wt_playback_set_gain(wt_playback *playback, float gain)
+{
+    atomic_store_explicit(&playback->gain, gain, memory_order_relaxed);
+}
 
 /* The swap both sides use; on failure *expected holds the position found. */
 static inline int wt_playback_commit(wt_playback *playback, uint64_t *expected, uint64_t position)
@@ -194,24 +287,6 @@ static inline int wt_fade_move(wt_playback *playback, int from, int to)
 {
     return atomic_compare_exchange_strong_explicit(
         &playback->fade_state, &from, to, memory_order_acq_rel, memory_order_acquire);
-}
-
-/* Nearest int16, ties to even, clamped; NaN gives 0. The full scale is 32768, so int16 audio comes through unchanged. */
-static inline int16_t wt_to_int16(float x)
-{
-    float scaled = x * 32768.0f;
-    if (!(scaled == scaled)) return 0;
-    if (scaled >= 32767.0f) return 32767;
-    if (scaled <= -32768.0f) return -32768;
-    /* Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits; no libm call, so it vectorises. */
-    union { float f; int32_t i; } bits;
-    bits.f = scaled + 12582912.0f;
-    return (int16_t)(bits.i - 0x4B400000);
-}
-
-static inline void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) out[i] = wt_to_int16(x[i]);
 }
 
 #endif

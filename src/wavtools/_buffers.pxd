@@ -1,4 +1,4 @@
-"""Take a caller's samples through the buffer protocol: int16 or float32, any shape, C-contiguous memory.
+"""Take a caller's samples through the buffer protocol: int16, float32 or bytes, any shape. Strided memory is copied.
 
 Inlined into pcm, resample and spectrum, so that they agree on what they accept and on what they say when they refuse.
 A Py_buffer that was acquired must be released by the caller.
@@ -48,7 +48,8 @@ cdef inline int refuse_kind(str name, object given, int allowed) except -1:
     elif allowed == INT16:
         wanted, advice = "int16", "convert float32 with wavtools.pcm.float32_to_pcm16"
     elif allowed == FLOAT32:
-        wanted, advice = "float32", "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
+        wanted = "float32"
+        advice = "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
     else:
         wanted, advice = "uint8", "G.711 codes are one byte a sample"
     raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}")
@@ -76,21 +77,32 @@ cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) ex
         refuse_kind(name, given, allowed)
     if not PyBuffer_IsContiguous(view, b"C"):
         PyBuffer_Release(view)
-        raise ValueError(f"{name} is not C-contiguous; pass numpy.ascontiguousarray({name})")
+        import numpy
+        PyObject_GetBuffer(numpy.ascontiguousarray(given), view, PyBUF_FORMAT | PyBUF_STRIDES)
     return kind
 
 
-cdef inline int acquire_out(object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source) except -1:
+cdef inline str kind_name(int kind):
+    return "int16" if kind == INT16 else "float32" if kind == FLOAT32 else "uint8"
+
+
+cdef inline int acquire_new(object array, Py_buffer *view) except -1:
+    """Write access to an array just made, whose shape and dtype are known."""
+    return PyObject_GetBuffer(array, view, PyBUF_WRITABLE)
+
+
+cdef inline int acquire_out(
+    object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source
+) except -1:
     """Acquire write access to a caller's ``out``: exactly *count* samples of *kind*, apart from *source*'s memory."""
-    names = {INT16: "int16", FLOAT32: "float32", UINT8: "uint8"}
     try:
         PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES | PyBUF_WRITABLE)
     except (TypeError, BufferError, ValueError):
-        raise TypeError(f"out must be a writable buffer of {names[kind]}, not {type(given).__name__}") from None
+        raise TypeError(f"out must be a writable buffer of {kind_name(kind)}, not {type(given).__name__}") from None
     try:
         if sample_kind(view) != kind:
             dtype = getattr(given, "dtype", type(given).__name__)
-            raise TypeError(f"out must be a writable buffer of {names[kind]}, not {dtype}")
+            raise TypeError(f"out must be a writable buffer of {kind_name(kind)}, not {dtype}")
         if not PyBuffer_IsContiguous(view, b"C"):
             raise ValueError("out is not C-contiguous")
         if view.len != count * view.itemsize:

@@ -1,0 +1,153 @@
+"""Items in the order of the conversation, with bounded numbers and bounded audio.
+
+Order is what the server says (``previous_item_id``), not the order of arrival: a user's turn may be announced
+late, and an item may name a predecessor that is not known yet.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .audio import Int16Array
+from .input_audio import remember
+from .items import MAX_PARTS, Item
+
+__all__ = ["ItemList"]
+
+
+class ItemList:
+    """Items by id and in order.
+
+    Parameters
+    ----------
+    max_items : int
+        The oldest beyond this many are dropped, counted in ``evicted_items``.
+    keep_audio_seconds : float
+        Audio kept over all items; beyond it the oldest lose theirs, counted in ``evicted_seconds``.
+    """
+
+    def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
+        if max_items < 1:
+            raise ValueError(f"max_items must be at least 1, not {max_items}")
+        self.max_items = max_items
+        self.keep_audio_seconds = keep_audio_seconds
+        self.evicted_items = 0
+        self.evicted_seconds = 0.0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the items; counters stay."""
+        self._items: dict[str, Item] = {}
+        self._order: list[str] = []
+        self._waiting: dict[str, list[str]] = {}  # predecessor not seen yet -> items that name it
+        self._heavy: deque[str] = deque()  # items with audio, oldest first
+        self.audio_seconds = 0.0
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def get(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    def in_order(self) -> list[Item]:
+        return [self._items[item_id] for item_id in self._order]
+
+    # Order
+
+    def append(self, item_id: str) -> Item:
+        """A new item at the end."""
+        item = self._items[item_id] = Item(item_id)
+        self._order.append(item_id)
+        for follower in self._waiting.pop(item_id, ()):
+            if follower in self._items:
+                self._move(follower, item_id)
+        if len(self._order) > self.max_items:
+            # The newest stays even where it was put in front: it is the one being made.
+            oldest = next(one for one in self._order if one != item_id)
+            self.drop_audio(self._items[oldest], evicted=True)
+            self._forget(oldest)
+            self.evicted_items += 1
+        return item
+
+    def place(self, item: Item, previous: str) -> None:
+        """Move *item* to its place after *previous*; it stays where it is until that one is known."""
+        item.previous_item_id = previous
+        if previous == "root":
+            self._order.remove(item.id)
+            self._order.insert(0, item.id)
+        elif previous in self._items:
+            self._move(item.id, previous)
+        else:
+            remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
+
+    def _move(self, item_id: str, previous: str) -> None:
+        """Put *item_id* right after *previous*, and with it the items that follow it in turn."""
+        if self._order[-2:] == [previous, item_id]:
+            return
+        start = self._order.index(item_id)
+        block = [item_id]
+        for one in self._order[start + 1 :]:
+            if self._items[one].previous_item_id in block:
+                block.append(one)
+        if previous in block:
+            return  # the server contradicts itself
+        rest = [one for one in self._order if one not in block]
+        place = rest.index(previous) + 1
+        self._order = [*rest[:place], *block, *rest[place:]]
+
+    def remove(self, item: Item) -> None:
+        self.drop_audio(item, evicted=False)
+        self._forget(item.id)
+
+    def _forget(self, item_id: str) -> None:
+        del self._items[item_id]
+        self._order.remove(item_id)
+
+    def rename(self, item_id: str, new_id: str) -> None:
+        """The server gave an item an id of its own."""
+        item = self._items.get(item_id)
+        if item is None or new_id in self._items:
+            return
+        del self._items[item_id]
+        item.id = new_id
+        self._items[new_id] = item
+        self._order[self._order.index(item_id)] = new_id
+        self._heavy = deque(new_id if one == item_id else one for one in self._heavy)
+
+    # Audio
+
+    def add_audio(self, item: Item, samples: Int16Array) -> None:
+        """Append to the item's audio. Amortised O(len(samples))."""
+        store = item.formatted._audio
+        seconds = len(samples) / item.formatted.sample_rate
+        while (
+            self.audio_seconds + seconds > self.keep_audio_seconds
+            and self._heavy
+            and self._heavy[0] != item.id
+        ):
+            self.drop_audio(self._items[self._heavy[0]], evicted=True)
+        if self.audio_seconds + seconds > self.keep_audio_seconds:
+            self.evicted_seconds += seconds  # this item alone fills the store: its first part stays
+            return
+        if not len(store):
+            self._heavy.append(item.id)
+        store.append(samples)
+        self.audio_seconds += seconds
+
+    def cut_audio(self, item: Item, samples: int) -> None:
+        """Keep the first *samples* of the item's audio: it was not heard further."""
+        store = item.formatted._audio
+        self.audio_seconds -= max(len(store) - samples, 0) / item.formatted.sample_rate
+        store.truncate(samples)
+        if not len(store) and item.id in self._heavy:
+            self._heavy.remove(item.id)
+
+    def drop_audio(self, item: Item, *, evicted: bool) -> None:
+        if item.id in self._heavy:
+            seconds = len(item.formatted._audio) / item.formatted.sample_rate
+            self.audio_seconds -= seconds
+            self.evicted_seconds += seconds if evicted else 0.0
+            item.formatted._audio.clear()
+            self._heavy.remove(item.id)

@@ -1,0 +1,272 @@
+"""Who may connect, to which model: decided from the upgrade request alone, before anything goes upstream.
+
+Nothing of the request is forwarded. What goes upstream is the relay's own: its key, one of its models, and
+the beta header if the client asked for that dialect.
+
+Thread: the event loop's; only a callable authenticator may wait.
+"""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader
+from websockets.headers import parse_subprotocol
+from websockets.http11 import Request
+
+from .functions import import_function
+from .policy import AuthPolicy, Network, Policy, is_loopback
+from .tokens import Identity, check_shared, verify_token
+
+__all__ = ["Admission", "Gate", "LoginRequest", "RefusedError", "client_address"]
+
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+TOKEN_SUBPROTOCOL = "token."
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+# Names that carry no credential; anything else that is offered may be one.
+_PLAIN_SUBPROTOCOL = re.compile(r"realtime|openai-(beta|organization|project)\b.*")
+# Asking for another kind of session, or for somebody else's call.
+_FORBIDDEN_QUERY = ("call_id", "intent", "deployment", "api-version")
+# Once each: two parsers, one of them in a proxy before us, could believe different ones.
+_SINGLE_HEADERS = ("Host", "Origin", "Authorization", "X-Forwarded-For", "OpenAI-Beta", "Sec-WebSocket-Key")
+MAX_SUBPROTOCOLS = 8
+
+
+class RefusedError(Exception):
+    """The request is answered with ``status``; ``kind`` is what it is counted as."""
+
+    def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class LoginRequest:
+    """What a callable authenticator is given. ``token`` is None if the client showed none."""
+
+    token: str | None
+    address: str
+    origin: str | None
+    path: str
+    headers: Headers
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the connection is going to be.
+
+    ``client`` is what limits count by: ``sub:NAME`` of whom the token names, else ``ip:ADDRESS``.
+    """
+
+    client: str
+    address: str
+    model: str
+    beta: bool
+    subprotocol: str | None
+
+
+class Gate:
+    """Judges upgrade requests by a policy. Raises ConfigurationError for a callable that cannot be imported."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._callable = import_function(policy.auth.callable) if policy.auth.callable else None
+
+    def check_request(self, request: Request) -> None:
+        """Path, doubled headers, host and origin: what needs no credential. Raises RefusedError."""
+        policy = self._policy
+        path = urlsplit(request.path).path
+        if path not in policy.listen.paths and path.rstrip("/") not in policy.listen.paths:
+            raise RefusedError(
+                HTTPStatus.NOT_FOUND, "path", f"there is nothing here; try {policy.listen.paths[-1]}"
+            )
+        for name in _SINGLE_HEADERS:
+            if len(request.headers.get_all(name)) > 1:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", f"more than one {name} header")
+        self._check_host(request.headers.get("Host"))
+        self._check_origin(request.headers.get("Origin"))
+
+    async def admit(self, request: Request, address: str) -> Admission:
+        """The whole judgement, after `check_request`. Raises RefusedError."""
+        headers = request.headers
+        subprotocols = _subprotocols(headers)
+        query = _query(request.path)
+        identity = await self._authenticate(request, query, subprotocols, address)
+        for name in _FORBIDDEN_QUERY:
+            if name in query:
+                raise RefusedError(HTTPStatus.FORBIDDEN, "query", f"{name}= cannot be asked for here")
+        beta = BETA_SUBPROTOCOL in subprotocols or "realtime=v1" in headers.get("OpenAI-Beta", "")
+        if beta and not self._policy.clients.beta:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", "the beta dialect is not spoken here")
+        client = f"sub:{identity.subject}" if identity.subject else f"ip:{address}"
+        return Admission(client, address, self._model(query), beta, _select(subprotocols))
+
+    def _model(self, query: dict[str, str]) -> str:
+        """The model to connect to. Without a list there is no choice, and what is asked for does not matter."""
+        allowed, asked = self._policy.clients.models, query.get("model")
+        if not allowed:
+            return self._policy.upstream.model
+        if not asked:
+            return allowed[0]
+        if asked not in allowed:
+            raise RefusedError(HTTPStatus.FORBIDDEN, "model", f"the models here are {', '.join(allowed)}")
+        return asked
+
+    def _check_host(self, host: str | None) -> None:
+        """Against DNS rebinding: a page of a foreign name whose address turns into 127.0.0.1."""
+        hosts, listen = self._policy.clients.hosts, self._policy.listen
+        if host is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "a request needs a Host header")
+        name = _host_name(host)
+        if name is None:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "the Host header is not a host")
+        if not hosts and not is_loopback(listen.host):
+            return
+        if not (is_loopback(name) if not hosts else name in hosts or host.lower() in hosts):
+            raise RefusedError(HTTPStatus.FORBIDDEN, "host", "this host name is not served here")
+
+    def _check_origin(self, origin: str | None) -> None:
+        """A browser says which page is asking; programs send no Origin."""
+        if origin is not None and origin not in self._policy.clients.origins:
+            raise RefusedError(HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
+
+    # --- credentials
+
+    async def _authenticate(
+        self, request: Request, query: dict[str, str], subprotocols: Sequence[str], address: str
+    ) -> Identity:
+        auth = self._policy.auth
+        offered = set(_credentials(request.headers, query, subprotocols))
+        if len(offered) > 1:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "token", "more than one token was given")
+        token = next(iter(offered), None)
+        if not auth.required:
+            return Identity()
+        identity = check_token(auth, token)
+        if identity is None and self._callable is not None:
+            login = LoginRequest(token, address, request.headers.get("Origin"), request.path, request.headers)
+            identity = await _ask(self._callable, login)
+        if identity is None:
+            what = (
+                "this token is not valid, or no longer"
+                if token
+                else "a token is needed: Authorization: Bearer ..."
+            )
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "token", what)
+        return identity
+
+
+def check_token(auth: AuthPolicy, token: str | None) -> Identity | None:
+    """Whose token it is, by the policy's own means."""
+    if token is None:
+        return None
+    shared = check_shared([one.reveal() for one in auth.tokens], token)
+    signed = verify_token(
+        [one.reveal() for one in auth.hmac_secrets], token, max_seconds=auth.max_token_seconds
+    )
+    return signed if signed is not None else Identity() if shared else None
+
+
+def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
+    """Whose connection it is: the peer's, or what a trusted proxy says of it.
+
+    The last address in X-Forwarded-For that is not a trusted proxy's own; what stands before it, anybody may have written.
+    """
+    address = peer
+    hops = [hop.strip() for value in headers.get_all("X-Forwarded-For") for hop in value.split(",")]
+    while hops and _is_in(address, trusted):
+        hop = hops.pop()
+        try:
+            address = str(ipaddress.ip_address(hop))
+        except ValueError:
+            break
+    return address
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        one = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(one.version == network.version and one in network for network in networks)
+
+
+def _host_name(host: str) -> str | None:
+    """The name in a Host header, without the port."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", host)
+    return match.group(1).lower().strip("[]").rstrip(".") if match else None
+
+
+def _query(target: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(urlsplit(target).query, keep_blank_values=True, max_num_fields=16, errors="strict")
+    except ValueError:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "query", "the query cannot be read") from None
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "query", "a query field is given twice")
+    return dict(pairs)
+
+
+def _subprotocols(headers: Headers) -> list[str]:
+    try:
+        names = [
+            str(name)
+            for value in headers.get_all("Sec-WebSocket-Protocol")
+            for name in parse_subprotocol(value)
+        ]
+    except InvalidHeader:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", "the subprotocols cannot be read") from None
+    if len(names) > MAX_SUBPROTOCOLS:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", f"more than {MAX_SUBPROTOCOLS} subprotocols")
+    return names
+
+
+def _credentials(headers: Headers, query: dict[str, str], subprotocols: Sequence[str]) -> list[str]:
+    """Every token in the request, wherever clients can put one: a browser has no headers."""
+    found = []
+    value = headers.get("Authorization")
+    if value is not None:
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "token", "Authorization must be: Bearer TOKEN")
+        found.append(token.strip())
+    if "token" in query:
+        found.append(query["token"])
+    for name in subprotocols:
+        if name.startswith(KEY_SUBPROTOCOL):
+            found.append(name[len(KEY_SUBPROTOCOL) :])
+        elif name.startswith(TOKEN_SUBPROTOCOL):
+            found.append(name[len(TOKEN_SUBPROTOCOL) :])
+        elif not _PLAIN_SUBPROTOCOL.fullmatch(name):
+            found.append(name)
+    return found
+
+
+def _select(subprotocols: Sequence[str]) -> str | None:
+    """What to answer: browsers give up if they offered some and none is chosen."""
+    plain = [name for name in subprotocols if _PLAIN_SUBPROTOCOL.fullmatch(name)]
+    if "realtime" in plain:
+        return "realtime"
+    return plain[0] if plain else subprotocols[0] if subprotocols else None
+
+
+async def _ask(function: Any, login: LoginRequest) -> Identity | None:
+    """Ask the deployer's own function; it returns a subject, True, an Identity, or nothing."""
+    answer = function(login)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if isinstance(answer, Identity):
+        return answer
+    if isinstance(answer, str) and answer:
+        return Identity(answer)
+    return Identity() if answer is True else None

@@ -1,0 +1,42 @@
+"""One JSON object a line: what happened, to whom, how much. Never what was said, never a token or a key.
+
+Thread: any; `logging` does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from typing import Any
+
+__all__ = ["JsonLines", "record"]
+
+log = logging.getLogger("realtime.relay")
+
+
+def record(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Write one event, such as ``record("session.closed", session=..., code=1000)``."""
+    log.log(level, event, extra={"fields": fields})
+
+
+class JsonLines(logging.Formatter):
+    """Records as JSON. A text from outside cannot start a line of its own: JSON escapes control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[1] is not None:
+            # Where, but no message: it may hold what was being handled.
+            error = record.exc_info[1]
+            frames = traceback.extract_tb(error.__traceback__)
+            line["error"] = type(error).__name__
+            line["at"] = [f"{frame.filename}:{frame.lineno}" for frame in frames[-4:]]
+        return json.dumps(line, default=str, separators=(",", ":"))

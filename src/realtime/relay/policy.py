@@ -1,0 +1,329 @@
+"""What the relay allows: one immutable object, with defaults that are safe on a developer's machine.
+
+Each section of the policy file is one class here, each key one field; `policy_file` reads and checks it.
+
+Thread: any; immutable.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..endpoint import DEFAULT_MODEL
+from ..errors import ConfigurationError
+from ..redact import Secret
+
+__all__ = [
+    "CLIENT_EVENTS",
+    "SERVER_EVENTS",
+    "AuthPolicy",
+    "ClientPolicy",
+    "LimitPolicy",
+    "ListenPolicy",
+    "OperationPolicy",
+    "Policy",
+    "SessionPolicy",
+    "ToolPolicy",
+    "UpstreamPolicy",
+    "is_loopback",
+]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+CLIENT_EVENTS = frozenset(
+    (
+        "session.update",
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+        "input_audio_buffer.clear",
+        "conversation.item.create",
+        "conversation.item.retrieve",
+        "conversation.item.truncate",
+        "conversation.item.delete",
+        "response.create",
+        "response.cancel",
+    )
+)
+# Both dialects' names (protocol notes, parts 4 and 11).
+SERVER_EVENTS = frozenset(
+    (
+        "error",
+        "session.created",
+        "session.updated",
+        "conversation.created",
+        "rate_limits.updated",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.created",
+        "conversation.item.retrieved",
+        "conversation.item.truncated",
+        "conversation.item.deleted",
+        "conversation.item.input_audio_transcription.delta",
+        "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.segment",
+        "conversation.item.input_audio_transcription.failed",
+        "input_audio_buffer.committed",
+        "input_audio_buffer.cleared",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.timeout_triggered",
+        "response.created",
+        "response.done",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.text.delta",
+        "response.text.done",
+        "response.output_audio.delta",
+        "response.output_audio.done",
+        "response.audio.delta",
+        "response.audio.done",
+        "response.output_audio_transcript.delta",
+        "response.output_audio_transcript.done",
+        "response.audio_transcript.delta",
+        "response.audio_transcript.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call.completed",
+        "response.mcp_call.failed",
+        "mcp_list_tools.in_progress",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+    )
+)
+# What a client may say about a session or one response. Not here, because they cost money or give away control:
+# instructions, tools, tool_choice, prompt, model, tracing, truncation, reasoning, input, conversation.
+_AUDIO_FIELDS = frozenset(
+    (
+        "audio",
+        "voice",
+        "speed",
+        "modalities",
+        "output_modalities",
+        "output_audio_format",
+        "temperature",
+        "max_output_tokens",
+        "max_response_output_tokens",
+    )
+)
+SESSION_FIELDS = _AUDIO_FIELDS | {
+    "type",
+    "include",
+    "turn_detection",
+    "input_audio_format",
+    "input_audio_transcription",
+    "input_audio_noise_reduction",
+}
+RESPONSE_FIELDS = _AUDIO_FIELDS | {"metadata"}
+ITEM_TYPES = frozenset(("message", "function_call", "function_call_output"))
+ITEM_ROLES = frozenset(("user", "assistant"))  # a system message is an instruction
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ListenPolicy:
+    """``[listen]``: where, and with what it may start off the loopback."""
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    workers: int = 1
+    paths: tuple[str, ...] = ("/", "/realtime", "/v1/realtime")
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    insecure_no_tls: bool = False
+    insecure_no_auth: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True)
+class UpstreamPolicy:
+    """``[upstream]``: the one server that is connected to."""
+
+    url: str = "wss://api.openai.com/v1/realtime"
+    key_env: str = "OPENAI_API_KEY"
+    model: str = DEFAULT_MODEL
+    connect_seconds: float = 10.0
+    max_message_bytes: int = 32 * MIB
+
+
+@dataclass(frozen=True)
+class AuthPolicy:
+    """``[auth]``: who is let in. None of the three: everybody, which only the loopback may."""
+
+    tokens: tuple[Secret, ...] = ()
+    hmac_secrets: tuple[Secret, ...] = ()
+    max_token_seconds: float = 86_400.0
+    callable: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether a client must show something."""
+        return bool(self.tokens or self.hmac_secrets or self.callable)
+
+
+@dataclass(frozen=True)
+class ClientPolicy:
+    """``[clients]``: what a client may be, ask for and say."""
+
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
+    beta: bool = True
+    events: frozenset[str] = CLIENT_EVENTS
+    server_events: frozenset[str] = SERVER_EVENTS
+    session_fields: frozenset[str] = SESSION_FIELDS
+    response_fields: frozenset[str] = RESPONSE_FIELDS
+    item_types: frozenset[str] = ITEM_TYPES
+    item_roles: frozenset[str] = ITEM_ROLES
+
+
+@dataclass(frozen=True)
+class LimitPolicy:
+    """``[limits]``: how much. Per worker where several run. Sizes in bytes of JSON text, rates per minute."""
+
+    sessions: int = 1000
+    sessions_per_client: int = 64
+    connections: int = 2000
+    session_minutes: float = 60.0
+    idle_seconds: float = 900.0
+    handshake_seconds: float = 5.0
+    ping_seconds: float = 20.0
+    stall_seconds: float = 15.0
+    refused_logins_per_minute: float = 60.0
+    messages_per_second: float = 400.0
+    bytes_per_second: float = 2.0 * MIB
+    refusals_per_minute: float = 240.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def size_of(self, kind: str) -> int:
+        """Most bytes of one event of this type."""
+        return self.sizes.get(kind) or DEFAULT_SIZES.get(kind, SMALL_EVENT)
+
+    @property
+    def largest(self) -> int:
+        """Most bytes of any event: what a frame's header may announce."""
+        return max((SMALL_EVENT, *DEFAULT_SIZES.values(), *self.sizes.values()))
+
+    def rate_of(self, kind: str) -> float | None:
+        """Events of this type a minute; None for no limit of its own."""
+        return self.rates.get(kind, DEFAULT_RATES.get(kind))
+
+
+SMALL_EVENT = 16 * KIB
+DEFAULT_SIZES: Mapping[str, int] = {
+    "input_audio_buffer.append": MIB,  # 16 s of PCM16 at 24 kHz in base64
+    "conversation.item.create": 2 * MIB,  # a picture, or a spoken turn in a replayed history
+    "session.update": 64 * KIB,
+    "response.create": 64 * KIB,
+}
+DEFAULT_RATES: Mapping[str, float] = {
+    "response.create": 120.0,  # each bills the whole conversation
+    "session.update": 240.0,
+    "conversation.item.create": 2400.0,  # a client that comes back replays its history at once
+    "conversation.item.retrieve": 600.0,
+}
+
+
+@dataclass(frozen=True)
+class ToolPolicy:
+    """``[tools.NAME]``: a tool whose handler runs in the relay. *handler* is ``module:function``."""
+
+    definition: Mapping[str, Any]
+    handler: str
+    timeout_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class SessionPolicy:
+    """``[session]``: what is set for every session behind the client's back.
+
+    *fields* are further fields of the session object (GA names), visible to the client like any setting.
+    """
+
+    instructions: str | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OperationPolicy:
+    """``[operation]``: running it."""
+
+    drain_seconds: float = 60.0
+    metrics_from: tuple[Network, ...] = LOOPBACK
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All of it. `check` says what does not go together."""
+
+    listen: ListenPolicy = field(default_factory=ListenPolicy)
+    upstream: UpstreamPolicy = field(default_factory=UpstreamPolicy)
+    auth: AuthPolicy = field(default_factory=AuthPolicy)
+    clients: ClientPolicy = field(default_factory=ClientPolicy)
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    session: SessionPolicy = field(default_factory=SessionPolicy)
+    tools: tuple[ToolPolicy, ...] = ()
+    operation: OperationPolicy = field(default_factory=OperationPolicy)
+
+    @property
+    def injects_tools(self) -> tuple[Mapping[str, Any], ...]:
+        """Definitions the client never sees: the policy's own, and those of the server-side tools."""
+        return (*self.session.tools, *(tool.definition for tool in self.tools))
+
+    def check(self) -> None:
+        """Raises ConfigurationError for what would be open to everybody, or contradicts itself."""
+        listen = self.listen
+        if (listen.tls_certificate is None) != (listen.tls_key is None):
+            raise ConfigurationError(
+                "TLS needs both a certificate and its key: --tls-certificate and --tls-key"
+            )
+        if not is_loopback(listen.host):
+            if not self.auth.required and not listen.insecure_no_auth:
+                raise ConfigurationError(
+                    f"{listen.host} is not a loopback address, so clients must show who they are: give --token, "
+                    "[auth] in a policy file, or --insecure-no-auth (then whoever reaches the port spends your key)"
+                )
+            if listen.tls_certificate is None and not listen.insecure_no_tls:
+                raise ConfigurationError(
+                    f"{listen.host} is not a loopback address, so connections must be encrypted: give "
+                    "--tls-certificate and --tls-key, or --insecure-no-tls (then tokens and voices cross the network "
+                    "in the clear; right only behind a proxy that speaks TLS, on a network that is yours)"
+                )
+        if self.session.instructions is not None:
+            for name, fields in (
+                ("session_fields", self.clients.session_fields),
+                ("response_fields", self.clients.response_fields),
+            ):
+                if fields & {"instructions", "prompt"}:
+                    raise ConfigurationError(
+                        f"clients.{name} lets clients replace the instructions that session.instructions sets: "
+                        "take one of the two out"
+                    )
+        names = [str(tool.get("name") or tool.get("server_label")) for tool in self.injects_tools]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigurationError(f"two tools are called {name!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is a loopback address, or ``localhost`` (RFC 6761, 6.3)."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

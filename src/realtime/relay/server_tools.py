@@ -1,0 +1,109 @@
+"""Tools whose handlers run in the relay: the model calls them, the client never sees a trace.
+
+`ServerRules` hides the items; this module runs the calls, sends the outputs and asks for the next answer
+once all calls of a response are answered and the response is over.
+
+Thread: the event loop's only; synchronous handlers run in a thread (`Toolbox`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import RealtimeError
+from ..tools import Toolbox
+from .functions import import_function
+from .policy import ToolPolicy
+
+__all__ = ["ServerTools", "import_handlers"]
+
+MAX_CALLS = 16  # running at once in one session: a model in a loop must not fill the machine
+
+Handlers = Mapping[str, tuple[ToolPolicy, Callable[..., Any]]]
+
+
+def import_handlers(tools: Sequence[ToolPolicy]) -> Handlers:
+    """Each tool's handler by name. Raises ConfigurationError for one that cannot be imported."""
+    return {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
+
+
+class ServerTools:
+    """One session's calls.
+
+    Parameters
+    ----------
+    handlers : mapping
+        From `import_handlers`.
+    send : callable
+        ``send(event)`` sends an event of the relay's own upstream, under an id that is kept.
+    finished : callable
+        ``finished(name, error)`` after each call, for logs and counters.
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        send: Callable[[dict[str, Any]], object],
+        finished: Callable[[str, BaseException | None], None],
+    ) -> None:
+        self._handlers = handlers
+        self._send = send
+        self._finished = finished
+        self._names: dict[str, str] = {}  # call id -> name
+        self._responses = 0
+        self._boxes: dict[float, Toolbox] = {}
+        for tool, handler in handlers.values():
+            box = self._boxes.get(tool.timeout_seconds)
+            if box is None:
+                box = self._boxes[tool.timeout_seconds] = Toolbox(tool.timeout_seconds, self._answered)
+            box.add(dict(tool.definition), handler)
+        self._answer_due = False
+
+    def server_said(self, kind: str, event: Mapping[str, Any]) -> None:
+        """Look at a server event, hidden or not."""
+        if kind == "response.created":
+            self._responses += 1
+        elif kind == "response.done":
+            self._responses = max(0, self._responses - 1)
+            self._go_on()
+        elif kind == "response.output_item.done":
+            item = event.get("item")
+            # Only a completed call has all of its arguments.
+            if (
+                isinstance(item, dict)
+                and item.get("type") == "function_call"
+                and item.get("status") == "completed"
+            ):
+                self._call(str(item.get("name")), str(item.get("call_id")), str(item.get("arguments") or ""))
+
+    def close(self) -> None:
+        """Stop the calls."""
+        for box in self._boxes.values():
+            box.cancel()
+
+    def _call(self, name: str, call_id: str, arguments: str) -> None:
+        entry = self._handlers.get(name)
+        if entry is None or call_id in self._names:
+            return
+        if len(self._names) >= MAX_CALLS:
+            self._names[call_id] = name
+            self._answered(
+                call_id, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
+            )
+            return
+        self._names[call_id] = name
+        self._boxes[entry[0].timeout_seconds].call(call_id, name, arguments)
+
+    def _answered(self, call_id: str, output: str, error: BaseException | None) -> None:
+        name = self._names.pop(call_id)
+        self._finished(name, error)
+        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+        self._send({"type": "conversation.item.create", "item": item})
+        self._answer_due = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._answer_due and not self._names and not self._responses:
+            self._answer_due = False
+            self._send({"type": "response.create"})

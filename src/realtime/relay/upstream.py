@@ -1,0 +1,75 @@
+"""Opens the connection to the one server there is.
+
+No redirect is followed and no proxy used; the key goes over plain ``ws://`` to the loopback only
+(`Endpoint.resolve`). The request holds nothing of the client's.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.uri import parse_uri
+
+from ..endpoint import Endpoint
+from ..errors import ConfigurationError
+from .socket import QUIET, SocketDelegate, WebSocket
+
+__all__ = ["UpstreamError", "dial", "handshake_error"]
+
+
+class UpstreamError(Exception):
+    """The connection could not be opened. ``retry`` says that it may work later. The message holds no secret."""
+
+    def __init__(self, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+async def dial(
+    endpoint: Endpoint, delegate: SocketDelegate, *, max_message_bytes: int, tls: ssl.SSLContext | None
+) -> WebSocket:
+    """Connect and send the upgrade request; the delegate is told of the answer.
+
+    Raises UpstreamError. Cancel-safe: the connection is dropped.
+    """
+    uri = parse_uri(endpoint.reveal_url())
+    protocol = ClientProtocol(uri, max_size=max_message_bytes, logger=QUIET)
+    options: dict[str, Any] = {}
+    if endpoint.secure:
+        options = {"ssl": tls, "server_hostname": endpoint.host}
+    try:
+        address = await endpoint.resolve()
+        _, socket = await asyncio.get_running_loop().create_connection(
+            lambda: WebSocket(protocol, delegate), address or endpoint.host, endpoint.port, **options
+        )
+    except ConfigurationError as error:
+        raise UpstreamError(str(error), retry=False) from None
+    except OSError as error:
+        raise UpstreamError(
+            f"{endpoint.address} cannot be reached: {error.strerror or error}", retry=True
+        ) from None
+    request = protocol.connect()
+    request.headers.update(endpoint.reveal_headers())
+    protocol.send_request(request)
+    socket.flush()
+    return socket
+
+
+def handshake_error(endpoint: Endpoint, socket: WebSocket) -> UpstreamError | None:
+    """What is wrong with the answer to the upgrade request; None if nothing."""
+    error = socket.protocol.handshake_exc
+    if error is None:
+        return None
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        return UpstreamError(
+            f"{endpoint.address} answered with HTTP status {status}", retry=status == 429 or status >= 500
+        )
+    what = "not with a websocket handshake" if isinstance(error, InvalidHandshake) else "not in HTTP"
+    return UpstreamError(f"{endpoint.address} answered {what}", retry=False)

@@ -1,0 +1,49 @@
+/* The kernels: one body (kernels.inc), compiled for each instruction set, picked once.
+ *
+ * Thread: any; stateless. Real-time: nothing here allocates, locks or calls the system, but wt_kernels_select.
+ * Every set gives the same bits. Inputs and outputs do not overlap unless it says so.
+ */
+#ifndef WT_KERNELS_H
+#define WT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fft.h"
+
+typedef struct wt_kernels {
+    const char *name;
+
+    /* PCM16 from float32, the rule of wavtools' floatTo16BitPCM: NaN -> 0, clamp to [-1, 1], x32768 below zero, x32767
+     * above (as if in double), truncate. */
+    void (*floats_to_pcm16)(const float *x, int16_t *out, size_t count);
+    /* x / 32768. */
+    void (*pcm16_to_floats)(const int16_t *x, float *out, size_t count);
+    /* Samples on the int16 scale, rounded to the nearest and clamped; out[i * stride]. */
+    void (*round_to_pcm16)(const float *x, int16_t *out, size_t count, size_t stride);
+    /* The mean of the channels, summed in double. */
+    void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
+
+    /* out[j * out_step] = dot(row, x + j * x_step), j < count. row holds taps values, rounded up to a multiple of 8:
+     * whole vectors, then, if taps is no such multiple, one for x[taps - 8 .. taps) with zeros where it overlaps.
+     * taps >= 8. */
+    void (*dots)(const float *row, uint32_t taps, const float *x, size_t x_step, float *out, size_t out_step,
+                 size_t count);
+
+    /* fft.h says what these do. */
+    void (*real_fft)(const wt_fft *plan, const float *x, const float *window, float *work, float *re, float *im);
+    /* out[2 i] = a[i], out[2 i + 1] = b[i]. */
+    void (*interleave)(const float *a, const float *b, float *out, size_t count);
+    /* state[i] = keep * state[i] + gain * |re[i] + i im[i]|. */
+    void (*smooth)(const float *re, const float *im, float *state, size_t count, float keep, float gain);
+    /* 20 log10(x); zero gives -inf, NaN gives NaN. x >= 0. Within 2e-6 dB times (1 + |result| / 60). */
+    void (*decibels)(const float *x, float *out, size_t count);
+} wt_kernels;
+
+/* The fastest set this processor runs, or the one the environment variable WAVTOOLS_KERNELS names; NULL if there is
+ * none of that name here. Reads the environment: at import, not in a callback. */
+const wt_kernels *wt_kernels_select(void);
+/* The sets this processor runs, slowest first; NULL past the last. */
+const wt_kernels *wt_kernels_available(unsigned index);
+
+#endif

@@ -1,0 +1,31 @@
+/* Which set of kernels runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+extern const wt_kernels wt_kernels_base;
+
+const wt_kernels *wt_kernels_available(unsigned index)
+{
+    if (index == 0) return &wt_kernels_base;
+#if defined(__x86_64__) && defined(__GNUC__)
+    extern const wt_kernels wt_kernels_v3;
+    __builtin_cpu_init();
+    if (index == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return &wt_kernels_v3;
+#endif
+    return NULL;
+}
+
+const wt_kernels *wt_kernels_select(void)
+{
+    const char *wanted = getenv("WAVTOOLS_KERNELS");
+    const wt_kernels *found = NULL;
+    for (unsigned i = 0; wt_kernels_available(i); i++) {
+        if (!wanted || !*wanted)
+            found = wt_kernels_available(i);
+        else if (strcmp(wanted, wt_kernels_available(i)->name) == 0)
+            return wt_kernels_available(i);
+    }
+    return found;
+}

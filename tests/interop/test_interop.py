@@ -1,0 +1,73 @@
+"""Clients that others wrote, unmodified but for the address, each hold four turns with the offline server.
+
+`make interop` installs them under build/interop (with their own environment and node_modules) and runs this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from realtime.offline import question_path
+from realtime.offline.clips import TEXTS
+
+pytestmark = pytest.mark.models
+
+HERE = Path(__file__).parent
+INSTALLED = HERE.parents[1] / "build" / "interop"
+PYTHON = INSTALLED / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9']+", text.lower())
+
+
+def absent(reason: str) -> NoReturn:
+    """A failure under `make interop`, which should have installed it; a skip elsewhere."""
+    if os.environ.get("WAVTOOLS_INTEROP"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def run(program: str | Path, script: Path, url: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [program, script, url, question_path("hello")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTHON"))},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    "script", ["client_openai.py", "client_agents.py", "client_agents_js.mjs", "client_reference_beta.mjs"]
+)
+def test_foreign_client_holds_four_turns(script: str, offline_voice_url: str) -> None:
+    if script.endswith(".py"):
+        if not PYTHON.exists():
+            absent("the Python clients are not installed; say: make interop")
+        result = run(PYTHON, HERE / script, offline_voice_url)
+    else:
+        node = shutil.which("node")
+        if node is None or not (INSTALLED / "node_modules").is_dir():
+            absent("the Node clients are not installed; install Node 20 and say: make interop")
+        copy = shutil.copy(HERE / script, INSTALLED)  # modules are looked up from where the script lies
+        result = run(node, Path(copy), offline_voice_url)
+    assert result["text"] == "You said: The cat is on the mat."
+    assert words(result["heard"]) == words(TEXTS["hello"])
+    assert result["spoken"] == "Hello! I am fine, thank you. How can I help you?"
+    assert result["samples"] > 3 * 24_000
+    assert result["call"] == ["get_weather", {"location": "Paris"}]
+    assert result["answer"] == "In Paris the temperature is 12 degrees."
+    assert result["cancelled"] == "cancelled"

@@ -1,0 +1,112 @@
+"""Formats, conversion of what callers pass, and the store."""
+
+from __future__ import annotations
+
+import array
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.audio import PCM16, PCMA, PCMU, AudioStore, as_int16, format_of
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        bytes,
+        bytearray,
+        lambda b: memoryview(b),
+        lambda b: array.array("h", b),
+        lambda b: np.frombuffer(b, np.int16),
+        lambda b: np.frombuffer(b, np.int16).astype("<i2"),
+    ],
+)
+def test_every_buffer_of_int16_is_taken(kind):
+    samples = np.array([1, -2, 32767, -32768], np.int16)
+    np.testing.assert_array_equal(as_int16(kind(samples.tobytes())), samples)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (np.zeros(2, np.float64), TypeError, "float32_to_pcm16"),
+        (np.zeros(2, np.uint16), TypeError, "format 'H'"),
+        (np.zeros((1, 2), np.int16), ValueError, r"\(1, 2\)"),
+        (np.zeros((2, 2), np.int16).T[::2], TypeError, "ascontiguousarray"),
+        (b"123", ValueError, "3 bytes"),
+        ("12", TypeError, "str"),
+    ],
+)
+def test_everything_else_is_refused_and_named(value, error, words):
+    with pytest.raises(error, match=words):
+        as_int16(value)
+
+
+def test_formats_by_either_name():
+    assert format_of("pcm16") is PCM16 and format_of("audio/pcm") is PCM16
+    assert (
+        format_of({"type": "audio/pcm", "rate": 24000}) is PCM16 and format_of({"type": "audio/pcm"}) is PCM16
+    )
+    assert format_of("g711_ulaw") is PCMU and format_of({"type": "audio/pcmu"}) is PCMU
+    assert format_of("g711_alaw") is PCMA and format_of({"type": "audio/pcma", "rate": 8000}) is PCMA
+    assert format_of({"type": "audio/pcm", "rate": 16000}).sample_rate == 16_000
+    for unknown in ("mp3", {"type": "audio/opus"}, {}, None, 5, {"type": ["audio/pcm"]}):
+        assert format_of(unknown) is None
+    assert PCM16.as_ga() == {"type": "audio/pcm", "rate": 24000} and PCMU.as_ga() == {"type": "audio/pcmu"}
+
+
+def test_milliseconds_are_of_the_formats_rate_and_rounded_down():
+    assert (
+        PCM16.ms_of_samples(23) == 0 and PCM16.ms_of_samples(24) == 1 and PCM16.samples_of_ms(500) == 12_000
+    )
+    assert PCMU.ms_of_samples(15) == 1 and PCMU.samples_of_ms(500) == 4_000
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=64).filter(lambda b: len(b) % 2 == 0), st.integers(0, 64))
+def test_pcm16_may_be_cut_anywhere(data, cut):
+    import base64
+
+    first, carry = PCM16.decode(base64.b64encode(data[:cut]).decode())
+    second, rest = PCM16.decode(base64.b64encode(data[cut:]).decode(), carry)
+    assert np.concatenate([first, second]).tobytes() == data and rest == b""
+
+
+@pytest.mark.parametrize("audio_format", [PCMU, PCMA])
+def test_g711_goes_there_and_back(audio_format):
+    codes = np.arange(256, dtype=np.uint8).tobytes()
+    samples = audio_format.from_wire(codes)
+    assert samples.dtype == np.int16 and len(samples) == 256
+    again, carry = audio_format.decode(audio_format.encode(samples))
+    np.testing.assert_array_equal(again, samples)
+    assert carry == b""
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 9_000), max_size=12))
+def test_a_store_holds_what_was_appended(sizes):
+    store, whole = AudioStore(), np.zeros(0, np.int16)
+    views = []
+    for number, size in enumerate(sizes):
+        samples = np.full(size, number, np.int16)
+        store.append(samples)
+        whole = np.concatenate([whole, samples])
+        views.append((store.view(), len(whole)))
+    np.testing.assert_array_equal(store.view(), whole)
+    store.compact()
+    store.truncate(100)
+    np.testing.assert_array_equal(store.view(), whole[:100])
+    for view, length in views:  # what was handed out stays as it was
+        np.testing.assert_array_equal(view, whole[:length])
+        assert not view.flags.writeable
+    store.clear()
+    assert len(store) == len(store.view()) == 0
+
+
+def test_parts_of_a_store_are_views():
+    store = AudioStore()
+    store.append(np.arange(100, dtype=np.int16))
+    assert store.view(10, 20).tolist() == list(range(10, 20))
+    assert np.shares_memory(store.view(10, 20), store.view())

@@ -1,0 +1,188 @@
+"""EventEmitter: every handler is called, in order, and none can stop another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime.emitter import EventEmitter
+
+
+def make() -> tuple[EventEmitter, list]:
+    failures: list = []
+    return EventEmitter(lambda error, name, handler: failures.append((name, str(error)))), failures
+
+
+async def test_handlers_are_called_in_order_wildcards_last():
+    emitter, _ = make()
+    seen: list = []
+    emitter.on("*", lambda event: seen.append(("*", event)))
+    emitter.on("server.*", lambda event: seen.append(("server.*", event)))
+    emitter.on("server.x", lambda event: seen.append(("first", event)))
+    emitter.on("server.x", lambda event: seen.append(("second", event)))
+    emitter.emit("server.x", 1)
+    emitter.emit("client.x", 2)
+    assert seen == [("first", 1), ("second", 1), ("*", 1), ("server.*", 1), ("*", 2)]
+
+
+async def test_on_is_a_decorator_and_returns_the_handler():
+    emitter, _ = make()
+    seen: list = []
+
+    @emitter.on("x")
+    def handler(event):
+        seen.append(event)
+
+    @emitter.on_next("x")
+    def once(event):
+        seen.append(("once", event))
+
+    emitter.emit("x", 1)
+    emitter.emit("x", 2)
+    assert seen == [1, ("once", 1), 2] and callable(handler) and callable(once)
+
+
+async def test_calls_of_one_coroutine_handler_run_one_after_another():
+    emitter, failures = make()
+    seen: list = []
+
+    @emitter.on("x")
+    async def slow(event):
+        await asyncio.sleep(0.01 if event == 1 else 0)
+        seen.append(event)
+        if event == 2:
+            raise RuntimeError("two")
+
+    for number in (1, 2, 3):
+        emitter.emit("x", number)
+    await asyncio.sleep(0.05)
+    emitter.emit("x", 4)
+    await asyncio.sleep(0.01)
+    assert seen == [1, 2, 3, 4] and failures == [("x", "two")]
+
+
+async def test_an_object_with_a_coroutine_call_is_awaited():
+    emitter, _ = make()
+    seen: list = []
+
+    class Handler:
+        async def __call__(self, event):
+            seen.append(event)
+
+    emitter.on("x", Handler())
+    emitter.emit("x", 1)
+    await asyncio.sleep(0)
+    assert seen == [1]
+
+
+async def test_a_handler_that_raises_stops_no_other():
+    emitter, failures = make()
+    seen: list = []
+    emitter.on("x", lambda event: 1 / 0)
+    emitter.on_next("x", lambda event: 1 / 0)
+    emitter.on("x", seen.append)
+    emitter.emit("x", 1)
+    emitter.emit("x", 2)
+    assert seen == [1, 2] and len(failures) == 3
+
+
+async def test_off_removes_one_or_all_and_refuses_a_stranger():
+    emitter, _ = make()
+    seen: list = []
+    emitter.on("x", seen.append)
+    emitter.on("x", lambda event: seen.append("other"))
+    emitter.off("x", seen.append)
+    emitter.emit("x", 1)
+    assert seen == ["other"]
+    with pytest.raises(ValueError, match="not registered"):
+        emitter.off("x", seen.append)
+    emitter.off("x")
+    emitter.off("x")
+    emitter.emit("x", 2)
+    assert seen == ["other"] and not emitter.wants("x")
+
+
+async def test_off_next_leaves_lasting_handlers():
+    emitter, _ = make()
+    seen: list = []
+    emitter.on("x", lambda event: seen.append("lasting"))
+    emitter.on_next("x", seen.append)
+    emitter.off_next("x")
+    emitter.emit("x", 1)
+    assert seen == ["lasting"]
+
+
+async def test_a_handler_may_add_and_remove_handlers():
+    emitter, _ = make()
+    seen: list = []
+
+    def adds(event):
+        emitter.off("x", adds)
+        emitter.on("x", seen.append)
+
+    emitter.on("x", adds)
+    emitter.emit("x", 1)
+    emitter.emit("x", 2)
+    assert seen == [2]
+
+
+async def test_a_once_handler_is_called_once_even_by_an_event_within():
+    emitter, _ = make()
+    seen: list = []
+    emitter.on_next("x", lambda event: emitter.emit("x", "within") if event == 1 else None)
+    emitter.on_next("x", seen.append)
+    emitter.emit("x", 1)
+    emitter.emit("x", 2)
+    assert seen == ["within"]
+
+
+async def test_waiting_ends_with_the_event_the_timeout_or_the_connection():
+    emitter, _ = make()
+    waiting = asyncio.create_task(emitter.wait_for_next("x"))
+    await asyncio.sleep(0)
+    assert emitter.wants("x")
+    emitter.emit("x", None)  # an event without payload ends the wait, too
+    assert await waiting is None
+    with pytest.raises(TimeoutError, match="no 'x' event within 0.01 s"):
+        await emitter.wait_for_next("x", timeout=0.01)
+    assert not emitter.wants("x")
+    waiting = asyncio.create_task(emitter.wait_for_next("x"))
+    await asyncio.sleep(0)
+    emitter.fail_waiters(RuntimeError("over"))
+    with pytest.raises(RuntimeError, match="over"):
+        await waiting
+
+
+async def test_a_cancelled_wait_leaves_nothing_registered():
+    emitter, _ = make()
+    one = asyncio.create_task(emitter.wait_for_next("x"))
+    two = asyncio.create_task(emitter.wait_for_next("x"))
+    await asyncio.sleep(0)
+    one.cancel()
+    await asyncio.sleep(0)
+    emitter.emit("x", 1)
+    assert await two == 1 and one.cancelled()
+    three = asyncio.create_task(emitter.wait_for_next("x"))
+    await asyncio.sleep(0)
+    emitter._waiters["x"][0].cancel()
+    emitter.emit("x", 2)
+    emitter._waiters["x"] = [asyncio.get_running_loop().create_future()]
+    emitter._waiters["x"][0].cancel()
+    emitter.fail_waiters(RuntimeError("over"))
+    with pytest.raises(asyncio.CancelledError):
+        await three
+
+
+async def test_what_cannot_be_called_is_refused():
+    emitter, _ = make()
+    with pytest.raises(TypeError, match="callable"):
+        emitter.on("x", 5)
+
+
+async def test_clear_event_handlers():
+    emitter, _ = make()
+    emitter.on("x", print)
+    emitter.on("*", print)
+    emitter.clear_event_handlers()
+    assert not emitter.wants("x")

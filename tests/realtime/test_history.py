@@ -1,0 +1,97 @@
+"""Replay: a conversation told again, as text."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+
+from realtime.conversation import Conversation
+from realtime.history import replay
+from realtime.items import Item
+from tests import wire_turns as turns
+from tests.wire_recordings import recordings
+
+
+def told(events, running=()) -> list[dict]:
+    conversation = Conversation()
+    for event in events:
+        conversation.apply(event)
+    return [event["item"] for event in replay(conversation.get_items(), running)]
+
+
+def test_messages_are_told_as_what_was_said_under_their_ids():
+    assert told(recordings()["audio, VAD"]) == [
+        {
+            "id": "item_user",
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "what is it"}],
+        },
+        {
+            "id": "item_answer",
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "it is noon"}],
+        },
+    ]
+
+
+def test_of_a_truncated_answer_the_heard_part_is_told():
+    events = [
+        *turns.audio_answer("one two three four", turns.tone(24_000)),
+        {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 500},
+    ]
+    assert told(events)[0]["content"] == [{"type": "output_text", "text": "one two"}]
+
+
+def test_an_answer_of_which_nothing_was_heard_is_not_told():
+    events = [
+        *turns.audio_answer("one two", turns.tone(24_000)),
+        {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 0},
+    ]
+    assert told(events) == []
+
+
+def test_calls_go_with_their_outputs_and_not_without():
+    call = turns.function_call("look", '{"x":1}')
+    output = turns.echo(
+        {"item": {"id": "o", "type": "function_call_output", "call_id": "call_1", "output": "y"}}
+    )
+    assert told(call) == []
+    assert [item["type"] for item in told(call, {"call_1"})] == ["function_call"]
+    both = told([*call, *output])
+    assert [item["type"] for item in both] == ["function_call", "function_call_output"]
+    assert both[0]["arguments"] == '{"x":1}' and both[1]["output"] == "y"
+    assert told(output) == []
+
+
+def test_speech_that_nobody_wrote_down_is_told_as_audio():
+    conversation = Conversation()
+    conversation.input.append(turns.tone(4_800))
+    conversation.input.commit_sent()
+    for event in turns.committed():
+        conversation.apply(event)
+    (event,) = replay(conversation.get_items())
+    part = event["item"]["content"][0]
+    assert part["type"] == "input_audio"
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(part["audio"]), "<i2"), turns.tone(4_800))
+
+
+def test_images_systems_and_empty_items():
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
+    items = [
+        Item("a", role="user", content=[image, {"type": "input_image"}, {"type": "input_text", "text": " "}]),
+        Item("b", role="system", content=[{"type": "input_text", "text": "Be brief."}]),
+        Item("c", role="user"),
+        Item("d", type="mcp_call"),
+    ]
+    assert [event["item"] for event in replay(items)] == [
+        {"id": "a", "type": "message", "role": "user", "content": [image]},
+        {
+            "id": "b",
+            "type": "message",
+            "role": "system",
+            "content": [{"type": "input_text", "text": "Be brief."}],
+        },
+    ]

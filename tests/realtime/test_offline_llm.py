@@ -1,0 +1,177 @@
+"""Replies by a chat endpoint, against a small HTTP server that stands for the vendor's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from realtime.offline import OfflineServer, SessionOptions, choose_voice
+from realtime.offline.replies import Call, Context, Message, Say, ToolCall, ToolOutput
+from tests.offline_probe import open_probe
+
+llm = pytest.importorskip("realtime.offline.llm", reason="say: pip install httpx")
+
+
+class Endpoint:
+    """Answers POST /v1/chat/completions with what ``answer`` says; keeps the requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[str] = []
+        self.status = "200 OK"
+        self.content_type = "text/event-stream"
+        self.chunks: list[bytes] = []
+
+    def stream(self, *deltas: dict[str, Any]) -> None:
+        chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+        self.chunks = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+    def whole(self, message: dict[str, Any]) -> None:
+        self.content_type = "application/json"
+        self.chunks = [json.dumps({"choices": [{"message": message}]}).encode()]
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.headers.append(head)
+        length = next(
+            int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line
+        )
+        self.requests.append(json.loads(await reader.readexactly(length)))
+        writer.write(f"HTTP/1.1 {self.status}\r\nContent-Type: {self.content_type}\r\n\r\n".encode())
+        for chunk in self.chunks:
+            writer.write(chunk)
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[tuple[Endpoint, str]]:
+    served = Endpoint()
+    async with await asyncio.start_server(served.handle, "127.0.0.1", 0) as server:
+        yield served, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+def replier(url: str, log: Callable[[str], None] = lambda line: None, **options: Any) -> Any:
+    return llm.ChatReplies(url, "small", log=log, **options)
+
+
+async def pieces(chat: Any, *turns: Any, **context: Any) -> list[Say | Call]:
+    return [piece async for piece in chat.reply(Context("Be brief.", turns, **context))]
+
+
+async def test_text_is_streamed_as_it_comes(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream({"role": "assistant"}, {"content": "Good "}, {"content": "day."})
+    assert await pieces(replier(url, key="k1"), Message("user", "Hi")) == [Say("Good "), Say("day.")]
+    assert served.requests[0] == {
+        "model": "small",
+        "stream": True,
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+    }
+    assert "authorization: bearer k1" in served.headers[0].lower()
+
+
+async def test_tool_call_in_pieces(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream(
+        {"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":'}}]},
+        {"tool_calls": [{"index": 1, "id": "y", "function": {"name": "g", "arguments": "{}"}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": " 1}"}}]},
+    )
+    tool = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
+    history = (Message("user", "Hi"), ToolCall("c", "f", "{}"), ToolOutput("c", "f", "7"))
+    found = await pieces(replier(url), *history, tools=[tool], tool_choice={"type": "function", "name": "f"})
+    assert found == [Call("f", '{"a": 1}'), Call("g", "{}")]
+    body = served.requests[0]
+    assert body["tools"] == [
+        {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+    ]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+    assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "tool"]
+
+
+async def test_answer_in_one_piece_is_understood_too(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.whole({"content": "Yes.", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]})
+    assert await pieces(replier(url), Message("user", "Hi")) == [Say("Yes."), Call("f", '{"a": 1}')]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        ("404 Not Found", "application/json", b'{"error": "no model"}'),
+        ("200 OK", "application/json", b'{"error": {"message": "no model"}}'),
+        ("200 OK", "text/event-stream", b"data: {nonsense\n\n"),
+        ("200 OK", "application/json", b"[]"),
+        ("200 OK", "application/json", b""),
+    ],
+)
+async def test_refusal_falls_back_to_the_rules_with_a_warning(
+    endpoint: tuple[Endpoint, str], status: str, kind: str, body: bytes
+) -> None:
+    served, url = endpoint
+    served.status, served.content_type, served.chunks = status, kind, [body]
+    log: list[str] = []
+    assert await pieces(replier(url, log.append), Message("user", "Bye")) == [Say("Goodbye!")]
+    assert len(log) == 1
+    assert log[0].startswith("warning: no answer from the chat endpoint")
+
+
+async def test_nobody_there_falls_back_to_the_rules() -> None:
+    log: list[str] = []
+    chat = replier("http://127.0.0.1:9/v1", log.append)
+    assert await pieces(chat, Message("user", "Bye")) == [Say("Goodbye!")]
+    assert "ConnectError" in log[0]
+
+
+async def test_break_off_keeps_what_was_said(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream({"content": "Half a "})
+    served.chunks[-1] = b"data: {broken\n\n"
+    log: list[str] = []
+    assert await pieces(replier(url, log.append), Message("user", "Hi")) == [Say("Half a ")]
+    assert "broke off" in log[0]
+
+
+async def test_whole_turn_through_the_server(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream({"content": "One. "}, {"content": "Two."})
+    options = SessionOptions(pace=0)
+    server = OfflineServer(voice=choose_voice("standin"), replier=replier(url), options=options)
+    async with server, open_probe(server.url) as probe:
+        response = await probe.say_text("Count.", output_modalities=["text"])
+    assert response["output"][0]["content"][0]["text"] == "One. Two."
+    assert served.requests[0]["messages"][-1] == {"role": "user", "content": "Count."}
+
+
+async def test_cancel_closes_the_request() -> None:
+    closed = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        chunk = {"choices": [{"delta": {"content": "word "}}]}
+        try:
+            while not reader.at_eof():
+                writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except OSError:
+            pass
+        closed.set()
+        writer.close()
+
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as endpoint:
+        url = f"http://127.0.0.1:{endpoint.sockets[0].getsockname()[1]}/v1"
+        server = OfflineServer(voice=choose_voice("standin"), replier=replier(url))
+        async with server, open_probe(server.url) as probe:
+            await probe.send("response.create", response={"output_modalities": ["text"]})
+            await probe.until("response.output_text.delta")
+            await probe.send("response.cancel")
+            assert (await probe.until("response.done"))["response"]["status"] == "cancelled"
+            await asyncio.wait_for(closed.wait(), 10)

@@ -1,0 +1,40 @@
+"""Keys stay out of text, frames, trees and logs."""
+
+from __future__ import annotations
+
+import logging
+
+from realtime.redact import MASK, Redactor, logger_with
+
+KEY = "sk-test-canary-0123456789"
+
+
+def test_every_form_is_masked():
+    redactor = Redactor([KEY, KEY + "-longer", "", "short"])
+    assert redactor.text(f"a {KEY}-longer b {KEY} short") == f"a {MASK} b {MASK} short"
+    audio = {"type": "response.output_audio.delta", "item_id": KEY, "delta": KEY}
+    assert redactor.event(audio) == {**audio, "item_id": MASK}
+    assert redactor.event({"type": "error", "delta": KEY}) == {"type": "error", "delta": MASK}
+    assert redactor.event({"type": "response.audio.delta"}) == {"type": "response.audio.delta"}
+    assert redactor.tree({KEY: [KEY, 1, {"x": KEY}]}) == {MASK: [MASK, 1, {"x": MASK}]}
+    tree = {"a": 1}
+    assert Redactor().event(tree) is tree and Redactor().text(KEY) == KEY
+
+
+def test_log_records_hold_no_key(caplog):
+    caplog.set_level(logging.DEBUG)
+    log = logger_with(Redactor([KEY]), "realtime.test")
+    log.debug("> Authorization: Bearer %s", KEY)
+    log.info("%d%%", 5)
+    log.info("100%")
+    try:
+        raise RuntimeError(f"no {KEY}")
+    except RuntimeError as error:
+        log.error("failed", exc_info=True)
+        log.error("failed", exc_info=error)
+    assert KEY not in caplog.text and caplog.text.count(MASK) == 3 and "RuntimeError" in caplog.text
+    assert "5%" in caplog.text and "100%" in caplog.text
+    caplog.clear()
+    caplog.set_level(logging.ERROR)
+    log.debug("unseen")
+    assert not caplog.records

@@ -1,0 +1,321 @@
+"""`python -m realtime.relay` as a process: the command line, signals, workers, TLS, and clients of three kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from realtime import ConnectError, Item, RealtimeClient
+from realtime.offline import question_path
+from realtime.relay import verify_token
+from tests.conftest import require_program
+from tests.relay_process import RelayProcess
+from wavtools import read_wav
+
+TOKEN = "shared-token-abcdefgh"
+SECRET_WORDS = "You are a pirate of the seven seas."
+JS = Path(__file__).parent / "js"
+
+
+def refused(*arguments: str, **options: object) -> str:
+    """Start it, expect exit status 2 and one line; the line."""
+    relay = RelayProcess(*arguments, **options)
+    status = relay.wait()
+    relay.stop()
+    assert (status, relay.first_line) == (2, ""), relay.log
+    assert relay.log.count("\n") == 1 and "Traceback" not in relay.log
+    return relay.log
+
+
+# --- the command line
+
+
+def test_the_first_line_says_where_it_listens(offline_url):
+    with RelayProcess("--port", "0", "--upstream", offline_url) as relay:
+        assert relay.url.startswith("ws://127.0.0.1:")
+        relay.process.send_signal(signal.SIGINT)
+        assert relay.wait() == 0
+
+
+def test_by_default_it_is_the_vendors_and_needs_a_key():
+    assert "set OPENAI_API_KEY" in refused("--port", "0")
+    with RelayProcess("--port", "0", key="sk-canary-123456") as relay:
+        assert relay.url
+    assert '"upstream":"api.openai.com"' in relay.log and "canary" not in relay.log
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
+def test_a_key_file_that_others_can_read_is_refused_with_one_line(tmp_path):
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-canary-123456\n")
+    (tmp_path / ".env").chmod(0o644)
+    line = refused("--port", "0", folder=tmp_path)
+    assert "chmod 600" in line and "canary" not in line
+    (tmp_path / ".env").chmod(0o600)
+    with RelayProcess("--port", "0", folder=tmp_path) as relay:
+        assert relay.url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--host", "0.0.0.0", "--port", "0"), "--insecure-no-auth"),
+        (("--host", "0.0.0.0", "--port", "0", "--token", "t"), "--insecure-no-tls"),
+        (("--port", "99999"), "no port"),
+        (("--workers", "0"), "no number"),
+        (("--policy", "missing.toml"), "cannot read the policy file"),
+        (("--upstream", "nonsense://"), "is not a server address"),
+        (("--token", ""), "must not be empty"),
+        (("--nonsense",), "unrecognized"),
+        (("token", "--subject", "alice"), "RELAY_SECRET is not set"),
+        (("client-secret",), "no API key"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(arguments, says):
+    assert says in refused(*arguments, key=None if arguments[0] == "client-secret" else "sk-key-123456")
+
+
+def test_a_port_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "cannot listen on" in refused("--port", str(taken.getsockname()[1]), key="sk-key-123456")
+
+
+def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
+    from realtime.relay.__main__ import main
+
+    monkeypatch.setenv("RELAY_SECRET", "x" * 40)
+    assert main(["token", "--subject", "alice", "--seconds", "60"]) == 0
+    assert verify_token(["x" * 40], capsys.readouterr().out.strip()).subject == "alice"
+
+
+# --- clients: ours, the openai SDK's, a page's
+
+
+@pytest.fixture
+def relay(offline_url):
+    with RelayProcess(
+        "--port",
+        "0",
+        "--upstream",
+        offline_url,
+        "--token",
+        TOKEN,
+        "--instructions",
+        SECRET_WORDS,
+        key="sk-canary-123",
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def question() -> bytes:
+    return read_wav(question_path("hello")).pcm.tobytes()
+
+
+def answer_of(client: RealtimeClient) -> asyncio.Future[Item]:
+    """The assistant's next completed item."""
+    future: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+
+    def on_completed(event: object) -> None:
+        if event.item.role == "assistant" and not future.done():
+            future.set_result(event.item)
+
+    client.on("conversation.item.completed", on_completed)
+    return future
+
+
+async def test_our_client_holds_a_voice_turn(relay, question):
+    async with RealtimeClient(api_key=TOKEN, url=relay.url, turn_detection=None) as client:
+        seen = []
+        client.on("realtime.event", lambda event: seen.append(str(event.event)))
+        client.append_input_audio(question)
+        done = answer_of(client)
+        client.create_response()
+        item = await asyncio.wait_for(done, 20)
+        assert len(item.formatted.audio) > 24_000 and item.formatted.transcript
+        assert not any("pirate" in text for text in seen)
+
+
+async def test_our_client_is_told_why_it_is_not_let_in(relay):
+    with pytest.raises(ConnectError) as raised:
+        await RealtimeClient(api_key="wrong-token-123", url=relay.url).connect()
+    assert raised.value.status == 401 and raised.value.fatal
+
+
+async def test_the_openai_sdk_holds_a_voice_turn(relay, question):
+    openai = pytest.importorskip("openai")
+    import base64
+
+    client = openai.AsyncOpenAI(api_key=TOKEN, websocket_base_url=f"{relay.url}/v1")
+    audio = b""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        created = await connection.recv()
+        assert created.type == "session.created" and not created.session.instructions
+        manual = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        await connection.session.update(session=manual)
+        await connection.input_audio_buffer.append(audio=base64.b64encode(question).decode())
+        await connection.input_audio_buffer.commit()
+        await connection.response.create()
+        async for event in connection:
+            assert event.type != "error", event
+            assert "pirate" not in event.to_json()
+            if event.type == "response.output_audio.delta":
+                audio += base64.b64decode(event.delta)
+            if event.type == "response.done":
+                break
+    await client.close()
+    assert len(audio) > 48_000
+
+
+@pytest.fixture(scope="module")
+def javascript(tmp_path_factory) -> Path:
+    """A folder with the JavaScript client and what it needs."""
+    require_program("node", "nodejs")
+    npm = require_program("npm", "npm")
+    folder = tmp_path_factory.mktemp("js")
+    for name in ("turn.mjs", "package.json"):
+        shutil.copy(JS / name, folder)
+    subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100
+    )
+    return folder
+
+
+def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp_path):
+    pcm = tmp_path / "question.pcm"
+    pcm.write_bytes(question)
+    ran = subprocess.run(
+        [
+            "node",
+            str(javascript / "turn.mjs"),
+            f"{relay.url}/v1/realtime?model=gpt-realtime",
+            TOKEN,
+            str(pcm),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert result["protocol"] == "realtime" and result["samples"] > 24_000 and result["transcript"]
+    assert (result["code"], result["reason"]) == (1000, "thank you")
+
+
+async def test_the_policys_instructions_shape_the_answer_and_never_show(offline_url):
+    """The offline server answers by rule, and this is a rule of its instructions."""
+    words = 'Whatever is asked, always say "The tide is high."'
+    with RelayProcess("--port", "0", "--upstream", offline_url, "--instructions", words) as process:
+        async with RealtimeClient(api_key="", url=process.url, output_modalities=["text"]) as client:
+            seen = []
+            client.on("realtime.event", lambda event: seen.append(json.dumps(event.event, default=str)))
+            done = answer_of(client)
+            client.send_user_message_content([{"type": "input_text", "text": "How are you?"}])
+            item = await asyncio.wait_for(done, 20)
+            assert "The tide is high" in item.formatted.text
+            assert not any("Whatever" in text for text in seen)
+
+
+# --- signals, workers, TLS
+
+
+async def test_sigterm_lets_the_turn_finish(offline_url):
+    with RelayProcess("--port", "0", "--upstream", offline_url) as process:
+        client = RealtimeClient(api_key="", url=process.url, reconnect=False)
+        await client.connect()
+        answers = []
+        client.on("conversation.item.completed", lambda event: answers.append(event.item.role))
+        client.send_user_message_content([{"type": "input_text", "text": "How are you?"}])
+        process.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait) == 0
+        assert answers == ["user", "assistant"]
+        assert '"why":"drained"' in process.log
+        await client.disconnect()
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
+async def test_workers_share_a_port_count_together_and_come_back(offline_url):
+    with RelayProcess("--port", "0", "--workers", "2", "--upstream", offline_url) as process:
+        sockets = [await connect(process.url, proxy=None) for _ in range(16)]
+        for one in sockets:
+            await one.recv()
+        await asyncio.sleep(1.2)
+        metrics = await get(process.port, "/metrics")
+        assert "relay_sessions 16.0" in metrics, "the counters of both workers"
+        children = [
+            int(pid)
+            for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
+            .read_text()
+            .split()
+        ]
+        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        for _ in range(100):
+            if "worker.died" in process.log:
+                break
+            await asyncio.sleep(0.1)
+        lost = [one for one in sockets if one.transport.is_closing()]
+        assert 0 < len(lost) < 16, "the kernel spreads connections, and one process dies alone"
+        for one in sockets:
+            await one.close()
+        async with connect(process.url, proxy=None) as again:
+            await again.recv()
+        process.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait) == 0
+
+
+async def get(port: int, path: str) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    text = (await reader.read()).decode()
+    writer.close()
+    return text
+
+
+@pytest.fixture
+def certificate(tmp_path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1, and its key."""
+    openssl = require_program("openssl", "openssl")
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    )
+    subprocess.run(
+        [openssl, *command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+
+async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
+    arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
+    with RelayProcess(
+        "--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments
+    ) as process:
+        assert process.url.startswith("wss://0.0.0.0:")
+        context = ssl.create_default_context(cafile=certificate[0])
+        url = f"wss://127.0.0.1:{process.port}/v1/realtime?token={TOKEN}"
+        async with connect(url, ssl=context, proxy=None) as client:
+            assert json.loads(await client.recv())["type"] == "session.created"
+            await client.send('{"type":"nonsense"}')
+            assert json.loads(await client.recv())["type"] == "error"
+            await client.close(3456, "bye")
+        # Plain text at the TLS port, and a handshake that never comes, cost nobody anything.
+        reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"HTTP" not in await asyncio.wait_for(reader.read(), 10)
+        writer.close()

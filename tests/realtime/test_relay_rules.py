@@ -1,0 +1,233 @@
+"""The pure parts of the relay: rules both ways, tokens, buckets, turns, addresses."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.datastructures import Headers
+
+from realtime.redact import Redactor
+from realtime.relay import Policy, mint_token, verify_token
+from realtime.relay.admission import client_address
+from realtime.relay.buckets import Bucket, Buckets
+from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse
+from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy
+from realtime.relay.server_rules import ServerRules
+from realtime.relay.turns import Turns
+
+SECRET = "0123456789abcdef0123456789abcdef"
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def rules(policy: Policy | None = None) -> ClientRules:
+    return ClientRules(
+        policy or Policy(limits=LimitPolicy(refusals_per_minute=1e6, messages_per_second=1e6)), "m"
+    )
+
+
+# --- the short way of audio
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"input_audio_buffer.append","audio":"AAAA"}',
+        '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
+        '{"event_id":"evt_1","type":"input_audio_buffer.append","audio":"AA=="}',
+        '{"type":"input_audio_buffer.append","event_id":"evt_1","audio":""}',
+        '{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": "evt_1"}',
+    ],
+)
+def test_audio_as_clients_send_it_is_not_parsed(text):
+    assert _is_plain_append(text.encode())
+    assert _parse(text.encode())["type"] == "input_audio_buffer.append"
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(b"{", b"}", b'"', b"\\", b",", b":", b" ", b"\n", b"\x00", b"\xff", b"[", b"]", b"AAAA", b"null"),
+        b'"type"',
+        b'"type":"input_audio_buffer.append"',
+        b'"audio":"',
+        b'"audio":"AAAA"',
+        b'"event_id":"e1"',
+        b'"type":"session.update"',
+        b'{"type":"input_audio_buffer.append","audio":"',
+        b'"session":{"instructions":"x"}',
+    ]
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
+def test_what_is_not_parsed_would_pass_if_it_were(payload):
+    """The short way accepts nothing that the strict parser reads otherwise."""
+    if _is_plain_append(payload):
+        event = _parse(payload)
+        assert event.keys() <= {"type", "audio", "event_id"}
+        assert event["type"] == "input_audio_buffer.append" and isinstance(event["audio"], str)
+
+
+# --- any input
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_message_raises_and_none_of_these_passes(payload):
+    assert isinstance(rules().judge(payload, 0.0), (Refusal, Violation))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(Policy().clients.events)), st.dictionaries(st.text(max_size=12), JSON, max_size=4)
+)
+def test_whatever_passes_holds_only_what_is_allowed(kind, fields):
+    payload = json.dumps({**fields, "type": kind}).encode()
+    verdict = rules().judge(payload, 0.0)
+    if isinstance(verdict, bytes):
+        passed = json.loads(verdict)
+        assert passed["type"] == kind
+        for place in ("session", "response"):
+            assert not set(passed.get(place) or ()) & {"instructions", "tools", "prompt", "model", "input"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(Policy().clients.server_events)),
+    st.dictionaries(st.text(max_size=12), JSON, max_size=4),
+)
+def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
+    policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD.", tools=({"name": "t"},)))
+    session = {
+        "instructions": "The secret is BLUEBIRD.",
+        "tools": [{"name": "t"}, {"name": "u"}, 7],
+        **fields,
+    }
+    event = {**fields, "type": kind, "session": session, "response": dict(session)}
+    shown = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
+    if kind in ("session.created", "session.updated"):
+        assert b"BLUEBIRD" not in json.dumps(json.loads(shown)["session"]).encode() or "BLUEBIRD" in str(
+            fields
+        )
+
+
+def test_rates_by_type_refuse_and_recover():
+    judge = rules(replace(Policy(), limits=LimitPolicy(rates={"response.create": 3.0}))).judge
+    verdicts = [judge(b'{"type":"response.create"}', 0.0) for _ in range(4)]
+    assert [isinstance(verdict, bytes) for verdict in verdicts] == [True, True, True, False]
+    assert verdicts[3].code == "rate_limit_exceeded"
+    assert isinstance(judge(b'{"type":"response.create"}', 21.0), bytes)
+
+
+def test_a_refusal_names_the_event_that_caused_it():
+    refusal = rules().judge(b'{"type":"nonsense","event_id":"mine"}', 0.0)
+    assert json.loads(refusal.event())["error"]["event_id"] == "mine"
+
+
+# --- tokens
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(min_size=1, max_size=60), st.integers(1, 10**6))
+def test_a_minted_token_is_good_until_it_expires(subject, seconds):
+    token = mint_token(SECRET, subject, seconds, now=1000.0)
+    assert verify_token([SECRET], token, now=1000.0).subject == subject
+    assert verify_token(["x" * 32, SECRET], token, now=1000.0).subject == subject
+    assert verify_token([SECRET], token, now=1001.0 + seconds) is None
+    assert verify_token(["x" * 32], token, now=1000.0) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 200), st.characters(codec="ascii"))
+def test_a_token_with_any_character_changed_is_no_token(position, character):
+    token = mint_token(SECRET, "alice", 60, now=0.0)
+    position %= len(token)
+    changed = token[:position] + character + token[position + 1 :]
+    assert (verify_token([SECRET], changed, now=0.0) is not None) == (changed == token)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_no_token_and_no_error(text):
+    assert verify_token([SECRET], text) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("short", "a", 60), "5 bytes"), ((SECRET, "", 60), "characters"), ((SECRET, "a", 0), "seconds")],
+)
+def test_a_token_that_cannot_be_minted_says_why(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        mint_token(*arguments)
+
+
+# --- buckets, addresses, turns
+
+
+def test_a_bucket_lets_through_its_burst_and_then_its_rate():
+    bucket = Bucket(rate=2.0, burst=3.0)
+    assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
+    assert not bucket.take(0.4) and bucket.has(0.6) and bucket.take(0.6) and not bucket.take(0.6)
+    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_buckets_forget_the_least_recently_used():
+    buckets = Buckets(1.0, 1.0, capacity=3)
+    first = buckets.of("a")
+    for key in ("b", "c", "a", "d"):
+        buckets.of(key)
+    assert len(buckets) == 3 and buckets.of("a") is first
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("127.0.0.1", "203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        ("127.0.0.1", "6.6.6.6, 203.0.113.7, 127.0.0.1", "203.0.113.7"),
+        ("198.51.100.2", "203.0.113.7", "198.51.100.2"),
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("127.0.0.1", None, "127.0.0.1"),
+        ("::1", "2001:DB8::7", "2001:db8::7"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed_about_addresses(peer, forwarded, address):
+    headers = Headers() if forwarded is None else Headers({"X-Forwarded-For": forwarded})
+    assert client_address(peer, headers, LOOPBACK) == address
+
+
+def test_a_turn_is_over_after_its_answer_and_a_moment_of_quiet():
+    turns = Turns()
+    turns.server_said(
+        "session.created", {"session": {"audio": {"input": {"transcription": {"model": "x"}}}}}, 0.0
+    )
+    assert turns.between(1.0)
+    turns.server_said("input_audio_buffer.speech_started", {}, 1.0)
+    assert not turns.between(5.0)
+    turns.server_said("input_audio_buffer.speech_stopped", {}, 5.0)
+    turns.server_said("input_audio_buffer.committed", {"item_id": "u"}, 5.0)
+    assert not turns.between(6.0)
+    turns.server_said("response.created", {}, 6.0)
+    turns.server_said("response.done", {"response": {"output": []}}, 7.0)
+    assert not turns.between(8.0), "the user's transcript is still due"
+    turns.server_said("conversation.item.input_audio_transcription.completed", {"item_id": "u"}, 8.0)
+    assert not turns.between(8.2) and turns.between(8.6)
+    turns.server_said("response.created", {}, 9.0)
+    turns.server_said("response.done", {"response": {"output": [{"type": "function_call"}]}}, 9.0)
+    assert not turns.between(12.0), "the client owes the tool's output"
+    assert turns.between(40.0), "and does not owe it for ever"

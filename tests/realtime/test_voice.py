@@ -1,0 +1,338 @@
+"""VoiceSession with the real recorder and player on devices without hardware, against a scripted server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+
+import numpy as np
+import pytest
+
+from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
+from tests import wire_turns as turns
+from tests.wire_server import ScriptedServer
+from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer
+
+
+class Rig:
+    """A voice session whose microphone and loudspeaker are an OfflineDevice at the session's rate."""
+
+    def __init__(self, server: ScriptedServer, **session: object) -> None:
+        self.device = OfflineDevice(sample_rate=24_000)
+        self.recorder = WavRecorder(device=self.device)
+        self.player = WavStreamPlayer(device=self.device)
+        self.client = RealtimeClient(api_key="", url=server.url, **session)
+        self.events: list[tuple[str, object]] = []
+        for name in ("voice.cut", "timings", "error", "close", "conversation.updated"):
+            self.client.on(name, lambda event, name=name: self.events.append((name, event)))
+
+    def session(self, **options: object) -> VoiceSession:
+        return VoiceSession(self.client, self.recorder, self.player, **options)
+
+    def of(self, name: str) -> list:
+        return [event for known, event in self.events if known == name]
+
+    async def speak(self, samples: np.ndarray) -> None:
+        for start in range(0, len(samples), 480):
+            self.device.capture(samples[start : start + 480])
+            await asyncio.sleep(0)
+
+
+async def until(condition, timeout: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        await asyncio.sleep(0.005)
+
+
+def heard_by(peer) -> np.ndarray:
+    data = b"".join(base64.b64decode(event["audio"]) for event in peer.of_type("input_audio_buffer.append"))
+    return np.frombuffer(data, "<i2")
+
+
+@pytest.fixture
+async def server():
+    async with ScriptedServer() as server:
+        yield server
+
+
+async def test_push_to_talk_sends_every_sample_and_then_asks(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        peer = server.peer
+        update = await peer.expect("session.update")
+        assert update["session"]["audio"]["input"]["turn_detection"] is None
+        await rig.speak(turns.tone(2_400, 20_000))  # the key is up: nobody hears this
+        await voice.talk()
+        await voice.talk()  # a key that repeats
+        assert voice.talking
+        spoken = turns.tone(12_345)
+        await rig.speak(spoken)
+        assert await voice.release() and not await voice.release()
+        await peer.expect("response.create")
+        np.testing.assert_array_equal(heard_by(peer), spoken)
+        assert peer.types()[-2:] == ["input_audio_buffer.commit", "response.create"]
+
+
+async def test_an_answer_is_played_to_the_sample_and_its_first_sample_is_timed(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual"):
+        answer = turns.tone(9_600)
+        await server.peer.say(*turns.audio_answer("yes", answer))
+        await until(
+            lambda: (
+                len(rig.client.conversation)
+                and rig.client.conversation.get_items()[0].received_samples == 9_600
+            )
+        )
+        played = rig.device.render(12_000)
+        np.testing.assert_array_equal(played[:9_600], answer)
+        assert not played[9_600:].any()
+        await until(lambda: rig.of("timings") and rig.of("timings")[-1].first_sample is not None)
+
+
+async def test_barge_in_tells_the_server_to_the_sample_what_was_heard(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad"):
+        peer = server.peer
+        await peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(48_000)))
+        await until(
+            lambda: len(rig.client.conversation) and rig.client.conversation.get_items()[0].received_samples
+        )
+        rig.device.render(12_024)
+        await peer.say(*turns.speech("item_2")[:1])
+        truncate = await peer.expect("conversation.item.truncate")
+        assert (truncate["item_id"], truncate["audio_end_ms"]) == ("item_answer", 501)
+        assert "response.cancel" not in peer.types()
+        cut = rig.of("voice.cut")[0]
+        assert (cut.receipt.offset, cut.item.id) == (12_024, "item_answer")
+        assert not rig.device.render(2_400).any()
+        # What still comes of the interrupted answer is not played.
+        await peer.say(turns.audio_delta(turns.tone(4_800)))
+        await peer.say(*turns.user_text("x", "marker"))
+        await until(lambda: rig.client.conversation.get_item("marker") is not None)
+        assert not rig.device.render(2_400).any()
+
+
+async def test_an_interruption_by_key_cancels_in_either_mode(server):
+    for number, mode in enumerate(("vad", "manual"), 1):
+        rig = Rig(server)
+        async with rig.session(mode=mode) as voice:
+            peer = await server.wait_for_peers(number)
+            await peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(48_000)))
+            await until(
+                lambda rig=rig: (
+                    len(rig.client.conversation) and rig.client.conversation.get_items()[0].received_samples
+                )
+            )
+            rig.device.render(2_400)
+            assert voice.interrupt().offset == 2_400
+            assert (await peer.expect("response.cancel"))["response_id"] == "resp_1"
+            assert (await peer.expect("conversation.item.truncate"))["audio_end_ms"] == 100
+
+
+async def test_answers_that_were_queued_behind_are_told_as_unheard(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        peer = server.peer
+        await peer.say(*turns.audio_answer("one", turns.tone(4_800), "item_1", "resp_1"))
+        await peer.say(*turns.audio_answer("two", turns.tone(4_800), "item_2", "resp_2"))
+        await until(
+            lambda: (
+                rig.client.conversation.get_item("item_2") is not None
+                and rig.client.conversation.get_item("item_2").status == "completed"
+            )
+        )
+        rig.device.render(2_400)
+        voice.interrupt()
+        await peer.expect("conversation.item.truncate")
+        await peer.expect("conversation.item.truncate")
+        told = {
+            event["item_id"]: event["audio_end_ms"] for event in peer.of_type("conversation.item.truncate")
+        }
+        assert told == {"item_1": 100, "item_2": 0}
+
+
+async def test_talking_interrupts_and_so_does_text(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        peer = server.peer
+        await peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(48_000)))
+        await until(
+            lambda: len(rig.client.conversation) and rig.client.conversation.get_items()[0].received_samples
+        )
+        rig.device.render(240)
+        await voice.talk()
+        await peer.expect("conversation.item.truncate")
+        await voice.release()
+        assert voice.send_text("typed")
+        assert (await peer.expect("conversation.item.create"))["item"]["content"][0]["text"] == "typed"
+
+
+async def test_the_mode_changes_at_any_time(server):
+    rig = Rig(server, turn_detection={"type": "server_vad", "threshold": 0.7})
+    async with rig.session() as voice:
+        peer = server.peer
+        assert voice.mode == "vad" and rig.recorder.get_status() == "recording"
+        with pytest.raises(StateError, match="set_mode"):
+            await voice.talk()
+        await voice.set_mode("manual")
+        assert rig.recorder.get_status() == "paused"
+        await peer.expect("input_audio_buffer.clear")
+        await voice.set_mode("vad")
+        await voice.set_mode("vad")
+        updates = [
+            event["session"]["audio"]["input"]["turn_detection"] for event in peer.of_type("session.update")
+        ]
+        await until(lambda: len(peer.of_type("session.update")) == 3)
+        updates = [
+            event["session"]["audio"]["input"]["turn_detection"] for event in peer.of_type("session.update")
+        ]
+        assert updates == [
+            {"type": "server_vad", "threshold": 0.7},
+            None,
+            {"type": "server_vad", "threshold": 0.7},
+        ]
+        with pytest.raises(ValueError, match="mode"):
+            await voice.set_mode("loud")
+
+
+async def test_a_change_of_mode_while_talking_sends_what_was_said(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        await voice.talk()
+        await rig.speak(turns.tone(4_800))
+        await voice.set_mode("vad")
+        await server.peer.expect("input_audio_buffer.commit")
+
+
+async def test_a_muted_microphone_is_silent(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad") as voice:
+        voice.mute()
+        await rig.speak(turns.tone(2_400))
+        await until(lambda: len(heard_by(server.peer)) == 2_400)
+        assert not heard_by(server.peer).any()
+        voice.mute(False)
+        await rig.speak(turns.tone(2_400))
+        await until(lambda: len(heard_by(server.peer)) == 4_800)
+        assert heard_by(server.peer)[2_400:].all()
+
+
+async def test_a_muted_microphone_in_manual_mode_sends_nothing(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        voice.mute()
+        await voice.talk()
+        await rig.speak(turns.tone(2_400))
+        await voice.release()
+        await server.peer.expect("response.create")
+        assert len(heard_by(server.peer)) == 0
+
+
+async def test_without_interrupt_response_speech_does_not_stop_playback(server):
+    rig = Rig(server, turn_detection={"type": "server_vad", "interrupt_response": False})
+    async with rig.session():
+        await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(48_000)))
+        await server.peer.say(*turns.speech("item_2")[:1], *turns.user_text("x", "marker"))
+        await until(lambda: rig.client.conversation.get_item("marker") is not None)
+        assert rig.device.render(480).any() and not rig.of("voice.cut")
+
+
+async def test_starting_twice_and_calling_before_the_start_name_the_call(server):
+    rig = Rig(server)
+    voice = rig.session(mode="manual")
+    with pytest.raises(StateError, match=r"start\(\)"):
+        await voice.talk()
+    assert voice.mode == "manual"
+    async with voice:
+        with pytest.raises(StateError, match=r"stop\(\)"):
+            await voice.start()
+    await voice.stop()
+
+
+async def test_a_failed_start_closes_what_was_opened(server):
+    rig = Rig(server)
+    await server.stop()
+    voice = rig.session(mode="vad")
+    with pytest.raises(ConnectError):
+        await voice.start()
+    assert rig.recorder.get_status() == "ended" and rig.client.state == "disconnected"
+    rig.player.connect()  # it was disconnected
+    rig.player.disconnect()
+
+
+async def test_another_rate_than_the_sessions_is_refused(server):
+    client = RealtimeClient(api_key="", url=server.url)
+    device = OfflineDevice()
+    voice = VoiceSession(client, WavRecorder(8_000, device=device), WavStreamPlayer(device=device))
+    with pytest.raises(ConfigurationError, match=r"8000 Hz.*24000 Hz"):
+        await voice.start()
+    with pytest.raises(ValueError, match="mode"):
+        VoiceSession(client, mode="loud")
+
+
+async def test_the_end_of_the_connection_stops_the_microphone(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad"):
+        await server.peer.close(4000, "over")
+        await until(lambda: rig.recorder.get_status() == "paused")
+        assert rig.of("close")[0].code == 4000
+
+
+async def test_a_full_player_is_reported_and_counted(server, monkeypatch):
+    rig = Rig(server)
+
+    def full(pcm, track_id="default"):
+        raise BufferError("no room")
+
+    monkeypatch.setattr(rig.player, "add_16bit_pcm", full)
+    async with rig.session(mode="manual") as voice:
+        await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480)))
+        await until(lambda: rig.of("error"))
+        assert rig.of("error")[0].source == "player" and voice.unplayed_samples == 480
+
+
+async def test_interrupting_without_a_connection_still_stops_playback(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(4_800)))
+        await until(
+            lambda: len(rig.client.conversation) and rig.client.conversation.get_items()[0].received_samples
+        )
+        await rig.client.disconnect()
+        rig.device.render(240)
+        assert voice.interrupt().offset == 240
+        assert not rig.device.render(240).any()
+
+
+async def test_a_session_without_devices_given_makes_its_own(server):
+    client = RealtimeClient(api_key="", url=server.url)
+    voice = VoiceSession(client, mode="manual")
+    from realtime import voice as module
+
+    made = module._make_player(8_000), module._make_recorder(16_000)
+    assert [one.sample_rate for one in made] == [8_000, 16_000]
+    assert voice.recorder is None
+
+
+async def test_a_connected_client_is_used_as_it_is(server):
+    rig = Rig(server)
+    await rig.client.connect()
+    async with rig.session(mode="manual") as voice:
+        assert len(server.peers) == 1
+        rig.client.clear_event_handlers()  # its own included: stopping still works
+        assert voice.mode == "manual"
+    assert rig.client.state == "disconnected"
+
+
+async def test_an_answer_that_never_sounds_is_not_watched_for_ever(server, monkeypatch):
+    from realtime import voice as module
+
+    monkeypatch.setattr(module, "FIRST_SAMPLE_PATIENCE", 0.02)
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480)))
+        await until(lambda: voice._watch is not None and voice._watch.done())
+        assert not rig.of("timings")
