@@ -172,8 +172,9 @@ async def _screen(call: Any, theme: str | None) -> int:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
-    await RealtimeConsole(call, theme).run_async()
-    return 0
+    app = RealtimeConsole(call, theme)
+    await app.run_async()
+    return app.return_code or 0
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:

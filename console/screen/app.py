@@ -332,15 +332,12 @@ class RealtimeConsole(App[None]):
         tokens = self.model.tokens
         if not tokens:
             return ""
-        count = {
-            f"{way} {kind}": tokens.get(f"{way}put_token_details.{kind}_tokens", 0)
-            for way in ("in", "out")
+        kinds = " ".join(
+            f"{kind} {tokens.get(f'input_token_details.{kind}_tokens', 0)}/"
+            f"{tokens.get(f'output_token_details.{kind}_tokens', 0)}"
             for kind in ("text", "audio")
-        }
-        cached = tokens.get("input_token_details.cached_tokens", 0)
-        return (
-            "tokens: " + " ".join(f"{name} {number}" for name, number in count.items()) + f" cached {cached}"
         )
+        return f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}"
 
     def _talk_text(self) -> str:
         model = self.model

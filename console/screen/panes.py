@@ -94,7 +94,7 @@ class ConversationPane(LinePane):
     def draw(self, model: SessionModel) -> None:
         lines: list[Line] = []
         kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
-        width = max(self.content_size.width, 20)
+        width = max(self.scrollable_content_region.width, 20)
         for row in model.transcript:
             playing = model.play_position if model.playing == row.id else None
             # Only the row that changed is wrapped again: the last one, as a rule.

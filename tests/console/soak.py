@@ -11,6 +11,7 @@ import gc
 import resource
 import sys
 import time
+from pathlib import Path
 
 from console.screen.app import RealtimeConsole
 from tests.console.fakes import answer, timings, updated, wire
@@ -21,8 +22,7 @@ TURN_SECONDS = 10.0
 
 
 def resident_mib() -> float:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 async def soak(minutes: float) -> None:
