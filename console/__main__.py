@@ -74,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)"
     )
     for verb, module in SERVERS.items():
-        server = verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
-        server.add_argument("rest", nargs=argparse.REMAINDER)
+        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")  # see main()
     return parser
 
 
@@ -187,12 +186,13 @@ async def _replayed(replay: Any, as_json: bool) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
+        if argv and argv[0] in SERVERS:  # their arguments are theirs
+            return _serve(argv[0], argv[1:])
+        arguments = _parser().parse_args(argv)
         if arguments.verb == "devices":
             return _devices()
-        if arguments.verb in SERVERS:
-            return _serve(arguments.verb, arguments.rest)
         return asyncio.run(_verb(arguments))
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
