@@ -113,7 +113,7 @@ def _serve(verb: str, rest: list[str]) -> int:
         runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
     except ImportError as error:
         raise UserError(
-            f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+            f"{error.name or SERVERS[verb]} is missing; install it with: pip install 'wavtools[realtime]'"
         ) from error
     return 0
 
