@@ -112,6 +112,25 @@ def test_offsets_are_exact_over_random_scripts(device_rate):
         play_script(seed, device_rate)
 
 
+@pytest.mark.parametrize("device_rate", [24_000, 48_000, 44_100, 16_000])
+def test_the_offset_of_2500_random_interrupts_is_exact(device_rate):
+    """10 000 in all: each on a queue of its own, cut at a random frame of a random period size."""
+    random_ = random.Random(device_rate)
+    device = OfflineDevice(device_rate)
+    with WavStreamPlayer(RATE, device=device) as player:
+        for i in range(2_500):
+            count = random_.randint(1, 2_000)
+            player.add_16bit_pcm(np.ones(count, np.int16), f"t{i}")
+            rendered = 0
+            while rendered < random_.randint(0, 4_000):
+                rendered += len(device.render(random_.randint(1, 700)))
+            expected = min(count, rendered * RATE // device_rate)
+            receipt = player.interrupt()
+            assert receipt.dropped.get(f"t{i}", 0) == count - expected, i
+            if expected:
+                assert (receipt.track_id, receipt.offset) == (f"t{i}", expected)
+
+
 @pytest.fixture
 def rig():
     device = OfflineDevice(RATE)
