@@ -10,6 +10,14 @@ from collections.abc import Iterator
 KEY = "sk-test-canary-0123456789"
 # The test's own server, which is the vendor's side of the wire: it logs the requests that it gets.
 OTHER_SIDE = "websockets.server"
+# Not the root's level: pytest sets that back after each phase of a test.
+LEVELS = {
+    "realtime": logging.DEBUG,
+    "wavtools": logging.DEBUG,
+    "websockets": logging.DEBUG,
+    "asyncio": logging.DEBUG,
+    OTHER_SIDE: logging.INFO,
+}
 
 
 class KeyWatch(logging.Handler):
@@ -22,7 +30,7 @@ class KeyWatch(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records += 1
-        if KEY in self.format(record):
+        if KEY in (self.format(record) if record.exc_info else record.getMessage()):
             # Without the text: a report must not hold the key either.
             where = f"{record.name} at {record.filename}:{record.lineno}"
             self.leaks.append(f"{where}, during {os.environ.get('PYTEST_CURRENT_TEST')}")
@@ -31,15 +39,14 @@ class KeyWatch(logging.Handler):
 @contextlib.contextmanager
 def watch() -> Iterator[KeyWatch]:
     """Everything down to DEBUG passes the watch, but for what the other side logs."""
-    root, other = logging.getLogger(), logging.getLogger(OTHER_SIDE)
-    levels = root.level, other.level
     watch = KeyWatch()
-    root.addHandler(watch)
-    root.setLevel(logging.DEBUG)
-    other.setLevel(logging.INFO)
+    logging.getLogger().addHandler(watch)
+    before = {name: logging.getLogger(name).level for name in LEVELS}
+    for name, level in LEVELS.items():
+        logging.getLogger(name).setLevel(level)
     try:
         yield watch
     finally:
-        root.removeHandler(watch)
-        root.setLevel(levels[0])
-        other.setLevel(levels[1])
+        logging.getLogger().removeHandler(watch)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

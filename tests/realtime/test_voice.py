@@ -356,3 +356,11 @@ async def test_the_end_of_the_connection_finds_a_microphone_that_rests(server):
         await until(lambda: voice._closing is not None and voice._closing.done())
         assert rig.recorder.get_status() == "paused"
         assert [event.source for event in rig.of("error")] == ["connection"]
+
+
+async def test_talking_into_a_microphone_that_the_application_closed_raises_nothing(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        rig.recorder.end()
+        await voice.talk()
+        assert rig.recorder.get_status() == "ended" and not rig.of("error")
