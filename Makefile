@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench lint types build tsan asan soak wheel clean
+.PHONY: help console test interop bench coverage lint types build tsan asan soak wheel clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,6 +48,11 @@ bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
+CLIENT_TESTS := $(filter-out $(wildcard tests/realtime/test_offline*.py tests/realtime/test_relay*.py),$(wildcard tests/realtime/test_*.py))
+
+coverage: build  ## run the client's tests; fails below 100 % of its lines and branches
+	$(BIN)/python -m pytest -q --cov --cov-report=term $(CLIENT_TESTS)
+
 lint: build  ## style and static checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,7 +69,8 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 	$(BIN)/python tools/sanitize.py address,undefined
 
 soak: build  ## the long forms of the fault tests
-	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
+		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m pip install --quiet build

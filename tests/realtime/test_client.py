@@ -11,6 +11,7 @@ import pytest
 
 from realtime import ConfigurationError, ConnectError, ConnectionLostError, RealtimeClient, StateError
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.wire_server import Peer, ScriptedServer
 
 
@@ -69,7 +70,7 @@ async def server():
 
 @pytest.fixture
 async def client(server):
-    client = RealtimeClient(api_key="sk-test-canary-0123456789", url=server.url)
+    client = RealtimeClient(api_key=KEY, url=server.url)
     yield client
     await client.disconnect()
 
@@ -98,12 +99,10 @@ async def test_connect_returns_after_session_created(client, server):
 
 
 async def test_the_key_goes_in_the_header_and_the_model_in_the_query(server):
-    client = RealtimeClient(
-        api_key="sk-test-canary-0123456789", url=server.url + "/v1/realtime?x=1", model="m-1"
-    )
+    client = RealtimeClient(api_key=KEY, url=server.url + "/v1/realtime?x=1", model="m-1")
     async with client:
         request = server.peer.socket.request
-        assert request.headers["Authorization"] == "Bearer sk-test-canary-0123456789"
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
         assert "OpenAI-Beta" not in request.headers
         assert request.path == "/v1/realtime?x=1&model=m-1"
 
@@ -692,7 +691,7 @@ async def test_reset_forgets_everything(client, server):
 
 
 async def test_no_key_in_reprs_or_errors(client, server):
-    key = "sk-test-canary-0123456789"
+    key = KEY
     peer = await connected(client, server)
     log = Log(client, "error", "realtime.event")
     await peer.say(turns.error(f"Incorrect API key {key}", "invalid_api_key"))
@@ -752,7 +751,7 @@ async def test_another_dialect_than_the_two_is_refused():
 
 
 async def test_a_key_over_plain_ws_is_refused_without_an_error_event():
-    client = RealtimeClient(api_key="sk-test-canary-0123456789", url="ws://192.0.2.1")
+    client = RealtimeClient(api_key=KEY, url="ws://192.0.2.1")
     log = Log(client)
     with pytest.raises(ConfigurationError, match="refusing to send an API key"):
         await client.connect()

@@ -186,3 +186,18 @@ async def test_clear_event_handlers():
     emitter.on("*", print)
     emitter.clear_event_handlers()
     assert not emitter.wants("x")
+
+
+async def test_a_handler_that_clears_an_event_within_it_keeps_what_it_adds():
+    emitter, failures = make()
+    seen: list = []
+
+    def begin_anew(event: object) -> None:
+        emitter.off("x")
+        emitter.on("x", lambda event: seen.append(("new", event)))
+
+    emitter.on_next("x", begin_anew)
+    emitter.on_next("x", lambda event: seen.append(("old", event)))
+    emitter.emit("x", 1)
+    emitter.emit("x", 2)
+    assert seen == [("old", 1), ("new", 2)] and not failures

@@ -9,8 +9,7 @@ import pytest
 from realtime import ConfigurationError
 from realtime import endpoint as module
 from realtime.endpoint import DEFAULT_MODEL, Endpoint
-
-KEY = "sk-test-canary-0123456789"
+from tests.canary import KEY
 
 
 @pytest.fixture(autouse=True)

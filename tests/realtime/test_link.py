@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from realtime import ConnectError, LinkOptions, RealtimeClient, transport
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.wire_server import EchoServer, Peer, ScriptedServer, created
 
 QUICK = LinkOptions(connect_timeout=2.0, first_delay=0.01, max_delay=0.05, max_attempts=4)
@@ -51,7 +53,7 @@ class Log:
 
 
 def make(server: ScriptedServer, link: LinkOptions = QUICK, **session: object) -> RealtimeClient:
-    return RealtimeClient(api_key="sk-test-canary-0123456789", url=server.url, link=link, **session)
+    return RealtimeClient(api_key=KEY, url=server.url, link=link, **session)
 
 
 async def until(condition, timeout: float = 5.0) -> None:
@@ -163,7 +165,7 @@ async def test_a_recoverable_code_is_answered_by_a_new_session(code):
 
 async def test_without_reconnect_a_fault_closes():
     async with ScriptedServer() as server:
-        client = RealtimeClient(api_key="", url=server.url, reconnect=False)
+        client = RealtimeClient(api_key=KEY, url=server.url, reconnect=False)
         log = Log(client, "close")
         await client.connect()
         server.peer.drop()
@@ -235,6 +237,22 @@ async def test_an_unconfirmed_message_is_sent_again():
         assert create["item"]["content"] == [{"type": "input_text", "text": "lost?"}]
         await asyncio.sleep(0.05)
         assert "response.create" not in peer.types()
+
+
+async def test_what_a_closed_socket_refused_goes_to_the_next_one():
+    """The writer may find out before the reader does."""
+    async with EchoServer() as server, make(server) as client:
+        link = client._link
+        old = link._transport
+        link._reader.cancel()
+        server.peer.drop()
+        await old._socket.wait_closed()
+        client.send_user_message_content("lost?")
+        await until(link._writer.done)
+        assert client.state == "connected"
+        link._on_lost(old)  # now the reader knows as well
+        await until(lambda: server.answers == 1)
+        assert texts(server.histories[1]) == ["user: lost?", "assistant: answer 1"]
 
 
 async def test_audio_of_an_unfinished_manual_turn_is_sent_again():
@@ -560,7 +578,7 @@ async def test_a_broken_peer_is_told_by_its_code_and_answered_by_a_new_session(n
             writer.close()
 
     async with RawServer(behave) as server:
-        client = RealtimeClient(api_key="", url=server.url, link=QUICK)
+        client = RealtimeClient(api_key=KEY, url=server.url, link=QUICK)
         log = Log(client, "connection.changed", "close")
         await client.connect()
         again = await log.until("connection.changed", 3)
@@ -594,7 +612,7 @@ async def test_a_message_over_a_mebibyte_arrives():
 async def test_a_refused_upgrade_says_the_status_and_whether_it_is_fatal(status, fatal):
     async def refuse(reader, writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        body = b"go away sk-test-canary-0123456789"
+        body = f"go away {KEY}".encode()
         writer.write(
             f"HTTP/1.1 {status} X\r\nLocation: ws://127.0.0.1:9/\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
@@ -604,12 +622,52 @@ async def test_a_refused_upgrade_says_the_status_and_whether_it_is_fatal(status,
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = RealtimeClient(api_key="sk-test-canary-0123456789", url=url, link=QUICK)
+    client = RealtimeClient(api_key=KEY, url=url, link=QUICK)
     with pytest.raises(ConnectError) as caught:
         await client.connect()
     assert (caught.value.status, caught.value.fatal) == (status, fatal)
     assert "go away" in str(caught.value) and "canary" not in str(caught.value)
     server.close()
+
+
+async def test_a_server_that_accepts_and_never_answers_the_handshake_is_given_up_at_the_timeout():
+    gone = asyncio.Event()
+
+    async def silent(reader, writer) -> None:
+        await reader.read()  # the request, and then the end of a client that gave up
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = RealtimeClient(api_key=KEY, url=url, link=LinkOptions(connect_timeout=0.2))
+    log = Log(client, "error", "close")
+    with pytest.raises(ConnectError, match="did not open a session within 0.2 s") as caught:
+        await client.connect()
+    assert not caught.value.fatal and client.state == "disconnected"
+    assert [event.source for event in log.of("error")] == ["connection"] and not log.of("close")
+    await asyncio.wait_for(gone.wait(), 2)  # the socket was closed, not left to the collector
+    server.close()
+
+
+async def test_a_handshake_that_is_never_answered_while_reconnecting_counts_as_one_attempt():
+    async with ScriptedServer() as server:
+        client = make(server, LinkOptions(connect_timeout=0.2, first_delay=0.01, max_attempts=2))
+        log = Log(client, "close", "connection.changed")
+        await client.connect()
+        peer, port = server.peer, server.port
+        server._server.close(close_connections=False)
+
+        async def silent(reader, writer) -> None:
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", port):
+            peer.drop()
+            close = await log.until("close")
+        assert close.error and "did not open a session within 0.2 s" in close.reason
+        states = [event.attempt for event in log.of("connection.changed") if event.state == "reconnecting"]
+        assert states == [1, 2]
 
 
 async def test_a_peer_that_answers_no_ping_is_given_up_within_five_seconds():
@@ -620,7 +678,7 @@ async def test_a_peer_that_answers_no_ping_is_given_up_within_five_seconds():
         await asyncio.sleep(30)
 
     async with RawServer(deaf) as server:
-        client = RealtimeClient(api_key="", url=server.url, link=QUICK)
+        client = RealtimeClient(api_key=KEY, url=server.url, link=QUICK)
         log = Log(client, "connection.changed")
         await client.connect()
         started = time.monotonic()
@@ -637,13 +695,31 @@ async def test_a_busy_event_loop_is_no_reason_to_hang_up(monkeypatch):
     monkeypatch.setattr(transport, "PING_TIMEOUT", 0.2)
     async with ScriptedServer() as server:
         process = await serve_elsewhere(server)
-        async with RealtimeClient(api_key="", url=process.url, link=QUICK) as client:
+        async with RealtimeClient(api_key=KEY, url=process.url, link=QUICK) as client:
             for _ in range(6):
                 await asyncio.sleep(0.13)
                 time.sleep(0.9)  # noqa: ASYNC251 - the point: the loop is busy, the peer is well
             await asyncio.sleep(0.3)
             assert client.is_connected() and client.stats.reconnections == 0
         process.stop()
+
+
+async def test_a_timer_that_is_late_says_nothing_about_the_peer(monkeypatch):
+    monkeypatch.setattr(transport, "PING_INTERVAL", 0.01)
+    monkeypatch.setattr(transport, "PING_TIMEOUT", 0.01)
+    monkeypatch.setattr(transport, "STALL", -1.0)  # every timer counts as late
+
+    async def deaf(server, reader, writer) -> None:
+        await asyncio.sleep(30)
+
+    async with RawServer(deaf) as server:
+        client = RealtimeClient(api_key=KEY, url=server.url, link=QUICK)
+        await client.connect()
+        await asyncio.sleep(0.2)  # some ten pings, no pong
+        assert client.is_connected()
+        monkeypatch.setattr(transport, "STALL", 0.5)
+        await until(lambda: client.state == "reconnecting")
+        await client.disconnect()
 
 
 class serve_elsewhere:
@@ -682,7 +758,7 @@ async def test_a_peer_that_does_not_read_stops_neither_the_microphone_nor_the_lo
         await asyncio.sleep(30)
 
     async with RawServer(full) as server:
-        client = RealtimeClient(api_key="", url=server.url, link=QUICK)
+        client = RealtimeClient(api_key=KEY, url=server.url, link=QUICK)
         await client.connect()
         appended = 0
         # Whatever the kernel's buffers hold goes out; then the queue fills, and then it drops the oldest.
@@ -725,15 +801,19 @@ async def test_closing_a_dead_peer_takes_about_a_second():
         await asyncio.sleep(30)
 
     async with RawServer(deaf) as server:
-        client = RealtimeClient(api_key="", url=server.url, link=QUICK)
+        client = RealtimeClient(api_key=KEY, url=server.url, link=QUICK)
         await client.connect()
         started = time.monotonic()
         await client.disconnect()
         assert time.monotonic() - started < 2.0
 
 
+CYCLES = 1_000 if os.environ.get("WAVTOOLS_SOAK") else 100
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")  # noqa: PTH112
-async def test_a_hundred_connections_leave_nothing_behind():
+async def test_connections_leave_nothing_behind():
+    """A hundred; a thousand under WAVTOOLS_SOAK=1. Objects are counted, too: memory that grows is made of them."""
     async with ScriptedServer() as server:
 
         async def cycle(count: int) -> None:
@@ -745,14 +825,21 @@ async def test_a_hundred_connections_leave_nothing_behind():
         def descriptors() -> int:
             return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
+        def counted() -> int:
+            gc.collect()
+            return len(gc.get_objects())
+
         await cycle(10)
         await until(lambda: all(peer.ended.is_set() for peer in server.peers))
         await asyncio.sleep(0.1)
-        before, tasks = descriptors(), len(asyncio.all_tasks())
-        await cycle(100)
+        server.peers.clear()
+        before, tasks, objects = descriptors(), len(asyncio.all_tasks()), counted()
+        await cycle(CYCLES)
         await until(lambda: all(peer.ended.is_set() for peer in server.peers))
         await asyncio.sleep(0.2)
+        server.peers.clear()
         assert descriptors() <= before and len(asyncio.all_tasks()) <= tasks
+        assert counted() - objects < CYCLES, "a connection leaves an object behind"
 
 
 async def test_cancelling_connect_closes_the_socket():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 
 from realtime.redact import MASK, Redactor, logger_with
-
-KEY = "sk-test-canary-0123456789"
+from tests.canary import KEY, KeyWatch
 
 
 def test_every_form_is_masked():
@@ -38,3 +37,23 @@ def test_log_records_hold_no_key(caplog):
     caplog.set_level(logging.ERROR)
     log.debug("unseen")
     assert not caplog.records
+
+
+def test_the_watch_over_the_logs_finds_a_key_in_an_argument_and_in_a_traceback():
+    found = KeyWatch()
+    log = logging.Logger("apart")  # the watch over this session must not see it
+    log.addHandler(found)
+    log.debug("nothing")
+    assert found.records == 1 and not found.leaks
+    log.debug("x%sx", KEY)
+    try:
+        raise RuntimeError(KEY)
+    except RuntimeError:
+        log.exception("failed")
+    assert len(found.leaks) == 2 and KEY not in str(found.leaks) and "finds_a_key" in found.leaks[0]
+
+
+def test_the_watch_over_the_session_sees_debug_records(key_watch):
+    before = key_watch.records
+    logger_with(Redactor([KEY]), "realtime.test").debug("Authorization: Bearer %s", KEY)
+    assert key_watch.records == before + 1

@@ -13,10 +13,10 @@ import pytest
 from realtime import RealtimeClient
 from realtime import session as module
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.wire_recordings import disturb, recordings
 from tests.wire_server import ScriptedServer, created
 
-KEY = "sk-test-canary-0123456789"
 RECORDINGS = recordings()
 
 

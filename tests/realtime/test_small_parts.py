@@ -256,6 +256,16 @@ def test_a_list_of_one_keeps_the_newest():
     assert [item.id for item in items.in_order()] == ["c"] and items.evicted_items == 2
 
 
+def test_an_item_that_went_before_its_predecessor_came_stays_away():
+    items = ItemList(10, 1.0)
+    items.place(items.append("b"), "a")
+    items.place(items.append("c"), "a")
+    items.remove(items.get("b"))
+    items.append("d")
+    items.append("a")
+    assert [item.id for item in items.in_order()] == ["d", "a", "c"]
+
+
 def test_contradictions_of_the_server_move_nothing():
     items = ItemList(10, 1.0)
     a, b = items.append("a"), items.append("b")

@@ -11,6 +11,7 @@ import pytest
 
 from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.wire_server import ScriptedServer
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer
 
@@ -22,7 +23,7 @@ class Rig:
         self.device = OfflineDevice(sample_rate=24_000)
         self.recorder = WavRecorder(device=self.device)
         self.player = WavStreamPlayer(device=self.device)
-        self.client = RealtimeClient(api_key="", url=server.url, **session)
+        self.client = RealtimeClient(api_key=KEY, url=server.url, **session)
         self.events: list[tuple[str, object]] = []
         for name in ("voice.cut", "timings", "error", "close", "conversation.updated"):
             self.client.on(name, lambda event, name=name: self.events.append((name, event)))
@@ -264,7 +265,7 @@ async def test_a_failed_start_closes_what_was_opened(server):
 
 
 async def test_another_rate_than_the_sessions_is_refused(server):
-    client = RealtimeClient(api_key="", url=server.url)
+    client = RealtimeClient(api_key=KEY, url=server.url)
     device = OfflineDevice()
     voice = VoiceSession(client, WavRecorder(8_000, device=device), WavStreamPlayer(device=device))
     with pytest.raises(ConfigurationError, match=r"8000 Hz.*24000 Hz"):
@@ -308,7 +309,7 @@ async def test_interrupting_without_a_connection_still_stops_playback(server):
 
 
 async def test_a_session_without_devices_given_makes_its_own(server):
-    client = RealtimeClient(api_key="", url=server.url)
+    client = RealtimeClient(api_key=KEY, url=server.url)
     voice = VoiceSession(client, mode="manual")
     from realtime import voice as module
 
@@ -336,3 +337,30 @@ async def test_an_answer_that_never_sounds_is_not_watched_for_ever(server, monke
         await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480)))
         await until(lambda: voice._watch is not None and voice._watch.done())
         assert not rig.of("timings")
+
+
+async def test_disconnecting_leaves_the_microphone_to_the_application(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad"):
+        await until(lambda: rig.recorder.get_status() == "recording")
+        await rig.client.disconnect()
+        await rig.speak(np.ones(960, np.int16))
+        await until(lambda: rig.client.stats.input_samples_dropped == 960)
+        assert rig.recorder.get_status() == "recording" and not rig.of("error")
+
+
+async def test_the_end_of_the_connection_finds_a_microphone_that_rests(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        await server.peer.close(1008, "no")
+        await until(lambda: voice._closing is not None and voice._closing.done())
+        assert rig.recorder.get_status() == "paused"
+        assert [event.source for event in rig.of("error")] == ["connection"]
+
+
+async def test_talking_into_a_microphone_that_the_application_closed_raises_nothing(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        rig.recorder.end()
+        await voice.talk()
+        assert rig.recorder.get_status() == "ended" and not rig.of("error")
