@@ -56,7 +56,7 @@ coverage: build  ## run the client's tests; fails below 100 % of its lines and b
 lint: build  ## style and static checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd
 
 types: build  ## mypy --strict over the packages
 	$(BIN)/mypy
