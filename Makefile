@@ -30,7 +30,7 @@ console: build  ## talk to the model; with no key set, to the offline server ins
 	$(BIN)/python -m console
 
 test: build  ## run the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # Environments of their own: these clients pin other versions of our dependencies. Needs Node 20.
 INTEROP := build/interop

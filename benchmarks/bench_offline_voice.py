@@ -2,7 +2,7 @@
 
 Everything goes through the server's socket: word error rate by voice, level and noise; delay from the end
 of speech to the first answered audio at real-time pace; the same with eight sessions at once, their answers
-understood again. With no argument it does all three and writes OFFLINE.md; `words`, `delay` or `many` does
+understood again. With no argument it does all three and writes its section of RESULTS.md; `words`, `delay` or `many` does
 one and prints.
 
 Voices: hibari (of wavtools[offline]); espeak-ng, if that program is installed; humans (ten LibriVox and
@@ -35,12 +35,12 @@ import numpy as np
 import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.sections import write_section
 from realtime.offline import start_server_process
 from wavtools.resample import resample
 
 Int16Array = npt.NDArray[np.int16]
 Say = Callable[[str], None]
-REPORT = Path(__file__).with_name("OFFLINE.md")
 RATE_HZ = 24_000
 CHUNK_SAMPLES = 480  # 20 ms, as a microphone gives them
 ARCHIVE = Path("build/speech/pocketsphinx-5.1.1.tar.gz")
@@ -337,8 +337,8 @@ async def main(parts: list[str]) -> None:
         if not parts or "many" in parts:
             await measure_many(server.url, voices["hibari"], 8, 3, say)
     if not parts:
-        REPORT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print(f"wrote {REPORT}")
+        write_section("offline voice", lines)
+        print("wrote the section of RESULTS.md")
 
 
 if __name__ == "__main__":

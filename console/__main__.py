@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         parents=[where],
         argument_default=argparse.SUPPRESS,
-        description="Hold and inspect a voice conversation. With no verb: the screen; without a terminal, one demo turn. "
+        description="Hold and inspect a voice conversation. No verb: the screen; without a terminal, one demo turn. "
         "The key comes from OPENAI_API_KEY, .env, or what the screen was told (a); without one, the offline server "
         "answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
     )
@@ -74,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)"
     )
     for verb, module in SERVERS.items():
-        server = verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
-        server.add_argument("rest", nargs=argparse.REMAINDER)
+        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")  # see main()
     return parser
 
 
@@ -114,7 +113,7 @@ def _serve(verb: str, rest: list[str]) -> int:
         runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
     except ImportError as error:
         raise UserError(
-            f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+            f"{error.name or SERVERS[verb]} is missing; install it with: pip install 'wavtools[realtime]'"
         ) from error
     return 0
 
@@ -172,8 +171,9 @@ async def _screen(call: Any, theme: str | None) -> int:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
-    await RealtimeConsole(call, theme).run_async()
-    return 0
+    app = RealtimeConsole(call, theme)
+    await app.run_async()
+    return app.return_code or 0
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:
@@ -186,12 +186,13 @@ async def _replayed(replay: Any, as_json: bool) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
+        if argv and argv[0] in SERVERS:  # their arguments are theirs
+            return _serve(argv[0], argv[1:])
+        arguments = _parser().parse_args(argv)
         if arguments.verb == "devices":
             return _devices()
-        if arguments.verb in SERVERS:
-            return _serve(arguments.verb, arguments.rest)
         return asyncio.run(_verb(arguments))
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools import DeviceError, WavRecorder, WavStreamPlayer
+from wavtools import DeviceError, StateError, WavRecorder, WavStreamPlayer
 
 __all__ = ["BANDS", "Microphone", "Speaker", "Tape", "bars"]
 
@@ -128,7 +128,10 @@ class Microphone:
         recorder = self._recorder
         if recorder is None or recorder.get_status() == "ended":
             return (0.0,) * BANDS
-        return bars(recorder.get_frequencies("voice").values)
+        try:
+            return bars(recorder.get_frequencies("voice").values)
+        except StateError:  # it is being closed, or changed, in another thread
+            return (0.0,) * BANDS
 
     def _deliver(self, chunk: Any) -> None:
         recording = self._recording
@@ -225,24 +228,26 @@ class Speaker:
 
     def switch(self, device: str | None) -> None:
         """Play what is left, and all that comes, on another device. DeviceError changes nothing."""
+        if self._player is None:
+            self.device = device
+            return
+        new = self._make(device)
+        new.connect()  # without the lock: this takes a while, and the screen asks for bars meanwhile
         with self._lock:
             old = self._player
-            if old is not None:
-                new = self._make(device)
-                new.connect()
+            if old is None:  # disconnected meanwhile
+                old = new
+            else:
                 receipt = self._moved(old.interrupt())
                 self._catch_up()
-                left: dict[str, int] = {}
-                for track_id, samples in self._pending:
-                    left[track_id] = left.get(track_id, 0) + len(samples)
                 if receipt is not None:
                     self._last_receipt = dataclasses.replace(receipt, queued=0, dropped={})
                     self._before[receipt.track_id] = receipt.offset
                     for track_id, samples in self._pending:
                         new.add_16bit_pcm(samples, track_id)
                 self._player, self._played, self.problem = new, 0, ""
-                old.disconnect()
             self.device = device
+        old.disconnect()
 
     def get_bars(self) -> tuple[float, ...]:
         """BANDS values between 0 and 1; all 0 while closed."""
@@ -251,7 +256,10 @@ class Speaker:
             return (0.0,) * BANDS
         with self._lock:
             self._catch_up()
-        return bars(player.get_frequencies("voice").values)
+        try:
+            return bars(player.get_frequencies("voice").values)
+        except StateError:  # as above
+            return (0.0,) * BANDS
 
     @property
     def latency_seconds(self) -> float:

@@ -161,7 +161,7 @@ class Call:
             ("conversation.item.deleted", model.on_deleted),
             ("voice.cut", model.on_cut),
             ("usage", model.on_usage),
-            ("connection.changed", model.on_connection),
+            ("connection.changed", self._on_connection),
             ("error", model.on_error),
             ("response.failed", model.on_failed),
             ("timings", lambda event: model.on_timings(event, time.time(), time.monotonic())),
@@ -177,6 +177,10 @@ class Call:
     def _set_answering(self, answering: bool) -> None:
         self.model.answering = answering
         self.model.revision += 1
+
+    def _on_connection(self, event: Any) -> None:
+        if self._voice is not None:  # connect() says itself when all of it, the devices too, is ready
+            self.model.on_connection(event)
 
     def _on_close(self, event: Any) -> None:
         if event.error and self._voice is not None:

@@ -71,8 +71,7 @@ def round_trip_seconds(microphone: str | None, speaker: str | None) -> float | N
         recorder.quit()
         player.disconnect()
     heard = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
-    delay = find_delay(np.ascontiguousarray(heard[int(before * RATE_HZ) :]), tone)
-    return delay
+    return find_delay(np.ascontiguousarray(heard[int(before * RATE_HZ) :]), tone)
 
 
 class _Report:

@@ -54,7 +54,8 @@ class EventRow:
         audio = f"  {self.audio_bytes:,} B audio".replace(",", " ") if self.audio_bytes else ""
         failed = "error! " if self.error else ""
         minutes, seconds = divmod(self.seconds, 60)
-        return f"{int(minutes):02}:{seconds:05.2f} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
+        when = f"{int(minutes):02}:{seconds:05.2f}"
+        return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
 
     @property
     def payload(self) -> str:

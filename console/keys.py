@@ -91,7 +91,7 @@ def save_key(value: str) -> Key:
 def forget_key() -> None:
     """Remove what save_key kept."""
     try:
-        import keyring
+        import keyring  # type: ignore[import-not-found,unused-ignore]
 
         keyring.delete_password(SERVICE, NAME)
     except Exception:  # not installed, locked, or nothing there: the file is what is left
@@ -105,7 +105,7 @@ def _path() -> Path:
 
 def _keyring_get() -> str:
     try:
-        import keyring
+        import keyring  # type: ignore[import-not-found,unused-ignore]
 
         return keyring.get_password(SERVICE, NAME) or ""
     except Exception:  # not installed, or no backend works: its own exceptions, and those of its backends
@@ -114,7 +114,7 @@ def _keyring_get() -> str:
 
 def _keyring_set(value: str) -> bool:
     try:
-        import keyring
+        import keyring  # type: ignore[import-not-found,unused-ignore]
 
         keyring.set_password(SERVICE, NAME, value)
         return bool(keyring.get_password(SERVICE, NAME) == value)

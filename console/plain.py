@@ -130,7 +130,8 @@ async def _commands(call: Call, view: PlainView) -> None:
         if line == "q":
             return
         if line is None:
-            return await _last_answer(call, view)
+            await _last_answer(call, view)
+            return
         await _command(call, line)
         view.draw()
 

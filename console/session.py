@@ -145,6 +145,7 @@ class SessionModel:
         row = self.transcript.get(event.item_id)
         if row is not None:
             row.latency = turn.latency
+            row.revision += 1
             self.transcript.revision += 1
         self.revision += 1
 

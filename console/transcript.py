@@ -33,6 +33,7 @@ class ItemRow:
     def __init__(self, item_id: str, role: str) -> None:
         self.id = item_id
         self.role = role
+        self.revision = 0  # grows with every change that can be seen
         self.status = "in_progress"
         self.text = ""
         self.heard_samples: int | None = None
@@ -77,6 +78,7 @@ class ItemRow:
 
     def take(self, item: Any, delta: Any = None) -> None:
         """Bring the row up to date with the client's *item*; *delta* is what was added, if only that changed."""
+        self.revision += 1
         self.source = item
         self.status = item.status
         self.sample_rate = item.formatted.sample_rate

@@ -77,14 +77,34 @@ OWN_ACTIONS = {
 }
 THEMES = {
     "dark": Theme(
-        name="realtime-dark", primary="#6ea8fe", secondary="#8b949e", accent="#58a6ff", foreground="#e6edf3",
-        background="#0d1117", surface="#161b22", panel="#21262d", success="#3fb950", warning="#d29922", error="#f85149", dark=True,
+        name="realtime-dark",
+        dark=True,
+        primary="#6ea8fe",
+        secondary="#8b949e",
+        accent="#58a6ff",
+        foreground="#e6edf3",
+        background="#0d1117",
+        surface="#161b22",
+        panel="#21262d",
+        success="#3fb950",
+        warning="#d29922",
+        error="#f85149",
     ),
     "light": Theme(
-        name="realtime-light", primary="#0550ae", secondary="#57606a", accent="#0969da", foreground="#1f2328",
-        background="#ffffff", surface="#f6f8fa", panel="#eaeef2", success="#1a7f37", warning="#9a6700", error="#cf222e", dark=False,
+        name="realtime-light",
+        dark=False,
+        primary="#0550ae",
+        secondary="#57606a",
+        accent="#0969da",
+        foreground="#1f2328",
+        background="#ffffff",
+        surface="#f6f8fa",
+        panel="#eaeef2",
+        success="#1a7f37",
+        warning="#9a6700",
+        error="#cf222e",
     ),
-}  # fmt: skip
+}
 STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
 
 
@@ -312,15 +332,12 @@ class RealtimeConsole(App[None]):
         tokens = self.model.tokens
         if not tokens:
             return ""
-        count = {
-            f"{way} {kind}": tokens.get(f"{way}put_token_details.{kind}_tokens", 0)
-            for way in ("in", "out")
+        kinds = " ".join(
+            f"{kind} {tokens.get(f'input_token_details.{kind}_tokens', 0)}/"
+            f"{tokens.get(f'output_token_details.{kind}_tokens', 0)}"
             for kind in ("text", "audio")
-        }
-        cached = tokens.get("input_token_details.cached_tokens", 0)
-        return (
-            "tokens: " + " ".join(f"{name} {number}" for name, number in count.items()) + f" cached {cached}"
         )
+        return f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}"
 
     def _talk_text(self) -> str:
         model = self.model

@@ -59,7 +59,7 @@ def driver_class(base: Any) -> Any:
     if not issubclass(base, linux_driver.LinuxDriver):
         return base
 
-    class ReleaseDriver(base):
+    class ReleaseDriver(base):  # type: ignore[misc]
         def start_application_mode(self) -> None:
             ReleaseParser.on_protocol = staticmethod(lambda: self._add_event_types())
             linux_driver.XTermParser = ReleaseParser  # type: ignore[attr-defined]

@@ -8,10 +8,9 @@ Thread: the event loop's.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
-from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Size
@@ -21,7 +20,7 @@ from textual.strip import Strip
 
 __all__ = ["Line", "LinePane"]
 
-Line = tuple[Hashable, Text]  # the entry it belongs to, and what it says
+Line = tuple[Hashable, Any]  # the entry it belongs to, and what it says: a Text, or what text() makes one of
 
 
 class LinePane(ScrollView, can_focus=True):
@@ -60,22 +59,25 @@ class LinePane(ScrollView, can_focus=True):
         self.cursor: Hashable = None
         self.follows = True
         self._lines: list[Line] = []
-        self._entries: list[Hashable] = []
 
     def show(self, lines: list[Line]) -> None:
         """Replace what is shown."""
         self._lines = lines
-        self._entries = list(dict.fromkeys(entry for entry, _ in lines))
         self.virtual_size = Size(self.content_size.width, len(lines))
         if self.follows:
             self.scroll_end(animate=False, immediate=True)
         self.refresh()
 
+    def text(self, said: Any) -> Text:
+        """The line as it is drawn; only visible lines are asked for."""
+        assert isinstance(said, Text)
+        return said
+
     def watch_scroll_y(self, old: float, new: float) -> None:
         super().watch_scroll_y(old, new)
         self.follows = new >= self.max_scroll_y - 0.5
 
-    def render(self) -> RenderResult:
+    def render(self) -> str:
         return ""
 
     def render_line(self, y: int) -> Strip:
@@ -84,7 +86,8 @@ class LinePane(ScrollView, can_focus=True):
         at = y + round(self.scroll_y)
         if at >= len(self._lines):
             return Strip.blank(width, base)
-        entry, text = self._lines[at]
+        entry, said = self._lines[at]
+        text = self.text(said)
         strip = Strip(text.render(self.app.console)).adjust_cell_length(width)
         if text.style:  # Text.render leaves it out where there are no spans
             base += self.app.console.get_style(text.style)
@@ -95,14 +98,11 @@ class LinePane(ScrollView, can_focus=True):
         return strip.apply_style(base)
 
     def action_move(self, step: int) -> None:
-        if not self._entries:
+        entries = list(dict.fromkeys(entry for entry, _ in self._lines if entry is not None))
+        if not entries:
             return
-        at = (
-            self._entries.index(self.cursor) + step
-            if self.cursor in self._entries
-            else len(self._entries) - 1
-        )
-        self.put_cursor(self._entries[min(max(at, 0), len(self._entries) - 1)])
+        at = entries.index(self.cursor) + step if self.cursor in entries else len(entries) - 1
+        self.put_cursor(entries[min(max(at, 0), len(entries) - 1)])
         self.post_message(self.Moved(self, self.cursor))
 
     def put_cursor(self, entry: Hashable) -> None:

@@ -6,11 +6,12 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from typing import Any
 
 from rich.text import Text
 
 from console.call import Call
+from console.event_book import EventRow
 from console.screen.lines import Line, LinePane
 from console.session import SessionModel
 from console.text import one_line
@@ -45,15 +46,12 @@ class EventsPane(LinePane):
         super().__init__(id="events", title="events")
         self._seen = -1
         self._left_at = 0
+        self._unfolded: set[int] = set()
 
     def draw(self, model: SessionModel) -> None:
         lines: list[Line] = []
         for row in model.events.matching(model.filter):
-            mark = "▾" if row.number in model.unfolded else "▸"
-            style = (
-                "bold red" if row.error else {"client": "cyan", "server": "default"}.get(row.source, "yellow")
-            )
-            lines.append((row.number, Text(f"{mark}{row.label}", style=style, no_wrap=True)))
+            lines.append((row.number, row))
             if row.number in model.unfolded:
                 payload = row.payload.split("\n")
                 for part in payload[:PAYLOAD_LINES]:
@@ -72,7 +70,18 @@ class EventsPane(LinePane):
         gone = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
         wanted = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
         self.border_subtitle = Text(f"{wanted}{total} events{gone}{fresh}").markup
+        self._unfolded = model.unfolded
         self.show(lines)
+
+    def text(self, said: Any) -> Text:
+        """Labels are made here: of two thousand rows thirty are visible, and all change in a burst."""
+        if not isinstance(said, EventRow):
+            return super().text(said)
+        mark = "▾" if said.number in self._unfolded else "▸"
+        style = (
+            "bold red" if said.error else {"client": "cyan", "server": "default"}.get(said.source, "yellow")
+        )
+        return Text(f"{mark}{said.label}", style=style, no_wrap=True)
 
 
 class ConversationPane(LinePane):
@@ -80,17 +89,16 @@ class ConversationPane(LinePane):
 
     def __init__(self) -> None:
         super().__init__(id="conversation", title="conversation")
-        self._kept: dict[str, tuple[tuple[Hashable, ...], list[Line]]] = {}
+        self._kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
 
     def draw(self, model: SessionModel) -> None:
         lines: list[Line] = []
-        kept: dict[str, tuple[tuple[Hashable, ...], list[Line]]] = {}
-        width = max(self.content_size.width, 20)
+        kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
+        width = max(self.scrollable_content_region.width, 20)
         for row in model.transcript:
             playing = model.play_position if model.playing == row.id else None
             # Only the row that changed is wrapped again: the last one, as a rule.
-            state = (width, row.role, row.shown, row.status, row.heard_samples, row.heard_chars, row.latency,
-                     len(row.audio), row.live, playing)  # fmt: skip
+            state = (row.revision, width, playing)
             before = self._kept.get(row.id)
             drawn = before[1] if before is not None and before[0] == state else self._row(row, width, playing)
             kept[row.id] = (state, drawn)

@@ -46,12 +46,13 @@ class Secret:
 class Redactor:
     """Replaces the secrets it was given with `MASK`."""
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_bytes", "_texts")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first: a secret that contains another must go as a whole.
         texts = sorted({s for s in secrets if len(s) >= MIN_SECRET_LENGTH}, key=len, reverse=True)
         self._texts = texts
+        self._bytes = [(text.encode(), MASK.encode()) for text in texts]
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._texts)} secrets)"
@@ -61,6 +62,13 @@ class Redactor:
             if secret in text:
                 text = text.replace(secret, MASK)
         return text
+
+    def frame(self, data: bytes) -> bytes:
+        """The same for a frame that is passed on without being parsed: the relay's."""
+        for secret, mask in self._bytes:
+            if secret in data:
+                data = data.replace(secret, mask)
+        return data
 
     def event(self, event: dict[str, Any]) -> dict[str, Any]:
         """The same for a parsed event. Audio is passed over: base64 that holds a key decodes to noise."""

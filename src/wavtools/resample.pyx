@@ -36,7 +36,7 @@ cdef extern from "blocks.h" nogil:
 
 cdef enum:
     LONG = 4096
-    WHOLE = 262144  # frames from which resample() works by FFT: 5.5 s at 48 kHz, 33 s at 8 kHz
+    WHOLE_SECONDS = 30  # of input, from which resample() works by FFT
     BLOCK = 6144  # input frames taken at a time, so that the working set stays in the first-level cache
 
 MIN_RATE_HZ = 8_000
@@ -324,8 +324,8 @@ def resample(x, in_rate, out_rate, quality="high"):
 
     Returns
     -------
-    The dtype of *x*, ceil(frames * out_rate / in_rate) frames. Below 262144 frames of input: the bits that a Resampler
-    gives for it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT with
+    The dtype of *x*, ceil(frames * out_rate / in_rate) frames. Below 30 s of input: the bits that a Resampler gives for
+    it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT with
     the same filters: the result differs by rounding only, under -120 dB.
 
     Raises
@@ -343,7 +343,7 @@ def resample(x, in_rate, out_rate, quality="high"):
     cdef int done = 1
     try:
         frames = stream.frames_of(&source, kind)
-        if frames >= WHOLE:
+        if frames >= WHOLE_SECONDS * <Py_ssize_t> in_rate:
             blocks = wt_blocks_new(stream.bank)
         wanted = (frames * <Py_ssize_t> stream.up + <Py_ssize_t> stream.down - 1) // <Py_ssize_t> stream.down
         out = stream.new_array(kind, wanted)

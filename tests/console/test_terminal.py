@@ -93,7 +93,10 @@ def test_a_person_connects_speaks_types_interrupts_replays_deletes_and_quits(
         terminal.keys("/")
         terminal.type("session.created")
         terminal.wait_for(lambda screen: "session.created" in screen and "item.deleted" not in screen)
-        terminal.keys("G", "Enter")
+        time.sleep(0.5)  # until the field has given the keys back
+        terminal.keys("G")
+        time.sleep(0.5)
+        terminal.keys("Enter")
         terminal.wait_for('"type": "session.created"')
         terminal.keys("2")
 

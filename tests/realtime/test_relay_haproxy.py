@@ -32,12 +32,14 @@ def relays(tmp_path):
     policy = tmp_path / "relay.toml"
     policy.write_text(
         '[listen]\ntrusted_proxies = ["127.0.0.1/32"]\n'
-        '[limits]\nsessions_per_client = 1000\n'
+        "[limits]\nsessions_per_client = 1000\n"
         '[session]\ninstructions = "Keep to the weather."\n'
         "[operation]\ndrain_seconds = 20\n"
     )
     with start_server_process("--voice", "standin", "--pace", "0", "--max-sessions", "500") as upstream:
-        started = [RelayProcess("--port", "0", "--upstream", upstream.url, "--policy", str(policy)) for _ in range(3)]
+        started = [
+            RelayProcess("--port", "0", "--upstream", upstream.url, "--policy", str(policy)) for _ in range(3)
+        ]
         yield started
         for relay in started:
             relay.stop(signal.SIGKILL)
@@ -49,7 +51,9 @@ def balancer(relays, tmp_path):
     port = free_port()
     text = CONFIGURATION.read_text()
     text = text.replace("bind :443 ssl crt /etc/haproxy/relay.pem alpn http/1.1", f"bind 127.0.0.1:{port}")
-    text = re.sub(r"server relay(\d) \S+", lambda m: f"server relay{m[1]} 127.0.0.1:{relays[int(m[1]) - 1].port}", text)
+    text = re.sub(
+        r"server relay(\d) \S+", lambda m: f"server relay{m[1]} 127.0.0.1:{relays[int(m[1]) - 1].port}", text
+    )
     text = text.replace("sc0_conn_cur gt 64", "sc0_conn_cur gt 1000").replace("gt 240", "gt 100000")
     assert str(port) in text and all(str(relay.port) in text for relay in relays)
     file = tmp_path / "haproxy.cfg"
@@ -86,7 +90,9 @@ async def join_all(url: str) -> list[RealtimeClient]:
     clients = []
     for start in range(0, SESSIONS, 25):
         batch = [
-            RealtimeClient(api_key="", url=url, link=LinkOptions(max_attempts=30, first_delay=0.1, max_delay=1.0))
+            RealtimeClient(
+                api_key="", url=url, link=LinkOptions(max_attempts=30, first_delay=0.1, max_delay=1.0)
+            )
             for _ in range(start, start + 25)
         ]
         await asyncio.gather(*(client.connect() for client in batch))
@@ -148,7 +154,9 @@ async def test_sessions_spread_and_no_finished_turn_is_lost(relays, balancer):
     assert all(turn[:2] == first and len(turn) == 4 for turn, first in zip(after, before, strict=True))
 
     # Drained while answers are being given: each of them is finished first.
-    turns = [asyncio.ensure_future(one_turn(client, f"third question of {n}")) for n, client in enumerate(talkers)]
+    turns = [
+        asyncio.ensure_future(one_turn(client, f"third question of {n}")) for n, client in enumerate(talkers)
+    ]
     await asyncio.sleep(0.05)
     relays[1].process.send_signal(signal.SIGTERM)
     await asyncio.gather(*turns)

@@ -74,17 +74,37 @@ parameters = { type = "object" }
         ("[limits]\n\nsessions = 'many'\n", 3, "limits.sessions must be a whole number from 1 to 1000000"),
         ("[limits]\nsessions = 0\n", 2, "limits.sessions must be a whole number .* not 0"),
         ("[limits]\nsession_minutes = true\n", 2, "limits.session_minutes must be a number"),
-        ("# a\n[clients]\norigins = [\n  'https://a.example',\n  'https://b.example/path',\n]\n", 3, "clients.origins must"),
+        (
+            "# a\n[clients]\norigins = [\n  'https://a.example',\n  'https://b.example/path',\n]\n",
+            3,
+            "clients.origins must",
+        ),
         ("[clients]\norigins = ['*']\n", 2, "clients.origins must be a list of origins"),
         ("[limts]\nsessions = 1\n", 1, "limts is not a section; there are listen, upstream"),
         ("[limits]\nsesions = 1\n", 2, "limits.sesions is not known; limits has sessions"),
-        ("[auth]\ntoken_env = 'sk-not-a-name'\n", 2, "auth.token_env must be the name of an environment variable"),
-        ("[auth]\ntoken_env = 'NOT_SET_AT_ALL'\n", 2, "auth.token_env names the environment variable NOT_SET_AT_ALL"),
+        (
+            "[auth]\ntoken_env = 'sk-not-a-name'\n",
+            2,
+            "auth.token_env must be the name of an environment variable",
+        ),
+        (
+            "[auth]\ntoken_env = 'NOT_SET_AT_ALL'\n",
+            2,
+            "auth.token_env names the environment variable NOT_SET_AT_ALL",
+        ),
         ("[auth]\ncallable = 'nonsense'\n", 2, "auth.callable must name a function"),
         ("[tools.look_up]\ndescription = 'x'\n", 1, "tools.look_up needs handler"),
         ("[upstream]\nurl = 'api.openai.com'\n", 2, "upstream.url must be an address"),
-        ("[session]\ninstructions_file = 'missing.txt'\n", 2, "session.instructions_file names .*missing.txt"),
-        ("[listen]\ntrusted_proxies = ['10.0.0.1/8']\n", 2, "listen.trusted_proxies must be a list of networks"),
+        (
+            "[session]\ninstructions_file = 'missing.txt'\n",
+            2,
+            "session.instructions_file names .*missing.txt",
+        ),
+        (
+            "[listen]\ntrusted_proxies = ['10.0.0.1/8']\n",
+            2,
+            "listen.trusted_proxies must be a list of networks",
+        ),
         ("[limits.sizes]\n'response.create' = -1\n", 2, "limits.sizes must"),
     ],
 )
@@ -125,13 +145,19 @@ def test_the_documentation_names_every_key():
     ("sections", "says"),
     [
         ({"listen": {"host": "0.0.0.0"}}, "must show who they are.*--insecure-no-auth"),
-        ({"listen": {"host": "0.0.0.0"}, "auth": {"tokens": (Secret("t"),)}}, "must be encrypted.*--insecure-no-tls"),
+        (
+            {"listen": {"host": "0.0.0.0"}, "auth": {"tokens": (Secret("t"),)}},
+            "must be encrypted.*--insecure-no-tls",
+        ),
         ({"listen": {"host": "::", "insecure_no_tls": True}}, "must show who they are"),
         ({"listen": {"host": "192.0.2.1", "insecure_no_auth": True}}, "must be encrypted"),
         ({"listen": {"tls_certificate": "a.pem"}}, "both a certificate and its key"),
         ({"listen": {"tls_certificate": "no.pem", "tls_key": "no.pem"}}, "cannot load the TLS certificate"),
         ({"auth": {"callable": "no_such_module:f"}}, "cannot import no_such_module:f"),
-        ({"session": {"instructions": "x"}, "clients": {"session_fields": frozenset(["instructions"])}}, "take one"),
+        (
+            {"session": {"instructions": "x"}, "clients": {"session_fields": frozenset(["instructions"])}},
+            "take one",
+        ),
         ({"session": {"tools": ({"name": "a"}, {"name": "a"})}}, "two tools are called 'a'"),
     ],
 )
@@ -148,7 +174,9 @@ def test_the_vendors_own_address_needs_a_key():
 # --- the key
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits: a file there has the folder's rights")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no mode bits: a file there has the folder's rights"
+)
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o666, 0o620, 0o601])
 def test_a_key_file_that_others_can_read_is_refused(tmp_path, monkeypatch, mode):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -173,7 +201,11 @@ def test_the_environment_goes_before_the_file(tmp_path, monkeypatch):
 def test_lines_of_the_file_are_read_as_shells_do(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     path = tmp_path / ".env"
-    for line in ("export OPENAI_API_KEY='sk-1'", 'OPENAI_API_KEY = "sk-1"', "#OPENAI_API_KEY=x\nOPENAI_API_KEY=sk-1 # mine"):
+    for line in (
+        "export OPENAI_API_KEY='sk-1'",
+        'OPENAI_API_KEY = "sk-1"',
+        "#OPENAI_API_KEY=x\nOPENAI_API_KEY=sk-1 # mine",
+    ):
         path.write_text(line)
         path.chmod(0o600)
         assert find_key(folder=tmp_path).reveal() == "sk-1"
@@ -203,7 +235,9 @@ def vendor(answer: httpx.Response, requests: list[httpx.Request]) -> httpx.MockT
 
 async def test_a_client_secret_is_asked_for_as_the_vendor_wants_it():
     requests = []
-    transport = vendor(httpx.Response(200, json={"value": "ek_123456", "expires_at": 1795380094, "session": {}}), requests)
+    transport = vendor(
+        httpx.Response(200, json={"value": "ek_123456", "expires_at": 1795380094, "session": {}}), requests
+    )
     minted = await mint_client_secret(
         Secret("sk-key-123"), session={"type": "realtime", "model": "m"}, seconds=60, transport=transport
     )

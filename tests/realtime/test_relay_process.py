@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from realtime import ConnectError, RealtimeClient
+from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
 from realtime.relay import verify_token
 from tests.conftest import require_program
@@ -106,7 +106,15 @@ def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
 @pytest.fixture
 def relay(offline_url):
     with RelayProcess(
-        "--port", "0", "--upstream", offline_url, "--token", TOKEN, "--instructions", SECRET_WORDS, key="sk-canary-123"
+        "--port",
+        "0",
+        "--upstream",
+        offline_url,
+        "--token",
+        TOKEN,
+        "--instructions",
+        SECRET_WORDS,
+        key="sk-canary-123",
     ) as process:
         yield process
 
@@ -116,16 +124,26 @@ def question() -> bytes:
     return read_wav(question_path("hello")).pcm.tobytes()
 
 
+def answer_of(client: RealtimeClient) -> asyncio.Future[Item]:
+    """The assistant's next completed item."""
+    future: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+
+    def on_completed(event: object) -> None:
+        if event.item.role == "assistant" and not future.done():
+            future.set_result(event.item)
+
+    client.on("conversation.item.completed", on_completed)
+    return future
+
+
 async def test_our_client_holds_a_voice_turn(relay, question):
     async with RealtimeClient(api_key=TOKEN, url=relay.url, turn_detection=None) as client:
         seen = []
         client.on("realtime.event", lambda event: seen.append(str(event.event)))
         client.append_input_audio(question)
-        done = client.wait_for_next_completed_item()
+        done = answer_of(client)
         client.create_response()
         item = await asyncio.wait_for(done, 20)
-        while item.role != "assistant":
-            item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
         assert len(item.formatted.audio) > 24_000 and item.formatted.transcript
         assert not any("pirate" in text for text in seen)
 
@@ -169,7 +187,9 @@ def javascript(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("js")
     for name in ("turn.mjs", "package.json"):
         shutil.copy(JS / name, folder)
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100)
+    subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100
+    )
     return folder
 
 
@@ -177,7 +197,13 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
     pcm = tmp_path / "question.pcm"
     pcm.write_bytes(question)
     ran = subprocess.run(
-        ["node", str(javascript / "turn.mjs"), f"{relay.url}/v1/realtime?model=gpt-realtime", TOKEN, str(pcm)],
+        [
+            "node",
+            str(javascript / "turn.mjs"),
+            f"{relay.url}/v1/realtime?model=gpt-realtime",
+            TOKEN,
+            str(pcm),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -190,17 +216,16 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
 
 async def test_the_policys_instructions_shape_the_answer_and_never_show(offline_url):
     """The offline server answers by rule, and this is a rule of its instructions."""
-    words = 'Say exactly "The tide is high."'
+    words = 'Whatever is asked, always say "The tide is high."'
     with RelayProcess("--port", "0", "--upstream", offline_url, "--instructions", words) as process:
         async with RealtimeClient(api_key="", url=process.url, output_modalities=["text"]) as client:
             seen = []
             client.on("realtime.event", lambda event: seen.append(json.dumps(event.event, default=str)))
+            done = answer_of(client)
             client.send_user_message_content([{"type": "input_text", "text": "How are you?"}])
-            item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
-            while item.role != "assistant":
-                item = await asyncio.wait_for(client.wait_for_next_completed_item(), 20)
+            item = await asyncio.wait_for(done, 20)
             assert "The tide is high" in item.formatted.text
-            assert not any("exactly" in text for text in seen)
+            assert not any("Whatever" in text for text in seen)
 
 
 # --- signals, workers, TLS
@@ -229,7 +254,12 @@ async def test_workers_share_a_port_count_together_and_come_back(offline_url):
         await asyncio.sleep(1.2)
         metrics = await get(process.port, "/metrics")
         assert "relay_sessions 16.0" in metrics, "the counters of both workers"
-        children = [int(pid) for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text().split()]
+        children = [
+            int(pid)
+            for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
+            .read_text()
+            .split()
+        ]
         workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
@@ -255,19 +285,29 @@ async def get(port: int, path: str) -> str:
     return text
 
 
-async def test_tls_with_a_token_off_the_loopback(offline_url, tmp_path):
+@pytest.fixture
+def certificate(tmp_path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1, and its key."""
     openssl = require_program("openssl", "openssl")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    )
     subprocess.run(
         [openssl, *command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
         cwd=tmp_path,
         check=True,
         capture_output=True,
     )
-    arguments = ("--tls-certificate", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
-    with RelayProcess("--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments) as process:
+    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+
+async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
+    arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
+    with RelayProcess(
+        "--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments
+    ) as process:
         assert process.url.startswith("wss://0.0.0.0:")
-        context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        context = ssl.create_default_context(cafile=certificate[0])
         url = f"wss://127.0.0.1:{process.port}/v1/realtime?token={TOKEN}"
         async with connect(url, ssl=context, proxy=None) as client:
             assert json.loads(await client.recv())["type"] == "session.created"

@@ -15,21 +15,29 @@ from realtime.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
 from realtime.relay.admission import client_address
 from realtime.relay.buckets import Bucket, Buckets
-from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse, _Refused
+from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse
 from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy
 from realtime.relay.server_rules import ServerRules
 from realtime.relay.turns import Turns
 
 SECRET = "0123456789abcdef0123456789abcdef"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4)
+    ),
     max_leaves=12,
 )
 
 
 def rules(policy: Policy | None = None) -> ClientRules:
-    return ClientRules(policy or Policy(limits=LimitPolicy(refusals_per_minute=1e6, messages_per_second=1e6)), "m")
+    return ClientRules(
+        policy or Policy(limits=LimitPolicy(refusals_per_minute=1e6, messages_per_second=1e6)), "m"
+    )
 
 
 # --- the short way of audio
@@ -68,9 +76,11 @@ FRAGMENTS = st.sampled_from(
 @settings(max_examples=600, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
 def test_what_is_not_parsed_would_pass_if_it_were(payload):
-    """The short way accepts nothing that the strict parser reads otherwise."""
+    """The short way accepts nothing that a parser could read otherwise, however lenient: strict=False."""
     if _is_plain_append(payload):
-        event = _parse(payload)
+        pairs = json.JSONDecoder(object_pairs_hook=list, strict=False).decode(payload.decode())
+        event = dict(pairs)
+        assert len(event) == len(pairs)
         assert event.keys() <= {"type", "audio", "event_id"}
         assert event["type"] == "input_audio_buffer.append" and isinstance(event["audio"], str)
 
@@ -85,7 +95,9 @@ def test_no_message_raises_and_none_of_these_passes(payload):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(Policy().clients.events)), st.dictionaries(st.text(max_size=12), JSON, max_size=4))
+@given(
+    st.sampled_from(sorted(Policy().clients.events)), st.dictionaries(st.text(max_size=12), JSON, max_size=4)
+)
 def test_whatever_passes_holds_only_what_is_allowed(kind, fields):
     payload = json.dumps({**fields, "type": kind}).encode()
     verdict = rules().judge(payload, 0.0)
@@ -97,14 +109,23 @@ def test_whatever_passes_holds_only_what_is_allowed(kind, fields):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(Policy().clients.server_events)), st.dictionaries(st.text(max_size=12), JSON, max_size=4))
+@given(
+    st.sampled_from(sorted(Policy().clients.server_events)),
+    st.dictionaries(st.text(max_size=12), JSON, max_size=4),
+)
 def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
     policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD.", tools=({"name": "t"},)))
-    session = {"instructions": "The secret is BLUEBIRD.", "tools": [{"name": "t"}, {"name": "u"}, 7], **fields}
+    session = {
+        "instructions": "The secret is BLUEBIRD.",
+        "tools": [{"name": "t"}, {"name": "u"}, 7],
+        **fields,
+    }
     event = {**fields, "type": kind, "session": session, "response": dict(session)}
     shown = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
     if kind in ("session.created", "session.updated"):
-        assert b"BLUEBIRD" not in json.dumps(json.loads(shown)["session"]).encode() or "BLUEBIRD" in str(fields)
+        assert b"BLUEBIRD" not in json.dumps(json.loads(shown)["session"]).encode() or "BLUEBIRD" in str(
+            fields
+        )
 
 
 def test_rates_by_type_refuse_and_recover():
@@ -194,7 +215,9 @@ def test_only_a_trusted_proxy_is_believed_about_addresses(peer, forwarded, addre
 
 def test_a_turn_is_over_after_its_answer_and_a_moment_of_quiet():
     turns = Turns()
-    turns.server_said("session.created", {"session": {"audio": {"input": {"transcription": {"model": "x"}}}}}, 0.0)
+    turns.server_said(
+        "session.created", {"session": {"audio": {"input": {"transcription": {"model": "x"}}}}}, 0.0
+    )
     assert turns.between(1.0)
     turns.server_said("input_audio_buffer.speech_started", {}, 1.0)
     assert not turns.between(5.0)

@@ -15,7 +15,9 @@ from realtime.relay.policy import ToolPolicy
 from tests.relay_spy import KEY, Wiretap, closed, exchange, join, receive, relay_to, spied, upgrade
 from tests.wire_server import created, session_object
 
-INSTRUCTIONS = "You are the concierge of the Grand Hotel.\nNever mention the secret discount code BLUEBIRD-42."
+INSTRUCTIONS = (
+    "You are the concierge of the Grand Hotel.\nNever mention the secret discount code BLUEBIRD-42."
+)
 SECRET_TOOL = {"type": "function", "name": "book_room", "parameters": {"type": "object", "properties": {}}}
 
 
@@ -34,7 +36,8 @@ async def echoing(peer):
 
 
 async def test_frames_pass_byte_for_byte_both_ways():
-    odd = '{ "type" : "conversation.item.create","item":{"type":"message","role":"user","content":[{"type":"input_text","text":"\\u00e9 \u00e9"}]} }'
+    content = '[ {"type":"input_text","text":"\\u00e9 \u00e9"}]'
+    odd = f'{{ "type" : "conversation.item.create","item":{{"type":"message","role":"user","content":{content}}} }}'
     down = '{"type" : "response.done", "event_id":"e\\u0031","response":{"x" : 1e2 }}'
     received = []
 
@@ -80,7 +83,10 @@ async def test_what_a_client_says_before_upstream_is_there_waits_and_arrives():
         await peer.say(created())
         await peer.listen()
 
-    async with spied(script, session={"instructions": INSTRUCTIONS}) as (relay, upstream), join(relay) as socket:
+    async with (
+        spied(script, session={"instructions": INSTRUCTIONS}) as (relay, upstream),
+        join(relay) as socket,
+    ):
         for number in range(50):
             await socket.send(json.dumps({"type": "conversation.item.delete", "item_id": f"item_{number}"}))
         gate.set()
@@ -95,7 +101,9 @@ async def test_what_a_client_says_before_upstream_is_there_waits_and_arrives():
 async def test_unknown_events_of_the_server_are_dropped_and_counted():
     async with spied() as (relay, upstream), join(relay) as socket:
         await receive(socket, "session.created")
-        await upstream.peer.say({"type": "internal.debug", "x": 1}, {"no": "type"}, {"type": "session.closed"})
+        await upstream.peer.say(
+            {"type": "internal.debug", "x": 1}, {"no": "type"}, {"type": "session.closed"}
+        )
         await upstream.peer.say_raw("not json")
         await upstream.peer.say_raw("[1]")
         await upstream.peer.say({"type": "rate_limits.updated", "rate_limits": []})
@@ -123,28 +131,47 @@ async def test_injected_instructions_and_tools_never_show():
 
 async def test_a_client_that_sends_its_whole_session_does_not_wipe_the_instructions():
     """The original's client always sends instructions "" and tools []: taken out, the rest goes through."""
-    async with spied(echoing, session={"instructions": INSTRUCTIONS}) as (relay, upstream), join(relay) as socket:
+    async with (
+        spied(echoing, session={"instructions": INSTRUCTIONS}) as (relay, upstream),
+        join(relay) as socket,
+    ):
         await receive(socket, "session.created")
-        session = {"type": "realtime", "instructions": "", "tools": [], "tool_choice": "auto", "temperature": 0.8}
+        session = {
+            "type": "realtime",
+            "instructions": "",
+            "tools": [],
+            "tool_choice": "auto",
+            "temperature": 0.8,
+        }
         await socket.send(json.dumps({"type": "session.update", "session": session}))
         assert (await receive(socket))["type"] == "session.updated"
         assert upstream.peer.received[-1]["session"] == {"type": "realtime", "temperature": 0.8}
 
 
 async def test_tools_of_a_client_that_may_have_some_stand_beside_the_relays():
-    sections = {"session": {"tools": (SECRET_TOOL,)}, "clients": {"session_fields": frozenset(("type", "tools"))}}
+    sections = {
+        "session": {"tools": (SECRET_TOOL,)},
+        "clients": {"session_fields": frozenset(("type", "tools"))},
+    }
     own = {"type": "function", "name": "wave"}
     async with spied(echoing, **sections) as (relay, upstream), join(relay) as socket:
         await receive(socket, "session.created")
         await socket.send(json.dumps({"type": "session.update", "session": {"tools": [own]}}))
         assert (await receive(socket))["session"]["tools"] == [own]
         assert upstream.peer.received[-1]["session"]["tools"] == [own, SECRET_TOOL]
-        await socket.send(json.dumps({"type": "session.update", "session": {"tools": [{"name": "book_room"}]}}))
+        await socket.send(
+            json.dumps({"type": "session.update", "session": {"tools": [{"name": "book_room"}]}})
+        )
         assert (await receive(socket))["error"]["code"] == "invalid_value"
 
 
 async def test_errors_of_the_server_lose_the_key_and_the_instructions():
-    error = {"type": "server_error", "code": "x", "message": f"Bad key {KEY} with '{INSTRUCTIONS}'", "param": KEY}
+    error = {
+        "type": "server_error",
+        "code": "x",
+        "message": f"Bad key {KEY} with '{INSTRUCTIONS}'",
+        "param": KEY,
+    }
 
     async def script(peer):
         await peer.say(created())
@@ -210,7 +237,8 @@ async def test_the_beta_dialect_is_asked_for_by_the_relay_itself():
 
 
 @pytest.mark.parametrize(
-    ("upstream_code", "client_code"), [(1000, 1000), (1001, 1001), (1011, 1011), (3000, 3000), (4000, 4000), (4999, 4999)]
+    ("upstream_code", "client_code"),
+    [(1000, 1000), (1001, 1001), (1011, 1011), (3000, 3000), (4000, 4000), (4999, 4999)],
 )
 async def test_close_codes_and_reasons_of_upstream_reach_the_client(upstream_code, client_code):
     async with spied() as (relay, upstream), join(relay) as socket:
@@ -250,7 +278,9 @@ async def test_an_upstream_that_vanishes_is_worth_another_try():
 
 async def test_an_upstream_that_refuses_the_key_is_told_as_the_vendor_tells_it():
     async def script(peer):
-        await peer.say({"type": "error", "error": {"code": "invalid_api_key", "message": f"Incorrect key {KEY}"}})
+        await peer.say(
+            {"type": "error", "error": {"code": "invalid_api_key", "message": f"Incorrect key {KEY}"}}
+        )
         await peer.close(3000, "invalid_request_error.invalid_api_key")
 
     for session in ({}, {"instructions": INSTRUCTIONS}):
@@ -288,10 +318,10 @@ async def test_no_upstream_at_all():
 
 
 async def test_an_upstream_that_says_nothing_is_given_up():
-    async with Wiretap() as silent, relay_to(silent.url, upstream={"connect_seconds": 0.3}) as relay:
-        async with join(relay) as socket:
-            assert (await receive(socket))["error"]["code"] == "upstream_unavailable"
-            assert (await closed(socket))[0] == 1013
+    patience = {"connect_seconds": 0.3}
+    async with Wiretap() as silent, relay_to(silent.url, upstream=patience) as relay, join(relay) as socket:
+        assert (await receive(socket))["error"]["code"] == "upstream_unavailable"
+        assert (await closed(socket))[0] == 1013
 
 
 # --- limits of time and speed
@@ -393,7 +423,9 @@ async def test_draining_gives_up_on_a_turn_that_never_ends():
 
 async def test_health_readiness_and_metrics_answer_on_the_same_port():
     async with spied(limits={"sessions": 1}) as (relay, _):
-        assert (await exchange(relay, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert (await exchange(relay, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(
+            b"HTTP/1.1 200 "
+        )
         assert b"ready" in await exchange(relay, b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         async with join(relay) as socket:
             await receive(socket, "session.created")
@@ -411,15 +443,20 @@ async def test_health_readiness_and_metrics_answer_on_the_same_port():
 async def test_logs_name_sessions_and_no_words(caplog):
     caplog.set_level(logging.DEBUG)
     auth = {"tokens": (Secret("token-canary-123456"),)}
-    async with spied(auth=auth, session={"instructions": INSTRUCTIONS}) as (relay, upstream):
-        async with join(relay, "/v1/realtime?token=token-canary-123456") as socket:
-            peer = await upstream.wait_for_peers(1)
-            update = await peer.expect("session.update")
-            await peer.say({"type": "session.updated", "session": session_object(**update["session"])})
-            await receive(socket, "session.created")
-            await socket.send(json.dumps({"type": "conversation.item.create", "item": {"type": "message", "role": "user"}}))
-            await socket.send('{"type":"evil-canary"}')
-            await receive(socket, "error")
+    path = "/v1/realtime?token=token-canary-123456"
+    async with (
+        spied(auth=auth, session={"instructions": INSTRUCTIONS}) as (relay, upstream),
+        join(relay, path) as socket,
+    ):
+        peer = await upstream.wait_for_peers(1)
+        update = await peer.expect("session.update")
+        await peer.say({"type": "session.updated", "session": session_object(**update["session"])})
+        await receive(socket, "session.created")
+        await socket.send(
+            json.dumps({"type": "conversation.item.create", "item": {"type": "message", "role": "user"}})
+        )
+        await socket.send('{"type":"evil-canary"}')
+        await receive(socket, "error")
     mine = [record for record in caplog.records if record.name.startswith("realtime")]
     text = "".join(f"{record.getMessage()} {getattr(record, 'fields', '')}" for record in mine)
     assert "session.opened" in text and "session.closed" in text
@@ -448,7 +485,13 @@ async def test_a_server_side_tool_runs_in_the_relay_and_leaves_no_trace():
         update = await peer.expect("session.update")
         await peer.say({"type": "session.updated", "session": session_object(**update["session"])})
         await peer.expect("response.create")
-        call = {"id": "item_c", "type": "function_call", "name": "look_up", "call_id": "call_1", "arguments": ""}
+        call = {
+            "id": "item_c",
+            "type": "function_call",
+            "name": "look_up",
+            "call_id": "call_1",
+            "arguments": "",
+        }
         done = {**call, "status": "completed", "arguments": '{"name":"Ada"}'}
         await peer.say(
             {"type": "response.created", "response": {"id": "r1"}},
@@ -460,7 +503,11 @@ async def test_a_server_side_tool_runs_in_the_relay_and_leaves_no_trace():
             {"type": "response.output_item.done", "response_id": "r1", "item": done},
         )
         output = await peer.expect("conversation.item.create")
-        assert output["item"] == {"type": "function_call_output", "call_id": "call_1", "output": '{"room":12}'}
+        assert output["item"] == {
+            "type": "function_call_output",
+            "call_id": "call_1",
+            "output": '{"room":12}',
+        }
         assert peer.types().count("response.create") == 1, "not before the response is over"
         echoed = {"id": "item_o", **output["item"]}
         await peer.say(
@@ -484,7 +531,9 @@ async def test_a_server_side_tool_runs_in_the_relay_and_leaves_no_trace():
         while not texts or '"r2"' not in texts[-1] or "response.done" not in texts[-1]:
             texts.append(await asyncio.wait_for(socket.recv(), 5))
         said = "".join(texts)
-        assert "look_up" not in said and "item_c" not in said and "item_o" not in said and "call_1" not in said
+        assert (
+            "look_up" not in said and "item_c" not in said and "item_o" not in said and "call_1" not in said
+        )
         events = [json.loads(text) for text in texts]
         assert [event["type"] for event in events] == [
             "response.created",

@@ -128,7 +128,7 @@ def test_a_killed_server_is_survived_again_and_again(program, audio_server):
         assert state["events"] == ["lost", "restored"] * i
         if "offset" in state:
             assert state["offset"] + state["queued"] == state["total"]
-            assert state["played"] == state["offset"]
+            assert 0 <= state["played"] - state["offset"] <= 0.2 * 24_000  # read a moment later
             assert 0 < state["replayed"] <= i * 0.03 * 24_000
         else:
             assert state["dropped"] == 0

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import wavtools
 from tests.conformance import both, load
 from wavtools.pcm import (
     alaw_decode,
@@ -286,6 +287,7 @@ def test_the_fastest_kernel_set_runs_unless_another_is_named() -> None:
         assert kernel_set() == os.environ["WAVTOOLS_KERNELS"]
     else:
         assert kernel_set() == available_kernel_sets()[-1]
+    assert wavtools.kernel_set() == kernel_set()
 
 
 def test_an_unknown_kernel_set_is_refused_at_import() -> None:

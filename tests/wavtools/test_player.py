@@ -112,6 +112,31 @@ def test_offsets_are_exact_over_random_scripts(device_rate):
         play_script(seed, device_rate)
 
 
+@pytest.mark.parametrize("device_rate", [24_000, 48_000, 44_100, 16_000])
+def test_the_offset_of_2500_random_interrupts_is_exact(device_rate):
+    """10 000 in all: each on a queue of its own, cut at a random frame of a random period size."""
+    random_ = random.Random(device_rate)
+    device = OfflineDevice(device_rate)
+    with WavStreamPlayer(RATE, device=device) as player:
+        queued = 0  # samples in all, and the time of the next frame, in samples x device_rate as Model has it
+        time = 0
+        for i in range(2_500):
+            count = random_.randint(1, 2_000)
+            player.add_16bit_pcm(np.ones(count, np.int16), f"t{i}")
+            start, queued = queued, queued + count
+            for frames in random_.choices(range(1, 700), k=random_.randint(0, 6)):
+                device.render(frames)
+                until_dry = -(-(queued * device_rate - time) // RATE)
+                time = time + frames * RATE if frames <= until_dry else queued * device_rate
+            position = min(time // device_rate, queued)
+            receipt = player.interrupt()
+            assert receipt.dropped.get(f"t{i}", 0) == queued - position, i
+            if position > start:
+                assert (receipt.track_id, receipt.offset) == (f"t{i}", position - start)
+            if position < queued:
+                time = queued * device_rate
+
+
 @pytest.fixture
 def rig():
     device = OfflineDevice(RATE)

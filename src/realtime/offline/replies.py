@@ -107,6 +107,11 @@ _SAY = re.compile(
     r"\b(?:say|repeat|answer with|respond with)(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
 )
 
+# Of a session, not of one response: how a test, or a relay's policy, shows that its instructions have arrived.
+_ALWAYS_SAY = re.compile(
+    r"\balways (?:say|answer|respond)(?: with)?(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
+)
+
 
 class RuleReplies:
     """Replier by fixed rules. *now* is the clock that tells the time."""
@@ -124,7 +129,7 @@ class RuleReplies:
         outputs = _trailing_outputs(context.history)
         if outputs:
             return [Say(" ".join(_describe_output(output) for output in outputs))]
-        quoted = _SAY.search(context.instructions) if context.own_instructions else None
+        quoted = (_SAY if context.own_instructions else _ALWAYS_SAY).search(context.instructions)
         if quoted:
             return [Say(quoted["text"])]
         asked = _last_user_text(context.history)

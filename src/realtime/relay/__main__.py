@@ -50,10 +50,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     p.add_argument("--port", type=_port, help="port to listen on; 0 picks a free one (default: 8081)")
     p.add_argument("--upstream", metavar="URL", help="the server to connect to (default: the vendor's)")
-    p.add_argument("--origin", action="append", metavar="O", help="let pages of this origin connect; repeatable")
+    p.add_argument(
+        "--origin", action="append", metavar="O", help="let pages of this origin connect; repeatable"
+    )
     p.add_argument("--token", action="append", metavar="T", help="ask clients for this token; repeatable")
     p.add_argument(
-        "--model", action="append", metavar="M", help="a model that clients may choose; the first is the default"
+        "--model",
+        action="append",
+        metavar="M",
+        help="a model that clients may choose; the first is the default",
     )
     p.add_argument("--instructions", metavar="TEXT", help="instructions that clients neither set nor see")
     p.add_argument("--policy", metavar="FILE", help="a policy file (TOML); options given here go before it")
@@ -95,7 +100,15 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
     policy = load_policy(arguments.policy) if arguments.policy else Policy()
     listen = {
         name: getattr(arguments, name)
-        for name in ("host", "port", "workers", "tls_certificate", "tls_key", "insecure_no_tls", "insecure_no_auth")
+        for name in (
+            "host",
+            "port",
+            "workers",
+            "tls_certificate",
+            "tls_key",
+            "insecure_no_tls",
+            "insecure_no_auth",
+        )
         if getattr(arguments, name) is not None
     }
     clients: dict[str, Any] = {

@@ -86,7 +86,9 @@ class Gate:
         policy = self._policy
         path = urlsplit(request.path).path
         if path not in policy.listen.paths and path.rstrip("/") not in policy.listen.paths:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "path", f"there is nothing here; try {policy.listen.paths[-1]}")
+            raise RefusedError(
+                HTTPStatus.NOT_FOUND, "path", f"there is nothing here; try {policy.listen.paths[-1]}"
+            )
         for name in _SINGLE_HEADERS:
             if len(request.headers.get_all(name)) > 1:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", f"more than one {name} header")
@@ -127,11 +129,9 @@ class Gate:
         name = _host_name(host)
         if name is None:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "the Host header is not a host")
-        if hosts:
-            allowed = name in hosts or host.lower() in hosts
-        else:
-            allowed = not is_loopback(listen.host) or is_loopback(name)
-        if not allowed:
+        if not hosts and not is_loopback(listen.host):
+            return
+        if not (is_loopback(name) if not hosts else name in hosts or host.lower() in hosts):
             raise RefusedError(HTTPStatus.FORBIDDEN, "host", "this host name is not served here")
 
     def _check_origin(self, origin: str | None) -> None:
@@ -156,7 +156,11 @@ class Gate:
             login = LoginRequest(token, address, request.headers.get("Origin"), request.path, request.headers)
             identity = await _ask(self._callable, login)
         if identity is None:
-            what = "this token is not valid, or no longer" if token else "a token is needed: Authorization: Bearer ..."
+            what = (
+                "this token is not valid, or no longer"
+                if token
+                else "a token is needed: Authorization: Bearer ..."
+            )
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "token", what)
         return identity
 
@@ -215,7 +219,11 @@ def _query(target: str) -> dict[str, str]:
 
 def _subprotocols(headers: Headers) -> list[str]:
     try:
-        names = [str(name) for value in headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(value)]
+        names = [
+            str(name)
+            for value in headers.get_all("Sec-WebSocket-Protocol")
+            for name in parse_subprotocol(value)
+        ]
     except InvalidHeader:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", "the subprotocols cannot be read") from None
     if len(names) > MAX_SUBPROTOCOLS:

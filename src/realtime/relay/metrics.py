@@ -57,7 +57,10 @@ class Metrics:
             "relay_draining", "1 while shutting down", registry=target, multiprocess_mode="livemax"
         )
         self.connect_seconds = prometheus.Histogram(
-            "relay_upstream_connect_seconds", "From dialling to session.created", buckets=_SECONDS, registry=target
+            "relay_upstream_connect_seconds",
+            "From dialling to session.created",
+            buckets=_SECONDS,
+            registry=target,
         )
         self.session_seconds = prometheus.Histogram(
             "relay_session_seconds", "Length of sessions", buckets=_SESSION_SECONDS, registry=target

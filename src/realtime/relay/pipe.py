@@ -80,7 +80,9 @@ class Pipe:
         self._client_rules = ClientRules(policy, admission.model)
         self._server_rules = ServerRules(policy, self._endpoint.redactor, time.time() + self._lifetime)
         self._turns = Turns()
-        self._tools = ServerTools(shared.handlers, self._send_own, self._tool_finished) if shared.handlers else None
+        self._tools = (
+            ServerTools(shared.handlers, self._send_own, self._tool_finished) if shared.handlers else None
+        )
         self._stalled: dict[WebSocket, float] = {}  # who does not take what it is sent -> since when
         self._pinged: dict[WebSocket, int] = {}
         self._next_ping = self._opened_at + policy.limits.ping_seconds
@@ -100,6 +102,7 @@ class Pipe:
     def start(self) -> None:
         """Open the upstream connection."""
         self.client.delegate = self
+        self.client.deliver = self._from_client
         self.client.pause_reading()
         self._task = self._loop.create_task(self._open())
 
@@ -127,6 +130,7 @@ class Pipe:
             max_message_bytes=shared.policy.upstream.max_message_bytes,
             tls=shared.upstream_tls,
         )
+        self.upstream.deliver = self._from_upstream
         await self._ready.wait()
         error = handshake_error(self._endpoint, self.upstream)
         if error is not None:
@@ -180,14 +184,12 @@ class Pipe:
         self._ready.set()
 
     def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """See SocketDelegate."""
-        if self._over is None:
-            if socket is self.client:
-                self._from_client(payload)
-            else:
-                self._from_upstream(payload)
+        """See SocketDelegate. Upstream's, until `_dial` has its socket; then both deliver where they belong."""
+        self._from_upstream(payload)
 
     def _from_client(self, payload: bytes) -> None:
+        if self._over is not None:
+            return
         now = self._client_spoke = self._loop.time()
         rules = self._client_rules
         verdict = rules.judge(payload, now)
@@ -211,6 +213,8 @@ class Pipe:
         self._end(violation.kind, violation.code, violation.reason)
 
     def _from_upstream(self, payload: bytes) -> None:
+        if self._over is not None:
+            return
         rules = self._server_rules
         shown = rules.filter(payload)
         kind = rules.last_type
@@ -236,7 +240,9 @@ class Pipe:
             elif shown is not None:
                 self.client.send(shown)  # what was wrong with the key or the model
         elif kind == "session.updated":
-            self.client.send(self._server_rules.session_event({**self._created, "session": event.get("session")}))
+            self.client.send(
+                self._server_rules.session_event({**self._created, "session": event.get("session")})
+            )
             for held in self._held:
                 self.client.send(held)
             self._held.clear()
@@ -272,7 +278,9 @@ class Pipe:
         elif self._dialled:
             said = self._server_rules.scrub(reason)
             if code in (1006, 1015):
-                self._end("upstream_lost", TRY_LATER, "the connection to the server behind this relay was lost")
+                self._end(
+                    "upstream_lost", TRY_LATER, "the connection to the server behind this relay was lost"
+                )
             else:
                 self._end("upstream", code, said)
 
@@ -288,7 +296,9 @@ class Pipe:
 
     def _say_error(self, code: str, message: str) -> None:
         error = {"type": "server_error", "code": code, "message": message, "param": None, "event_id": None}
-        self.client.send(wire.dumps({"type": "error", "event_id": generate_id("event_"), "error": error}).encode())
+        self.client.send(
+            wire.dumps({"type": "error", "event_id": generate_id("event_"), "error": error}).encode()
+        )
 
     def _tool_finished(self, name: str, error: BaseException | None) -> None:
         self._totals.tool_calls["failed" if error else "answered"] += 1
@@ -354,7 +364,9 @@ class Pipe:
                 continue  # what is not read cannot be missed
             if self._pinged.get(socket) == socket.heard:
                 side = "client" if socket is self.client else "upstream"
-                self._end(f"{side}_silent", 1001 if side == "client" else TRY_LATER, f"the {side} does not answer")
+                self._end(
+                    f"{side}_silent", 1001 if side == "client" else TRY_LATER, f"the {side} does not answer"
+                )
                 socket.abort()
                 return
             self._pinged[socket] = socket.heard

@@ -8,9 +8,9 @@ Thread: any; immutable.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from ..endpoint import DEFAULT_MODEL
 from ..errors import ConfigurationError
@@ -31,7 +31,7 @@ __all__ = [
     "is_loopback",
 ]
 
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 CLIENT_EVENTS = frozenset(
@@ -50,25 +50,56 @@ CLIENT_EVENTS = frozenset(
 )
 # Both dialects' names (protocol notes, parts 4 and 11).
 SERVER_EVENTS = frozenset(
-    """
-    error session.created session.updated conversation.created rate_limits.updated
-    conversation.item.added conversation.item.done conversation.item.created conversation.item.retrieved
-    conversation.item.truncated conversation.item.deleted
-    conversation.item.input_audio_transcription.delta conversation.item.input_audio_transcription.completed
-    conversation.item.input_audio_transcription.segment conversation.item.input_audio_transcription.failed
-    input_audio_buffer.committed input_audio_buffer.cleared input_audio_buffer.speech_started
-    input_audio_buffer.speech_stopped input_audio_buffer.timeout_triggered
-    response.created response.done response.output_item.added response.output_item.done
-    response.content_part.added response.content_part.done
-    response.output_text.delta response.output_text.done response.text.delta response.text.done
-    response.output_audio.delta response.output_audio.done response.audio.delta response.audio.done
-    response.output_audio_transcript.delta response.output_audio_transcript.done
-    response.audio_transcript.delta response.audio_transcript.done
-    response.function_call_arguments.delta response.function_call_arguments.done
-    response.mcp_call_arguments.delta response.mcp_call_arguments.done
-    response.mcp_call.in_progress response.mcp_call.completed response.mcp_call.failed
-    mcp_list_tools.in_progress mcp_list_tools.completed mcp_list_tools.failed
-    """.split()
+    (
+        "error",
+        "session.created",
+        "session.updated",
+        "conversation.created",
+        "rate_limits.updated",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.created",
+        "conversation.item.retrieved",
+        "conversation.item.truncated",
+        "conversation.item.deleted",
+        "conversation.item.input_audio_transcription.delta",
+        "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.segment",
+        "conversation.item.input_audio_transcription.failed",
+        "input_audio_buffer.committed",
+        "input_audio_buffer.cleared",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.timeout_triggered",
+        "response.created",
+        "response.done",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.text.delta",
+        "response.text.done",
+        "response.output_audio.delta",
+        "response.output_audio.done",
+        "response.audio.delta",
+        "response.audio.done",
+        "response.output_audio_transcript.delta",
+        "response.output_audio_transcript.done",
+        "response.audio_transcript.delta",
+        "response.audio_transcript.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call.completed",
+        "response.mcp_call.failed",
+        "mcp_list_tools.in_progress",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+    )
 )
 # What a client may say about a session or one response. Not here, because they cost money or give away control:
 # instructions, tools, tool_choice, prompt, model, tracing, truncation, reasoning, input, conversation.
@@ -124,10 +155,6 @@ class UpstreamPolicy:
     model: str = DEFAULT_MODEL
     connect_seconds: float = 10.0
     max_message_bytes: int = 32 * MIB
-
-
-# (token or None, request) -> who it is, or None for nobody.
-Authenticator = Callable[[Any], Union[Awaitable[Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -261,7 +288,9 @@ class Policy:
         """Raises ConfigurationError for what would be open to everybody, or contradicts itself."""
         listen = self.listen
         if (listen.tls_certificate is None) != (listen.tls_key is None):
-            raise ConfigurationError("TLS needs both a certificate and its key: --tls-certificate and --tls-key")
+            raise ConfigurationError(
+                "TLS needs both a certificate and its key: --tls-certificate and --tls-key"
+            )
         if not is_loopback(listen.host):
             if not self.auth.required and not listen.insecure_no_auth:
                 raise ConfigurationError(

@@ -46,7 +46,7 @@ else:
     try:
         import tomli as tomllib
     except ImportError:  # pragma: no cover - the [relay] extra installs it
-        tomllib = None
+        tomllib = None  # type: ignore[assignment]
 
 __all__ = ["load_policy"]
 
@@ -63,7 +63,9 @@ def load_policy(path: str | Path) -> Policy:
     """
     path = Path(path)
     if tomllib is None:
-        raise ConfigurationError("reading a policy file needs tomli on Python 3.10: pip install 'wavtools[relay]'")
+        raise ConfigurationError(
+            "reading a policy file needs tomli on Python 3.10: pip install 'wavtools[relay]'"
+        )
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -199,7 +201,9 @@ def _hmac_secrets(value: Any) -> tuple[Secret, ...]:
     for secret in secrets:
         size = len(secret.reveal().encode())
         if size < MIN_SECRET_BYTES:
-            raise ValueError(f"names a variable with a secret of {size} bytes, at least {MIN_SECRET_BYTES} are needed")
+            raise ValueError(
+                f"names a variable with a secret of {size} bytes, at least {MIN_SECRET_BYTES} are needed"
+            )
     return secrets
 
 
@@ -224,7 +228,9 @@ def _each(check: Check) -> Check:
 
 def _tools(value: Any) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list) or not all(isinstance(one, dict) and one.get("type") for one in value):
-        raise ValueError('must be an array of tables, each with a type: [[session.tools]] type = "function" ...')
+        raise ValueError(
+            'must be an array of tables, each with a type: [[session.tools]] type = "function" ...'
+        )
     return tuple(value)
 
 
@@ -257,7 +263,12 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
     ),
     "auth": (
         AuthPolicy,
-        {"token_env": _secrets, "hmac_secret_env": _hmac_secrets, "max_token_seconds": _SECONDS, "callable": _function},
+        {
+            "token_env": _secrets,
+            "hmac_secret_env": _hmac_secrets,
+            "max_token_seconds": _SECONDS,
+            "callable": _function,
+        },
     ),
     "clients": (
         ClientPolicy,
@@ -371,5 +382,3 @@ def _read_text(path: Path, keys: tuple[str, ...]) -> str:
     if not text:
         raise _KeyError(keys, f"names {path}, which is empty")
     return text
-
-

@@ -76,7 +76,9 @@ async def mint_client_secret(
         raise ValueError(f"seconds is {seconds}, expected {SHORTEST_SECONDS} to {LONGEST_SECONDS}")
     parts = urlsplit(base_url)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise ConfigurationError(f"refusing to send an API key to {parts.scheme}://{parts.hostname}: use https://")
+        raise ConfigurationError(
+            f"refusing to send an API key to {parts.scheme}://{parts.hostname}: use https://"
+        )
     try:
         import httpx
     except ImportError:
@@ -85,7 +87,10 @@ async def mint_client_secret(
     headers = {"Authorization": f"Bearer {key.reveal()}"}
     if safety_identifier is not None:
         headers["OpenAI-Safety-Identifier"] = safety_identifier
-    body = {"expires_after": {"anchor": "created_at", "seconds": seconds}, "session": dict(session or {"type": "realtime"})}
+    body = {
+        "expires_after": {"anchor": "created_at", "seconds": seconds},
+        "session": dict(session or {"type": "realtime"}),
+    }
     url = f"{base_url.rstrip('/')}/realtime/client_secrets"
     try:
         # No redirect and no proxy of the environment's: both would be handed the key.
@@ -99,7 +104,9 @@ async def mint_client_secret(
             async for chunk in response.aiter_bytes():
                 answer += chunk
                 if len(answer) > MAX_ANSWER_BYTES:
-                    raise ClientSecretError(f"the answer has more than {MAX_ANSWER_BYTES} bytes", response.status_code)
+                    raise ClientSecretError(
+                        f"the answer has more than {MAX_ANSWER_BYTES} bytes", response.status_code
+                    )
             status = response.status_code
     except httpx.HTTPError as error:
         raise ClientSecretError(redactor.text(f"no answer from {parts.hostname}: {error}")) from None
@@ -111,7 +118,9 @@ async def mint_client_secret(
         said = tree.get("error") if isinstance(tree, dict) else None
         message = said.get("message") if isinstance(said, dict) else None
         raise ClientSecretError(
-            redactor.text(f"{parts.hostname} minted no secret (HTTP status {status}){f': {message}' if message else ''}"),
+            redactor.text(
+                f"{parts.hostname} minted no secret (HTTP status {status}){f': {message}' if message else ''}"
+            ),
             status,
         )
     value, expires_at = tree.get("value"), tree.get("expires_at")

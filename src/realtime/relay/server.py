@@ -15,11 +15,13 @@ import socket as sockets
 import ssl
 from collections import Counter
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from ..endpoint import Endpoint
 from ..errors import ConfigurationError
 from ..redact import Secret
 from .admission import Admission, Gate, RefusedError, client_address
@@ -65,6 +67,14 @@ class Relay:
         self.policy = policy
         self.totals = Totals()
         self.draining = False
+        if not key and urlsplit(policy.upstream.url).hostname == "api.openai.com":
+            raise ConfigurationError(
+                f"no API key: set {policy.upstream.key_env}, or write it into .env (chmod 600); to try without one, "
+                "start python -m realtime.offline and give its address as --upstream"
+            )
+        Endpoint(
+            policy.upstream.url, key.reveal(), policy.upstream.model
+        )  # says what is wrong with the address
         self._share_port = share_port
         self._gate = Gate(policy)
         self._metrics = Metrics(self.totals)
@@ -78,11 +88,6 @@ class Relay:
             ssl.create_default_context() if policy.upstream.url.startswith(("wss:", "https:")) else None,
             self._ended,
         )
-        if not key and urlsplit(policy.upstream.url).hostname == "api.openai.com":
-            raise ConfigurationError(
-                f"no API key: set {policy.upstream.key_env}, or write it into .env (chmod 600); to try without one, "
-                "start python -m realtime.offline and give its address as --upstream"
-            )
         self._sessions: set[Pipe] = set()
         self._per_client: Counter[str] = Counter()
         self._connections: set[WebSocket] = set()
@@ -105,7 +110,7 @@ class Relay:
     async def start(self) -> None:
         """Listen. Raises OSError if the port cannot be had."""
         listen = self.policy.listen
-        options: dict[str, object] = {}
+        options: dict[str, Any] = {}
         if self._tls is not None:
             options = {"ssl": self._tls, "ssl_handshake_timeout": self.policy.limits.handshake_seconds}
         self._server = await asyncio.get_running_loop().create_server(
@@ -114,7 +119,7 @@ class Relay:
             listen.port,
             backlog=BACKLOG,
             reuse_port=self._share_port or None,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         self._ticker = asyncio.get_running_loop().create_task(self._tick())
         record("relay.listening", url=self.url, upstream=urlsplit(self.policy.upstream.url).hostname)
@@ -210,7 +215,11 @@ class Relay:
             if self.draining:
                 return _plain(socket, Status.SERVICE_UNAVAILABLE, "draining\n")
             full = len(self._sessions) >= self.policy.limits.sessions
-            return _plain(socket, Status.SERVICE_UNAVAILABLE, "full\n") if full else _plain(socket, Status.OK, "ready\n")
+            return (
+                _plain(socket, Status.SERVICE_UNAVAILABLE, "full\n")
+                if full
+                else _plain(socket, Status.OK, "ready\n")
+            )
         if path == "/metrics":
             return self._answer_metrics(socket, request)
         self._gate.check_request(request)
@@ -237,11 +246,15 @@ class Relay:
         listen, limits = self.policy.listen, self.policy.limits
         address = client_address(_peer(socket), request.headers, listen.trusted_proxies)
         if self.draining:
-            raise RefusedError(Status.SERVICE_UNAVAILABLE, "draining", "this relay is restarting: connect again")
+            raise RefusedError(
+                Status.SERVICE_UNAVAILABLE, "draining", "this relay is restarting: connect again"
+            )
         now = asyncio.get_running_loop().time()
         refused = self._refused_logins.of(address)
         if not refused.has(now):
-            raise RefusedError(Status.TOO_MANY_REQUESTS, "logins", "too many refused tokens from this address")
+            raise RefusedError(
+                Status.TOO_MANY_REQUESTS, "logins", "too many refused tokens from this address"
+            )
         try:
             admission = await self._gate.admit(request, address)
         except RefusedError as error:
@@ -329,7 +342,9 @@ class _Doorstep:
         except Exception as error:
             # The deployer's own authenticator: whatever it raises, nobody gets in by it.
             record("login.failed", error=type(error).__name__)
-            self._refuse(socket, RefusedError(Status.INTERNAL_SERVER_ERROR, "authenticator", "cannot check tokens now"))
+            self._refuse(
+                socket, RefusedError(Status.INTERNAL_SERVER_ERROR, "authenticator", "cannot check tokens now")
+            )
             return
         response = protocol.accept(request)
         if response.status_code != 101:
@@ -396,7 +411,7 @@ def _server_tls(policy: Policy) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(listen.tls_certificate, listen.tls_key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"cannot load the TLS certificate {listen.tls_certificate}: {error}") from None
+        raise ConfigurationError(
+            f"cannot load the TLS certificate {listen.tls_certificate}: {error}"
+        ) from None
     return context
-
-

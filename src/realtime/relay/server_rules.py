@@ -18,7 +18,6 @@ from .policy import Policy
 __all__ = ["ServerRules"]
 
 
-
 _SESSION_EVENTS = frozenset(("session.created", "session.updated"))
 _RESPONSE_EVENTS = frozenset(("response.created", "response.done"))
 # Speech and text of an answer: nearly all of the traffic, and nothing in it is the relay's. Not parsed. The server is
@@ -81,10 +80,12 @@ class ServerRules:
         try:
             event = wire.loads(payload)
         except ValueError:
-            return self._drop()
+            self.dropped += 1
+            return None
         kind = event.get("type") if isinstance(event, dict) else None
         if kind not in self._allowed:
-            return self._drop()
+            self.dropped += 1
+            return None
         self.event, self.last_type = event, kind
         if kind == "error":
             return self._error(event)
@@ -98,9 +99,6 @@ class ServerRules:
         if kind in _RESPONSE_EVENTS and self._strip(event.get("response")):
             return self._redactor.frame(wire.dumps(event).encode())
         return self._redactor.frame(payload)
-
-    def _drop(self) -> None:
-        self.dropped += 1
 
     # --- sessions and errors
 
@@ -187,7 +185,9 @@ class ServerRules:
         response = event.get("response") if kind in _RESPONSE_EVENTS else None
         if isinstance(response, dict) and isinstance(response.get("output"), list):
             output = response["output"]
-            shown = [one for one in output if not (isinstance(one, dict) and one.get("id") in self._hidden_items)]
+            shown = [
+                one for one in output if not (isinstance(one, dict) and one.get("id") in self._hidden_items)
+            ]
             if len(shown) != len(output):
                 response["output"] = shown
                 changed = True
@@ -199,5 +199,3 @@ def _pieces(text: str) -> list[str]:
     """The whole and its longer lines: an error may quote any of them."""
     pieces = [text, *(line.strip() for line in text.splitlines())]
     return [piece for piece in pieces if len(piece) >= min(_MIN_QUOTED_CHARS, max(len(text), 6))]
-
-

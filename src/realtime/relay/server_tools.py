@@ -44,7 +44,7 @@ class ServerTools:
     def __init__(
         self,
         handlers: Handlers,
-        send: Callable[[dict[str, Any]], None],
+        send: Callable[[dict[str, Any]], object],
         finished: Callable[[str, BaseException | None], None],
     ) -> None:
         self._handlers = handlers
@@ -70,7 +70,11 @@ class ServerTools:
         elif kind == "response.output_item.done":
             item = event.get("item")
             # Only a completed call has all of its arguments.
-            if isinstance(item, dict) and item.get("type") == "function_call" and item.get("status") == "completed":
+            if (
+                isinstance(item, dict)
+                and item.get("type") == "function_call"
+                and item.get("status") == "completed"
+            ):
                 self._call(str(item.get("name")), str(item.get("call_id")), str(item.get("arguments") or ""))
 
     def close(self) -> None:
@@ -84,7 +88,9 @@ class ServerTools:
             return
         if len(self._names) >= MAX_CALLS:
             self._names[call_id] = name
-            self._answered(call_id, '{"error": "too many calls at once"}', RealtimeError("too many calls at once"))
+            self._answered(
+                call_id, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
+            )
             return
         self._names[call_id] = name
         self._boxes[entry[0].timeout_seconds].call(call_id, name, arguments)

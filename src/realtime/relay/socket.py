@@ -16,6 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from websockets.client import ClientProtocol
@@ -68,6 +70,7 @@ class WebSocket(asyncio.Protocol):
     def __init__(self, protocol: ServerProtocol | ClientProtocol, delegate: SocketDelegate) -> None:
         self.protocol = protocol
         self.delegate = delegate
+        self.deliver: Callable[[bytes], None] = partial(delegate.on_message, self)  # a pipe sets its own
         self._is_server = isinstance(protocol, ServerProtocol)
         self._mask_bit = _MASKED if self._is_server else 0  # what we must see in frames that come in
         self._mask_size = 4 if self._is_server else 0
@@ -80,7 +83,9 @@ class WebSocket(asyncio.Protocol):
         self._closing: asyncio.TimerHandle | None = None
         self._control_frames = 0
         self._lost = False
-        self._open = protocol.state is State.OPEN  # its property costs a call, and this is asked for every message
+        self._open = (
+            protocol.state is State.OPEN
+        )  # its property costs a call, and this is asked for every message
         self._head_done = False
         self._reading = True
         self._forced: tuple[int, str] | None = None
@@ -130,7 +135,7 @@ class WebSocket(asyncio.Protocol):
                 payload = data[start:stop]
                 if self._is_server:
                     payload = apply_mask(payload, data[start - 4 : start])
-                self.delegate.on_message(self, payload)
+                self.deliver(payload)
             else:
                 self._unusual_frame(data[position:stop])
             position = stop
@@ -202,10 +207,11 @@ class WebSocket(asyncio.Protocol):
             payload = b"".join(self._fragments)
             self._fragments = []
             if self._open:
-                self.delegate.on_message(self, payload)
+                self.deliver(payload)
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol."""
+        self._open = False
         self.protocol.receive_eof()
         self.flush()
         return False

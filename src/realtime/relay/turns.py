@@ -20,7 +20,9 @@ class Turns:
     def __init__(self) -> None:
         self._responses = 0
         self._speaking = False
-        self._expecting = False  # a response is due: speech was committed, it was asked for, or a tool was called
+        self._expecting = (
+            False  # a response is due: speech was committed, it was asked for, or a tool was called
+        )
         self._unheard: set[str] = set()  # items whose transcript is due
         self._manual = False
         self._transcribes = False

@@ -51,7 +51,9 @@ async def dial(
     except ConfigurationError as error:
         raise UpstreamError(str(error), retry=False) from None
     except OSError as error:
-        raise UpstreamError(f"{endpoint.address} cannot be reached: {error.strerror or error}", retry=True) from None
+        raise UpstreamError(
+            f"{endpoint.address} cannot be reached: {error.strerror or error}", retry=True
+        ) from None
     request = protocol.connect()
     request.headers.update(endpoint.reveal_headers())
     protocol.send_request(request)

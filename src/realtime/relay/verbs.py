@@ -5,7 +5,6 @@ Thread: main.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -25,8 +24,12 @@ def token(argv: list[str]) -> int:
     from .__main__ import PROGRAM, Parser
 
     p = Parser(prog=f"{PROGRAM} token", description="Print a signed token for one client of the relay.")
-    p.add_argument("--subject", required=True, metavar="NAME", help="who it is; limits per client count by it")
-    p.add_argument("--seconds", type=float, default=600, help="how long it is good for (default: %(default)g)")
+    p.add_argument(
+        "--subject", required=True, metavar="NAME", help="who it is; limits per client count by it"
+    )
+    p.add_argument(
+        "--seconds", type=float, default=600, help="how long it is good for (default: %(default)g)"
+    )
     p.add_argument("--secret-env", default="RELAY_SECRET", metavar="VARIABLE", help="default: %(default)s")
     arguments = p.parse_args(argv)
     secret = os.environ.get(arguments.secret_env, "").partition(",")[0].strip()

@@ -97,7 +97,10 @@ class _Supervisor:
                     return 0 if self._stopping else 1
         host = self._policy.listen.host
         scheme = "wss" if self._policy.listen.tls_certificate else "ws"
-        print(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{self._policy.listen.port}", flush=True)
+        print(
+            f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{self._policy.listen.port}",
+            flush=True,
+        )
         while not self._stopping:
             wait([worker.sentinel for worker in self._workers], timeout=0.5)
             for index, worker in enumerate(self._workers):
@@ -105,13 +108,18 @@ class _Supervisor:
                     record("worker.died", pid=worker.pid, exit=worker.exitcode)
                     _forget_metrics(worker.pid)
                     time.sleep(RESTART_SECONDS)
-                    self._workers[index] = self._start(ready)
+                    if (
+                        not self._stopping
+                    ):  # a signal may have come meanwhile; a worker begun now would not get it
+                        self._workers[index] = self._start(ready)
         self._join()
         return 0
 
     def _start(self, ready: object) -> BaseProcess:
         process = self._context.Process(target=_work, args=(self._policy, self._key.reveal(), ready))
         process.start()
+        if self._stopping and process.pid is not None:
+            os.kill(process.pid, signal.SIGTERM)  # the signal came while it was being started
         return process
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,95 @@
+"""The verbs and views of the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from console.__main__ import _parser
+from console.session import SessionModel
+from console.session_files import save_session
+from realtime.offline import start_server_process
+from tests.console.fakes import answer, updated, wire
+from tests.terminal import ROOT, clean_environment
+
+
+@pytest.fixture(scope="module")
+def server():
+    process = start_server_process("--voice", "standin")
+    yield process
+    process.stop()
+
+
+def console(*arguments, env, cwd=ROOT, stdin=""):
+    return subprocess.run(
+        [sys.executable, "-m", "console", *map(str, arguments)],
+        cwd=cwd, env=clean_environment(env), input=stdin, capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+
+
+def test_flags_may_stand_before_and_after_the_verb():
+    before = _parser().parse_args(["--offline", "--model", "m", "doctor"])
+    after = _parser().parse_args(["doctor", "--offline", "--model", "m"])
+    assert (before.offline, before.model) == (after.offline, after.model) == (True, "m")
+
+
+def test_a_piped_question_is_answered_in_json_and_in_plain_text(server, tmp_path):
+    from tests.audio_server import no_server_environment
+
+    env = no_server_environment(tmp_path)
+    question = "Please remember that my name is Ada\n"
+    done = console("--json", "--url", server.url, env=env, stdin=question)
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
+    assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
+    assert done.stdout.isascii()
+    done = console("--plain", "--url", server.url, env=env, stdin=question)
+    assert done.returncode == 0, done.stderr
+    assert "you:       Please remember that my name is Ada" in done.stdout
+    assert "tool:      set_memory(" in done.stdout and "assistant: " in done.stdout
+
+
+def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(tmp_path):
+    from tests.audio_server import no_server_environment
+
+    env = no_server_environment(tmp_path)
+    model = SessionModel()
+    model.on_wire(wire("server", 1.0, type="session.created"))
+    model.on_updated(updated(answer("u1", "hello", 1, "user")))
+    folder = save_session(model, tmp_path / "s")
+    again = console("replay", folder, env=env)
+    assert again.returncode == 0, again.stderr
+    assert "you:       hello" in again.stdout
+    wrong = console("replay", tmp_path, env=env)
+    assert (
+        wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "no saved session" in wrong.stderr
+    )
+
+
+def test_doctor_says_what_to_mend(tmp_path):
+    from tests.audio_server import no_server_environment
+
+    done = console("doctor", "--url", "ws://127.0.0.1:9", env=no_server_environment(tmp_path))
+    assert done.returncode == 1
+    assert "MEND     microphone: " in done.stdout or "ok       microphone" in done.stdout
+    assert "MEND     endpoint: ws://127.0.0.1:9" in done.stdout
+
+
+@pytest.mark.audio
+def test_doctor_measures_the_round_trip_of_a_tone(server, audio_server):
+    # The speaker's own monitor as microphone: what is played is heard.
+    options = ["--url", server.url, "--input", "speaker.monitor", "--output", "speaker"]
+    done = console("doctor", *options, env=audio_server.env)
+    assert "ok       endpoint: " in done.stdout, done.stdout + done.stderr
+    assert "test tone: heard after " in done.stdout, done.stdout
+    assert done.returncode == 0
+
+
+def test_the_servers_are_verbs_too(tmp_path):
+    done = console("offline", "--port", "x", env=dict(os.environ))
+    assert done.returncode == 2 and "is no port" in done.stderr
