@@ -34,7 +34,7 @@ def test_log_records_hold_no_key(caplog):
     assert KEY not in caplog.text and caplog.text.count(MASK) == 3 and "RuntimeError" in caplog.text
     assert "5%" in caplog.text and "100%" in caplog.text
     caplog.clear()
-    caplog.set_level(logging.ERROR)
+    caplog.set_level(logging.ERROR, "realtime.test")
     log.debug("unseen")
     assert not caplog.records
 
