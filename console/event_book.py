@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from console.event_log import without_audio
-from console.text import clean, one_line
+from .event_log import without_audio
+from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
 

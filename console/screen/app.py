@@ -21,14 +21,15 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Input, Static
 
-from console.push_to_talk import PushToTalk
-from console.screen.bars import Bars
-from console.screen.dialogs import HelpScreen, KeyScreen
-from console.screen.key_release import RELEASE, driver_class
-from console.screen.lines import LinePane
-from console.screen.panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
-from console.screen.talk_bar import TalkBar
-from console.session import SessionModel
+from .. import PROGRAM
+from ..push_to_talk import PushToTalk
+from ..session import SessionModel
+from .bars import Bars
+from .dialogs import HelpScreen, KeyScreen
+from .key_release import RELEASE, driver_class
+from .lines import LinePane
+from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
+from .talk_bar import TalkBar
 
 __all__ = ["THEMES", "RealtimeConsole"]
 
@@ -207,7 +208,7 @@ class RealtimeConsole(App[None]):
         screen.set_class(width < TINY_COLUMNS or height < TINY_ROWS, "tiny")
         self.query_one("#too-small", Static).update(
             f"The terminal has {width} x {height} characters; the console needs {TINY_COLUMNS} x {TINY_ROWS}.\n"
-            "Make it larger, or run: python -m console --plain"
+            f"Make it larger, or run: {PROGRAM} --plain"
         )
         self._show_pane(self._active)
         self._seen.clear()  # every width-dependent part is drawn anew

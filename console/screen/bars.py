@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.audio import BANDS
+from ..audio import BANDS
 
 __all__ = ["Bars"]
 

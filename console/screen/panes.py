@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.text import Text
 
-from console.call import Call
-from console.event_book import EventRow
-from console.screen.lines import Line, LinePane
-from console.session import SessionModel
-from console.text import one_line
-from console.transcript import ItemRow
-from console.world import position, world_map
+from ..call import Call
+from ..event_book import EventRow
+from ..session import SessionModel
+from ..text import one_line
+from ..transcript import ItemRow
+from ..world import position, world_map
+from .lines import Line, LinePane
 
 __all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
 
