@@ -28,7 +28,9 @@ GOOD = f"Authorization: Bearer {TOKEN}"
 PATH = "/v1/realtime"
 
 
-def token(secret: str = SECRET, subject: str = "alice", seconds: float = 3000, now: float | None = None) -> str:
+def token(
+    secret: str = SECRET, subject: str = "alice", seconds: float = 3000, now: float | None = None
+) -> str:
     return mint_token(secret, subject, seconds, now=now)
 
 
