@@ -166,8 +166,9 @@ class RealtimeClient(EventEmitter):
             await self._link.connect()
         except RealtimeError as error:
             self._session.created = None
-            if not isinstance(error, (StateError, ConfigurationError)):
-                self._session.reports.error(ErrorEvent(str(error), "connection", exception=error))
+            # The caller is told; a log line on top would say it twice.
+            if not isinstance(error, (StateError, ConfigurationError)) and self.wants("error"):
+                self.emit("error", ErrorEvent(str(error), "connection", exception=error))
             raise
         return True
 
