@@ -28,6 +28,7 @@ GOOD = f"Authorization: Bearer {TOKEN}"
 PATH = "/v1/realtime"
 
 
+# The table is made when pytest collects: its tokens must outlive the whole run, to be refused for what they are.
 def token(
     secret: str = SECRET, subject: str = "alice", seconds: float = 3000, now: float | None = None
 ) -> str:
