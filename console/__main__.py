@@ -1,4 +1,4 @@
-"""``python -m console``: arguments, wiring, exit statuses.
+"""``python -m console``, or the command ``realtime-console``: arguments, wiring, exit statuses.
 
 Exit status 0 when it did what was asked, 1 when ``doctor`` found something to mend, 2 for a mistake that the user can
 mend (one line on stderr says how), 130 after Ctrl-C.
