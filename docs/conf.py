@@ -53,7 +53,6 @@ html_css_files = ["wavtools.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
-html_extra_path = ["first_look.ipynb"]
 
 # ------------------------------------------------------------------------------------------- a page for each module
 
