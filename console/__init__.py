@@ -4,5 +4,5 @@ Uses the public APIs of wavtools and realtime only. Installed, the same folder i
 the command ``realtime-console``: so modules import each other relatively.
 """
 
-# What to type, for messages.
+# How the user started it: from the repository, or through the command of the installed package.
 PROGRAM = "python -m console" if __name__ == "console" else "realtime-console"

@@ -12,6 +12,8 @@ Thread: the functions marked "callback thread" on the device's; the classes on a
 lock where two could meet.
 """
 
+from collections import deque
+
 from libc.stdint cimport int16_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -333,7 +335,7 @@ cdef class Seat:
         if self.seat == NULL:
             raise MemoryError("no memory for a device's seat")
         self.seat.channels = channels
-        self._held = []
+        self._held = deque(maxlen=9)
 
     def __dealloc__(self):
         free(self.seat)
@@ -359,7 +361,7 @@ cdef class Seat:
         self.take_playback(None)
 
     def _hold(self, state):
-        self._held = [*self._held[max(0, len(self._held) - 8):], state]
+        self._held.append(state)
 
     def take_notified(self):
         """The notification types since the last call, as a set."""

@@ -107,7 +107,7 @@ def float32_to_pcm16(x, out=None):
     Raises
     ------
     TypeError   *x* is not float32, *out* is not int16 or read-only
-    ValueError  *out* has another size overlaps *x* or is not contiguous; nothing is written
+    ValueError  *out* has another size, overlaps *x*, or is not contiguous; nothing is written
 
     Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
     Source: the rule of wavtools' ``floatTo16BitPCM``: clamp, x32768 below zero and x32767 above in double, truncate.
