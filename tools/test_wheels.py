@@ -193,11 +193,18 @@ def main() -> None:
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     sdist = build_sdist()
+    failed = []
     for python in arguments.python or ([sys.executable] if arguments.short else interpreters()):
-        wheel = build_wheel(python, sdist)
-        name = wheel.name.split("-")[3]  # cp313, or cp313t: the ABI
-        test_wheel(python, wheel, name, arguments.short)
+        try:
+            wheel = build_wheel(python, sdist)
+            name = wheel.name.split("-")[3]  # cp313, or cp313t: the ABI
+            test_wheel(python, wheel, name, arguments.short)
+        except SystemExit as error:  # the others are worth knowing too
+            print(error.code, flush=True)
+            failed.append(python)
     check_wheels()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
