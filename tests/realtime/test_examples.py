@@ -122,3 +122,10 @@ async def test_telephone_bridge(offline_url):
     finally:
         bridge.kill()
         await bridge.wait()
+
+
+def test_recording_without_hardware(offline_url, tmp_path):
+    said = run("record_offline.py", offline_url, str(tmp_path / "tone.wav"))
+    assert said.endswith("tone.wav: 16000 samples at 16000 Hz\n")
+    with wave.open(str(tmp_path / "tone.wav")) as file:
+        assert (file.getframerate(), file.getnframes()) == (16_000, 16_000)
