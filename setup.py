@@ -26,7 +26,9 @@ else:
     COMPILE += ["-ffp-contract=off", "-fvisibility=hidden"]
     LINK = []
     if sys.platform == "linux" and not DEBUG and not SANITIZE:
-        LINK = ["-Wl,--strip-debug"]  # most of an extension's size; the names of functions stay, for stack traces
+        LINK = [
+            "-Wl,--strip-debug"
+        ]  # most of an extension's size; the names of functions stay, for stack traces
     if SANITIZE:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]

@@ -1,6 +1,6 @@
 """Record from a device without hardware, resample, write a WAV file: `pip install wavtools` is all it needs.
 
-    python examples/record_offline.py tone.wav
+python examples/record_offline.py tone.wav
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Run the compiled module beside the Python API: the same numbers.
 
-    pip install --no-build-isolation examples/downstream && python examples/downstream/check.py
+pip install --no-build-isolation examples/downstream && python examples/downstream/check.py
 """
 
 import downstream
