@@ -213,13 +213,20 @@ def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, line
         elif section == "Returns":
             returns.append(line)
         elif section == "Raises" and (short := re.match(r"^([A-Z]\w+(?:, [A-Z]\w+)*)\s{2,}(\S.*)$", line)):
-            out += [short.group(1), "    " + short.group(2)]
+            out += [_qualified(short.group(1), name), "    " + short.group(2)]
         else:
             out.append(line)
     while out and not out[0].strip():
         out.pop(0)
     lines[:] = out
     app._laid_aside = (name, returns, prose)
+
+
+def _qualified(names: str, inside: str) -> str:
+    """Exceptions of ours with their module: both packages have a StateError."""
+    package = inside.partition(".")[0]
+    ours = re.findall(r"^class (\w+)", source_of(f"{package}.errors").read_text(encoding="utf-8"), re.M)
+    return ", ".join(f"~{package}.errors.{name}" if name in ours else name for name in names.split(", "))
 
 
 def after_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
