@@ -77,7 +77,9 @@ def public_modules() -> list[str]:
 
 def source_of(module: str) -> Path:
     path = SOURCE.joinpath(*module.split("."))
-    return next(p for p in (path.with_suffix(".pyx"), path / "__init__.py", path.with_suffix(".py")) if p.exists())
+    return next(
+        p for p in (path.with_suffix(".pyx"), path / "__init__.py", path.with_suffix(".py")) if p.exists()
+    )
 
 
 def first_line(module: str) -> str:
@@ -111,7 +113,11 @@ def module_page(module: str) -> str:
     rst = [f".. automodule:: {module}"]
     if module in PACKAGES_BY_EXPORT:
         for home, name in exports_of(module):
-            rst.append(f".. autoclass:: {home}.{name}\n   :members:" if name[0].isupper() else f".. autofunction:: {home}.{name}")
+            rst.append(
+                f".. autoclass:: {home}.{name}\n   :members:"
+                if name[0].isupper()
+                else f".. autofunction:: {home}.{name}"
+            )
     elif module in FIRST:
         rows = ["## What it exports\n", "| name | lives in |\n|---|---|"]
         homeless = [("wavtools._device", "DeviceInfo")] if module == "wavtools" else []
@@ -119,7 +125,7 @@ def module_page(module: str) -> str:
             role = "py:mod" if home == module and source_exists(f"{module}.{name}") else "py:obj"
             target = f"{home}.{name}"
             shown = home
-            if home.rpartition(".")[2].startswith("_") or role == "py:obj" and home == module:
+            if home.rpartition(".")[2].startswith("_") or (role == "py:obj" and home == module):
                 homeless.append((home, name))
                 shown = module
             rows.append(f"| {{{role}}}`{name} <{target}>` | {shown} |")
@@ -201,12 +207,22 @@ def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, line
             if section != "Returns":
                 out += ["", line, following]
             continue
-        if index and lines[index - 1].strip() == section and section and line.strip() and set(line.strip()) == {"-"}:
+        if (
+            index
+            and lines[index - 1].strip() == section
+            and section
+            and line.strip()
+            and set(line.strip()) == {"-"}
+        ):
             continue
         begins = bool(line) and not line.startswith(" ") and not lines[index - 1].strip() if index else False
         if section and section != "Events" and begins:
             item = ITEM.get(section)
-            typed = item and re.match(item, line) and (section == "Raises" or " : " in line or following.startswith(" "))
+            typed = (
+                item
+                and re.match(item, line)
+                and (section == "Raises" or " : " in line or following.startswith(" "))
+            )
             in_prose = not typed and not (section == "Returns" and not returns)
         if in_prose:
             prose.append(line)
@@ -243,14 +259,21 @@ def after_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, lines
         lines += ["", *prose]
 
 
-def short_types(app: Any, what: str, name: str, obj: Any, options: Any, signature: str, annotation: str) -> Any:
+def short_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str, annotation: str
+) -> Any:
     """NDArray[int16] instead of what NumPy's alias stands for."""
     spelled = r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?(?:numpy\.)?([\w.]+)\]\]"
     texts = [text and re.sub(spelled, r"NDArray[\1]", text) for text in (signature, annotation)]
-    return tuple(text and text.replace("typing.Any", "Any").replace("~typing.", "") for text in texts)
+    return tuple(text and re.sub(r"~?\btyping\.", "", text) for text in texts)
 
 
-OWNERS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "RealtimeClient", "voice": "VoiceSession"}
+OWNERS = {
+    "recorder": "WavRecorder",
+    "player": "WavStreamPlayer",
+    "client": "RealtimeClient",
+    "voice": "VoiceSession",
+}
 
 
 def link_code(app: Any, doctree: nodes.document, docname: str) -> None:
@@ -259,17 +282,20 @@ def link_code(app: Any, doctree: nodes.document, docname: str) -> None:
         return
     known = _index(app)
     for literal in list(doctree.findall(nodes.literal)):
-        if isinstance(literal.parent, nodes.reference) or "code" not in literal.get("classes", ["code"]):
-            pass
+        cell = literal.parent.parent
+        theirs = (
+            docname == "from-javascript" and isinstance(cell, nodes.entry) and cell.parent.index(cell) == 0
+        )
+        if theirs or isinstance(literal.parent, nodes.reference):
+            continue
         text = re.sub(r"\(.*\)$", "", literal.astext().removeprefix("await "))
         owner, _, rest = text.partition(".")
         if owner in OWNERS and rest:
             text = f"{OWNERS[owner]}.{rest}"
-        if isinstance(literal.parent, nodes.reference) or text not in known:
-            continue
-        page, anchor = known[text]
-        uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-        literal.replace_self(nodes.reference("", "", literal.deepcopy(), internal=True, refuri=uri))
+        if text in known:
+            page, anchor = known[text]
+            uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
+            literal.replace_self(nodes.reference("", "", literal.deepcopy(), internal=True, refuri=uri))
 
 
 def _index(app: Any) -> dict[str, tuple[str, str]]:
@@ -282,11 +308,15 @@ def _index(app: Any) -> dict[str, tuple[str, str]]:
             for at, part in enumerate(parts):
                 if part[:1].isupper() or (at == len(parts) - 1 and entry.objtype == "function"):
                     places |= {f"{parts[0]}.{'.'.join(parts[at:])}"}
-                    places |= {".".join(parts[at:])} if part[:1].isupper() else {".".join(parts[max(at - 1, 0) :])}
+                    places |= (
+                        {".".join(parts[at:])} if part[:1].isupper() else {".".join(parts[max(at - 1, 0) :])}
+                    )
                     break
             for place in places:
                 found.setdefault(place, set()).add((entry.docname, entry.node_id))
-        app._wavtools_names = {name: min(at) for name, at in found.items() if len({page for page, _ in at}) == 1}
+        app._wavtools_names = {
+            name: min(at) for name, at in found.items() if len({page for page, _ in at}) == 1
+        }
     return app._wavtools_names
 
 
