@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench coverage lint types docs build tsan asan soak wheel clean
+.PHONY: help console test interop bench coverage lint types docs build tsan asan soak wheel wheels clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,10 +56,11 @@ coverage: build  ## run the client's tests; fails below 100 % of its lines and b
 lint: build  ## style and static checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd examples/downstream/*.pyx
 
-types: build  ## mypy --strict over the packages
+types: build  ## mypy --strict over the packages; the compiled modules against their stubs
 	$(BIN)/mypy
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))
 
 docs: build  ## build the documentation into build/docs/html; warnings and broken links are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
@@ -76,8 +77,10 @@ soak: build  ## the long forms of the fault tests
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 
 wheel: build  ## build the sdist, and the wheel from the sdist
-	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build
+
+wheels: build  ## build wheels for every CPython found here, and test each one installed; WHEELS_FLAGS=--short for one
+	$(BIN)/python tools/test_wheels.py $(WHEELS_FLAGS)
 
 clean:  ## remove everything that was built
 	rm -rf build dist $(VENV) src/*.egg-info

@@ -17,6 +17,7 @@ ORDER = [
     "client",
     "offline voice",
     "relay",
+    "console",
     "latency budget",
 ]
 

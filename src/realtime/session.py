@@ -33,7 +33,7 @@ from .events import (
     RealtimeEvent,
     ResponseFailedEvent,
 )
-from .history import replay
+from .history import note, replay
 from .ids import generate_id
 from .input_audio import remember
 from .items import Item
@@ -66,6 +66,7 @@ class Session:
         conversation: Conversation,
         outbox: Outbox,
         tool_timeout: float | None,
+        resume_note: str | None,
     ) -> None:
         self.emitter = emitter
         self.conversation = conversation
@@ -84,6 +85,8 @@ class Session:
         self._make_endpoint = make_endpoint
         self._pending = Pending()
         self.writer = FrameWriter(conversation, outbox, self._pending)
+        self._resume_note = resume_note
+        self._note_id = ""  # of the note in this session
         self._muted_calls: dict[str, None] = {}  # of cancelled responses: answered, but nothing is asked for
         self._tools_changed = False
         self._last_response_event = 0.0
@@ -191,27 +194,41 @@ class Session:
     def begin(self, created: Wire, *, resumed: bool) -> list[Any]:
         """A session was opened: the first things to send to it. See LinkDelegate."""
         conversation = self.conversation
-        server_session = dialects.inbound({"type": "session.created", "session": created.get("session")})[0]
-        self.server_session = server_session["session"] if isinstance(server_session["session"], dict) else {}
+        stated = dialects.inbound(created)[0].get("session")
+        self.server_session = stated if isinstance(stated, dict) else {}
         found = dialects.detect(created.get("session"))
         self.writer.dialect = (
             "beta"
             if self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
             else "ga"
         )
+        transcribes = self.server_session.get("type") == "transcription"
+        self.writer.session_kind = "transcription" if transcribes else "realtime"
         prelude: list[Any] = [{**event, "event_id": self.writer.next_id()} for event in self.full_update()]
         if resumed:
-            items = conversation.get_items()
-            prelude += replay(items, self.toolbox.running | self._pending.calls.keys())
-            prelude += self._pending.take_missing(item.id for item in items)
-            for piece in conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
-                prelude.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+            prelude += self._restored()
         self._tools_changed = False
         conversation.input_format = self.audio_format("input")
         conversation.begin_session()
         self.writer.begin_session()
         self.connected = True
         return prelude
+
+    def _restored(self) -> list[Any]:
+        """What a new session must be told of the one before it."""
+        items = self.conversation.get_items()
+        missing = self._pending.take_missing([self._note_id, *(item.id for item in items)])
+        told: list[Any] = []
+        if self.writer.session_kind == "realtime":  # the other kind makes no answers, and takes no items
+            told = replay(items, self.toolbox.running | self._pending.calls.keys())
+        if told and self._resume_note:
+            self._note_id = generate_id("item_")
+            self.conversation.keep_out(self._note_id)
+            told.append(note(self._note_id, self._resume_note))
+        told += missing
+        for piece in self.conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
+            told.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        return told
 
     # LinkDelegate: writing
 
@@ -266,7 +283,7 @@ class Session:
         kind: str = event["type"]
         item = event.get("item")
         if item is not None:
-            self._pending.confirm(item, self._knows, self.conversation.items.rename)
+            self._pending.confirm(item, self._knows, self.conversation.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
@@ -443,7 +460,7 @@ class Session:
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._pending.refused(cause)
-        elif caused_by == "session.update":
+        elif caused_by in ("session.update", "transcription_session.update"):
             # Refused as a whole. What is sent must go on in the format that the server has.
             self.writer.use_input_format(
                 ((self.server_session.get("audio") or {}).get("input") or {}).get("format")
@@ -458,7 +475,9 @@ class Session:
             caused_by,
             event=event,
         )
-        if is_benign(code, message, caused_by):
+        item = cause.get("item") if cause is not None else None
+        about_note = isinstance(item, dict) and item.get("id") == self._note_id != ""
+        if about_note or is_benign(code, message, caused_by):  # some servers and relays take no system items
             log.debug("passed over: %s (%s)", message, code)
             self.emitter.emit("error.benign", report)
         else:

@@ -42,6 +42,7 @@ class FrameWriter:
 
     def __init__(self, conversation: Conversation, outbox: Outbox, pending: Pending) -> None:
         self.dialect: dialects.Dialect = "ga"
+        self.session_kind: dialects.SessionKind = "realtime"
         self._conversation = conversation
         self._outbox = outbox
         self._pending = pending
@@ -90,7 +91,7 @@ class FrameWriter:
             self._pending.sent(entry)
         elif kind == "session.update":
             self.use_input_format(branch(entry["session"], "input").get("format"))
-        event = dialects.outbound(entry, self.dialect)
+        event = dialects.outbound(entry, self.dialect, self.session_kind)
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)

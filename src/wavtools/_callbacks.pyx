@@ -1,5 +1,7 @@
 # cython: cdivision=True
 # (a division that checks for zero takes the GIL to raise; tests/test_rt_lint.py would tell)
+# Not freethreading_compatible: set_offsets moves where a StandIn's callbacks look for their seat, which only a GIL keeps
+# apart from a render that is under way, and a Seat's list of states is changed by control and supervisor threads.
 """The two device callbacks, and the states that they share with the control threads.
 
 miniaudio calls capture_callback and playback_callback on its own thread, through their C addresses. They are compiled
@@ -9,6 +11,8 @@ else in this module runs on control threads.
 Thread: the functions marked "callback thread" on the device's; the classes on any control thread, under their owner's
 lock where two could meet.
 """
+
+from collections import deque
 
 from libc.stdint cimport int16_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -23,6 +27,19 @@ from wavtools.ring cimport (
     wt_ring_write,
     wt_ring_write_pos,
 )
+
+__all__ = [
+    "CaptureState",
+    "PlaybackState",
+    "Seat",
+    "StandIn",
+    "capture_callback_address",
+    "duplex_callback_address",
+    "notification_callback_address",
+    "now_ns",
+    "playback_callback_address",
+    "set_offsets",
+]
 
 # Where the fields lie that the callbacks read: the package ships no C header, so _device.py passes the offsets that
 # cffi knows, before any device starts. 0 suits the stand-in that OfflineDevice hands over.
@@ -318,7 +335,7 @@ cdef class Seat:
         if self.seat == NULL:
             raise MemoryError("no memory for a device's seat")
         self.seat.channels = channels
-        self._held = []
+        self._held = deque(maxlen=9)
 
     def __dealloc__(self):
         free(self.seat)
@@ -344,7 +361,7 @@ cdef class Seat:
         self.take_playback(None)
 
     def _hold(self, state):
-        self._held = [*self._held[-8:], state]
+        self._held.append(state)
 
     def take_notified(self):
         """The notification types since the last call, as a set."""

@@ -1,3 +1,6 @@
+# cython: freethreading_compatible=True
+# (safe without a GIL: no object has state; the G.711 tables and the kernels' pointer are written while the module is
+# imported and only read afterwards; the buffers are the callers')
 """Sample conversion: float32, PCM16 and G.711 each way, and the mix to mono.
 
 Thread: any; every function is stateless. GIL: released for more than ``LONG`` samples; for less, the switch would cost

@@ -700,17 +700,23 @@ async def test_no_key_in_reprs_or_errors(client, server):
     assert key not in repr(log.events) and key not in repr(client) and key not in repr(vars(client))
 
 
-async def test_waiting_again_at_once_misses_nothing(client, server):
+@pytest.mark.parametrize("within_a_deadline", [False, True])
+async def test_waiting_again_at_once_misses_nothing(client, server, within_a_deadline):
+    """Also for those who write asyncio.wait_for(), whose task wakes later."""
     peer = await connected(client, server)
-    waiting = asyncio.create_task(_three_items(client))
-    await asyncio.sleep(0)
+    waiting = asyncio.create_task(_three_items(client, within_a_deadline))
+    await asyncio.sleep(0.01)
     # All in one burst: the events are in the socket's buffer before the first waiter runs.
     await peer.say(*turns.user_text("a", "a"), *turns.user_text("b", "b"), *turns.text_answer("c", "c"))
     assert await asyncio.wait_for(waiting, 5) == ["a", "b", "c"]
 
 
-async def _three_items(client: RealtimeClient) -> list[str]:
-    return [(await client.wait_for_next_completed_item(timeout=5)).id for _ in range(3)]
+async def _three_items(client: RealtimeClient, within_a_deadline: bool) -> list[str]:
+    ids = []
+    for _ in range(3):
+        item = client.wait_for_next_completed_item()
+        ids.append((await (asyncio.wait_for(item, 5) if within_a_deadline else item)).id)
+    return ids
 
 
 # Corners
