@@ -36,6 +36,8 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]  # an included file may begin at its second level
+highlight_language = "text"  # a fence without a language is a diagram
+smartquotes_action = "D"  # dashes only: "null" is meant as it is written
 default_role = "py:obj"  # `Name` in a docstring
 nitpicky = False  # the role above is also used for the names of fields
 autodoc_member_order = "bysource"
@@ -88,7 +90,7 @@ def first_line(module: str) -> str:
     text = re.search(r'^"""(.+?)(?:"""|\n\n)', source, re.S | re.M)
     assert text, f"{module} has no docstring"
     line = " ".join(text.group(1).split()).replace("``", "`")
-    return re.split(r"(?<=[.:])\s", line)[0].rstrip(":")
+    return re.split(r"(?<=\.)\s", line)[0]
 
 
 def exports_of(module: str) -> list[tuple[str, str]]:
@@ -162,8 +164,7 @@ def write_module_pages() -> None:
             path.unlink()
     lines = [
         "# The modules\n",
-        "Each page is made of the docstrings of one module: shapes, units, errors, threads. Every promise in them has "
-        "a test that names it.\n",
+        "Each page is made of the docstrings of one module: shapes, dtypes, units, errors, threads.\n",
     ]
     for title, chosen in (
         ("wavtools", [m for m in modules if m.startswith("wavtools")]),
@@ -196,6 +197,20 @@ ITEM = {
 
 def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Give each section the form that napoleon knows; lay aside what belongs to none, for after_napoleon."""
+    if what in (
+        "property",
+        "attribute",
+        "data",
+    ):  # napoleon would take what stands before a colon for the type
+        embedded = bool(lines) and re.match(r"\w+\.\w+: ", lines[0])  # Cython's signature line
+        app._laid_aside = (name, [], lines[2:] if embedded else lines[:])
+        lines[:] = []
+        return
+    if what == "module":  # an indented command line or program, not a quotation
+        for index in range(len(lines) - 1, 1, -1):
+            begins = re.match(r"    [^\s*]", lines[index]) and not lines[index - 1].strip()
+            if begins and re.match(r"\S", lines[index - 2]) and not lines[index - 2].endswith("::"):
+                lines[index:index] = ["::", ""]
     out: list[str] = []
     prose: list[str] = []  # "Thread: ...", "Source: ...", after the last item of a section
     returns: list[str] = []
@@ -265,7 +280,7 @@ def short_types(
     """NDArray[int16] instead of what NumPy's alias stands for."""
     spelled = r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?(?:numpy\.)?([\w.]+)\]\]"
     texts = [text and re.sub(spelled, r"NDArray[\1]", text) for text in (signature, annotation)]
-    return tuple(text and re.sub(r"~?\btyping\.", "", text) for text in texts)
+    return tuple(text and re.sub(r"~?\btyping\.|~(?:\w+\.)+|(?<=^\()self(?:, )?", "", text) for text in texts)
 
 
 OWNERS = {
