@@ -64,8 +64,8 @@ class Call:
     def _describe(self) -> None:
         self.model.endpoint = one_line(self.endpoint.name, 60)
         self.model.key_source = self.endpoint.key.source if self.endpoint.key else "none"
-        self.model.microphone = one_line(self._input or "default", 40)
-        self.model.speaker = one_line(self._output or "default", 40)
+        self.model.microphone = one_line(self._input or "default", 120)
+        self.model.speaker = one_line(self._output or "default", 120)
         self.model.revision += 1
 
     # Connection
@@ -365,7 +365,7 @@ class Call:
                 self.model.notice("error", f"the {noun} stays as it is: {error}")
                 return False
         setattr(self, attribute, device)
-        setattr(self.model, noun, one_line(name, 40))
+        setattr(self.model, noun, one_line(name, 120))
         self._note_devices()
         self.model.notice("info", f"{noun}: {name}")
         return True
@@ -423,6 +423,10 @@ class Call:
         if self._playback.tick():
             self._spawn(self._playback.stop())
         live = self._voice is not None
+        audible = self.model.half_duplex and self.is_audible()
+        if audible != self.model.audible:
+            self.model.audible = audible
+            self.model.revision += 1
         if live and self._microphone is not None:
             # The spectrum is live even while nothing is sent; the bars say what is sent.
             sending = self.model.talking or self.model.mode == "vad"

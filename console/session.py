@@ -93,6 +93,7 @@ class SessionModel:
     speaker_problem: str = ""
     echo: bool = False
     answering: bool = False  # a response is being made
+    audible: bool = False  # under half-duplex: the speaker is heard, the microphone is closed
     revision: int = 0  # of everything but events and transcript
 
     # What happened: the client's events, by their names (see realtime.events)

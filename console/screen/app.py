@@ -367,6 +367,8 @@ class RealtimeConsole(App[None]):
         entry = event.entry
         if isinstance(event.pane, EventsPane) and isinstance(entry, int):
             self.model.unfolded ^= {entry}
+            self.events_pane.draw(self.model)
+            self.events_pane.reveal(entry)
         elif isinstance(event.pane, ConversationPane):
             self.action_play()
         elif isinstance(event.pane, DevicesPane) and isinstance(entry, tuple):
