@@ -77,7 +77,16 @@ def test_foreign_client_holds_four_turns_through_the_relay(
     policy = tmp_path / "relay.toml"
     policy.write_text(POLICY)
     # "offline" is what the clients give as their API key.
-    arguments = ["--port", "0", "--upstream", offline_voice_url, "--token", "offline", "--policy", str(policy)]
+    arguments = [
+        "--port",
+        "0",
+        "--upstream",
+        offline_voice_url,
+        "--token",
+        "offline",
+        "--policy",
+        str(policy),
+    ]
     with RelayProcess(*arguments) as relay:
         hold_four_turns(script, relay.url)
     assert relay.log.count('"session.opened"') == 1, relay.log

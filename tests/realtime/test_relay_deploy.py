@@ -86,7 +86,9 @@ class Started:
 def test_haproxy_takes_the_configuration(tmp_path):
     program, openssl = require_program("haproxy", "haproxy"), require_program("openssl", "openssl")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay.example.org"
+    request = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay.example.org"
+    )
     subprocess.run(
         [openssl, *request.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
     )
@@ -112,9 +114,7 @@ def test_the_units_command_starts_a_relay_with_its_credentials(policy, tmp_path)
     for name, value in ENVIRONMENT.items():
         (tmp_path / name.lower()).write_text(value)
     line = next(
-        line
-        for line in (DEPLOY / "relay.service").read_text().splitlines()
-        if line.startswith("ExecStart=")
+        line for line in (DEPLOY / "relay.service").read_text().splitlines() if line.startswith("ExecStart=")
     )
     with Started(shlex.split(line.partition("=")[2]), policy, CREDENTIALS_DIRECTORY=str(tmp_path)) as relay:
         assert relay.first_line.startswith("listening on ws://0.0.0.0:")
@@ -128,7 +128,9 @@ def test_the_images_command_starts_a_relay_that_its_health_check_finds(policy):
     with Started(command, policy, **ENVIRONMENT) as relay:
         healthy = [sys.executable, *check[1:-1], check[-1].replace(":8081/", f":{relay.port}/")]
         assert subprocess.run(healthy, timeout=20).returncode == 0
-    assert subprocess.run(healthy, stderr=subprocess.DEVNULL, timeout=20).returncode != 0, "and misses when gone"
+    assert subprocess.run(healthy, stderr=subprocess.DEVNULL, timeout=20).returncode != 0, (
+        "and misses when gone"
+    )
 
 
 async def test_what_kubernetes_is_told_agrees_with_the_relay(policy):
