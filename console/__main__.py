@@ -1,4 +1,4 @@
-"""``python -m console``: arguments, wiring, exit statuses.
+"""``python -m console``, or the command ``realtime-console``: arguments, wiring, exit statuses.
 
 Exit status 0 when it did what was asked, 1 when ``doctor`` found something to mend, 2 for a mistake that the user can
 mend (one line on stderr says how), 130 after Ctrl-C.
@@ -17,9 +17,9 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from console.errors import UserError
+from . import PROGRAM
+from .errors import UserError
 
-PROGRAM = "python -m console"
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
 
@@ -89,8 +89,9 @@ def _speed(value: str) -> float:
 
 
 def _devices() -> int:
-    from console.text import one_line
     from wavtools import DeviceError, WavRecorder, WavStreamPlayer
+
+    from .text import one_line
 
     try:
         lists = {"microphones": WavRecorder.list_devices(), "speakers": WavStreamPlayer.list_devices()}
@@ -120,23 +121,23 @@ def _serve(verb: str, rest: list[str]) -> int:
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     """The coroutine that does what was asked."""
-    from console.settings import DotEnv, load
+    from .settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
     where = _where(settings)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
-        from console.talk import talk
+        from .talk import talk
 
         return talk(arguments.question, arguments.out, events=arguments.events, **where)
     if arguments.verb == "doctor":
-        from console.doctor import doctor
+        from .doctor import doctor
 
         return doctor(settings)
     if arguments.verb == "replay":
-        from console.replay import Replay
-        from console.session_files import load_session
+        from .replay import Replay
+        from .session_files import load_session
 
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
@@ -148,17 +149,18 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     if plain or as_json:
         from dataclasses import replace
 
-        from console.call import Call
-        from console.plain import JsonView, PlainView, hold
+        from .call import Call
+        from .plain import JsonView, PlainView, hold
 
         call = Call(replace(settings, mode=settings.mode or ("vad" if terminal else "manual")))
         return hold(call, (JsonView if as_json else PlainView)(call))
     if terminal:
-        from console.call import Call
+        from .call import Call
 
         return _screen(Call(settings), settings.theme)
-    from console.talk import talk
     from realtime.offline import question_path
+
+    from .talk import talk
 
     print("no terminal: holding one demo turn with a recorded question")
     return talk(Path(question_path("hello")), Path("answer.wav"), **where)
@@ -166,7 +168,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
 async def _screen(call: Any, theme: str | None) -> int:
     try:
-        from console.screen.app import RealtimeConsole
+        from .screen.app import RealtimeConsole
     except ImportError as error:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
@@ -177,7 +179,7 @@ async def _screen(call: Any, theme: str | None) -> int:
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:
-    from console.plain import JsonView, PlainView
+    from .plain import JsonView, PlainView
 
     view = JsonView(replay) if as_json else PlainView(replay)
     await replay.start()

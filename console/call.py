@@ -13,16 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from console.audio import BANDS, Microphone, Speaker
-from console.echo import EchoDetector
-from console.endpoint import Endpoint
-from console.errors import UserError
-from console.keys import Key, check_key, save_key
-from console.playback import Playback
-from console.session import Level, Place, SessionModel
-from console.settings import Settings
-from console.text import one_line
-from console.tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
+from . import PROGRAM
+from .audio import BANDS, Microphone, Speaker
+from .echo import EchoDetector
+from .endpoint import Endpoint
+from .errors import UserError
+from .keys import Key, check_key, save_key
+from .playback import Playback
+from .session import Level, Place, SessionModel
+from .settings import Settings
+from .text import one_line
+from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
 
 __all__ = ["Call"]
 
@@ -303,14 +304,14 @@ class Call:
 
     async def save(self) -> Path | None:
         """Write the session to a folder of its own; None, and a notice, where that failed."""
-        from console.session_files import Snapshot, save_session
+        from .session_files import Snapshot, save_session
 
         try:
             folder = await asyncio.to_thread(save_session, Snapshot(self.model), Path(self.settings.sessions))
         except UserError as error:
             self.model.notice("error", str(error))
             return None
-        self.model.notice("info", f"saved: {folder} (replay it with: python -m console replay {folder})")
+        self.model.notice("info", f"saved: {folder} (replay it with: {PROGRAM} replay {folder})")
         return folder
 
     # The key

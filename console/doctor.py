@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from console.echo import peak
-from console.endpoint import Endpoint
-from console.errors import UserError
-from console.settings import Settings
-from console.text import one_line
+from .echo import peak
+from .endpoint import Endpoint
+from .errors import UserError
+from .settings import Settings
+from .text import one_line
 
 __all__ = ["doctor", "round_trip_seconds"]
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from console.errors import UserError
-from console.keys import Key, find_key
-from console.settings import DotEnv
-from console.tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
+from .errors import UserError
+from .keys import Key, find_key
+from .settings import DotEnv
+from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
 
 __all__ = ["INSTRUCTIONS", "Endpoint", "connected_to", "wants_offline"]
 

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from console.event_log import without_audio
-from console.text import clean, one_line
+from .event_log import without_audio
+from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
 
@@ -56,6 +56,11 @@ class EventRow:
         minutes, seconds = divmod(self.seconds, 60)
         when = f"{int(minutes):02}:{seconds:05.2f}"
         return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
+
+    def has(self, words: list[str]) -> bool:
+        """Whether all of the lower-case *words* are in its type, direction or error mark."""
+        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}".lower()
+        return all(word in text for word in words)
 
     @property
     def payload(self) -> str:
@@ -126,7 +131,7 @@ class EventBook:
         words = pattern.lower().split()
         if not words:
             return list(self.rows)
-        return [row for row in self.rows if all(word in row.label.lower() for word in words)]
+        return [row for row in self.rows if row.has(words)]
 
     def journal(self) -> Iterator[str]:
         """Lines of JSON: {"time", "source", "event"}, and "repeat" for a run of microphone chunks."""

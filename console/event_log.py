@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from console.errors import UserError
+from .errors import UserError
 
 __all__ = ["EventLog", "without_audio"]
 

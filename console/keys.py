@@ -11,8 +11,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from console.errors import UserError
-from console.settings import DotEnv, config_folder
+from .errors import UserError
+from .settings import DotEnv, config_folder
 
 __all__ = ["Key", "find_key", "forget_key", "save_key"]
 

@@ -14,10 +14,10 @@ import sys
 import threading
 from typing import Any
 
-from console.call import Call
-from console.errors import UserError
-from console.session import Notice
-from console.transcript import ItemRow
+from .call import Call
+from .errors import UserError
+from .session import Notice
+from .transcript import ItemRow
 
 __all__ = ["JsonView", "PlainView", "hold"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from console.audio import BANDS, Speaker
-from console.session import SessionModel
-from console.transcript import ItemRow
+from .audio import BANDS, Speaker
+from .session import SessionModel
+from .transcript import ItemRow
 
 __all__ = ["Playback"]
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from console.audio import BANDS
-from console.playback import Playback
-from console.session import SessionModel
-from console.session_files import SavedSession
-from console.transcript import ItemRow
+from .audio import BANDS
+from .playback import Playback
+from .session import SessionModel
+from .session_files import SavedSession
+from .transcript import ItemRow
 
 __all__ = ["Replay"]
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from console.event_book import EventBook
-from console.text import clean, one_line
-from console.transcript import ItemRow, Transcript
+from .event_book import EventBook
+from .text import clean, one_line
+from .transcript import ItemRow, Transcript
 
 __all__ = ["Level", "Notice", "Place", "SessionModel", "Turn"]
 

@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from console.errors import UserError
-from console.session import Place, SessionModel, Turn
-from console.text import clean, one_line
-from console.transcript import ItemRow
 from wavtools import DecodeError, WavPacker, read_wav
+
+from .errors import UserError
+from .session import Place, SessionModel, Turn
+from .text import clean, one_line
+from .transcript import ItemRow
 
 __all__ = ["SavedSession", "Snapshot", "load_session", "save_session"]
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.errors import UserError
+from .errors import UserError
 
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 

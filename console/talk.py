@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from console.endpoint import connected_to
-from console.errors import UserError
-from console.event_log import EventLog
 from wavtools import DecodeError, OfflineDevice, WavPacker, WavRecorder, WavStreamPlayer, read_wav
+
+from .endpoint import connected_to
+from .errors import UserError
+from .event_log import EventLog
 
 __all__ = ["Turn", "hold_turn", "read_question", "talk"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from console.text import Cleaner, clean, one_line
+from .text import Cleaner, clean, one_line
 
 __all__ = ["ItemRow", "Transcript"]
 

@@ -115,7 +115,7 @@ async def test_a_conversation_with_a_cut_memory_map_and_error_is_all_there(size)
     app = RealtimeConsole(call)
     async with app.run_test(size=size) as pilot:
         fill(call)
-        await pilot.pause(0.3)
+        await pilot.pause(0.5)
         assert_snapshot(app, "conversation")
         await pilot.press("1", "G", "enter")
         await pilot.pause(0.2)
