@@ -53,7 +53,9 @@ def blocks() -> Iterator[Block]:
     for page in PAGES:
         tokens = MARKDOWN.parse(read(page))
         for before, token in zip([None, *tokens], tokens, strict=False):
-            assert token.type != "code_block", f"{page.name}, line {token.map[0] + 1}: indented code says no language"
+            assert token.type != "code_block", (
+                f"{page.name}, line {token.map[0] + 1}: indented code says no language"
+            )
             if token.type == "fence" and token.info and not token.info.startswith("{"):
                 mark = before and re.fullmatch(r"<!-- not run: (.+) -->\s*", before.content)
                 yield Block(page.name, token.info, token.content, mark.group(1) if mark else None)
@@ -139,7 +141,9 @@ def test_a_shell_block_runs(block, offline_url, tmp_path):
         )
     try:
         if serves:
-            assert process.stdout.readline().startswith("listening on ws://127.0.0.1:"), read(tmp_path / "complaints")
+            assert process.stdout.readline().startswith("listening on ws://127.0.0.1:"), read(
+                tmp_path / "complaints"
+            )
         else:
             process.communicate(timeout=60)
             assert process.returncode == 0, read(tmp_path / "complaints")
@@ -159,7 +163,13 @@ def test_links_to_files_of_the_repository_lead_somewhere(page):
 
 
 def test_every_file_that_the_architecture_names_exists():
-    folders = [ROOT, ROOT / "src", ROOT / "src/wavtools", ROOT / "src/wavtools/_native", ROOT / "src/realtime"]
+    folders = [
+        ROOT,
+        ROOT / "src",
+        ROOT / "src/wavtools",
+        ROOT / "src/wavtools/_native",
+        ROOT / "src/realtime",
+    ]
     for name in set(re.findall(r"\b((?:\w+/)?\w+\.(?:py|pyx|h|c|inc))\b", read(DOCS / "architecture.md"))):
         assert any((folder / name).exists() for folder in folders), name
 
@@ -167,7 +177,9 @@ def test_every_file_that_the_architecture_names_exists():
 def test_the_walk_to_the_line_that_cuts_an_answer_can_be_walked():
     """Each step's function is defined in the step's file, and calls or quotes what the step says."""
     section = read(DOCS / "architecture.md").split("### The walk")[1].split("\n## ")[0]
-    steps = re.findall(r"^\| \**(\d)\** \| \**`([\w.]+)`, (?:`([^`]+)`|the same file)\** \| (.+) \|$", section, re.M)
+    steps = re.findall(
+        r"^\| \**(\d)\** \| \**`([\w.]+)`, (?:`([^`]+)`|the same file)\** \| (.+) \|$", section, re.M
+    )
     assert [number for number, *_ in steps] == list("123456789")
     path = ""
     for _, name, where, what in steps:
@@ -178,7 +190,9 @@ def test_the_walk_to_the_line_that_cuts_an_answer_can_be_walked():
         assert not owner or re.search(rf"\bclass {owner}\b", source), f"{owner} in {path}"
         body = re.split(rf"\b(?:def|int|void) {function}\(", source, maxsplit=1)[1]
         body = re.split(r"\n(?:cdef |class |static |    def |    async def |def )", body, maxsplit=1)[0]
-        for quoted in set(re.findall(r"`([^`]+)`", what)) - {"offset"}:  # a field of the receipt, step 3's answer
+        for quoted in set(re.findall(r"`([^`]+)`", what)) - {
+            "offset"
+        }:  # a field of the receipt, step 3's answer
             assert quoted in body, f"{quoted!r} in {function} of {path}"
     walk = dict((name, path) for _, name, path, _ in steps)
     for caller, callee in (("_callbacks.pyx", "wt_playback_commit"), ("player.py", "_state.interrupt")):
@@ -218,7 +232,9 @@ SessionResourceType ToolDefinitionType AudioFormatType
 
 def rows() -> list[list[str]]:
     text = read(DOCS / "from-javascript.md")
-    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| JavaScript |")]
+    lines = [
+        line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| JavaScript |")
+    ]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
@@ -238,7 +254,12 @@ def test_every_python_name_in_the_table_exists():
     for _, python, *_ in rows():
         code = re.match(r"`([^`]+)`$", python)
         if code is None or code.group(1).startswith(("python -m", "make", "for ", "OPENAI_")):
-            assert code or python == "—" or python in ("mic, out", "enter", "its pane") or python.startswith(("key", "in "))
+            assert (
+                code
+                or python == "—"
+                or python in ("mic, out", "enter", "its pane")
+                or python.startswith(("key", "in "))
+            )
             continue
         name, call, arguments = code.group(1).removeprefix("await ").partition("(")
         value = resolve(name)
@@ -276,7 +297,9 @@ def check_arguments(value: Any, call: str, *, bound: bool) -> None:
     node = ast.parse(call, mode="eval").body
     assert isinstance(node, ast.Call)
     unbound = bound or ("self" in signature.parameters and not isinstance(value, type))
-    arguments = [object() for _ in node.args] + ([object()] if unbound and "self" in signature.parameters else [])
+    arguments = [object() for _ in node.args] + (
+        [object()] if unbound and "self" in signature.parameters else []
+    )
     signature.bind(*arguments, **{word.arg: object() for word in node.keywords if word.arg})
 
 
@@ -300,7 +323,11 @@ def test_the_numbers_of_the_readme_are_those_that_were_measured():
     delta, room = "P10, P11 and P13", "P12: the relay"
     lag = result("48000 → 24000 Hz", "soxr HQ", 4)
     wanted = [
-        (result("P9 and P14", "interrupt()", 1) + " µs", "2.7 ms, the original in Chromium (another run)", None),
+        (
+            result("P9 and P14", "interrupt()", 1) + " µs",
+            "2.7 ms, the original in Chromium (another run)",
+            None,
+        ),
         (result(stream, "wavtools high", 1) + " µs", result(stream, "soxr HQ", 1) + " µs, soxr HQ", 2),
         (result("48000 → 24000 Hz", "wavtools high", 4) + " ms", f"{lag} ms, soxr HQ", None),
         (result(fft, "wavtools", 1) + " µs", result(fft, "scipy.fft", 1) + " µs, scipy.fft", 2),
@@ -336,7 +363,9 @@ def test_the_numbers_in_the_text_are_those_that_were_measured():
     latency, delta = read(DOCS / "latency.md"), "P10, P11 and P13"
     for row in ("wavtools and realtime", "openai and sounddevice"):
         assert f"{result(delta, row, 2)} ms" in latency
-    ours = float(result(delta, "P10 ours: parsed, in the conversation, handlers called, queued in a player", 1)[:-3])
+    ours = float(
+        result(delta, "P10 ours: parsed, in the conversation, handlers called, queued in a player", 1)[:-3]
+    )
     assert f"some {round(ours / 10) * 10} µs" in latency
 
 
@@ -390,7 +419,18 @@ def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(t
     """Strict: an unknown link, an anchor that does not exist, a docstring that is no reStructuredText fail the build."""
     needs("sphinx", "myst_parser", "furo")
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", tmp_path / "trees", DOCS, tmp_path / "html"],
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-W",
+            "--keep-going",
+            "-d",
+            tmp_path / "trees",
+            DOCS,
+            tmp_path / "html",
+        ],
         env=environment(""),
         capture_output=True,
         text=True,
