@@ -59,6 +59,7 @@ setup(
             extension("ring"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
+            extension("_states", "polyphase.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],
         build_dir="build/cython",  # generated C stays out of src/

@@ -57,6 +57,11 @@ class EventRow:
         when = f"{int(minutes):02}:{seconds:05.2f}"
         return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
 
+    def has(self, words: list[str]) -> bool:
+        """Whether all of the lower-case *words* are in its type, direction or error mark."""
+        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}".lower()
+        return all(word in text for word in words)
+
     @property
     def payload(self) -> str:
         """The last event, pretty-printed and cleaned; audio as its size."""
@@ -126,7 +131,7 @@ class EventBook:
         words = pattern.lower().split()
         if not words:
             return list(self.rows)
-        return [row for row in self.rows if all(word in row.label.lower() for word in words)]
+        return [row for row in self.rows if row.has(words)]
 
     def journal(self) -> Iterator[str]:
         """Lines of JSON: {"time", "source", "event"}, and "repeat" for a run of microphone chunks."""

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("WAVTOOLS_INSTALLED"), reason="tests an installed wheel; say: make wheels"
 )
 
-EXTENSIONS = ("_callbacks", "pcm", "resample", "ring", "spectrum")
+EXTENSIONS = ("_callbacks", "_states", "pcm", "resample", "ring", "spectrum")
 SITE = Path(sysconfig.get_path("platlib"))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -18,56 +19,30 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widgets import Input, Static
 
 from .. import PROGRAM
 from ..push_to_talk import PushToTalk
 from ..session import SessionModel
+from . import words
 from .bars import Bars
 from .dialogs import HelpScreen, KeyScreen
 from .key_release import RELEASE, driver_class
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
 from .talk_bar import TalkBar
+from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
 
 FRAMES_PER_SECOND = 20
 NARROW_COLUMNS, NARROW_ROWS = 110, 34
-INFO_SECONDS = 10.0  # warnings and errors stay until something newer is said
 TINY_COLUMNS, TINY_ROWS = 60, 18
 PANES = ("events", "conversation", "weather", "memory", "devices")
 SIDE = ("weather", "memory", "devices")
-# The contract of the footer; the shorter words are for 80 columns.
-KEYS = (
-    ("space", "talk", "talk"),
-    ("v", "manual/vad", "vad"),
-    ("c", "connect", "conn"),
-    ("p", "play", "play"),
-    ("x", "interrupt", "stop"),
-    ("d", "delete", "del"),
-    ("/", "filter", "find"),
-    ("m", "map zoom", "map"),
-    ("s", "save", "save"),
-    ("?", "help", "help"),
-    ("q", "quit", "quit"),
-)
-ACTIONS = {
-    "space": "talk_key",
-    "v": "mode",
-    "c": "connection",
-    "p": "play",
-    "x": "interrupt",
-    "d": "delete",
-    "/": "filter",
-    "m": "zoom",
-    "s": "save",
-    "?": "help",
-    "q": "quit",
-}
+KEY_NAMES = {"/": "slash", "?": "question_mark"}  # as Textual has them
 OWN_ACTIONS = {
-    *ACTIONS.values(),
+    *words.ACTIONS.values(),
     "type",
     "copy",
     "half_duplex",
@@ -76,51 +51,20 @@ OWN_ACTIONS = {
     "pane",
     "talk_key_released",
 }
-THEMES = {
-    "dark": Theme(
-        name="realtime-dark",
-        dark=True,
-        primary="#6ea8fe",
-        secondary="#8b949e",
-        accent="#58a6ff",
-        foreground="#e6edf3",
-        background="#0d1117",
-        surface="#161b22",
-        panel="#21262d",
-        success="#3fb950",
-        warning="#d29922",
-        error="#f85149",
-    ),
-    "light": Theme(
-        name="realtime-light",
-        dark=False,
-        primary="#0550ae",
-        secondary="#57606a",
-        accent="#0969da",
-        foreground="#1f2328",
-        background="#ffffff",
-        surface="#f6f8fa",
-        panel="#eaeef2",
-        success="#1a7f37",
-        warning="#9a6700",
-        error="#cf222e",
-    ),
-}
-STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
 
 
 class RealtimeConsole(App[None]):
     """The inspector. ``call`` does, ``call.model`` knows, this shows."""
 
     TITLE = "realtime console"
-    CSS_PATH = "screen.tcss"
+    CSS_PATH = Path(__file__).with_name("screen.tcss")  # whole, so that a subclass elsewhere finds it
     ENABLE_COMMAND_PALETTE = True
     # Priority: they are then run by the app itself, in the order of the keys. Otherwise what is typed right after t
     # would reach the pane that had the focus before. check_action leaves the keys to text fields and dialogs.
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding({"/": "slash", "?": "question_mark"}.get(key, key), action, key, priority=True)
-            for key, action in ACTIONS.items()
+            Binding(KEY_NAMES.get(key, key), action, key, priority=True)
+            for key, action in words.ACTIONS.items()
         ),
         Binding(RELEASE, "talk_key_released", show=False, priority=True),
         Binding("escape", "escape", show=False),
@@ -141,7 +85,28 @@ class RealtimeConsole(App[None]):
         self._active = "conversation"
         for one in THEMES.values():
             self.register_theme(one)
-        self._theme_wanted = theme
+        wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
+        # Here: later it would have the style sheet read twice before anything is shown.
+        self.theme = wanted if wanted in self.available_themes else THEMES["dark"].name
+        self.composed = False
+        self.head_line = Static(id="head")
+        self.tabs_line = Static(id="tabs")
+        self.events_pane, self.conversation_pane = EventsPane(), ConversationPane()
+        self.weather_pane, self.memory_pane, self.devices_pane = WeatherPane(), MemoryPane(), DevicesPane()
+        self.line_panes: tuple[LinePane, ...] = (
+            self.events_pane,
+            self.conversation_pane,
+            self.weather_pane,
+            self.memory_pane,
+            self.devices_pane,
+        )
+        self.mic_bars = Bars("mic", "blue", id="mic-bars")
+        self.out_bars = Bars("out", "green", id="out-bars")
+        self.gauge_part = Static(id="gauge", markup=False)
+        self.mode_part = Static(id="mode", markup=False)
+        self.talk_bar = TalkBar(id="talk-bar", markup=False)
+        self.status_line = Static(id="status", markup=False)
+        self.keys_line = Static(id="keys")
 
     @property
     def model(self) -> SessionModel:
@@ -156,48 +121,48 @@ class RealtimeConsole(App[None]):
         return super().check_action(action, parameters)
 
     def compose(self) -> ComposeResult:
-        yield Static(id="head")
-        yield Static(id="tabs")
+        yield self.head_line
+        yield self.tabs_line
         with Horizontal(id="body"):
             with Vertical(id="main"):
-                yield EventsPane()
+                yield self.events_pane
                 yield Input(
                     id="filter",
                     placeholder="words to look for: error, audio, session.updated ...",
                     compact=True,
                 )
-                yield ConversationPane()
+                yield self.conversation_pane
             with Vertical(id="side"):
-                yield WeatherPane()
-                yield MemoryPane()
-                yield DevicesPane()
+                yield self.weather_pane
+                yield self.memory_pane
+                yield self.devices_pane
         with Horizontal(id="bars"):
-            yield Bars("mic", "blue", id="mic-bars")
-            yield Bars("out", "green", id="out-bars")
-            yield Static(id="gauge", markup=False)
+            yield self.mic_bars
+            yield self.out_bars
+            yield self.gauge_part
         with Horizontal(id="talk"):
-            yield Static(id="mode", markup=False)
-            yield TalkBar(id="talk-bar", markup=False)
+            yield self.mode_part
+            yield self.talk_bar
             yield Input(id="text", placeholder="t: type a message, enter sends it")
-        yield Static(id="status", markup=False)
-        yield Static(id="keys")
+        yield self.status_line
+        yield self.keys_line
         yield Static(id="too-small", markup=False)
 
     def on_mount(self) -> None:
-        wanted = self._theme_wanted
-        known = {name: theme.name for name, theme in THEMES.items()}
-        self.theme = known.get(
-            wanted or "dark", wanted if wanted in self.available_themes else "realtime-dark"
-        )
-        self.query_one(ConversationPane).focus()
+        self.composed = True
+        self.conversation_pane.focus()
         self._fit(self.size.width, self.size.height)
         self.set_interval(1 / FRAMES_PER_SECOND, self._frame)
+        self.call_after_refresh(self._opened)
+
+    def _opened(self) -> None:
+        """The parts have their sizes now: fill them."""
+        self._frame()
         self.call_after_refresh(self._painted)
-        self.run_worker(self.call.refresh_devices(), exclusive=False)
 
     def _painted(self) -> None:
         self.first_paint = time.monotonic()
-        self._frame()
+        self.run_worker(self.call.refresh_devices())
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -216,14 +181,10 @@ class RealtimeConsole(App[None]):
 
     def _show_pane(self, name: str) -> None:
         self._active = name
-        for pane in self.query(LinePane):
+        for pane in self.line_panes:
             pane.set_class(pane.id == name, "active")
         self.screen_stack[0].set_class(name in SIDE, "side-active")
-        labels = (
-            f"[@click=app.pane('{p}')]{'[b]▌' if p == name else ' '}{n} {p}{'[/b]' if p == name else ''}[/]"
-            for n, p in enumerate(PANES, 1)
-        )
-        self.query_one("#tabs", Static).update("  ".join(labels))
+        self._say(self.tabs_line, words.tabs(PANES, name))
 
     # Drawing
 
@@ -232,142 +193,51 @@ class RealtimeConsole(App[None]):
         self.call.tick()
         self._do(self.push_to_talk.tick(time.monotonic()))
         model, call = self.model, self.call
-        base = self.screen_stack[0]
-        if base.has_class("tiny") or not base.query(
-            "#keys"
-        ):  # the last of its widgets: not there yet, or gone already
+        if not self.composed or self.screen_stack[0].has_class("tiny"):
             return
-        base.query_one("#mic-bars", Bars).set(call.microphone_bars)
-        base.query_one("#out-bars", Bars).set(call.speaker_bars)
-        events_state = (model.events.revision, model.filter, len(model.unfolded), sum(model.unfolded))
-        if self._changed("events", events_state):
-            base.query_one(EventsPane).draw(model)
+        self.mic_bars.set(call.microphone_bars)
+        self.out_bars.set(call.speaker_bars)
+        if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
+            self.events_pane.draw(model)
+        self.events_pane.count(model)
         playing = (model.playing, model.play_position)
         if self._changed("conversation", (model.transcript.revision, model.selected, playing)):
-            base.query_one(ConversationPane).draw(model)
-        second = int(time.time()) if model.connected_at is not None else 0
-        tenth = int(time.time() * 10) if model.talking else 0
+            self.conversation_pane.draw(model)
+        now = time.time()
+        second = int(now) if model.connected_at is not None or model.notices else 0
+        tenth = int(now * 10) if model.talking else 0
         if self._changed("rest", (model.revision, second, tenth, self.push_to_talk.hint)):
-            self._draw_rest(base)
+            self._draw_rest(now)
 
-    def _changed(self, part: str, state: Any) -> bool:
+    def _changed(self, part: Any, state: Any) -> bool:
         if self._seen.get(part) == state:
             return False
         self._seen[part] = state
         return True
 
-    def _draw_rest(self, base: Screen[Any]) -> None:
-        model, call = self.model, self.call
-        if self._changed(
-            "weather",
-            (id(model.place), model.place.state, model.place.temperature, base.query_one(WeatherPane).zoomed),
-        ):
-            base.query_one(WeatherPane).draw(model)
+    def _draw_rest(self, now: float) -> None:
+        model, call, place = self.model, self.call, self.model.place
+        if self._changed("weather", (id(place), place.state, place.temperature, self.weather_pane.zoomed)):
+            self.weather_pane.draw(model)
         if self._changed("memory", tuple(model.memory.items())):
-            base.query_one(MemoryPane).draw(model)
-        devices = (
-            model.microphone,
-            model.speaker,
-            model.microphone_problem,
-            model.speaker_problem,
-            len(call.microphones),
-            len(call.speakers),
-        )
-        if self._changed("devices", (devices, id(call.microphones))):
-            base.query_one(DevicesPane).draw(call)
-        base.query_one("#head", Static).update(self._head())
-        base.query_one("#gauge", Static).update(self._gauge())
-        base.query_one("#mode", Static).update(
-            "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
-        )
-        bar = base.query_one("#talk-bar", TalkBar)
-        bar.update(self._talk_text())
-        bar.set_class(model.talking, "open")
-        bar.set_class(model.mode == "vad" and model.state == "connected", "vad")
-        base.query_one("#status", Static).update(self._status())
-        if self._changed("keys", self.size.width):
-            wide = self.size.width >= NARROW_COLUMNS
-            parts = (
-                f"[@click=app.{ACTIONS[key]}][b]{key}[/b] {long if wide else short}[/]"
-                for key, long, short in KEYS
-            )
-            base.query_one("#keys", Static).update(("  " if wide else " ").join(parts))
-
-    def _head(self) -> Text:
-        model = self.model
-        head = Text(no_wrap=True, overflow="ellipsis")
+            self.memory_pane.draw(model)
+        used = (model.microphone, model.speaker, model.microphone_problem, model.speaker_problem)
+        if self._changed("devices", (used, id(call.microphones), id(call.speakers))):
+            self.devices_pane.draw(call)
         wide = self.size.width >= NARROW_COLUMNS
-        if wide:
-            head.append("realtime console  ", style="bold")
-        head.append(
-            f"{STATE_MARKS[model.state]} {model.state}",
-            style="bold green" if model.state == "connected" else "bold",
-        )
-        if model.connected_at is not None:
-            minutes, seconds = divmod(int(time.time() - model.connected_at), 60)
-            head.append(f" {minutes:02}:{seconds:02}")
-        if model.latency is not None:
-            head.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
-        if model.model_name:
-            head.append(f"  {model.model_name} · {model.voice_name}")
-        head.append(f"  {model.endpoint}")
-        if model.key_source not in ("", "none"):
-            head.append(f"  key: {model.key_source}")
-        tokens = model.tokens
-        if tokens:
-            head.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
-        return head
+        self._say(self.head_line, words.head(model, now, wide))
+        self._say(self.gauge_part, words.gauge(model))
+        self._say(self.mode_part, words.mode(model))
+        self._say(self.talk_bar, words.talk(model, now, self.push_to_talk.hint))
+        self.talk_bar.set_class(model.talking, "open")
+        self.talk_bar.set_class(model.mode == "vad" and model.state == "connected", "vad")
+        self._say(self.status_line, words.status(model, now))
+        self._say(self.keys_line, words.keys(wide))
 
-    def _gauge(self) -> str:
-        model = self.model
-        return (
-            f"mic {model.microphone}\nout {model.speaker}\n"
-            + ("half-duplex · " if model.half_duplex else "")
-            + ("ECHO: speakers are heard · " if model.echo else "")
-            + ("answering · " if model.answering else "")
-            + self._tokens()
-        )
-
-    def _tokens(self) -> str:
-        """By kind: they cost differently."""
-        tokens = self.model.tokens
-        if not tokens:
-            return ""
-        kinds = " ".join(
-            f"{kind} {tokens.get(f'input_token_details.{kind}_tokens', 0)}/"
-            f"{tokens.get(f'output_token_details.{kind}_tokens', 0)}"
-            for kind in ("text", "audio")
-        )
-        return f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}"
-
-    def _talk_text(self) -> str:
-        model = self.model
-        if model.talking:
-            return f"● REC {time.time() - model.talking_since:.1f} s   {self.push_to_talk.hint} · esc cancels"
-        if model.state == "disconnected":
-            return "press c to connect"
-        if model.state != "connected":
-            return "replay" if model.state == "replay" else f"{model.state} …"
-        if model.mode == "vad":
-            return (
-                "microphone closed while the speaker plays"
-                if model.half_duplex and model.answering
-                else "● listening: just speak"
-            )
-        return "no microphone: type" if model.microphone_problem else "tap space, or hold here, to talk"
-
-    def _status(self) -> Text:
-        if not self.model.notices:
-            return Text("")
-        notice = self.model.notices[-1]
-        if notice.level == "info" and time.time() - notice.time > INFO_SECONDS:
-            return Text("")
-        mark, style = {
-            "info": ("", "dim"),
-            "warning": ("warning: ", "bold yellow"),
-            "error": ("error! ", "bold red"),
-        }[notice.level]
-        return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
+    def _say(self, part: Static, said: str | Text) -> None:
+        """Put words into a part of fixed size: an update that might change the size lays the whole screen out anew."""
+        if self._changed(part, said.markup if isinstance(said, Text) else said):
+            part.update(said, layout=False)
 
     # Talking
 
@@ -437,8 +307,7 @@ class RealtimeConsole(App[None]):
         self.call.set_half_duplex(not self.model.half_duplex)
 
     def action_zoom(self) -> None:
-        pane = self.query_one(WeatherPane)
-        pane.zoomed = not pane.zoomed
+        self.weather_pane.zoomed = not self.weather_pane.zoomed
         self.model.revision += 1
 
     def action_filter(self) -> None:
@@ -498,6 +367,8 @@ class RealtimeConsole(App[None]):
         entry = event.entry
         if isinstance(event.pane, EventsPane) and isinstance(entry, int):
             self.model.unfolded ^= {entry}
+            self.events_pane.draw(self.model)
+            self.events_pane.reveal(entry)
         elif isinstance(event.pane, ConversationPane):
             self.action_play()
         elif isinstance(event.pane, DevicesPane) and isinstance(entry, tuple):

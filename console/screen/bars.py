@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ..audio import BANDS
+from ..session import BANDS
 
 __all__ = ["Bars"]
 
@@ -27,6 +28,7 @@ class Bars(Widget):
         super().__init__(id=id, classes="bars")
         self._side = side
         self._style = Style(color=colour, bold=True)
+        self._base = Style()
         self._levels = (0,) * BANDS
         self.drawn = 0  # how often it was drawn, for the test that idle costs nothing
 
@@ -42,8 +44,12 @@ class Bars(Widget):
     def levels(self) -> tuple[int, ...]:
         return self._levels
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style  # once for the three lines: it walks through the whole style sheet
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
+        base = self._base
         below = (ROWS - 1 - y) * (len(BLOCKS) - 1)
         cells = "".join(
             BLOCKS[min(max(level - below, 0), len(BLOCKS) - 1)] * 2 + " " for level in self._levels

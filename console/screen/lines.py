@@ -1,6 +1,8 @@
-"""LinePane: a bordered pane of many styled lines, of which only the visible ones are drawn.
+"""LinePane: a bordered pane of many styled lines. Only visible lines are made, and only those that changed are drawn.
 
-Keeps the end in view until the user scrolls up; a cursor moves over entries (an entry is one or more lines).
+Keeps the end in view until the user scrolls up; what is being read stays where it is when older lines are dropped. A
+cursor moves over entries (an entry is one or more lines). It scrolls by itself: Textual's ScrollView lays the whole
+screen out anew each time its length changes, which a stream of events does twenty times a second.
 
 Thread: the event loop's.
 """
@@ -10,23 +12,30 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.events import Click
-from textual.geometry import Size
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 __all__ = ["Line", "LinePane"]
+
+WHEEL_LINES = 3
+CACHED_SCREENS = 4
+BAR_CELLS = 1  # the last column: which part of the lines is in view
 
 Line = tuple[Hashable, Any]  # the entry it belongs to, and what it says: a Text, or what text() makes one of
 
 
-class LinePane(ScrollView, can_focus=True):
+class LinePane(Widget, can_focus=True):
     """Subclasses call show() with all their lines; entries are chosen with the arrows, j and k, or a click."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"line-pane--cursor", "line-pane--mark"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"line-pane--cursor", "line-pane--mark", "line-pane--bar"}
+    FOLLOWS: ClassVar[bool] = False  # whether the end is kept in view
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -57,51 +66,130 @@ class LinePane(ScrollView, can_focus=True):
         super().__init__(id=id, classes="pane")
         self.border_title = title
         self.cursor: Hashable = None
-        self.follows = True
+        self.follows = self.FOLLOWS
+        self.drawn_lines = (
+            0  # how many lines were drawn so far, for the tests that what is the same is not drawn
+        )
         self._lines: list[Line] = []
+        self._top = 0
+        self._visible: list[Hashable] = []  # what stands on each row of the screen
+        self._strips: dict[Hashable, Strip] = {}  # drawn already: in a stream the lines only move up
+        self._styles_of: tuple[Style, Style, Style] | None = (
+            None  # of a line, of the cursor's, of the scroll bar
+        )
+
+    @property
+    def text_width(self) -> int:
+        return max(int(self.content_size.width) - BAR_CELLS, 1)
+
+    @property
+    def _max_top(self) -> int:
+        return max(len(self._lines) - int(self.content_size.height), 0)
 
     def show(self, lines: list[Line]) -> None:
         """Replace what is shown."""
+        if not self.follows and self._top < len(self._lines):
+            self._top = self._find_again(lines)
         self._lines = lines
-        self.virtual_size = Size(self.content_size.width, len(lines))
-        if self.follows:
-            self.scroll_end(animate=False, immediate=True)
-        self.refresh()
+        self._top = self._max_top if self.follows else min(self._top, self._max_top)
+        self._draw_changes()
+
+    def _find_again(self, lines: list[Line]) -> int:
+        """Where the line that is at the top now stands in *lines*."""
+        entry, top = self._lines[self._top][0], self._top
+        if entry is None or (top < len(lines) and lines[top][0] == entry):
+            return top
+        first = next(at for at, (owner, _) in enumerate(self._lines) if owner == entry)
+        return next((at + top - first for at, (owner, _) in enumerate(lines) if owner == entry), top)
 
     def text(self, said: Any) -> Text:
         """The line as it is drawn; only visible lines are asked for."""
         assert isinstance(said, Text)
         return said
 
-    def watch_scroll_y(self, old: float, new: float) -> None:
-        super().watch_scroll_y(old, new)
-        self.follows = new >= self.max_scroll_y - 0.5
+    def key(self, said: Any) -> Hashable:
+        """Equal for what looks equal."""
+        return said.plain, str(said.style), tuple(said.spans)
 
-    def render(self) -> str:
-        return ""
+    def _go_to(self, top: int) -> None:
+        self._top = min(max(top, 0), self._max_top)
+        self.follows = self.FOLLOWS and self._top == self._max_top
+        self._draw_changes()
+
+    def _draw_changes(self) -> None:
+        height, lines = int(self.content_size.height), self._lines
+        bar_from, bar_to = self._bar(height)
+        visible: list[Hashable] = []
+        for y in range(height):
+            at, bar = y + self._top, bar_from <= y < bar_to
+            if at < len(lines):
+                entry, said = lines[at]
+                visible.append((self.key(said), entry is not None and entry == self.cursor, bar))
+            else:
+                visible.append(bar)
+        if len(visible) != len(self._visible):
+            self.refresh()
+        else:
+            changed = [y for y in range(height) if visible[y] != self._visible[y]]
+            if changed:
+                first, last = changed[0], changed[-1]
+                self.refresh(Region(0, first, self.content_size.width, last - first + 1))
+        self._visible = visible
+
+    def _bar(self, height: int) -> tuple[int, int]:
+        """The rows that the scroll bar covers; none where everything is in view."""
+        total = len(self._lines)
+        if total <= height:
+            return 0, 0
+        size = max(1, height * height // total)
+        start = round((height - size) * self._top / self._max_top)
+        return start, start + size
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Once for all lines: each of these walks through the whole style sheet.
+        base = self.rich_style
+        self._styles_of = (
+            base,
+            base
+            + self.get_component_rich_style("line-pane--cursor" if self.has_focus else "line-pane--mark"),
+            base + self.get_component_rich_style("line-pane--bar"),
+        )
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        width = self.content_size.width
-        base = self.rich_style
-        at = y + round(self.scroll_y)
+        if y >= len(self._visible):  # it has become larger, and hears of it next
+            return Strip.blank(int(self.content_size.width), self.rich_style)
+        strip = self._strips.get(self._visible[y])
+        if strip is None:
+            strip = self._strips[self._visible[y]] = self._make_strip(y)
+        return strip
+
+    def _make_strip(self, y: int) -> Strip:
+        assert self._styles_of is not None
+        base, marked, bar_style = self._styles_of
+        self.drawn_lines += 1
+        at, width = y + self._top, self.text_width
+        start, end = self._bar(int(self.content_size.height))
+        bar = Segment("┃", bar_style) if start <= y < end else Segment(" ", base)
         if at >= len(self._lines):
-            return Strip.blank(width, base)
+            return Strip([Segment(" " * width, base), bar], width + BAR_CELLS)
         entry, said = self._lines[at]
         text = self.text(said)
-        strip = Strip(text.render(self.app.console)).adjust_cell_length(width)
+        style = marked if entry is not None and entry == self.cursor else base
         if text.style:  # Text.render leaves it out where there are no spans
-            base += self.app.console.get_style(text.style)
-        if entry is not None and entry == self.cursor:
-            base += self.get_component_rich_style(
-                "line-pane--cursor" if self.has_focus else "line-pane--mark"
-            )
-        return strip.apply_style(base)
+            style += self.app.console.get_style(text.style)
+        strip = Strip(text.render(self.app.console)).adjust_cell_length(width).apply_style(style)
+        return Strip([*strip, bar], width + BAR_CELLS)
 
     def action_move(self, step: int) -> None:
         entries = list(dict.fromkeys(entry for entry, _ in self._lines if entry is not None))
         if not entries:
+            self._go_to(self._top + step)
             return
-        at = entries.index(self.cursor) + step if self.cursor in entries else len(entries) - 1
+        if self.cursor in entries:
+            at = entries.index(self.cursor) + step
+        else:  # one step: on to the last, which is where the eye is
+            at = len(entries) - 1 + (step if abs(step) > 1 else 0)
         self.put_cursor(entries[min(max(at, 0), len(entries) - 1)])
         self.post_message(self.Moved(self, self.cursor))
 
@@ -111,13 +199,21 @@ class LinePane(ScrollView, can_focus=True):
             return
         self.cursor = entry
         rows = [at for at, (owner, _) in enumerate(self._lines) if owner == entry]
-        if rows and self.content_size.height:
-            top, height = round(self.scroll_y), self.content_size.height
-            if rows[0] < top:
-                self.scroll_to(y=rows[0], animate=False, immediate=True)
-            elif rows[-1] >= top + height:
-                self.scroll_to(y=min(rows[0], rows[-1] - height + 1), animate=False, immediate=True)
-        self.refresh()
+        height = int(self.content_size.height)
+        if rows and height:
+            if rows[0] < self._top:
+                self._go_to(rows[0])
+            elif rows[-1] >= self._top + height:
+                self._go_to(min(rows[0], rows[-1] - height + 1))
+        self._draw_changes()
+
+    def reveal(self, entry: Hashable) -> None:
+        """Bring all lines of *entry* into view, or its first ones where it is longer than the pane."""
+        rows = [at for at, (owner, _) in enumerate(self._lines) if owner == entry]
+        height = int(self.content_size.height)
+        if rows and height:
+            highest = max(rows[-1] - height + 1, 0)
+            self._go_to(rows[0] if len(rows) > height else min(max(self._top, highest), rows[0]))
 
     def action_choose(self) -> None:
         if self.cursor is not None:
@@ -125,9 +221,9 @@ class LinePane(ScrollView, can_focus=True):
 
     def on_click(self, event: Click) -> None:
         at = event.get_content_offset(self)
-        if at is None or at.y + round(self.scroll_y) >= len(self._lines):
+        if at is None or at.y + self._top >= len(self._lines):
             return
-        entry = self._lines[at.y + round(self.scroll_y)][0]
+        entry = self._lines[at.y + self._top][0]
         if entry is None:
             return
         if entry == self.cursor:
@@ -135,6 +231,19 @@ class LinePane(ScrollView, can_focus=True):
         else:
             self.put_cursor(entry)
             self.post_message(self.Moved(self, entry))
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self._go_to(self._top - WHEEL_LINES)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self._go_to(self._top + WHEEL_LINES)
+
+    def on_resize(self, event: Resize) -> None:
+        self._visible = []
+        self._strips.clear()
+        self.show(self._lines)
 
     def on_focus(self) -> None:
         self.refresh()

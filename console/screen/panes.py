@@ -6,6 +6,8 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Hashable
 from typing import Any
 
 from rich.text import Text
@@ -21,7 +23,8 @@ from .lines import Line, LinePane
 __all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
 
 PAYLOAD_LINES = 200
-PLAY_BAR_CELLS, NARROW_PLAY_BAR_CELLS = 24, 10
+COUNT_SECONDS = 0.25
+PLAY_BAR_CELLS = 24
 ROLE_CELLS = 11
 ROLE_STYLES = {
     "user": "bold blue",
@@ -42,10 +45,12 @@ def clock(seconds: float) -> str:
 class EventsPane(LinePane):
     """Every protocol event, folded; the end is followed until the user scrolls up."""
 
+    FOLLOWS = True
+
     def __init__(self) -> None:
         super().__init__(id="events", title="events")
-        self._seen = -1
         self._left_at = 0
+        self._counted_at = 0.0
         self._unfolded: set[int] = set()
 
     def draw(self, model: SessionModel) -> None:
@@ -63,15 +68,31 @@ class EventsPane(LinePane):
         if not lines:
             empty = "no event matches the filter" if model.filter else "events of the connection appear here"
             lines.append((None, Text(empty, style="dim")))
+        self._unfolded = model.unfolded
+        self.show(lines)
+
+    def count(self, model: SessionModel) -> None:
+        """How many there are. Seldom: a border that changes has the whole pane drawn again."""
+        now = time.monotonic()
+        if now - self._counted_at < COUNT_SECONDS:
+            return
         total = model.events.total
         if self.follows:
             self._left_at = total
+        if not total:
+            return
         fresh = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
         gone = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
         wanted = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
-        self.border_subtitle = Text(f"{wanted}{total} events{gone}{fresh}").markup
-        self._unfolded = model.unfolded
-        self.show(lines)
+        said = Text(f"{wanted}{total} events{gone}{fresh}").markup
+        if said != self.border_subtitle:
+            self.border_subtitle = said
+            self._counted_at = now
+
+    def key(self, said: Any) -> Hashable:
+        if not isinstance(said, EventRow):
+            return super().key(said)
+        return said.number, said.count, said.audio_bytes, said.error, said.number in self._unfolded
 
     def text(self, said: Any) -> Text:
         """Labels are made here: of two thousand rows thirty are visible, and all change in a burst."""
@@ -87,6 +108,8 @@ class EventsPane(LinePane):
 class ConversationPane(LinePane):
     """Who said what; the audio of each item, and where an answer was cut."""
 
+    FOLLOWS = True
+
     def __init__(self) -> None:
         super().__init__(id="conversation", title="conversation")
         self._kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
@@ -94,7 +117,7 @@ class ConversationPane(LinePane):
     def draw(self, model: SessionModel) -> None:
         lines: list[Line] = []
         kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
-        width = max(self.scrollable_content_region.width, 20)
+        width = max(self.text_width, 20)
         for row in model.transcript:
             playing = model.play_position if model.playing == row.id else None
             # Only the row that changed is wrapped again: the last one, as a rule.
@@ -107,7 +130,9 @@ class ConversationPane(LinePane):
         if not lines:
             lines.append((None, Text("what is said appears here", style="dim")))
         self.cursor = model.selected
-        self.border_subtitle = f"{model.transcript.evicted} older dropped" if model.transcript.evicted else ""
+        gone = f"{model.transcript.evicted} older dropped" if model.transcript.evicted else ""
+        if gone != self.border_subtitle:
+            self.border_subtitle = gone
         self.show(lines)
 
     def _row(self, row: ItemRow, width: int, playing: int | None) -> list[Line]:
@@ -123,12 +148,12 @@ class ConversationPane(LinePane):
         for number, part in enumerate(wrapped or [Text("")]):
             role = f"{row.role[: ROLE_CELLS - 1]:<{ROLE_CELLS}}" if number == 0 else " " * ROLE_CELLS
             lines.append((row.id, Text.assemble((role, ROLE_STYLES.get(row.role, "bold")), part)))
-        below = self._audio_line(row, playing, PLAY_BAR_CELLS if width > 84 else NARROW_PLAY_BAR_CELLS)
+        below = self._audio_line(row, playing, width - ROLE_CELLS)
         if below:
             lines.append((row.id, Text.assemble(" " * ROLE_CELLS, below)))
         return lines
 
-    def _audio_line(self, row: ItemRow, playing: int | None, cells_wide: int) -> Text | None:
+    def _audio_line(self, row: ItemRow, playing: int | None, width: int) -> Text | None:
         length = len(row.audio)
         notes = []
         if row.status == "incomplete" and row.heard_samples is None:
@@ -139,16 +164,19 @@ class ConversationPane(LinePane):
             notes.append(f"{row.latency * 1000:.0f} ms")
         if not length:
             return Text("  ".join(notes), style="dim") if notes else None
+        told = "  ".join(notes)
+        position = "" if playing is None else f"{clock(playing / row.sample_rate)} "
+        ends = f" {clock(row.seconds)}  {told}"
+        cells_wide = min(max(width - len(position) - len(ends) - 2, 1), PLAY_BAR_CELLS)
         line = Text()
         line.append("■ " if playing is not None else "▶ ", style="bold")
-        if playing is not None:
-            line.append(f"{clock(playing / row.sample_rate)} ")
+        line.append(position)
         done = round(cells_wide * (playing or 0) / length)
         cells = ["━"] * done + ["─"] * (cells_wide - done)
         if row.heard_samples is not None:
             cells[min(cells_wide - 1, cells_wide * row.heard_samples // length)] = "|"
-        line.append("".join(cells) + f" {clock(row.seconds)}  ", style="")
-        line.append("  ".join(notes), style="dim")
+        line.append("".join(cells) + f" {clock(row.seconds)}  ")
+        line.append(told, style="dim")
         return line
 
 
@@ -158,11 +186,10 @@ class WeatherPane(LinePane):
     def __init__(self) -> None:
         super().__init__(id="weather", title="get_weather()")
         self.zoomed = False
-        self.follows = False
 
     def draw(self, model: SessionModel) -> None:
         place = model.place
-        columns, rows = self.content_size.width, self.content_size.height - 4
+        columns, rows = self.text_width, self.content_size.height - 4
         lines: list[Line] = []
         if columns > 10 and rows > 3:
             drawn = world_map(place.latitude, place.longitude, columns, rows, self.zoomed)
@@ -212,10 +239,16 @@ class DevicesPane(LinePane):
             ("input", "mic", call.microphones, model.microphone, model.microphone_problem),
             ("output", "out", call.speakers, model.speaker, model.speaker_problem),
         ):
-            choices = [(None, "default")] + [(device.id, one_line(device.name, 60)) for device in listed]
-            for device_id, name in choices:
-                mark = "●" if name == used else "○"
-                lines.append(((noun, device_id, name), Text(f"{mark} {word}  {name}", no_wrap=True)))
+            names = [one_line(device.name, 60) for device in listed]
+            choices = [(None, "default", "")] + [
+                # Two of the same name are told apart by their ids.
+                (device.id, name, f" [{one_line(device.id, 60)}]" if names.count(name) > 1 else "")
+                for device, name in zip(listed, names, strict=True)
+            ]
+            for device_id, name, which in choices:
+                mark = "●" if used in (name + which, name, device_id) else "○"
+                entry = (noun, device_id, name + which)
+                lines.append((entry, Text(f"{mark} {word}  {name}{which}", no_wrap=True)))
             if problem:
                 lines.append((None, Text(f"  ! {problem}", style="bold yellow", no_wrap=True)))
         if not call.microphones and not call.speakers:

@@ -68,7 +68,8 @@ class RealtimeClient(EventEmitter):
     input_queue_seconds : float
         Live audio that may wait for a slow socket; the oldest beyond that is dropped and counted.
     max_items, keep_audio_seconds, keep_input_seconds
-        What the conversation keeps, see `Conversation`. With the defaults an hour stays below 200 MB.
+        What the conversation keeps, see `Conversation`; 0 keeps none, ``math.inf`` all. With the defaults an
+        hour stays below 200 MB.
     **session
         Initial session keywords, as for `update_session`.
 
@@ -82,7 +83,7 @@ class RealtimeClient(EventEmitter):
 
     Raises
     ------
-    ValueError  a dialect or a session keyword that does not exist
+    ValueError  a dialect or a session keyword that does not exist, a limit below 0
 
     Examples
     --------

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from wavtools._callbacks import (
-    Seat,
     capture_callback_address,
     duplex_callback_address,
     notification_callback_address,
@@ -37,6 +36,7 @@ from wavtools._miniaudio import (
     lib,
     quiet_stderr,
 )
+from wavtools._states import Seat
 from wavtools.errors import DeviceError
 
 __all__ = ["Context", "DeviceInfo", "Direction", "Kind", "NativeDevice", "connect_server", "list_devices"]

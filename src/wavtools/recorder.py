@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._audio_store import AudioStore
-from wavtools._callbacks import CaptureState, Seat
 from wavtools._delivery import AudioChunk, Delivery
 from wavtools._device_watch import DeviceWatch
+from wavtools._states import CaptureState, Seat
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio, decode
 from wavtools.errors import StateError

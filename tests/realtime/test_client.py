@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import threading
 
 import numpy as np
@@ -787,3 +788,24 @@ async def test_a_long_array_is_sent_in_pieces(client, server):
     client.create_response()
     await peer.expect("response.create")
     assert len(peer.of_type("input_audio_buffer.append")) == 3
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(math.inf, 24_000), (0, 0)])
+async def test_audio_can_be_kept_for_ever_or_not_at_all(server, keep, kept):
+    client = RealtimeClient(
+        api_key=KEY, url=server.url, turn_detection=None, keep_audio_seconds=keep, keep_input_seconds=keep
+    )
+    peer = await connected(client, server)
+    client.append_input_audio(turns.tone(24_000))
+    client.commit_input_audio()
+    await peer.expect("input_audio_buffer.commit")
+    await peer.say(*turns.committed("item_user"), *turns.audio_answer("hello", turns.tone(24_000)))
+    await client.wait_for_next("server.response.done", timeout=5)
+    assert [len(item.formatted.audio) for item in client.conversation.get_items()] == [kept, kept]
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("name", ["keep_audio_seconds", "keep_input_seconds", "input_queue_seconds"])
+def test_a_limit_below_nothing_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more, not -1"):
+        RealtimeClient(api_key=KEY, **{name: -1})

@@ -1,0 +1,240 @@
+"""The console's screen: an hour of conversation at 50 times its speed, and how soon it is there (P14).
+
+    python -m benchmarks.bench_console [--minutes 60] [--starts 9]
+
+Each part runs in a process of its own and in a real terminal (a pty of 132 x 44 whose other end reads all of it), so
+what is measured includes the making of the escape sequences and the writing of them. Needs a POSIX system.
+
+The hour: 50 microphone chunks a second and an answer of 6 s in every 10 s go through the session model while the screen
+shows them, both sides' bars moving: 62 events in a second of conversation, 3100 in one of real time. The screen wants to
+draw 20 frames a second; a frame counts when it has been written, and its interval is from the one before. Memory is
+resident memory of the process.
+
+The first paint: from the end of Textual's import to the first frame written that has every pane filled. The key is in
+the environment: a keyring, where that package is installed, takes another 0.2 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import gc
+import itertools
+import json
+import os
+import pty
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sections import machine, write_section
+
+ROOT = Path(__file__).parent.parent
+COLUMNS, ROWS = 132, 44
+WANTED = 20  # frames a second
+SPEED = 50.0
+TURN_SECONDS, ANSWER_FROM, STEP = 10.0, 4.0, 0.1
+CHUNK, AUDIO = "A" * 1280, "A" * 6400  # 20 ms, 100 ms of base64
+IDLE_SECONDS = 10.0
+DEADLINE_SECONDS = 600.0
+
+# What the process runs whose first paint is measured; argv: where the figure goes.
+FIRST_PAINT = """
+import sys, time
+import textual.app, textual.widgets
+begun = time.perf_counter()
+import asyncio
+from console.call import Call
+from console.screen.app import RealtimeConsole
+from console.settings import Settings
+
+class Timed(RealtimeConsole):
+    def _painted(self):
+        super()._painted()
+        open(sys.argv[1], "w").write(str(time.perf_counter() - begun))
+        self.exit()
+
+asyncio.run(Timed(Call(Settings(url="ws://127.0.0.1:9", input="null", output="null"))).run_async())
+"""
+
+
+def in_terminal(*arguments: object) -> Any:
+    """What a Python process wrote as JSON to the file that is its last argument; its terminal is a pty."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    path = os.pathsep.join((str(ROOT), str(ROOT / "src")))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "TERM": "xterm-256color",
+        "OPENAI_API_KEY": "sk-benchmark",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "figures"
+        command = [sys.executable, *map(str, arguments), str(out)]
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+
+        def drain() -> None:
+            try:
+                while os.read(ours, 1 << 16):
+                    pass
+            except OSError:
+                pass  # the process has gone
+
+        reader = threading.Thread(target=drain)
+        reader.start()
+        try:
+            status = process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        reader.join()
+        os.close(ours)
+        if status or not out.exists():
+            raise RuntimeError(f"the console did not run (status {status}); open it by hand to see why")
+        return json.loads(out.read_text())
+
+
+def resident_mib() -> float:
+    """0 where the system does not say it as Linux does."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def inside(minutes: float, out: Path) -> None:
+    """In the terminal: idle first, then the conversation; writes the figures to *out*."""
+    from console.call import Call
+    from console.endpoint import Endpoint
+    from console.keys import Key
+    from console.screen.app import RealtimeConsole
+    from console.settings import Settings
+    from realtime import Delta, Event, Item, ItemUpdatedEvent, RealtimeEvent, TimingsEvent
+
+    written: list[float] = []
+    figures: dict[str, Any] = {"minutes": minutes, "memory": [], "behind": 0.0}
+    call = Call(Settings(input="null", output="null"), Endpoint(url="ws://127.0.0.1:9", key=Key("", "none")))
+    model = call.model
+
+    class Counted(RealtimeConsole):
+        def _display(self, screen: Any, renderable: Any) -> None:
+            super()._display(screen, renderable)
+            if renderable is not None:
+                written.append(time.perf_counter())
+
+    def wire(source: str, at: float, **event: object) -> None:
+        model.on_wire(RealtimeEvent(source, Event(event), at))
+
+    async def converse() -> None:
+        turns, steps = int(minutes * 60 / TURN_SECONDS), int(TURN_SECONDS / STEP)
+        model.set_state("connected")
+        await asyncio.sleep(1.0)
+        gc.collect()
+        figures["memory"].append(resident_mib())
+        written.clear()
+        began, cpu = time.perf_counter(), time.process_time()
+        for turn in range(turns):
+            item = Item(f"a{turn}", role="assistant")
+            item.content = [{"type": "output_audio", "transcript": ""}]
+            for step in range(steps):
+                at = turn * TURN_SECONDS + step * STEP
+                for _ in range(5):
+                    wire("client", at, type="input_audio_buffer.append", audio=CHUNK)
+                if step * STEP >= ANSWER_FROM:
+                    item.content[0]["transcript"] += "word "
+                    item.refresh()
+                    wire("server", at, type="response.output_audio.delta", delta=AUDIO)
+                    wire("server", at, type="response.output_audio_transcript.delta", delta="word ")
+                    model.on_updated(ItemUpdatedEvent(item, Delta(transcript="word ")))
+                call.microphone_bars = tuple((step + i) % 10 / 10 for i in range(10))
+                call.speaker_bars = call.microphone_bars[::-1]
+                due = began + at / SPEED
+                figures["behind"] = max(figures["behind"], time.perf_counter() - due)
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            item.status = "completed"
+            model.on_updated(ItemUpdatedEvent(item, None))
+            timings = TimingsEvent(item_id=item.id, speech_end=0.0, first_sample=0.3, answered=True)
+            model.on_timings(timings, time.time(), 0.3)
+            if (turn + 1) % max(1, turns // 10) == 0:
+                figures["memory"].append(resident_mib())
+        figures["cpu"] = (time.process_time() - cpu) / (time.perf_counter() - began)
+        figures["intervals"] = [b - a for a, b in itertools.pairwise(written)]
+        figures["events"], figures["rows"] = model.events.total, len(model.transcript)
+
+    async def run() -> None:
+        app = Counted(call)
+        ended = asyncio.create_task(app.run_async())
+        await asyncio.sleep(3.0)
+        written.clear()
+        cpu = time.process_time()
+        await asyncio.sleep(IDLE_SECONDS)
+        figures["idle_frames"], figures["idle_cpu"] = len(written), (time.process_time() - cpu) / IDLE_SECONDS
+        app.call.tick = lambda: None  # no session: its bars would be silence  # type: ignore[method-assign]
+        await converse()
+        app.exit()
+        await ended
+
+    asyncio.run(run())
+    out.write_text(json.dumps(figures))
+
+
+def report(hour: dict[str, Any], starts: list[float]) -> Iterator[str]:
+    intervals = sorted(hour["intervals"])
+    memory = hour["memory"]
+
+    def rate(share: float) -> float:
+        return 1 / intervals[min(len(intervals) - 1, int(len(intervals) * share))]
+
+    yield "# The console's screen\n"
+    yield (
+        f"`python -m benchmarks.bench_console` on {machine()}, Textual {version('textual')}, in a terminal of "
+        f"{COLUMNS} x {ROWS}; others ran on this machine.\n"
+    )
+    yield "| what | figure | wanted |\n|---|---:|---:|"
+    yield f"| {hour['minutes']:g} min at {SPEED:g} times the speed: events, items | {hour['events']}, {hour['rows']} | |"
+    sizes = f"{memory[0]:.0f}, {memory[len(memory) // 2]:.0f}, {memory[-1]:.0f}"
+    yield f"| memory at the start, in the middle, at the end (MiB) | {sizes} | bounded |"
+    yield f"| frames a second, median | {rate(0.5):.1f} | {WANTED} |"
+    yield f"| frames a second, mean | {len(intervals) / sum(intervals):.1f} | {WANTED} |"
+    yield f"| frames a second, slowest 1 % | {rate(0.99):.1f} | |"
+    yield f"| the events' worst delay (ms) | {hour['behind'] * 1000:.0f} | |"
+    yield f"| processor, feeding of the model included (of a core) | {hour['cpu']:.0%} | |"
+    idle = f"{hour['idle_frames']}, {hour['idle_cpu']:.1%}"
+    yield f"| idle for {IDLE_SECONDS:g} s: frames, processor | {idle} | 0 |"
+    yield f"| P14: first paint (s), median of {len(starts)} | {statistics.median(starts):.2f} | ≤ 0.7 |"
+    yield f"| P14: fastest, slowest (s) | {min(starts):.2f}, {max(starts):.2f} | |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The console's screen, measured.")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--starts", type=int, default=9)
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside is not None:
+        inside(arguments.minutes, arguments.inside)
+        return
+    in_terminal("-c", FIRST_PAINT)  # compiles what is not compiled yet
+    starts = [in_terminal("-c", FIRST_PAINT) for _ in range(arguments.starts)]
+    print("first paint:", " ".join(f"{start:.2f}" for start in starts), flush=True)
+    hour = in_terminal("-m", "benchmarks.bench_console", "--minutes", arguments.minutes, "--inside")
+    lines = list(report(hour, starts))
+    print("\n".join(lines))
+    write_section("console", lines)
+
+
+if __name__ == "__main__":
+    main()

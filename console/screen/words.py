@@ -1,0 +1,127 @@
+"""What the one-line parts of the screen say: head, gauge, talk bar, status, tabs, keys.
+
+Pure functions of the model and the time; any thread.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from ..session import SessionModel
+
+__all__ = ["ACTIONS", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+
+INFO_SECONDS = 10.0  # warnings and errors stay until something newer is said
+STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
+# The contract of the footer: key, action, what it does; the shorter words are for 80 columns.
+KEYS = (
+    ("space", "talk_key", "talk", "talk"),
+    ("v", "mode", "manual/vad", "vad"),
+    ("c", "connection", "connect", "conn"),
+    ("p", "play", "play", "play"),
+    ("x", "interrupt", "interrupt", "stop"),
+    ("d", "delete", "delete", "del"),
+    ("/", "filter", "filter", "find"),
+    ("m", "zoom", "map zoom", "map"),
+    ("s", "save", "save", "save"),
+    ("?", "help", "help", "help"),
+    ("q", "quit", "quit", "quit"),
+)
+ACTIONS = {key: action for key, action, _, _ in KEYS}
+
+
+def head(model: SessionModel, now: float, wide: bool) -> Text:
+    """State, time, latency, model, endpoint, key, tokens: the rightmost go first where it is narrow."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    if wide:
+        line.append("realtime console  ", style="bold")
+    line.append(
+        f"{STATE_MARKS[model.state]} {model.state}",
+        style="bold green" if model.state == "connected" else "bold",
+    )
+    if model.connected_at is not None:
+        minutes, seconds = divmod(int(now - model.connected_at), 60)
+        line.append(f" {minutes:02}:{seconds:02}")
+    if model.latency is not None:
+        line.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
+    if model.model_name:
+        line.append(f"  {model.model_name} · {model.voice_name}")
+    line.append(f"  {model.endpoint}")
+    if model.key_source not in ("", "none"):
+        line.append(f"  key: {model.key_source}")
+    tokens = model.tokens
+    if tokens:
+        line.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
+    return line
+
+
+def gauge(model: SessionModel) -> str:
+    """Devices, what is unusual, tokens by kind (they cost differently)."""
+    said = [
+        word
+        for word, holds in (
+            ("half-duplex", model.half_duplex),
+            ("ECHO: speakers are heard", model.echo),
+            ("answering", model.answering),
+        )
+        if holds
+    ]
+    tokens = model.tokens
+    if tokens:
+        kinds = " ".join(
+            f"{kind} {tokens.get(f'input_token_details.{kind}_tokens', 0)}/"
+            f"{tokens.get(f'output_token_details.{kind}_tokens', 0)}"
+            for kind in ("text", "audio")
+        )
+        said.append(f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}")
+    return f"mic {model.microphone}\nout {model.speaker}\n" + " · ".join(said)
+
+
+def mode(model: SessionModel) -> str:
+    return "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
+
+
+def talk(model: SessionModel, now: float, hint: str) -> str:
+    """What the talk bar says: whether anybody listens, and how to be heard. *hint*: how to stop talking."""
+    if model.talking:
+        return f"● REC {now - model.talking_since:.1f} s   {hint} · esc cancels"
+    if model.state == "disconnected":
+        return "press c to connect"
+    if model.state != "connected":
+        return "replay" if model.state == "replay" else f"{model.state} …"
+    if model.mode == "vad":
+        if model.half_duplex and model.audible:
+            return "microphone closed while the speaker is heard"
+        return "no microphone: type" if model.microphone_problem else "● listening: just speak"
+    return "no microphone: type" if model.microphone_problem else "tap space, or hold here, to talk"
+
+
+def status(model: SessionModel, now: float) -> Text:
+    """The newest notice."""
+    if not model.notices:
+        return Text("")
+    notice = model.notices[-1]
+    if notice.level == "info" and now - notice.time > INFO_SECONDS:
+        return Text("")
+    mark, style = {
+        "info": ("", "dim"),
+        "warning": ("warning: ", "bold yellow"),
+        "error": ("error! ", "bold red"),
+    }[notice.level]
+    return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def tabs(panes: tuple[str, ...], active: str) -> str:
+    """Markup that can be clicked."""
+    return "  ".join(
+        f"[@click=app.pane('{pane}')]{'[b]▌' if pane == active else ' '}{n} {pane}{'[/b]' if pane == active else ''}[/]"
+        for n, pane in enumerate(panes, 1)
+    )
+
+
+def keys(wide: bool) -> str:
+    """Markup that can be clicked."""
+    parts = (
+        f"[@click=app.{action}][b]{key}[/b] {long if wide else short}[/]" for key, action, long, short in KEYS
+    )
+    return ("  " if wide else " ").join(parts)
