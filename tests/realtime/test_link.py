@@ -500,7 +500,8 @@ async def test_a_hundred_renewals_lose_no_turn():
             assert not logs[index].of("error")
             assert len(logs[index].of("response.failed")) <= server.expired
         assert sum(client.stats.renewals for client in clients) >= 100
-        assert sum(client.stats.reconnections for client in clients) == server.expired
+        # Nothing else ended a session. (One that expires while its client is leaving it costs nothing.)
+        assert sum(client.stats.reconnections for client in clients) <= server.expired
 
 
 async def test_a_renewal_waits_for_the_end_of_a_response():
