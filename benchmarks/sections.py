@@ -14,6 +14,7 @@ ORDER = [
     "kernels",
     "devices, P8",
     "devices, P9 and P14",
+    "installing",
     "client",
     "offline voice",
     "relay",

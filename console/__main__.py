@@ -199,6 +199,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(
+            f"{PROGRAM}: {error.name} is missing; install it with: pip install 'wavtools[console]'",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:  # the reader of a pipe has gone; nothing can be told any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

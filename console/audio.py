@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from wavtools import DeviceError, StateError, WavRecorder, WavStreamPlayer
 
-__all__ = ["BANDS", "Microphone", "Speaker", "Tape", "bars"]
+from .session import BANDS, SILENCE
+
+__all__ = ["Microphone", "Speaker", "Tape", "bars"]
 
 SILENT = "null"
-BANDS = 10
 TAPE_SECONDS = 4.0
 TAIL_SECONDS = 0.3  # of the room after the speaker stopped, which half-duplex keeps out as well
 
@@ -95,13 +96,6 @@ class Microphone:
             if self._recorder.get_status() == "recording":
                 self._recorder.pause()  # returns when all of it has been delivered
 
-    def resume(self) -> None:
-        """Record again as before pause()."""
-        with self._lock:
-            assert self._recorder is not None
-            if self._recording is not None and self._recorder.get_status() == "paused":
-                self._recorder.record(self._deliver, self._recording[1])
-
     def end(self) -> None:
         with self._lock:
             recorder, self._recorder = self._recorder, None
@@ -127,11 +121,11 @@ class Microphone:
         """BANDS values between 0 and 1; all 0 while closed."""
         recorder = self._recorder
         if recorder is None or recorder.get_status() == "ended":
-            return (0.0,) * BANDS
+            return SILENCE
         try:
             return bars(recorder.get_frequencies("voice").values)
         except StateError:  # it is being closed, or changed, in another thread
-            return (0.0,) * BANDS
+            return SILENCE
 
     def _deliver(self, chunk: Any) -> None:
         recording = self._recording
@@ -253,13 +247,13 @@ class Speaker:
         """BANDS values between 0 and 1; all 0 while closed."""
         player = self._player
         if player is None:
-            return (0.0,) * BANDS
+            return SILENCE
         with self._lock:
             self._catch_up()
         try:
             return bars(player.get_frequencies("voice").values)
         except StateError:  # as above
-            return (0.0,) * BANDS
+            return SILENCE
 
     @property
     def latency_seconds(self) -> float:

@@ -9,27 +9,29 @@ Thread: the event loop's; devices open and close in threads.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import PROGRAM
-from .audio import BANDS, Microphone, Speaker
-from .echo import EchoDetector
 from .endpoint import Endpoint
 from .errors import UserError
 from .keys import Key, check_key, save_key
 from .playback import Playback
-from .session import Level, Place, SessionModel
+from .session import SILENCE, Level, Place, SessionModel
 from .settings import Settings
 from .text import one_line
 from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
+
+if TYPE_CHECKING:  # NumPy, wavtools and realtime are imported in a thread, with the screen already there
+    from .audio import Microphone, Speaker
+    from .echo import EchoDetector
 
 __all__ = ["Call"]
 
 FADE_MS = 10.0
 ECHO_LOOK_SECONDS = 0.5
-SILENCE = (0.0,) * BANDS
 
 
 class Call:
@@ -55,7 +57,6 @@ class Call:
         self._fetch_weather = fetch_weather
         self._echo: EchoDetector | None = None
         self._echo_looked = 0.0
-        self._held = False  # a turn was cancelled: the voice session still thinks that the user talks
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._describe()
@@ -63,23 +64,24 @@ class Call:
     def _describe(self) -> None:
         self.model.endpoint = one_line(self.endpoint.name, 60)
         self.model.key_source = self.endpoint.key.source if self.endpoint.key else "none"
-        self.model.microphone = one_line(self._input or "default", 40)
-        self.model.speaker = one_line(self._output or "default", 40)
+        self.model.microphone = one_line(self._input or "default", 120)
+        self.model.speaker = one_line(self._output or "default", 120)
         self.model.revision += 1
 
     # Connection
 
     async def connect(self) -> bool:
         """Open a session; False, and a notice, where that failed. Nothing stays half open."""
-        from realtime import VoiceSession
-        from realtime.errors import RealtimeError
-
         async with self._changing:
             if self._voice is not None:
                 return True
             model = self.model
             model.set_state("connecting")
             self._describe()
+            await asyncio.to_thread(importlib.import_module, "realtime")
+            from realtime import VoiceSession
+            from realtime.errors import RealtimeError
+
             if self.endpoint.offline:
                 model.notice("info", "starting the offline server: no key, no network (a: enter one)")
             session = {"voice": self.settings.voice} if self.settings.voice else {}
@@ -99,7 +101,7 @@ class Call:
                 model.set_state("disconnected")
                 model.notice("error", f"cannot connect: {error}")
                 return False
-            self.client, self._voice, self._held = client, voice, False
+            self.client, self._voice = client, voice
             model.on_session(client.session)
             model.set_state("connected")
             self._note_devices()
@@ -137,6 +139,9 @@ class Call:
         await self.endpoint.close()
 
     def _make_devices(self, client: Any) -> None:
+        from .audio import Microphone, Speaker
+        from .echo import EchoDetector
+
         loop = asyncio.get_running_loop()
 
         def on_event(event: Any) -> None:  # on the device's supervisor thread
@@ -210,12 +215,7 @@ class Call:
             return
         await self._playback.stop()
         self.model.set_talking(True)
-        if self._held and self._microphone is not None:
-            self._held = False
-            self._voice.interrupt()
-            await asyncio.to_thread(self._microphone.resume)
-        else:
-            await self._guarded(self._voice.talk())
+        await self._guarded(self._voice.talk())
 
     async def release(self) -> None:
         """Close the microphone and ask for an answer."""
@@ -227,13 +227,11 @@ class Call:
 
     async def cancel_talk(self) -> None:
         """Close the microphone and throw away what was said."""
-        if not self.model.talking or self._microphone is None:
+        if not self.model.talking:
             return
         self.model.set_talking(False)
-        self._held = True
-        await asyncio.to_thread(self._microphone.pause)
-        if self.client is not None and self.client.is_connected():
-            self.client.clear_input_audio()
+        if self._voice is not None:
+            await self._guarded(self._voice.release(send=False))
         self.model.notice("info", "cancelled: nothing was sent")
 
     async def interrupt(self) -> None:
@@ -334,6 +332,7 @@ class Call:
     # Devices
 
     async def refresh_devices(self) -> None:
+        await asyncio.to_thread(importlib.import_module, "wavtools.recorder")
         from wavtools import DeviceError, WavRecorder, WavStreamPlayer
 
         try:
@@ -366,7 +365,7 @@ class Call:
                 self.model.notice("error", f"the {noun} stays as it is: {error}")
                 return False
         setattr(self, attribute, device)
-        setattr(self.model, noun, one_line(name, 40))
+        setattr(self.model, noun, one_line(name, 120))
         self._note_devices()
         self.model.notice("info", f"{noun}: {name}")
         return True
@@ -424,6 +423,10 @@ class Call:
         if self._playback.tick():
             self._spawn(self._playback.stop())
         live = self._voice is not None
+        audible = self.model.half_duplex and self.is_audible()
+        if audible != self.model.audible:
+            self.model.audible = audible
+            self.model.revision += 1
         if live and self._microphone is not None:
             # The spectrum is live even while nothing is sent; the bars say what is sent.
             sending = self.model.talking or self.model.mode == "vad"

@@ -8,11 +8,13 @@ Thread: the event loop's; opening the device waits in a thread.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .audio import BANDS, Speaker
-from .session import SessionModel
+from .session import SILENCE, SessionModel
 from .transcript import ItemRow
+
+if TYPE_CHECKING:
+    from .audio import Speaker
 
 __all__ = ["Playback"]
 
@@ -27,6 +29,8 @@ class Playback:
 
     async def start(self, row: ItemRow, device: str | None) -> None:
         """Play *row* from its beginning; what was playing stops. DeviceError is told as a notice."""
+        from .audio import Speaker
+
         await self.stop()
         audio = row.audio
         speaker = Speaker(row.sample_rate, device)
@@ -58,4 +62,4 @@ class Playback:
         return position >= self._length and not self._speaker.is_audible()
 
     def get_bars(self) -> tuple[float, ...]:
-        return (0.0,) * BANDS if self._speaker is None else self._speaker.get_bars()
+        return SILENCE if self._speaker is None else self._speaker.get_bars()

@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .audio import BANDS
 from .playback import Playback
-from .session import SessionModel
+from .session import SILENCE, SessionModel
 from .session_files import SavedSession
 from .transcript import ItemRow
 
 __all__ = ["Replay"]
-
-SILENCE = (0.0,) * BANDS
 
 
 class Replay:

@@ -18,12 +18,14 @@ from .event_book import EventBook
 from .text import clean, one_line
 from .transcript import ItemRow, Transcript
 
-__all__ = ["Level", "Notice", "Place", "SessionModel", "Turn"]
+__all__ = ["BANDS", "SILENCE", "Level", "Notice", "Place", "SessionModel", "Turn"]
 
 State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
 Level = Literal["info", "warning", "error"]
 MAX_NOTICES = 100
 MAX_TURNS = 200
+BANDS = 10  # of a voice, for the bars of each side
+SILENCE = (0.0,) * BANDS
 START_PLACE = (37.7756, -122.4181)  # where the original's map began
 
 
@@ -91,6 +93,7 @@ class SessionModel:
     speaker_problem: str = ""
     echo: bool = False
     answering: bool = False  # a response is being made
+    audible: bool = False  # under half-duplex: the speaker is heard, the microphone is closed
     revision: int = 0  # of everything but events and transcript
 
     # What happened: the client's events, by their names (see realtime.events)

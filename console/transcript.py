@@ -8,18 +8,18 @@ Pure; the event loop's thread.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .text import Cleaner, clean, one_line
+
+if TYPE_CHECKING:  # NumPy comes with the first audio: the screen is there before
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["ItemRow", "Transcript"]
 
 MAX_ROWS = 500
 MAX_TEXT_CHARS = 65_536
-NO_AUDIO = np.empty(0, np.int16)
 
 
 class ItemRow:
@@ -57,7 +57,9 @@ class ItemRow:
         if self.saved_audio is not None:
             return self.saved_audio
         if self.source is None:
-            return NO_AUDIO
+            import numpy as np
+
+            return np.empty(0, np.int16)
         audio: NDArray[np.int16] = self.source.formatted.audio
         return audio
 

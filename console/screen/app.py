@@ -85,7 +85,9 @@ class RealtimeConsole(App[None]):
         self._active = "conversation"
         for one in THEMES.values():
             self.register_theme(one)
-        self._theme_wanted = theme
+        wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
+        # Here: later it would have the style sheet read twice before anything is shown.
+        self.theme = wanted if wanted in self.available_themes else THEMES["dark"].name
         self.composed = False
         self.head_line = Static(id="head")
         self.tabs_line = Static(id="tabs")
@@ -147,17 +149,11 @@ class RealtimeConsole(App[None]):
         yield Static(id="too-small", markup=False)
 
     def on_mount(self) -> None:
-        wanted = self._theme_wanted
-        known = {name: theme.name for name, theme in THEMES.items()}
-        self.theme = known.get(
-            wanted or "dark", wanted if wanted in self.available_themes else "realtime-dark"
-        )
         self.composed = True
         self.conversation_pane.focus()
         self._fit(self.size.width, self.size.height)
         self.set_interval(1 / FRAMES_PER_SECOND, self._frame)
         self.call_after_refresh(self._opened)
-        self.run_worker(self.call.refresh_devices(), exclusive=False)
 
     def _opened(self) -> None:
         """The parts have their sizes now: fill them."""
@@ -166,6 +162,7 @@ class RealtimeConsole(App[None]):
 
     def _painted(self) -> None:
         self.first_paint = time.monotonic()
+        self.run_worker(self.call.refresh_devices())
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -370,6 +367,8 @@ class RealtimeConsole(App[None]):
         entry = event.entry
         if isinstance(event.pane, EventsPane) and isinstance(entry, int):
             self.model.unfolded ^= {entry}
+            self.events_pane.draw(self.model)
+            self.events_pane.reveal(entry)
         elif isinstance(event.pane, ConversationPane):
             self.action_play()
         elif isinstance(event.pane, DevicesPane) and isinstance(entry, tuple):

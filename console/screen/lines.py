@@ -186,7 +186,10 @@ class LinePane(Widget, can_focus=True):
         if not entries:
             self._go_to(self._top + step)
             return
-        at = entries.index(self.cursor) + step if self.cursor in entries else len(entries) - 1
+        if self.cursor in entries:
+            at = entries.index(self.cursor) + step
+        else:  # one step: on to the last, which is where the eye is
+            at = len(entries) - 1 + (step if abs(step) > 1 else 0)
         self.put_cursor(entries[min(max(at, 0), len(entries) - 1)])
         self.post_message(self.Moved(self, self.cursor))
 
@@ -203,6 +206,14 @@ class LinePane(Widget, can_focus=True):
             elif rows[-1] >= self._top + height:
                 self._go_to(min(rows[0], rows[-1] - height + 1))
         self._draw_changes()
+
+    def reveal(self, entry: Hashable) -> None:
+        """Bring all lines of *entry* into view, or its first ones where it is longer than the pane."""
+        rows = [at for at, (owner, _) in enumerate(self._lines) if owner == entry]
+        height = int(self.content_size.height)
+        if rows and height:
+            highest = max(rows[-1] - height + 1, 0)
+            self._go_to(rows[0] if len(rows) > height else min(max(self._top, highest), rows[0]))
 
     def action_choose(self) -> None:
         if self.cursor is not None:

@@ -24,7 +24,7 @@ __all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "Weath
 
 PAYLOAD_LINES = 200
 COUNT_SECONDS = 0.25
-PLAY_BAR_CELLS, NARROW_PLAY_BAR_CELLS = 24, 10
+PLAY_BAR_CELLS = 24
 ROLE_CELLS = 11
 ROLE_STYLES = {
     "user": "bold blue",
@@ -148,12 +148,12 @@ class ConversationPane(LinePane):
         for number, part in enumerate(wrapped or [Text("")]):
             role = f"{row.role[: ROLE_CELLS - 1]:<{ROLE_CELLS}}" if number == 0 else " " * ROLE_CELLS
             lines.append((row.id, Text.assemble((role, ROLE_STYLES.get(row.role, "bold")), part)))
-        below = self._audio_line(row, playing, PLAY_BAR_CELLS if width > 84 else NARROW_PLAY_BAR_CELLS)
+        below = self._audio_line(row, playing, width - ROLE_CELLS)
         if below:
             lines.append((row.id, Text.assemble(" " * ROLE_CELLS, below)))
         return lines
 
-    def _audio_line(self, row: ItemRow, playing: int | None, cells_wide: int) -> Text | None:
+    def _audio_line(self, row: ItemRow, playing: int | None, width: int) -> Text | None:
         length = len(row.audio)
         notes = []
         if row.status == "incomplete" and row.heard_samples is None:
@@ -164,16 +164,19 @@ class ConversationPane(LinePane):
             notes.append(f"{row.latency * 1000:.0f} ms")
         if not length:
             return Text("  ".join(notes), style="dim") if notes else None
+        told = "  ".join(notes)
+        position = "" if playing is None else f"{clock(playing / row.sample_rate)} "
+        ends = f" {clock(row.seconds)}  {told}"
+        cells_wide = min(max(width - len(position) - len(ends) - 2, 1), PLAY_BAR_CELLS)
         line = Text()
         line.append("■ " if playing is not None else "▶ ", style="bold")
-        if playing is not None:
-            line.append(f"{clock(playing / row.sample_rate)} ")
+        line.append(position)
         done = round(cells_wide * (playing or 0) / length)
         cells = ["━"] * done + ["─"] * (cells_wide - done)
         if row.heard_samples is not None:
             cells[min(cells_wide - 1, cells_wide * row.heard_samples // length)] = "|"
-        line.append("".join(cells) + f" {clock(row.seconds)}  ", style="")
-        line.append("  ".join(notes), style="dim")
+        line.append("".join(cells) + f" {clock(row.seconds)}  ")
+        line.append(told, style="dim")
         return line
 
 
@@ -236,10 +239,16 @@ class DevicesPane(LinePane):
             ("input", "mic", call.microphones, model.microphone, model.microphone_problem),
             ("output", "out", call.speakers, model.speaker, model.speaker_problem),
         ):
-            choices = [(None, "default")] + [(device.id, one_line(device.name, 60)) for device in listed]
-            for device_id, name in choices:
-                mark = "●" if name == used else "○"
-                lines.append(((noun, device_id, name), Text(f"{mark} {word}  {name}", no_wrap=True)))
+            names = [one_line(device.name, 60) for device in listed]
+            choices = [(None, "default", "")] + [
+                # Two of the same name are told apart by their ids.
+                (device.id, name, f" [{one_line(device.id, 60)}]" if names.count(name) > 1 else "")
+                for device, name in zip(listed, names, strict=True)
+            ]
+            for device_id, name, which in choices:
+                mark = "●" if used in (name + which, name, device_id) else "○"
+                entry = (noun, device_id, name + which)
+                lines.append((entry, Text(f"{mark} {word}  {name}{which}", no_wrap=True)))
             if problem:
                 lines.append((None, Text(f"  ! {problem}", style="bold yellow", no_wrap=True)))
         if not call.microphones and not call.speakers:

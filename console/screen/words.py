@@ -90,8 +90,8 @@ def talk(model: SessionModel, now: float, hint: str) -> str:
     if model.state != "connected":
         return "replay" if model.state == "replay" else f"{model.state} …"
     if model.mode == "vad":
-        if model.half_duplex and model.answering:
-            return "microphone closed while the speaker plays"
+        if model.half_duplex and model.audible:
+            return "microphone closed while the speaker is heard"
         return "no microphone: type" if model.microphone_problem else "● listening: just speak"
     return "no microphone: type" if model.microphone_problem else "tap space, or hold here, to talk"
 

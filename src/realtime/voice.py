@@ -263,8 +263,11 @@ class VoiceSession:
         self.interrupt()
         await self._record()
 
-    async def release(self) -> bool:
-        """The key went up: send what was said and ask for an answer; whether there was anything to send."""
+    async def release(self, *, send: bool = True) -> bool:
+        """The key went up: send what was said and ask for an answer; whether there was anything to send.
+
+        With ``send=False`` what was said is thrown away, here and on the server, and nobody answers.
+        """
         recorder = self._need_started()
         if not self._talking:
             return False
@@ -272,6 +275,10 @@ class VoiceSession:
         async with self._changing:
             # Returns when every sample captured before the call has been delivered.
             await asyncio.to_thread(recorder.pause)
+        if not send:
+            if self.client.is_connected():
+                self.client.clear_input_audio()
+            return False
         self.client.create_response()
         return True
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from console.audio import BANDS, Microphone, Speaker, bars
+from console.audio import Microphone, Speaker, bars
+from console.session import BANDS
 from wavtools import DeviceError, OfflineDevice
 
 
@@ -68,7 +69,7 @@ def test_a_microphone_goes_on_recording_on_another_device():
     second.capture(ramp(700, 1_001))
     microphone.pause()
     np.testing.assert_array_equal(np.concatenate(got), ramp(1_700))
-    microphone.resume()
+    microphone.record(lambda chunk: got.append(chunk.mono), 480)
     second.capture(ramp(10, 1_701))
     microphone.end()
     assert len(np.concatenate(got)) == 1_710
@@ -83,7 +84,7 @@ def test_half_duplex_sends_silence_of_the_same_length():
     device.capture(ramp(500))
     microphone.pause()
     closed[0] = False
-    microphone.resume()
+    microphone.record(lambda chunk: got.append(chunk.mono), 100)
     device.capture(ramp(500))
     microphone.end()
     sent = np.concatenate(got)

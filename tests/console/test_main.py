@@ -6,22 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from console.__main__ import _parser
 from console.session import SessionModel
 from console.session_files import save_session
-from realtime.offline import start_server_process
 from tests.console.fakes import answer, updated, wire
 from tests.terminal import ROOT, clean_environment
-
-
-@pytest.fixture(scope="module")
-def server():
-    process = start_server_process("--voice", "standin")
-    yield process
-    process.stop()
 
 
 def console(*arguments, env, cwd=ROOT, stdin=""):
@@ -37,21 +30,25 @@ def test_flags_may_stand_before_and_after_the_verb():
     assert (before.offline, before.model) == (after.offline, after.model) == (True, "m")
 
 
-def test_a_piped_question_is_answered_in_json_and_in_plain_text(server, tmp_path):
+def test_a_piped_question_is_answered_in_json_and_in_plain_text(offline_url, tmp_path):
     from tests.audio_server import no_server_environment
 
     env = no_server_environment(tmp_path)
     question = "Please remember that my name is Ada\n"
-    done = console("--json", "--url", server.url, env=env, stdin=question)
+    with ThreadPoolExecutor() as both:
+        views = [
+            both.submit(console, view, "--url", offline_url, env=env, stdin=question)
+            for view in ("--json", "--plain")
+        ]
+    done, plain = (view.result() for view in views)
     assert done.returncode == 0, done.stderr
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
     assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
     assert done.stdout.isascii()
-    done = console("--plain", "--url", server.url, env=env, stdin=question)
-    assert done.returncode == 0, done.stderr
-    assert "you:       Please remember that my name is Ada" in done.stdout
-    assert "tool:      set_memory(" in done.stdout and "assistant: " in done.stdout
+    assert plain.returncode == 0, plain.stderr
+    assert "you:       Please remember that my name is Ada" in plain.stdout
+    assert "tool:      set_memory(" in plain.stdout and "assistant: " in plain.stdout
 
 
 def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(tmp_path):
@@ -81,9 +78,9 @@ def test_doctor_says_what_to_mend(tmp_path):
 
 
 @pytest.mark.audio
-def test_doctor_measures_the_round_trip_of_a_tone(server, audio_server):
+def test_doctor_measures_the_round_trip_of_a_tone(offline_url, audio_server):
     # The speaker's own monitor as microphone: what is played is heard.
-    options = ["--url", server.url, "--input", "speaker.monitor", "--output", "speaker"]
+    options = ["--url", offline_url, "--input", "speaker.monitor", "--output", "speaker"]
     done = console("doctor", *options, env=audio_server.env)
     assert "ok       endpoint: " in done.stdout, done.stdout + done.stderr
     assert "test tone: heard after " in done.stdout, done.stdout

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from console.call import Call
 from console.endpoint import Endpoint
@@ -16,7 +18,8 @@ from console.keys import Key
 from console.screen.app import RealtimeConsole
 from console.screen.bars import Bars
 from console.screen.key_release import IGNORED, RELEASE, ReleaseParser
-from console.screen.panes import ConversationPane, EventsPane, WeatherPane
+from console.screen.lines import LinePane
+from console.screen.panes import ConversationPane, EventsPane
 from console.screen.talk_bar import TalkBar
 from console.session import Notice, Place
 from console.settings import Settings
@@ -26,13 +29,6 @@ from tests.console.fakes import answer, cut, updated, usage, wire
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = [(132, 44), (80, 24)]
 NO_KEY = Key("", "nowhere")
-
-
-@pytest.fixture(scope="module")
-def server():
-    process = start_server_process("--voice", "standin")
-    yield process
-    process.stop()
 
 
 def make_call(url="ws://127.0.0.1:9", key=NO_KEY, fetch_weather=None, **settings) -> Call:
@@ -181,35 +177,57 @@ async def test_no_color_leaves_no_colour(monkeypatch):
         assert all(len({c[1:3], c[3:5], c[5:7]}) == 1 for c in colours), colours
 
 
-async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(server, tmp_path):
+async def say(pilot, text):
+    """Typed: one key to get to the field, one to send. (A key takes Pilot 50 ms; test_terminal.py types all of them.)"""
+    await pilot.press("t")
+    pilot.app.query_one("#text", Input).value = text
+    await pilot.press("enter")
+
+
+async def watch_receipts(speaker, first_seen):
+    while True:
+        receipt = speaker.get_track_sample_offset()
+        if receipt is not None and receipt.offset:
+            first_seen.setdefault(receipt.track_id, time.time())
+        await asyncio.sleep(0.004)
+
+
+async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(offline_url, tmp_path):
     async def fetch(lat, lng, location):
         return {"location": location, "temperature_celsius": 19.4, "wind_speed_kmh": 17.9}
 
-    call = make_call(server.url, fetch_weather=fetch, sessions=str(tmp_path))
+    call = make_call(offline_url, fetch_weather=fetch, sessions=str(tmp_path))
     app = RealtimeConsole(call)
     model = call.model
     async with app.run_test(size=(132, 44)) as pilot:
         await pilot.press("c")
         await until(pilot, lambda: model.state == "connected")
-        await pilot.press("t", *"Please remember that my name is Ada", "enter")
+        await say(pilot, "Please remember that my name is Ada")
         await until(
             pilot, lambda: model.memory.get("name") == "Ada" and not model.answering and model.latency
         )
         assert '"name": "Ada"' in screen_text(app)
-        await pilot.press("t", *"What is the weather in Paris?", "enter")
-        await until(pilot, lambda: model.place.name == "Paris" and "19.4 °C" in screen_text(app))
+        first_seen: dict[str, float] = {}  # when a receipt first told of samples of an item
+        watching = asyncio.create_task(watch_receipts(call._speaker, first_seen))
+        await say(pilot, "What is the weather in Paris?")
         await until(pilot, lambda: len(model.turns) >= 2)
+        watching.cancel()
+        await until(pilot, lambda: model.place.name == "Paris" and "19.4 °C" in screen_text(app))
 
-        # The latency shown is the one that the log and the player's receipt give.
+        # The latency shown is what the log as it is saved and the player's own receipts give.
         turn = model.turns[-1]
         assert f"latency {turn.latency * 1000:.0f} ms" in screen_text(app)
-        sent = [row for row in model.events.rows if row.type == "conversation.item.create"]
-        assert turn.speech_end == pytest.approx(sent[-2].time, abs=0.05)
-        assert turn.first_sample - sent[-2].time == pytest.approx(turn.latency, abs=0.05)
+        log = [json.loads(line) for line in model.events.journal()]
+        asked = next(
+            e["time"] for e in log if "weather in Paris" in str(e["event"]) and e["source"] == "client"
+        )
+        played = next(e for e in log if e["event"].get("item_id") == turn.item_id and e["source"] == "player")
+        assert played["time"] - asked == pytest.approx(turn.latency, abs=0.05)
+        assert first_seen[turn.item_id] - asked == pytest.approx(turn.latency, abs=0.05)
 
         await pilot.press("x")
-        await until(pilot, lambda: any(row.heard_samples is not None for row in model.transcript))
-        row = next(row for row in model.transcript if row.heard_samples is not None)
+        await until(pilot, lambda: model.transcript.get(turn.item_id).heard_samples is not None)
+        row = [row for row in model.transcript if row.heard_samples is not None][-1]
         receipt = next(r for r in reversed(model.events.rows) if r.type == "interrupted")
         assert f'"offset": {row.heard_samples}' in receipt.payload
         assert f"cut: heard {row.heard_samples:,} of".replace(",", " ") in screen_text(app)
@@ -240,8 +258,8 @@ async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(s
         assert model.memory == {"name": "Ada"}
 
 
-async def test_push_to_talk_by_tap_by_mouse_and_cancelled(server):
-    call = make_call(server.url)
+async def test_push_to_talk_by_tap_by_mouse_and_cancelled(offline_url):
+    call = make_call(offline_url)
     app = RealtimeConsole(call)
     model = call.model
 
@@ -253,27 +271,27 @@ async def test_push_to_talk_by_tap_by_mouse_and_cancelled(server):
         await until(pilot, lambda: model.state == "connected")
         await pilot.press("space")
         await until(pilot, lambda: "REC" in screen_text(app))
-        await pilot.pause(1.0)
+        await pilot.pause(0.6)
         await pilot.press("space")
         await until(pilot, lambda: commits() == 1 and not model.talking)
 
-        await pilot.pause(1.0)
+        await pilot.pause(0.6)
         await pilot.mouse_down(TalkBar)
         await until(pilot, lambda: model.talking)
-        await pilot.pause(0.5)
+        await pilot.pause(0.3)
         await pilot.mouse_up("#events")  # outside of the bar: the pointer is captured
         await until(pilot, lambda: commits() == 2 and not model.talking)
 
-        await pilot.pause(1.0)
+        await pilot.pause(0.6)
         await pilot.press("space")
         await until(pilot, lambda: model.talking)
-        await pilot.pause(0.5)
+        await pilot.pause(0.3)
         await pilot.press("escape")
         await until(pilot, lambda: not model.talking)
         assert commits() == 2
         await pilot.press("space")  # and it opens again after that
         await until(pilot, lambda: model.talking)
-        await pilot.pause(0.5)
+        await pilot.pause(0.3)
         await pilot.press("space")
         await until(pilot, lambda: commits() == 3)
 
@@ -283,11 +301,43 @@ async def test_idle_draws_nothing():
     async with app.run_test(size=(132, 44)) as pilot:
         await pilot.pause(0.5)
         drawn, seen = [bar.drawn for bar in app.query(Bars)], dict(app._seen)
-        panes = [(pane, pane._lines) for pane in (app.query_one(EventsPane), app.query_one(WeatherPane))]
+        panes = {pane: pane.drawn_lines for pane in app.query(LinePane)}
         await pilot.pause(1.0)
         assert [bar.drawn for bar in app.query(Bars)] == drawn == [0, 0]
         assert app._seen == seen
-        assert all(pane._lines is lines for pane, lines in panes)
+        assert panes and {pane: pane.drawn_lines for pane in panes} == panes
+
+
+async def test_of_a_stream_only_new_lines_are_drawn_and_what_is_read_stays_where_it_is():
+    call = make_call()
+    app, model = RealtimeConsole(call), call.model
+    async with app.run_test(size=(132, 44)) as pilot:
+        pane = app.query_one(EventsPane)
+
+        async def come(first: int, last: int) -> int:
+            before = pane.drawn_lines
+            for i in range(first, last):
+                model.on_wire(wire("server", float(i), type=f"event.{i}"))
+            await until(pilot, lambda: f"event.{last - 1}" in screen_text(app) or not pane.follows, 5)
+            await pilot.pause(0.2)
+            return pane.drawn_lines - before
+
+        await come(0, 100)
+        assert await come(100, 101) <= 3  # the new one, and where the scroll bar begins and ends
+        assert "event.99" in screen_text(app)
+
+        # Scrolled up: neither new events nor dropped ones move what is being read.
+        await pilot.press("1", "g")
+        await pilot.press(*["pagedown"] * 5)
+        await pilot.pause(0.2)
+        top = pane._lines[pane._top][0]
+        assert not pane.follows
+        model.events.rows.popleft()
+        await come(101, 102)
+        assert pane._lines[pane._top][0] == top and pane.border_subtitle.endswith("1 new ↓")
+        await pilot.press("G")
+        await until(pilot, lambda: "event.101" in screen_text(app))
+        assert pane.follows
 
 
 async def test_a_server_that_is_not_there_is_one_message_and_a_usable_screen():
@@ -323,7 +373,7 @@ async def test_a_server_that_goes_away_leaves_the_conversation_and_says_so():
     async with app.run_test(size=(132, 44)) as pilot:
         await pilot.press("c")
         await until(pilot, lambda: call.model.state == "connected")
-        await pilot.press("t", *"hello", "enter")
+        await say(pilot, "hello")
         await until(pilot, lambda: len(call.model.turns) == 1)
         await asyncio.to_thread(process.stop)
         await until(pilot, lambda: call.model.state in ("reconnecting", "disconnected"))

@@ -44,9 +44,11 @@ def assert_user_error(result: subprocess.CompletedProcess[str], *words: str) -> 
 
 
 @pytest.mark.models
-def test_a_spoken_question_is_heard_and_answered_aloud(tmp_path):
+def test_a_spoken_question_is_heard_and_answered_aloud(offline_voice_url, tmp_path):
     out, events = tmp_path / "answer.wav", tmp_path / "log.jsonl"
-    result = console("talk", question_path("hello"), "--out", out, "--events", events, "--offline")
+    result = console(
+        "talk", question_path("hello"), "--out", out, "--events", events, "--url", offline_voice_url
+    )
     assert result.returncode == 0, result.stderr
     heard, answered, wrote = result.stdout.splitlines()
     assert heard.lower().startswith("heard:    hello, how are you")
@@ -67,19 +69,21 @@ def test_a_spoken_question_is_heard_and_answered_aloud(tmp_path):
 
 @pytest.mark.models
 @pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (44_100, 2), (8_000, 1)])
-def test_a_question_at_any_rate_and_channel_count_is_heard(tmp_path, rate, channels):
+def test_a_question_at_any_rate_and_channel_count_is_heard(offline_voice_url, tmp_path, rate, channels):
     question = read_wav(question_path("hello"))
     pcm = resample(question.pcm.reshape(-1), question.sample_rate, rate)
     pcm = np.repeat(pcm[:, np.newaxis], channels, axis=1)
     WavPacker.pack(pcm.reshape(-1), rate, channels).save(tmp_path / "q.wav")
-    result = console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline")
+    result = console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--url", offline_voice_url)
     assert result.returncode == 0, result.stderr
     assert "how are you" in result.stdout.lower()
 
 
 @pytest.mark.models
-def test_a_question_about_the_weather_is_a_real_tool_call(tmp_path):
-    result = console("talk", question_path("weather"), "--out", tmp_path / "a.wav", "--offline")
+def test_a_question_about_the_weather_is_a_real_tool_call(offline_voice_url, tmp_path):
+    result = console(
+        "talk", question_path("weather"), "--out", tmp_path / "a.wav", "--url", offline_voice_url
+    )
     assert result.returncode == 0, result.stderr
     assert "tool:     get_weather(" in result.stdout
     assert "Paris" in result.stdout

@@ -9,31 +9,24 @@ import time
 import numpy as np
 import pytest
 
-from realtime.offline import question_path, start_server_process
+from realtime.offline import question_path
 from tests.terminal import Terminal, clean_environment, console_command
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
-@pytest.fixture(scope="module")
-def server():
-    process = start_server_process("--voice", "standin")
-    yield process
-    process.stop()
-
-
-def open_screen(server, audio_server, tmp_path, size, *arguments):
-    command = console_command("--url", server.url, "--sessions", str(tmp_path / "sessions"), *arguments)
+def open_screen(offline_url, audio_server, tmp_path, size, *arguments):
+    command = console_command("--url", offline_url, "--sessions", str(tmp_path / "sessions"), *arguments)
     return Terminal(command, clean_environment(audio_server.env), tmp_path, size)
 
 
 @pytest.mark.audio
 @pytest.mark.parametrize("size", [(132, 44), (80, 24)])
 def test_a_person_connects_speaks_types_interrupts_replays_deletes_and_quits(
-    server, audio_server, tmp_path, size
+    offline_url, audio_server, tmp_path, size
 ):
     wide = size[0] > 110
-    terminal = open_screen(server, audio_server, tmp_path, size)
+    terminal = open_screen(offline_url, audio_server, tmp_path, size)
     try:
         terminal.wait_for("press c to connect")
         terminal.keys("c")
@@ -120,8 +113,8 @@ def test_a_person_connects_speaks_types_interrupts_replays_deletes_and_quits(
 
 
 @pytest.mark.audio
-def test_vad_devices_and_a_lost_audio_server(server, audio_server, tmp_path):
-    terminal = open_screen(server, audio_server, tmp_path, (132, 44), "--mode", "vad")
+def test_vad_devices_and_a_lost_audio_server(offline_url, audio_server, tmp_path):
+    terminal = open_screen(offline_url, audio_server, tmp_path, (132, 44), "--mode", "vad")
     try:
         terminal.wait_for("press c to connect")
         terminal.keys("Space")
@@ -142,11 +135,41 @@ def test_vad_devices_and_a_lost_audio_server(server, audio_server, tmp_path):
         terminal.close()
 
 
-def test_without_an_audio_system_the_screen_opens_and_typing_works(server, tmp_path):
+@pytest.mark.audio
+def test_speakers_that_are_heard_are_told_and_half_duplex_is_one_key(offline_url, audio_server, tmp_path):
+    # The monitor of the speaker is the microphone: vad hears the answer, and the answer cuts itself.
+    heard = ("--input", "speaker.monitor", "--output", "speaker")
+    terminal = open_screen(offline_url, audio_server, tmp_path, (132, 44), "--mode", "vad", *heard)
+    try:
+        terminal.wait_for("press c to connect")
+        terminal.keys("c")
+        terminal.wait_for("● listening")
+        terminal.keys("t")
+        terminal.type("hello")
+        terminal.wait_for("your speakers are being heard: use headphones, or press e for half-duplex")
+        assert "cut: heard" in terminal.wait_for("ECHO: speakers are heard")
+        terminal.keys("e")
+        terminal.wait_for("microphone closed while the speaker is heard")
+        terminal.wait_for("● listening", 20)  # the room is quiet again
+        turns = terminal.screen().count("(speech, ")
+        terminal.keys("t")
+        terminal.type("hello again")
+        terminal.wait_for("microphone closed while the speaker is heard")
+        screen = terminal.wait_for("● listening", 20)
+        answer = screen.rpartition("hello again")[2]
+        assert "cut: heard" not in answer and "0:03.1" in answer, screen
+        assert screen.count("(speech, ") == turns, screen
+        terminal.keys("q")
+        terminal.wait_for("exit-status 0")
+    finally:
+        terminal.close()
+
+
+def test_without_an_audio_system_the_screen_opens_and_typing_works(offline_url, tmp_path):
     from tests.audio_server import no_server_environment
 
     environment = clean_environment(no_server_environment(tmp_path))
-    terminal = Terminal(console_command("--url", server.url), environment, tmp_path, (132, 44))
+    terminal = Terminal(console_command("--url", offline_url), environment, tmp_path, (132, 44))
     try:
         terminal.wait_for("press c to connect")
         terminal.keys("c")

@@ -76,6 +76,28 @@ async def test_push_to_talk_sends_every_sample_and_then_asks(server):
         assert peer.types()[-2:] == ["input_audio_buffer.commit", "response.create"]
 
 
+async def test_what_was_said_can_be_thrown_away_and_is_no_part_of_the_next_turn(server):
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        peer = server.peer
+        await voice.talk()
+        await rig.speak(turns.tone(12_000))
+        assert not await voice.release(send=False) and not voice.talking
+        await peer.expect("input_audio_buffer.clear")
+        assert not await voice.release(send=False)  # nothing more to throw away
+        await voice.talk()
+        await rig.speak(turns.tone(4_800))
+        assert await voice.release()
+        await peer.expect("response.create")
+        told = [kind for kind in peer.types() if kind.startswith(("input_audio_buffer.c", "response"))]
+        assert told == ["input_audio_buffer.clear", "input_audio_buffer.commit", "response.create"]
+        before = peer.types().index("input_audio_buffer.clear")
+        assert peer.types()[:before].count("input_audio_buffer.append") == 25
+        await voice.talk()
+        await rig.client.disconnect()
+        assert not await voice.release(send=False)  # nobody holds anything
+
+
 async def test_an_answer_is_played_to_the_sample_and_its_first_sample_is_timed(server):
     rig = Rig(server)
     async with rig.session(mode="manual"):
