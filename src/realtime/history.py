@@ -10,13 +10,13 @@ Thread: any; pure.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from . import wire
 from .items import Item
 
-__all__ = ["RESUME_NOTE", "note", "replay"]
+__all__ = ["RESUME_NOTE", "awaits_words", "note", "replay"]
 
 RESUME_NOTE = (
     "The conversation above goes on without a break. Do not greet again or sum up; "
@@ -64,6 +64,17 @@ def note(item_id: str, text: str) -> dict[str, Any]:
     content = [{"type": "input_text", "text": text}]
     item = {"id": item_id, "type": "message", "role": "system", "content": content}
     return {"type": "conversation.item.create", "item": item}
+
+
+def awaits_words(items: Sequence[Item]) -> bool:
+    """Whether the user's last turn was spoken, and neither its transcript has come nor that there will be none."""
+    for item in reversed(items):
+        if item.role == "user":
+            part = item.content[0] if item.content else {}
+            return part.get("type") == "input_audio" and not (
+                isinstance(part.get("transcript"), str) or "transcription_error" in part
+            )
+    return False
 
 
 def _message(item: Item) -> dict[str, Any] | None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from . import dialect as dialects
 from . import wire
-from .audio import PCM16, AudioFormat, format_of
 from .changes import Change
 from .conversation import Conversation
 from .emitter import EventEmitter
@@ -33,7 +32,7 @@ from .events import (
     RealtimeEvent,
     ResponseFailedEvent,
 )
-from .history import note, replay
+from .history import awaits_words, note, replay
 from .ids import generate_id
 from .input_audio import remember
 from .items import Item
@@ -43,8 +42,9 @@ from .pending import Pending
 from .refusals import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
 from .reports import Reports, string
 from .sequencer import Sequencer
+from .settings import Settings, branch
 from .tools import Toolbox
-from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter, branch
+from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter
 
 __all__ = ["Session"]
 
@@ -55,7 +55,7 @@ VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had n
 RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
 
 
-class Session:
+class Session(Settings):
     """What one client holds. See the module; `RealtimeClient` documents the behaviour."""
 
     def __init__(
@@ -68,6 +68,7 @@ class Session:
         tool_timeout: float | None,
         resume_note: str | None,
     ) -> None:
+        super().__init__()
         self.emitter = emitter
         self.conversation = conversation
         self.outbox = outbox
@@ -75,9 +76,6 @@ class Session:
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
         self.meter = Meter()
         self.reports = Reports(emitter, self.meter)
-        self.config: Wire = {}  # what the application set, GA
-        self.given_tools: list[Wire] = []  # set as a whole, handled by the application
-        self.server_session: Wire = {}  # as the server last stated it, GA
         self.created: asyncio.Event | None = None
         self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
         self.connected = False
@@ -155,34 +153,6 @@ class Session:
         tools = self.tools_in_session()
         config = {**self.config, "tools": tools} if tools else self.config
         return [{"type": "session.update", "session": config}] if config else []
-
-    # What the application set, and what the server says
-
-    def _stated(self, side: str, key: str) -> Any:
-        """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
-        for session in (self.config, self.server_session):
-            holder = branch(session, side)
-            if key in holder:
-                return holder[key]
-        return None
-
-    def turn_detection(self) -> Any:
-        """The turn detection in force: None, or an object."""
-        return self._stated("input", "turn_detection")
-
-    def audio_format(self, side: str) -> AudioFormat:
-        """The audio format of "input" or "output" in force."""
-        return format_of(self._stated(side, "format")) or PCM16
-
-    def server_interrupts(self) -> bool:
-        """Whether the server itself cancels an answer when it hears the user."""
-        detection = self.turn_detection()
-        return isinstance(detection, dict) and detection.get("interrupt_response") is not False
-
-    def server_answers(self) -> bool:
-        """Whether the server itself answers when the user's turn is over."""
-        detection = self.turn_detection()
-        return isinstance(detection, dict) and detection.get("create_response") is not False
 
     # LinkDelegate: opening
 
@@ -338,19 +308,12 @@ class Session:
             return False
         heard = self.conversation.input
         in_a_turn = heard.speaking or (self.turn_detection() is None and heard.uncommitted_ms >= COMMIT_MS)
-        return forced or not (in_a_turn or self._pending or self._awaits_transcript())
+        return forced or not (in_a_turn or self._pending or self._words_are_due())
 
-    def _awaits_transcript(self) -> bool:
+    def _words_are_due(self) -> bool:
         """Whether the last turn's words are still being written down: history is restored as text."""
-        if not branch(self.server_session, "input").get("transcription"):
-            return False
-        for item in reversed(self.conversation.get_items()):
-            if item.role == "user":
-                part = item.content[0] if item.content else {}
-                return part.get("type") == "input_audio" and not (
-                    isinstance(part.get("transcript"), str) or "transcription_error" in part
-                )
-        return False
+        transcribed = branch(self.server_session, "input").get("transcription")
+        return bool(transcribed) and awaits_words(self.conversation.get_items())
 
     def lost(self, code: int, reason: str) -> None:
         self.connected = False

@@ -16,21 +16,15 @@ from .ids import generate_id
 from .input_audio import remember
 from .outbox import Outbox
 from .pending import Pending
+from .settings import branch
 
-__all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter", "branch"]
+__all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
 
 Wire = dict[str, Any]
 COMMIT_MS = 100  # the server refuses to commit less
 IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
 # The input store knows of these, and a new session is told of them from there.
 _NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
-
-
-def branch(session: Wire, side: str) -> Wire:
-    """``session.audio.<side>``, empty where it is not there."""
-    audio = session.get("audio")
-    holder = audio.get(side) if isinstance(audio, dict) else None
-    return holder if isinstance(holder, dict) else {}
 
 
 class FrameWriter:

@@ -421,16 +421,20 @@ async def test_a_cut_at_every_event_of_a_turn_keeps_history_and_calls_no_tool_tw
             calls: list[int] = []
             client = make(server)
             client.add_tool({"name": "look"}, lambda calls=calls: calls.append(1) or "seen")
-            log = Log(client, "error")
+            log = Log(client, "error", "server.response.done")
             await client.connect()
             await until(lambda server=server: server.peers)
             if tool:
                 server.tool = "look"
             with contextlib.suppress(Exception):
                 client.send_user_message_content("first")
-            quiet = time.monotonic() + 0.15
-            while time.monotonic() < quiet and len(server.peers) < 2:
-                await asyncio.sleep(0.005)
+            responses = 2 if tool else 1
+            await until(
+                lambda server=server, log=log, responses=responses: (
+                    len(server.peers) > 1 or len(log.of("server.response.done")) == responses
+                )
+            )
+            await asyncio.sleep(0.05)  # a cut behind the last event is still on its way
             if len(server.peers) < 2:
                 await client.disconnect()
                 break  # the whole turn went through
@@ -500,7 +504,8 @@ async def test_a_hundred_renewals_lose_no_turn():
             assert not logs[index].of("error")
             assert len(logs[index].of("response.failed")) <= server.expired
         assert sum(client.stats.renewals for client in clients) >= 100
-        assert sum(client.stats.reconnections for client in clients) == server.expired
+        # Nothing else ended a session. (One that expires while its client is leaving it costs nothing.)
+        assert sum(client.stats.reconnections for client in clients) <= server.expired
 
 
 async def test_a_renewal_waits_for_the_end_of_a_response():

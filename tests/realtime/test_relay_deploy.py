@@ -103,10 +103,16 @@ def test_haproxy_takes_the_configuration(tmp_path):
 
 def test_systemd_takes_the_unit(tmp_path):
     program = require_program("systemd-analyze", "systemd")
-    unit = tmp_path / "wavtools-relay.service"
-    unit.write_text((DEPLOY / "relay.service").read_text())
-    checked = subprocess.run([program, "verify", unit], capture_output=True, text=True)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    text = (DEPLOY / "relay.service").read_text()
+
+    def complaints(name: str, unit: str) -> list[str]:
+        """Of this unit: systemd also reads those of the machine, and may have something to say about them."""
+        (tmp_path / name).write_text(unit)
+        checked = subprocess.run([program, "verify", tmp_path / name], capture_output=True, text=True)
+        return [line for line in checked.stderr.splitlines() if name in line]
+
+    assert complaints("wavtools-relay.service", text) == []
+    assert complaints("wavtools-broken.service", text.replace("KillMode=", "KillMood="))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="systemd is Linux")
