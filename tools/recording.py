@@ -45,7 +45,9 @@ class Recording:
 
     def __init__(self, columns: int, rows: int) -> None:
         self._columns, self._rows = columns, rows
-        self._seen: dict[tuple[int, str], list[tuple[int, int]]] = {}  # row and what it says: first, last frame + 1
+        self._seen: dict[
+            tuple[int, str], list[tuple[int, int]]
+        ] = {}  # row and what it says: first, last frame + 1
         self._styles: dict[str, str] = {}
         self.frames = 0
 
