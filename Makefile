@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench coverage lint types build tsan asan soak wheel clean
+.PHONY: help console test interop bench coverage lint types docs build tsan asan soak wheel wheels clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make virtual environments: install python3-venv (Debian)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'Cython>=3.1,<4'
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev,docs]'
 	@touch $@ $(VENV)/.built
 
 $(VENV)/.built: $(VENV)/.installed setup.py $(SOURCES)
@@ -56,10 +56,14 @@ coverage: build  ## run the client's tests; fails below 100 % of its lines and b
 lint: build  ## style and static checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/wavtools/*.pyx src/wavtools/*.pxd examples/downstream/*.pyx
 
-types: build  ## mypy --strict over the packages
+types: build  ## mypy --strict over the packages; the compiled modules against their stubs
 	$(BIN)/mypy
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))
+
+docs: build  ## build the documentation into build/docs/html; warnings and broken links are errors
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
 
 tsan: build  ## ThreadSanitizer over the ring and a live duplex device, seeded bugs included
 	$(BIN)/python tools/sanitize.py thread
@@ -71,10 +75,13 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 soak: build  ## the long forms of the fault tests
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
+	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py
 
 wheel: build  ## build the sdist, and the wheel from the sdist
-	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build
+
+wheels: build  ## build wheels for every CPython found here, and test each one installed; WHEELS_FLAGS=--short for one
+	$(BIN)/python tools/test_wheels.py $(WHEELS_FLAGS)
 
 clean:  ## remove everything that was built
 	rm -rf build dist $(VENV) src/*.egg-info

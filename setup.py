@@ -25,6 +25,10 @@ else:
     COMPILE = ["-std=c11", "-O1" if DEBUG else "-O3", "-g", "-fno-trapping-math", "-fno-math-errno"]
     COMPILE += ["-ffp-contract=off", "-fvisibility=hidden"]
     LINK = []
+    if sys.platform == "linux" and not DEBUG and not SANITIZE:
+        LINK = [
+            "-Wl,--strip-debug"
+        ]  # most of an extension's size; the names of functions stay, for stack traces
     if SANITIZE:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]
@@ -55,6 +59,7 @@ setup(
             extension("ring"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
+            extension("_states", "polyphase.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],
         build_dir="build/cython",  # generated C stays out of src/

@@ -172,6 +172,63 @@ def error_rate(pairs: Iterable[tuple[str, str]]) -> float:
     return 100.0 * sum(errors for errors, _ in counts) / max(1, sum(total for _, total in counts))
 
 
+# --- order -----------------------------------------------------------------------------------------------
+
+# One letter an event; what may stand anywhere (speech_started, transcripts, rate limits) is left out.
+LETTERS = {
+    "input_audio_buffer.speech_stopped": "P",
+    "input_audio_buffer.committed": "C",
+    "response.created": "R",
+    "response.output_item.added": "O",
+    "response.content_part.added": "N",
+    "response.output_audio_transcript.delta": "T",
+    "response.output_audio.delta": "D",
+    "response.output_audio.done": "d",
+    "response.output_audio_transcript.done": "t",
+    "response.content_part.done": "n",
+    "response.output_item.done": "o",
+    "response.done": "Z",
+}
+ITEM_LETTERS = {
+    ("conversation.item.added", "user"): "U",
+    ("conversation.item.done", "user"): "u",
+    ("conversation.item.added", "assistant"): "A",
+    ("conversation.item.done", "assistant"): "a",
+}
+# A spoken turn and its answer, as the protocol orders them; an answer may be cancelled before its first word.
+TURNS = re.compile(r"(PCUuR(OAN(T[TD]*)?dtnao)?Z)*")
+
+
+class Order:
+    """Everything one session was sent; says what is out of order, or belongs to another session."""
+
+    def __init__(self) -> None:
+        self.letters = ""
+        self.faults: list[str] = []
+        self._response = self._item = self._last_item = ""
+
+    def take(self, event: dict[str, Any]) -> None:
+        name = event["type"]
+        item = event.get("item") or {}
+        self.letters += LETTERS.get(name) or ITEM_LETTERS.get((name, item.get("role")), "")
+        if name == "response.created":
+            self._response = event["response"]["id"]
+        elif name == "conversation.item.added":
+            if (event["previous_item_id"] or "") != self._last_item:
+                self.faults.append(f"{name} stands behind {event['previous_item_id']}")
+            self._item = self._last_item = item["id"]
+        elif name.startswith("response."):
+            if event.get("response_id", self._response) != self._response:
+                self.faults.append(f"{name} of {event['response_id']}")
+            if event.get("item_id", self._item) != self._item:
+                self.faults.append(f"{name} of item {event['item_id']}")
+
+    def complaints(self) -> list[str]:
+        """What is wrong; empty if nothing is."""
+        broken = [] if TURNS.fullmatch(self.letters) else [f"the order is {self.letters}"]
+        return self.faults + broken
+
+
 # --- talking to the server -------------------------------------------------------------------------------
 
 
@@ -184,10 +241,14 @@ async def append(connection: ClientConnection, samples: Int16Array) -> None:
     await send(connection, "input_audio_buffer.append", audio=audio)
 
 
-async def until(connection: ClientConnection, *event_types: str) -> dict[str, Any]:
+async def until(
+    connection: ClientConnection, *event_types: str, order: Order | None = None
+) -> dict[str, Any]:
     while True:
         event: dict[str, Any] = json.loads(await asyncio.wait_for(connection.recv(), 120))
         assert event["type"] != "error", event
+        if order is not None:
+            order.take(event)
         if event["type"] in event_types:
             return event
 
@@ -206,7 +267,9 @@ async def transcribe(connection: ClientConnection, samples: Int16Array) -> str:
     return str(event["transcript"])
 
 
-async def spoken_turn(connection: ClientConnection, clip: Utterance, silence_ms: int) -> dict[str, Any]:
+async def spoken_turn(
+    connection: ClientConnection, clip: Utterance, silence_ms: int, order: Order | None = None
+) -> dict[str, Any]:
     """Speak *clip* at real-time pace into a VAD session; the words heard, the answer, the delays in ms."""
     signal = np.concatenate([clip.samples, np.zeros(int(RATE_HZ * (silence_ms / 1000 + 1.5)), np.int16)])
     begun = time.perf_counter()
@@ -229,6 +292,7 @@ async def spoken_turn(connection: ClientConnection, clip: Utterance, silence_ms:
             "conversation.item.input_audio_transcription.completed",
             "response.output_audio.delta",
             "response.done",
+            order=order,
         )
         now = time.perf_counter()
         if event["type"] == "input_audio_buffer.speech_stopped":
@@ -285,12 +349,14 @@ async def measure_delay(url: str, clips: list[Utterance], say: Say) -> None:
 
 
 async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: int, say: Say) -> None:
+    orders = [Order() for _ in range(sessions)]
+
     async def session(number: int) -> list[tuple[Utterance, dict[str, Any]]]:
         await asyncio.sleep(0.4 * number)  # people do not speak in chorus
         async with connect(url, max_size=None) as connection:
             await configure(connection, {"type": "server_vad", "silence_duration_ms": 500})
             chosen = [clips[(number + 3 * i) % len(clips)] for i in range(turns)]
-            return [(clip, await spoken_turn(connection, clip, 500)) for clip in chosen]
+            return [(clip, await spoken_turn(connection, clip, 500, orders[number])) for clip in chosen]
 
     results = [pair for group in await asyncio.gather(*map(session, range(sessions))) for pair in group]
     async with connect(url, max_size=None) as connection:
@@ -302,6 +368,13 @@ async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: i
     say(f"\n### {sessions} sessions at once, {turns} spoken turns each, silence setting 500 ms\n")
     say("| | |\n|---|---|")
     say(f"| turns answered | {len(results)} of {sessions * turns} |")
+    complaints = [order.complaints() for order in orders]
+    in_order = sum(not one for one in complaints)
+    say(
+        f"| sessions with every event in the protocol's order, and none of another's | {in_order} of {sessions} |"
+    )
+    for one in filter(None, complaints):
+        print("out of order:", *one, sep="\n  ", file=sys.stderr)
     heard = error_rate((clip.text, turn["heard"]) for clip, turn in results)
     say(f"| word error rate of what was heard | {heard:.1f} % |")
     say(f"| word error rate of the answers, heard again | {error_rate(understood):.1f} % |")

@@ -10,7 +10,17 @@ from pathlib import Path
 __all__ = ["machine", "write_section"]
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ORDER = ["kernels", "devices, P8", "devices, P9 and P14", "client", "offline voice", "relay", "console"]
+ORDER = [
+    "kernels",
+    "devices, P8",
+    "devices, P9 and P14",
+    "installing",
+    "client",
+    "offline voice",
+    "relay",
+    "console",
+    "latency budget",
+]
 
 
 def machine() -> str:

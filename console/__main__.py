@@ -1,4 +1,4 @@
-"""``python -m console``: arguments, wiring, exit statuses.
+"""``python -m console``, or the command ``realtime-console``: arguments, wiring, exit statuses.
 
 Exit status 0 when it did what was asked, 1 when ``doctor`` found something to mend, 2 for a mistake that the user can
 mend (one line on stderr says how), 130 after Ctrl-C.
@@ -200,6 +200,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return asyncio.run(_verb(arguments))
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(
+            f"{PROGRAM}: {error.name} is missing; install it with: pip install 'wavtools[console]'",
+            file=sys.stderr,
+        )
         return 2
     except BrokenPipeError:  # the reader of a pipe has gone; nothing can be told any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

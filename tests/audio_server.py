@@ -25,6 +25,8 @@ set-default-sink speaker
 set-default-source room.monitor
 """
 
+PROLOGUE = "import os; os.environ.pop('LD_PRELOAD', None)\n"
+
 
 class AudioServer:
     """A running server; ``env`` points client programs at it (and at no other)."""
@@ -36,7 +38,7 @@ class AudioServer:
         self._script = folder / "modules.pa"
         self._script.write_text(MODULES.format(rate=rate))
         self.env = {
-            # A sanitizer's runtime is for our program only, not for the server.
+            # A sanitizer's runtime is for our program only, not for the server, nor (PROLOGUE) for the program's children.
             **{name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "XDG_RUNTIME_DIR": str(folder),
@@ -93,7 +95,7 @@ class AudioServer:
     def popen(self, code: str, *arguments: object) -> subprocess.Popen[str]:
         """The same in the background, with pipes: write a line to it, read its lines."""
         return subprocess.Popen(
-            [sys.executable, "-u", "-c", textwrap.dedent(code), *map(str, arguments)],
+            [sys.executable, "-u", "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)],
             env={**self.env, **self._preload},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -104,7 +106,7 @@ class AudioServer:
 def run_python(
     code: str, *arguments: object, env: dict[str, str], timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    command = [sys.executable, "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
 
 

@@ -1,19 +1,24 @@
-"""The key that the client's tests connect with, and a watch over everything that is logged meanwhile."""
+"""The key that the client's tests connect with, and a watch over everything that the whole suite logs."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 
 KEY = "sk-test-canary-0123456789"
+# The keys of other tests (the console's, the relay's) look like this.
+ANY_KEY = re.compile(r"sk-[a-z]+-[\w-]{4,}")
 # The test's own server, which is the vendor's side of the wire: it logs the requests that it gets.
 OTHER_SIDE = "websockets.server"
 # Not the root's level: pytest sets that back after each phase of a test.
 LEVELS = {
     "realtime": logging.DEBUG,
     "wavtools": logging.DEBUG,
+    "console": logging.DEBUG,
+    "httpx": logging.DEBUG,
     "websockets": logging.DEBUG,
     "asyncio": logging.DEBUG,
     OTHER_SIDE: logging.INFO,
@@ -21,7 +26,7 @@ LEVELS = {
 
 
 class KeyWatch(logging.Handler):
-    """Looks for `KEY` in every record, its traceback included."""
+    """Looks for `KEY`, and whatever else looks like a test's key, in every record, its traceback included."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -30,7 +35,7 @@ class KeyWatch(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records += 1
-        if KEY in (self.format(record) if record.exc_info else record.getMessage()):
+        if ANY_KEY.search(self.format(record) if record.exc_info else record.getMessage()):
             # Without the text: a report must not hold the key either.
             where = f"{record.name} at {record.filename}:{record.lineno}"
             self.leaks.append(f"{where}, during {os.environ.get('PYTEST_CURRENT_TEST')}")

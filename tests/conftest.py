@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from tests.canary import KeyWatch, watch
+
 
 def require_program(name: str, package: str) -> str:
     """Path of a program; where it is missing, a failure in CI and a skip with the package's name elsewhere."""
@@ -20,6 +22,14 @@ def require_program(name: str, package: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def key_watch() -> Iterator[KeyWatch]:
+    """The whole session logs at DEBUG; 0 records may hold the key that the tests use."""
+    with watch() as found:
+        yield found
+    assert not found.leaks, f"the key was logged {len(found.leaks)} times: {found.leaks[:5]}"
 
 
 @pytest.fixture

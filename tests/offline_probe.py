@@ -101,6 +101,8 @@ class open_probe:
     """``async with open_probe(url) as probe``: connected, session.created received."""
 
     def __init__(self, url: str, target: str = MODEL_QUERY, **options: Any) -> None:
+        # A test may leave before it has read everything; websockets then waits for the server's close in vain.
+        options.setdefault("close_timeout", 0.3)
         self._connect = connect(url + target, max_size=None, compression=None, **options)
 
     async def __aenter__(self) -> Probe:

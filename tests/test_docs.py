@@ -1,57 +1,468 @@
-"""The Python blocks of the README and the docs are programs that work."""
+"""The README and the documentation say what is so: code runs, links lead somewhere, names exist, numbers agree."""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import importlib.util
+import inspect
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
+from markdown_it import MarkdownIt
+
+from tests.conftest import require_program
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
-]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+MARKDOWN = MarkdownIt().enable("table")
+
+# Every block that is not run, and why: the marks in the pages and this list are compared.
+NOT_RUN = {
+    ("from-javascript.md", "JavaScript"),
+    ("troubleshooting.md", "needs a desktop's sound server and Docker"),
+    ("troubleshooting.md", "would leave a sound server behind; the suite starts its own in a private folder"),
+    ("contributing.md", "it edits the sources that the other tests use"),
+    ("contributing.md", "times mean nothing beside other tests"),
+}
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+class Block(NamedTuple):
+    page: str
+    language: str
+    code: str
+    not_run: str | None
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def blocks() -> Iterator[Block]:
+    """All code of the pages. Directives of the generator ({include} ...) and diagrams without a language are none."""
+    for page in PAGES:
+        tokens = MARKDOWN.parse(read(page))
+        for before, token in zip([None, *tokens], tokens, strict=False):
+            assert token.type != "code_block", (
+                f"{page.name}, line {token.map[0] + 1}: indented code says no language"
+            )
+            if token.type == "fence" and token.info and not token.info.startswith("{"):
+                mark = before and re.fullmatch(r"<!-- not run: (.+) -->\s*", before.content)
+                yield Block(page.name, token.info, token.content, mark.group(1) if mark else None)
+
+
+BLOCKS = list(blocks())
+
+
+def of(language: str) -> list[Any]:
+    """Blocks to run, each text once."""
+    chosen = {block.code: block for block in BLOCKS if block.language == language and not block.not_run}
+    return [pytest.param(block, id=f"{block.page}-{number}") for number, block in enumerate(chosen.values())]
+
+
+def test_every_block_is_run_or_listed_with_the_reason():
+    assert {(block.page, block.not_run) for block in BLOCKS if block.not_run} == NOT_RUN
+    assert {block.language for block in BLOCKS if not block.not_run} <= {"python", "sh"}
+
+
+GENERATOR = ("sphinx", "myst_parser", "furo")
+
+# Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
+SILENT = (
+    "import wavtools\n"
+    "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
+    "    device.__init__.__kwdefaults__['device'] = 'null'\n"
+)
+
+
+def environment(offline_url: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), *sys.path])
+    return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": offline_url}
+
+
+@pytest.fixture(scope="module")
+def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
+    """The pages being built, strictly, and where; begun early, for it takes as long as all blocks together.
+
+    As text, which is written in half the time of HTML; `make docs` differs by the theme alone.
+    """
+    if any(importlib.util.find_spec(name) is None for name in GENERATOR):
+        yield None, Path()
+        return
+    folder = tmp_path_factory.mktemp("pages")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "text",
+        "-d",
+        folder / "trees",
+    ]
+    with (folder / "complaints").open("w") as complaints:
+        process = subprocess.Popen(
+            [*command, DOCS, folder], env=environment(""), stdout=complaints, stderr=subprocess.STDOUT
+        )
+    yield process, folder
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("building")
+@pytest.mark.parametrize("block", of("python"))
 def test_a_python_block_runs(block, offline_url, tmp_path):
-    """Conversations are held with the offline server, on silent devices, and last a second instead of a minute."""
-    if "VoiceSession(client" in block:
-        block = block.replace("RealtimeClient(", f"RealtimeClient(url={offline_url!r}, ").replace(
-            "sleep(60)", "sleep(1)"
-        )
-        block = (
-            "import wavtools\n"
-            "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
-            "    device.__init__.__kwdefaults__['device'] = 'null'\n" + block
-        )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    code = SILENT + block.code.replace("sleep(60)", "sleep(1)")
     done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(offline_url),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
 
 
+# What would set up environments says what it would do instead; the first commands of CI do it for real.
+STAND_INS = {
+    "python": f'exec "{sys.executable}" "$@"',
+    "make": f'exec /usr/bin/env -u MAKEFLAGS make-itself --dry-run -C "{ROOT}" "$@"',
+    "pip": f'exec "{sys.executable}" -m tests.extras "$@"',
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
+@pytest.mark.parametrize("block", of("sh"))
+def test_a_shell_block_runs(block, offline_url, tmp_path):
+    """In a folder that looks like the repository. One that ends in a server is stopped once it listens."""
+    folder, programs = tmp_path / "repository", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    for entry in ROOT.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    for name, command in STAND_INS.items():
+        text = command.replace("make-itself", require_program("make", "make"))
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    env = environment(offline_url)
+    env |= {"PATH": f"{programs}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
+    code = block.code.replace(".venv/bin/python", "python").strip()
+    serves = re.search(r"python -m realtime\.(relay|offline)\b", code.splitlines()[-1])
+    with (tmp_path / "complaints").open("w") as complaints:
+        process = subprocess.Popen(
+            ["bash", "-euc", code + " --port 0" if serves else code],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        if serves:
+            assert process.stdout.readline().startswith("listening on ws://127.0.0.1:"), read(
+                tmp_path / "complaints"
+            )
+        else:
+            process.communicate(timeout=60)
+            assert process.returncode == 0, read(tmp_path / "complaints")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=20)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_of_the_repository_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", read(page)):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+# ------------------------------------------------------------------------------------------------- architecture
+
+
 def test_every_file_that_the_architecture_names_exists():
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     folders = [
+        ROOT,
         ROOT / "src",
         ROOT / "src/wavtools",
         ROOT / "src/wavtools/_native",
         ROOT / "src/realtime",
-        ROOT,
     ]
-    for name in set(re.findall(r"\b((?:\w+/)?\w+\.(?:py|pyx|h|c|inc))\b", text)):
+    for name in set(re.findall(r"\b((?:\w+/)?\w+\.(?:py|pyx|h|c|inc))\b", read(DOCS / "architecture.md"))):
         assert any((folder / name).exists() for folder in folders), name
+
+
+def test_the_walk_to_the_line_that_cuts_an_answer_can_be_walked():
+    """Each step's function is defined in the step's file, and calls or quotes what the step says."""
+    section = read(DOCS / "architecture.md").split("### The walk")[1].split("\n## ")[0]
+    steps = re.findall(
+        r"^\| \**(\d)\** \| \**`([\w.]+)`, (?:`([^`]+)`|the same file)\** \| (.+) \|$", section, re.M
+    )
+    assert [number for number, *_ in steps] == list("123456789")
+    path = ""
+    for _, name, where, what in steps:
+        path = where or path
+        source = read(ROOT / path)
+        owner, _, function = name.rpartition(".")
+        assert re.search(rf"\b(def|int|void|cdef \w+) {function}\(", source), f"{function} in {path}"
+        assert not owner or re.search(rf"\bclass {owner}\b", source), f"{owner} in {path}"
+        body = re.split(rf"\b(?:def|int|void) {function}\(", source, maxsplit=1)[1]
+        body = re.split(r"\n(?:cdef |class |static |    def |    async def |def )", body, maxsplit=1)[0]
+        for quoted in set(re.findall(r"`([^`]+)`", what)) - {
+            "offset"
+        }:  # a field of the receipt, step 3's answer
+            assert quoted in body, f"{quoted!r} in {function} of {path}"
+    walk = {name: path for _, name, path, _ in steps}
+    for caller, callee in (("_callbacks.pyx", "wt_playback_commit"), ("player.py", "_state.interrupt")):
+        assert callee in read(ROOT / "src/wavtools" / caller)
+    assert walk["wt_playback_commit"] == "src/wavtools/_native/streams.h"
+
+
+# ---------------------------------------------------------------------------------------------- from JavaScript
+
+# The public names of the originals: wavtools 0.1.5, its worklets, and the reference client.
+ORIGINALS = re.findall(
+    r"\S+",
+    """
+WavRecorder getSampleRate getStatus requestPermission listDevices listenForDeviceChange begin record pause clear read
+save end quit getFrequencies decode log outputToSpeakers debug sampleRate eventReceipts eventTimeout mono raw blob url
+values audioBuffer scriptSrc stream processor source node recording analyser
+WavStreamPlayer connect add16BitPCM interrupt getTrackSampleOffset trackId offset currentTime context
+trackSampleOffsets interruptedTrackIds
+AudioAnalysis resumeIfSuspended frequencies labels noteFrequencies noteFrequencyLabels voiceFrequencies
+voiceFrequencyLabels AnalyserNode
+WavPacker floatTo16BitPCM mergeBuffers pack bitsPerSample channels data channelCount duration
+AudioProcessor initialize readChannelData formatAudioData getValues export receive sendChunk process
+StreamProcessor writeData AudioProcessorSrc StreamProcessorSrc StreamProcessorWorklet
+RealtimeClient dangerouslyAllowAPIKeyInBrowser apiKey isConnected reset waitForSessionCreated sessionCreated disconnect
+getTurnDetectionType addTool removeTool tools deleteItem updateSession sendUserMessageContent appendInputAudio
+createResponse cancelResponse waitForNextItem waitForNextCompletedItem conversation realtime sessionConfig
+defaultSessionConfig defaultServerVadConfig transcriptionModels inputAudioBuffer
+conversation.updated conversation.item.appended conversation.item.completed conversation.interrupted error close
+realtime.event server.* client.* formatted transcript tool output file delta arguments
+RealtimeEventHandler on onNext off offNext waitForNext dispatch clearEventHandlers eventHandlers nextEventHandlers
+RealtimeAPI defaultUrl ws send model
+RealtimeConversation getItem getItems processEvent EventProcessors queueInputAudio items itemLookup responses
+responseLookup queuedSpeechItems queuedTranscriptItems queuedInputAudio defaultFrequency
+RealtimeUtils arrayBufferToBase64 base64ToArrayBuffer mergeInt16Arrays generateId
+RealtimeRelay listen REACT_APP_LOCAL_RELAY_SERVER_URL localStorage get_weather set_memory
+SessionResourceType ToolDefinitionType AudioFormatType
+""",
+)
+
+
+def rows() -> list[list[str]]:
+    text = read(DOCS / "from-javascript.md")
+    lines = [
+        line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| JavaScript |")
+    ]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_every_name_of_the_originals_is_in_the_table():
+    left = " ".join(row[0] for row in rows()) + read(DOCS / "from-javascript.md").split("## The console")[1]
+    heads = " ".join(re.findall(r"^## (.+)$", read(DOCS / "from-javascript.md"), re.M))
+    missing = [name for name in ORIGINALS if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", left + heads)]
+    assert not missing
+
+
+OBJECTS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "RealtimeClient"}
+
+
+def test_every_python_name_in_the_table_exists():
+    """The first code of each second cell names something that can be called or looked at; a call's arguments fit."""
+    checked = 0
+    for _, python, *_ in rows():
+        code = re.match(r"`([^`]+)`$", python)
+        if code is None or code.group(1).startswith(("python -m", "make", "for ", "OPENAI_")):
+            assert (
+                code
+                or python == "—"
+                or python in ("mic, out", "enter", "its pane")
+                or python.startswith(("key", "in "))
+            )
+            continue
+        name, call, arguments = code.group(1).removeprefix("await ").partition("(")
+        value = resolve(name)
+        if call:
+            check_arguments(value, f"f({arguments}", bound=name.partition(".")[0] in OBJECTS)
+        checked += 1
+    assert checked > 80
+
+
+def resolve(name: str) -> Any:
+    owner, _, rest = name.partition(".")
+    parts = [OBJECTS.get(owner, owner), *rest.split(".")] if rest else [owner]
+    for home in ("wavtools", "realtime", "realtime.events", None):
+        try:
+            value: Any = importlib.import_module(home if home else parts[0])
+            for part in parts if home else parts[1:]:
+                found = getattr(value, part, None)
+                if found is None and isinstance(value, ModuleType):
+                    found = importlib.import_module(f"{value.__name__}.{part}")
+                if found is None and part == "items":
+                    found = value().items  # made by the constructor
+                value = found
+            assert value is not None
+        except (ImportError, AttributeError, AssertionError):
+            continue
+        return value
+    pytest.fail(f"{name} does not exist")
+
+
+def check_arguments(value: Any, call: str, *, bound: bool) -> None:
+    try:
+        signature = inspect.signature(value)
+    except ValueError:  # compiled
+        return
+    node = ast.parse(call, mode="eval").body
+    assert isinstance(node, ast.Call)
+    unbound = bound or ("self" in signature.parameters and not isinstance(value, type))
+    arguments = [object() for _ in node.args] + (
+        [object()] if unbound and "self" in signature.parameters else []
+    )
+    signature.bind(*arguments, **{word.arg: object() for word in node.keywords if word.arg})
+
+
+# ------------------------------------------------------------------------------------------------------- numbers
+
+
+def result(section: str, row: str, column: int) -> str:
+    """A cell of RESULTS.md: the row that begins with *row*, under the heading that begins with *section*."""
+    text = read(ROOT / "benchmarks/RESULTS.md")
+    under = re.split(rf"^#+ {re.escape(section)}.*$", text, maxsplit=1, flags=re.M)[1].split("\n#", 1)[0]
+    line = next(line for line in under.splitlines() if line.startswith(f"| {row} |"))
+    return line.split("|")[column + 1].strip()
+
+
+def test_the_numbers_of_the_readme_are_those_that_were_measured():
+    stream, fft, pcm = (
+        "stream 48000 -> 24000 Hz, chunks of 10 ms",
+        "real FFT of 8192 float32",
+        "float32 to PCM16, 480 samples",
+    )
+    delta, room = "P10, P11 and P13", "P12: the relay"
+    lag = result("48000 → 24000 Hz", "soxr HQ", 4)
+    wanted = [
+        (
+            result("P9 and P14", "interrupt()", 1) + " µs",
+            "2.7 ms, the original in Chromium (another run)",
+            None,
+        ),
+        (result(stream, "wavtools high", 1) + " µs", result(stream, "soxr HQ", 1) + " µs, soxr HQ", 2),
+        (result("48000 → 24000 Hz", "wavtools high", 4) + " ms", f"{lag} ms, soxr HQ", None),
+        (result(fft, "wavtools", 1) + " µs", result(fft, "scipy.fft", 1) + " µs, scipy.fft", 2),
+        (result(fft, "wavtools", 1) + " µs", result(fft, "FFTW (patient)", 1) + " µs, FFTW (patient)", 2),
+        (result(pcm, "wavtools", 1) + " µs", result(pcm, "NumPy", 1) + " µs, NumPy", 2),
+        (
+            result(delta, "P10 ours: parsed, in the conversation, handlers called, queued in a player", 1),
+            result(delta, "P10 openai: parsed, decoded, in a deque", 1) + ", openai, to a deque",
+            2,
+        ),
+        (
+            result(delta, "wavtools and realtime", 2) + " ms",
+            result(delta, "openai and sounddevice", 2) + " ms, openai and sounddevice",
+            2,
+        ),
+        (result(room, "sessions on one core", 1), result(room, "sessions on one core", 2) + ", Node", 2),
+    ]
+    table = read(ROOT / "README.md").split("| | wavtools | peer | ratio |")[1].split("\n\n")[0]
+    shown = [[cell.strip() for cell in line.split("|")[2:-1]] for line in table.strip().splitlines()[1:]]
+    assert len(shown) == len(wanted)
+    for cells, (ours, peer, digits) in zip(shown, wanted, strict=True):
+        assert cells[:2] == [ours, peer]
+        if digits is None:
+            assert cells[2] == ""
+            continue
+        figures = [float(re.match(r"[\d.]+", text).group()) for text in (ours, peer)]
+        faster = figures[0] / figures[1] if peer.endswith("Node") else figures[1] / figures[0]
+        assert float(cells[2]) == pytest.approx(faster, rel=0.01), f"{ours} and {peer} give {faster:.2f}"
+
+
+def test_the_numbers_in_the_text_are_those_that_were_measured():
+    """Those that pages repeat in a sentence."""
+    latency, delta = read(DOCS / "latency.md"), "P10, P11 and P13"
+    for row in ("wavtools and realtime", "openai and sounddevice"):
+        assert f"{result(delta, row, 2)} ms" in latency
+    ours = float(
+        result(delta, "P10 ours: parsed, in the conversation, handlers called, queued in a player", 1)[:-3]
+    )
+    assert f"some {round(ours / 10) * 10} µs" in latency
+
+
+def test_the_figure_of_offsets_shows_a_run_of_this_code():
+    spec = importlib.util.spec_from_file_location("draw_offsets", ROOT / "tools/draw_offsets.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["draw_offsets"] = module
+    spec.loader.exec_module(module)
+    assert module.draw(module.play()) == read(DOCS / "offsets.svg"), "run: python tools/draw_offsets.py"
+
+
+# ----------------------------------------------------------------------------------- notebook and generated pages
+
+
+def needs(*modules: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}; say: pip install 'wavtools[docs]'")
+
+
+def test_the_notebook_runs_and_carries_no_output(tmp_path, offline_url):
+    needs("matplotlib", "IPython")
+    cells = json.loads(read(DOCS / "first_look.ipynb"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    program = "\n".join("".join(cell["source"]) for cell in code) + "\nassert len(plt.get_fignums()) == 2\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**environment(offline_url), "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def public_modules() -> list[str]:
+    names = []
+    for package in ("wavtools", "realtime"):
+        folder = ROOT / "src" / package
+        stems = {path.stem for kind in ("*.py", "*.pyx") for path in folder.glob(kind)}
+        names += [package, *(f"{package}.{stem}" for stem in sorted(stems) if not stem.startswith("_"))]
+    return [*names, "realtime.offline", "realtime.relay"]
+
+
+@pytest.mark.timeout(300)
+def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(building):
+    """Strict: an unknown link, an anchor that does not exist, a docstring that is no reStructuredText fail the build."""
+    needs(*GENERATOR)
+    process, folder = building
+    assert process.wait() == 0, read(folder / "complaints")
+    for name in public_modules():
+        page = read(folder / "api" / f"{name}.txt")
+        module = importlib.import_module(name)
+        for member in getattr(module, "__all__", ()):
+            value = getattr(module, member)
+            if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
+                assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
+    budget = read(folder / "latency.txt")
+    assert "latency_seconds" in budget and "The latency budget" in budget  # included from RESULTS.md

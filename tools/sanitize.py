@@ -17,7 +17,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = ("_callbacks", "ring", "pcm", "resample", "spectrum", "spsc.h", "streams.h", "polyphase", "kernels")
+OURS = (
+    "_callbacks",
+    "_states",
+    "ring",
+    "pcm",
+    "resample",
+    "spectrum",
+    "spsc.h",
+    "streams.h",
+    "polyphase",
+    "kernels",
+)
 TESTS = {
     "thread": ["tests/wavtools/test_ring.py", "tests/native/live_duplex.py"],
     "address,undefined": ["tests/wavtools", "--deselect=tests/wavtools/test__supervisor.py"],

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
+if (
+    importlib.util.find_spec("websockets") is None
+):  # pragma: no cover - tests/test_package.py, in other processes
+    _ADVICE = "websockets is missing; install it with: pip install 'wavtools[realtime]'"
+    if sys.argv[:1] == ["-m"]:  # python -m realtime.offline and the like: one line, as for any mistake there
+        print(f"realtime: {_ADVICE}", file=sys.stderr)
+        raise SystemExit(2)
+    raise ModuleNotFoundError(_ADVICE, name="websockets")
+
 from .changes import Change
 from .client import RealtimeClient
 from .conversation import Conversation

@@ -49,6 +49,7 @@ class Change:
 
 
 def text_of(value: Any) -> str | None:
+    """A text, or None for anything else."""
     return value if isinstance(value, str) else None
 
 
@@ -60,16 +61,19 @@ def ms_of(value: Any) -> float | None:
 
 
 def output_format_of(holder: Wire) -> AudioFormat | None:
+    """The format of answers that a session or a response states; None if it states none."""
     audio = holder.get("audio")
     output = audio.get("output") if isinstance(audio, dict) else None
     return format_of(output.get("format")) if isinstance(output, dict) else None
 
 
 def text_delta(name: str, piece: str) -> Delta:
+    """A piece of text as a delta of its kind."""
     return Delta(transcript=piece) if name == "transcript" else Delta(text=piece)
 
 
 def updated(item: Item, created: bool, delta: Delta | None) -> list[Change]:
+    """What to report of an item that changed: also that it is new, if it is."""
     if created:
         return [Change("updated", item, delta), Change("appended", item)]
     return [Change("updated", item, delta)]

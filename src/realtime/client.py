@@ -21,6 +21,7 @@ from .emitter import EventEmitter
 from .endpoint import DEFAULT_MODEL, Endpoint
 from .errors import ConfigurationError, RealtimeError, StateError
 from .events import ClientStats, ErrorEvent, Event
+from .history import RESUME_NOTE
 from .ids import generate_id
 from .interruption import interrupt
 from .items import Item
@@ -61,10 +62,14 @@ class RealtimeClient(EventEmitter):
         Backoff and renewal in detail; replaces the two options before.
     tool_timeout : float or None
         Seconds that one tool call may take.
+    resume_note : str or None
+        Told to the model behind the history that a new connection restores, as a system message that does not
+        appear among the items; None leaves it out.
     input_queue_seconds : float
         Live audio that may wait for a slow socket; the oldest beyond that is dropped and counted.
     max_items, keep_audio_seconds, keep_input_seconds
-        What the conversation keeps, see `Conversation`. With the defaults an hour stays below 200 MB.
+        What the conversation keeps, see `Conversation`; 0 keeps none, ``math.inf`` all. With the defaults an
+        hour stays below 200 MB.
     **session
         Initial session keywords, as for `update_session`.
 
@@ -78,7 +83,7 @@ class RealtimeClient(EventEmitter):
 
     Raises
     ------
-    ValueError  a dialect or a session keyword that does not exist
+    ValueError  a dialect or a session keyword that does not exist, a limit below 0
 
     Examples
     --------
@@ -99,6 +104,7 @@ class RealtimeClient(EventEmitter):
         reconnect: bool = True,
         link: LinkOptions | None = None,
         tool_timeout: float | None = 60.0,
+        resume_note: str | None = RESUME_NOTE,
         input_queue_seconds: float = 2.0,
         max_items: int = 2000,
         keep_audio_seconds: float = 1200.0,
@@ -128,6 +134,7 @@ class RealtimeClient(EventEmitter):
             ),
             self._outbox,
             tool_timeout,
+            resume_note,
         )
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
@@ -166,8 +173,9 @@ class RealtimeClient(EventEmitter):
             await self._link.connect()
         except RealtimeError as error:
             self._session.created = None
-            if not isinstance(error, (StateError, ConfigurationError)):
-                self._session.reports.error(ErrorEvent(str(error), "connection", exception=error))
+            # The caller is told; a log line on top would say it twice.
+            if not isinstance(error, (StateError, ConfigurationError)) and self.wants("error"):
+                self.emit("error", ErrorEvent(str(error), "connection", exception=error))
             raise
         return True
 

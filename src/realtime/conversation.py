@@ -123,6 +123,16 @@ class Conversation:
         """Audio that was sent inside an item: the server does not send it back."""
         remember(self._stashed, item_id, samples)
 
+    def keep_out(self, item_id: str) -> None:
+        """This item is between us and the server: it does not appear."""
+        remember(self._gone, item_id, None)
+
+    def rename(self, item_id: str, new_id: str) -> None:
+        """The server gave an item of ours an id of its own."""
+        if item_id in self._gone:
+            self.keep_out(new_id)
+        self.items.rename(item_id, new_id)
+
     def leave_out(self, response_id: str) -> None:
         """A response outside the conversation: its items are no part of it."""
         remember(self._outside, response_id, None)

@@ -20,6 +20,7 @@ __all__ = [
     "GA_NAMES",
     "PLACES",
     "Dialect",
+    "SessionKind",
     "detect",
     "inbound",
     "merge_session",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Dialect = Literal["ga", "beta"]
+SessionKind = Literal["realtime", "transcription"]
 Wire = dict[str, Any]
 
 GA_NAMES = {
@@ -82,7 +84,7 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
 
     The event given is not changed; what needs no change is returned as it is.
     """
-    kind = event.get("type")
+    kind = given = event.get("type")
     if kind in _SAME:
         return (event,)
     if isinstance(kind, str):
@@ -97,7 +99,10 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
                 return added, {**added, "type": "conversation.item.done"}
             return (added,)
         if kind in ("session.created", "session.updated"):
-            return ({**event, "session": _ga_session(event.get("session"))},)
+            session = _ga_session(event.get("session"))
+            if given != kind and isinstance(session, dict):
+                session = {**session, "type": "transcription"}
+            return ({**event, "session": session},)
         item = event.get("item")
         if isinstance(item, dict) and item.get("role") == "assistant":
             return ({**event, "item": _ga_item(item)},)
@@ -222,12 +227,18 @@ def merge_session(old: Wire, new: Wire) -> Wire:
 # Outbound
 
 
-def outbound(event: Wire, dialect: Dialect) -> Wire:
-    """A client event of this package as a server of *dialect* wants it."""
+def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtime") -> Wire:
+    """A client event of this package as a server of *dialect* wants it, in a session of *session_kind*."""
     kind = event["type"]
     if kind == "session.update":
-        session = event["session"]
-        return {**event, "session": _beta_session(session) if dialect == "beta" else _plain_ga(session)}
+        session = {"type": session_kind, **_without(event["session"], "temperature")}
+        if dialect == "ga":
+            return {
+                **event,
+                "session": session,
+            }  # it wants the type, has no temperature, and refuses the whole
+        name = "transcription_session.update" if session["type"] == "transcription" else kind
+        return {**event, "type": name, "session": _beta_session(event["session"])}
     if dialect == "ga":
         if kind == "response.create" and "temperature" in (event.get("response") or ()):
             return {**event, "response": _without(event["response"], "temperature")}
@@ -237,11 +248,6 @@ def outbound(event: Wire, dialect: Dialect) -> Wire:
     if kind == "response.create" and isinstance(event.get("response"), dict):
         return {**event, "response": _beta_session(event["response"], response=True)}
     return event
-
-
-def _plain_ga(session: Wire) -> Wire:
-    """GA has no temperature, wants the type, and refuses the whole update otherwise."""
-    return {"type": "realtime", **_without(session, "temperature")}
 
 
 def _without(mapping: Wire, key: str) -> Wire:

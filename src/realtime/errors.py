@@ -1,14 +1,13 @@
 """Exceptions raised by realtime.
 
 * RealtimeError
-    * ConfigurationError (ValueError)      an option that cannot work or must not be used, such as a key over ws://
-    * StateError (RuntimeError)            right call, wrong moment; the message names the call to make first
-    * ConnectError (ConnectionError)       connect() failed; has code, reason, status, server_message
-    * ConnectionLostError (ConnectionError)  the connection ended while something waited for it; has code,
-    reason
-    * ServerError                          the server's ``error`` event as an exception; has type, code,
-    param, event_id
-    * ToolError                            a tool call could not be run; its message is what the model is told
+
+    * ConfigurationError (ValueError): an option that cannot work or must not be used, such as a key over ws://
+    * StateError (RuntimeError): right call, wrong moment; the message names the call to make first
+    * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message
+    * ConnectionLostError (ConnectionError): the connection ended while something waited for it; has code, reason
+    * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
+    * ToolError: a tool call could not be run; its message is what the model is told
 
 Bad arguments raise the builtin TypeError or ValueError. What arrives malformed from a server is counted
 and reported through the ``error`` event, never raised.

@@ -271,11 +271,15 @@ class ClientStats:
 
 
 class AudioFormatConfig(TypedDict, total=False):
+    """A format of the wire: PCM16 at 24000 Hz, or G.711 mu-law or A-law at 8000 Hz."""
+
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
     rate: int
 
 
 class TurnDetectionConfig(TypedDict, total=False):
+    """How the server finds the end of a turn; ``None`` in its place is manual mode."""
+
     type: Literal["server_vad", "semantic_vad"]
     threshold: float
     prefix_padding_ms: int
@@ -287,6 +291,8 @@ class TurnDetectionConfig(TypedDict, total=False):
 
 
 class TranscriptionConfig(TypedDict, total=False):
+    """How the user's speech is written down."""
+
     model: str
     language: str
     languages: list[str]
@@ -296,6 +302,8 @@ class TranscriptionConfig(TypedDict, total=False):
 
 
 class AudioInputConfig(TypedDict, total=False):
+    """What the server does with the microphone's audio."""
+
     format: AudioFormatConfig
     transcription: TranscriptionConfig | None
     noise_reduction: dict[str, Any] | None
@@ -303,17 +311,23 @@ class AudioInputConfig(TypedDict, total=False):
 
 
 class AudioOutputConfig(TypedDict, total=False):
+    """How answers sound."""
+
     format: AudioFormatConfig
     voice: str | dict[str, Any]
     speed: float
 
 
 class AudioConfig(TypedDict, total=False):
+    """Both directions."""
+
     input: AudioInputConfig
     output: AudioOutputConfig
 
 
 class FunctionTool(TypedDict, total=False):
+    """A function that the model may call; ``parameters`` is a JSON schema."""
+
     type: Literal["function"]
     name: str
     description: str
@@ -341,6 +355,8 @@ class SessionConfig(TypedDict, total=False):
 
 
 class ContentPart(TypedDict, total=False):
+    """One part of a message's content; which fields it has goes by its ``type``."""
+
     type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
     text: str
     audio: str

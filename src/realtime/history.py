@@ -2,20 +2,26 @@
 
 Sessions cannot be resumed: a new one is empty. Audio of answers cannot be sent back, so messages become what
 was said: the user's transcript, of an answer the part that was heard. Calls go with their outputs; a
-call that was never answered is left out, since most models wait for its output for ever.
+call that was never answered is left out, since most models wait for its output for ever. A note to the model
+comes last: given a history to read, models tend to greet again, and to fall back into English.
 
 Thread: any; pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from . import wire
 from .items import Item
 
-__all__ = ["replay"]
+__all__ = ["RESUME_NOTE", "awaits_words", "note", "replay"]
+
+RESUME_NOTE = (
+    "The conversation above goes on without a break. Do not greet again or sum up; "
+    "keep the language, the manner and the format of the answers."
+)
 
 MAX_AUDIO_SECONDS = 120  # of a user's turn without transcript; the vendor refuses events over 15 MiB
 
@@ -51,6 +57,24 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
                 {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
             )
     return events
+
+
+def note(item_id: str, text: str) -> dict[str, Any]:
+    """The event that puts *text* behind the history, as a system message."""
+    content = [{"type": "input_text", "text": text}]
+    item = {"id": item_id, "type": "message", "role": "system", "content": content}
+    return {"type": "conversation.item.create", "item": item}
+
+
+def awaits_words(items: Sequence[Item]) -> bool:
+    """Whether the user's last turn was spoken, and neither its transcript has come nor that there will be none."""
+    for item in reversed(items):
+        if item.role == "user":
+            part = item.content[0] if item.content else {}
+            return part.get("type") == "input_audio" and not (
+                isinstance(part.get("transcript"), str) or "transcription_error" in part
+            )
+    return False
 
 
 def _message(item: Item) -> dict[str, Any] | None:

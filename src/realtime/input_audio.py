@@ -41,6 +41,8 @@ class InputAudio:
     """
 
     def __init__(self, audio_format: AudioFormat, keep_seconds: float = 300.0) -> None:
+        if not keep_seconds >= 0:
+            raise ValueError(f"keep_input_seconds must be 0 or more, not {keep_seconds!r}")
         self._keep_seconds = keep_seconds
         self.evicted = 0
         self.reset(audio_format)
@@ -79,7 +81,7 @@ class InputAudio:
             return
         self._blocks.append((self.end, samples))
         self.end += len(samples)
-        keep = int(self._keep_seconds * self.sample_rate)
+        keep = self._keep_seconds * self.sample_rate  # may be infinite
         while self._blocks and self.end - self._blocks[0][0] - len(self._blocks[0][1]) >= keep:
             first, block = self._blocks.popleft()
             self._start = first + len(block)

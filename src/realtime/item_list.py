@@ -31,6 +31,8 @@ class ItemList:
     def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
         if max_items < 1:
             raise ValueError(f"max_items must be at least 1, not {max_items}")
+        if not keep_audio_seconds >= 0:
+            raise ValueError(f"keep_audio_seconds must be 0 or more, not {keep_audio_seconds!r}")
         self.max_items = max_items
         self.keep_audio_seconds = keep_audio_seconds
         self.evicted_items = 0

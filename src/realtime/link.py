@@ -32,6 +32,10 @@ log = logging.getLogger("realtime")
 
 State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 
+# Of the loop, until whoever waited for an event waits for the next: a task of its own takes two, and
+# asyncio.wait_for() around it three (Python 3.11).
+WAKE_TURNS = 6
+
 
 @dataclass(frozen=True)
 class LinkOptions:
@@ -180,7 +184,8 @@ class Link:
         try:
             while True:
                 if self._delegate.receive(await transport.receive()):
-                    await asyncio.sleep(0)
+                    for _ in range(WAKE_TURNS):
+                        await asyncio.sleep(0)
         except ConnectionClosed:
             self._on_lost(transport)
 

@@ -45,6 +45,8 @@ class Outbox:
     """
 
     def __init__(self, limit_seconds: float) -> None:
+        if not limit_seconds >= 0:
+            raise ValueError(f"input_queue_seconds must be 0 or more, not {limit_seconds!r}")
         self.limit_seconds = limit_seconds
         self.sample_rate = 24_000
         self.dropped_samples = 0

@@ -52,7 +52,7 @@ class Redactor:
         # Longest first: a secret that contains another must go as a whole.
         texts = sorted({s for s in secrets if len(s) >= MIN_SECRET_LENGTH}, key=len, reverse=True)
         self._texts = texts
-        self._bytes = [(text.encode(), MASK.encode()) for text in texts]
+        self._bytes = [(text.encode(), MASK.encode(), _rare_byte(text.encode())) for text in texts]
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._texts)} secrets)"
@@ -65,8 +65,8 @@ class Redactor:
 
     def frame(self, data: bytes) -> bytes:
         """The same for a frame that is passed on without being parsed: the relay's."""
-        for secret, mask in self._bytes:
-            if secret in data:
+        for secret, mask, rare in self._bytes:
+            if rare in data and secret in data:
                 data = data.replace(secret, mask)
         return data
 
@@ -88,6 +88,11 @@ class Redactor:
         if isinstance(value, list):
             return [self.tree(part) for part in value]
         return value
+
+
+def _rare_byte(secret: bytes) -> int:
+    """A byte of *secret* that audio in base64 does not hold, if it has one: looking for it alone takes a tenth."""
+    return next((byte for byte in secret if byte in b"-.~!"), secret[0])
 
 
 if TYPE_CHECKING:

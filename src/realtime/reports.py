@@ -21,6 +21,7 @@ Wire = dict[str, Any]
 
 
 def string(value: Any) -> str | None:
+    """A text, or None for anything else."""
     return value if isinstance(value, str) else None
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from . import dialect as dialects
 from . import wire
-from .audio import PCM16, AudioFormat, format_of
 from .changes import Change
 from .conversation import Conversation
 from .emitter import EventEmitter
@@ -33,7 +32,7 @@ from .events import (
     RealtimeEvent,
     ResponseFailedEvent,
 )
-from .history import replay
+from .history import awaits_words, note, replay
 from .ids import generate_id
 from .input_audio import remember
 from .items import Item
@@ -43,8 +42,9 @@ from .pending import Pending
 from .refusals import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
 from .reports import Reports, string
 from .sequencer import Sequencer
+from .settings import Settings, branch
 from .tools import Toolbox
-from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter, branch
+from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter
 
 __all__ = ["Session"]
 
@@ -55,7 +55,7 @@ VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had n
 RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
 
 
-class Session:
+class Session(Settings):
     """What one client holds. See the module; `RealtimeClient` documents the behaviour."""
 
     def __init__(
@@ -66,7 +66,9 @@ class Session:
         conversation: Conversation,
         outbox: Outbox,
         tool_timeout: float | None,
+        resume_note: str | None,
     ) -> None:
+        super().__init__()
         self.emitter = emitter
         self.conversation = conversation
         self.outbox = outbox
@@ -74,9 +76,6 @@ class Session:
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
         self.meter = Meter()
         self.reports = Reports(emitter, self.meter)
-        self.config: Wire = {}  # what the application set, GA
-        self.given_tools: list[Wire] = []  # set as a whole, handled by the application
-        self.server_session: Wire = {}  # as the server last stated it, GA
         self.created: asyncio.Event | None = None
         self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
         self.connected = False
@@ -84,6 +83,8 @@ class Session:
         self._make_endpoint = make_endpoint
         self._pending = Pending()
         self.writer = FrameWriter(conversation, outbox, self._pending)
+        self._resume_note = resume_note
+        self._note_id = ""  # of the note in this session
         self._muted_calls: dict[str, None] = {}  # of cancelled responses: answered, but nothing is asked for
         self._tools_changed = False
         self._last_response_event = 0.0
@@ -153,34 +154,6 @@ class Session:
         config = {**self.config, "tools": tools} if tools else self.config
         return [{"type": "session.update", "session": config}] if config else []
 
-    # What the application set, and what the server says
-
-    def _stated(self, side: str, key: str) -> Any:
-        """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
-        for session in (self.config, self.server_session):
-            holder = branch(session, side)
-            if key in holder:
-                return holder[key]
-        return None
-
-    def turn_detection(self) -> Any:
-        """The turn detection in force: None, or an object."""
-        return self._stated("input", "turn_detection")
-
-    def audio_format(self, side: str) -> AudioFormat:
-        """The audio format of "input" or "output" in force."""
-        return format_of(self._stated(side, "format")) or PCM16
-
-    def server_interrupts(self) -> bool:
-        """Whether the server itself cancels an answer when it hears the user."""
-        detection = self.turn_detection()
-        return isinstance(detection, dict) and detection.get("interrupt_response") is not False
-
-    def server_answers(self) -> bool:
-        """Whether the server itself answers when the user's turn is over."""
-        detection = self.turn_detection()
-        return isinstance(detection, dict) and detection.get("create_response") is not False
-
     # LinkDelegate: opening
 
     def endpoint(self) -> Endpoint:
@@ -191,27 +164,41 @@ class Session:
     def begin(self, created: Wire, *, resumed: bool) -> list[Any]:
         """A session was opened: the first things to send to it. See LinkDelegate."""
         conversation = self.conversation
-        server_session = dialects.inbound({"type": "session.created", "session": created.get("session")})[0]
-        self.server_session = server_session["session"] if isinstance(server_session["session"], dict) else {}
+        stated = dialects.inbound(created)[0].get("session")
+        self.server_session = stated if isinstance(stated, dict) else {}
         found = dialects.detect(created.get("session"))
         self.writer.dialect = (
             "beta"
             if self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
             else "ga"
         )
+        transcribes = self.server_session.get("type") == "transcription"
+        self.writer.session_kind = "transcription" if transcribes else "realtime"
         prelude: list[Any] = [{**event, "event_id": self.writer.next_id()} for event in self.full_update()]
         if resumed:
-            items = conversation.get_items()
-            prelude += replay(items, self.toolbox.running | self._pending.calls.keys())
-            prelude += self._pending.take_missing(item.id for item in items)
-            for piece in conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
-                prelude.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+            prelude += self._restored()
         self._tools_changed = False
         conversation.input_format = self.audio_format("input")
         conversation.begin_session()
         self.writer.begin_session()
         self.connected = True
         return prelude
+
+    def _restored(self) -> list[Any]:
+        """What a new session must be told of the one before it."""
+        items = self.conversation.get_items()
+        missing = self._pending.take_missing([self._note_id, *(item.id for item in items)])
+        told: list[Any] = []
+        if self.writer.session_kind == "realtime":  # the other kind makes no answers, and takes no items
+            told = replay(items, self.toolbox.running | self._pending.calls.keys())
+        if told and self._resume_note:
+            self._note_id = generate_id("item_")
+            self.conversation.keep_out(self._note_id)
+            told.append(note(self._note_id, self._resume_note))
+        told += missing
+        for piece in self.conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
+            told.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        return told
 
     # LinkDelegate: writing
 
@@ -266,7 +253,7 @@ class Session:
         kind: str = event["type"]
         item = event.get("item")
         if item is not None:
-            self._pending.confirm(item, self._knows, self.conversation.items.rename)
+            self._pending.confirm(item, self._knows, self.conversation.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
@@ -321,19 +308,12 @@ class Session:
             return False
         heard = self.conversation.input
         in_a_turn = heard.speaking or (self.turn_detection() is None and heard.uncommitted_ms >= COMMIT_MS)
-        return forced or not (in_a_turn or self._pending or self._awaits_transcript())
+        return forced or not (in_a_turn or self._pending or self._words_are_due())
 
-    def _awaits_transcript(self) -> bool:
+    def _words_are_due(self) -> bool:
         """Whether the last turn's words are still being written down: history is restored as text."""
-        if not branch(self.server_session, "input").get("transcription"):
-            return False
-        for item in reversed(self.conversation.get_items()):
-            if item.role == "user":
-                part = item.content[0] if item.content else {}
-                return part.get("type") == "input_audio" and not (
-                    isinstance(part.get("transcript"), str) or "transcription_error" in part
-                )
-        return False
+        transcribed = branch(self.server_session, "input").get("transcription")
+        return bool(transcribed) and awaits_words(self.conversation.get_items())
 
     def lost(self, code: int, reason: str) -> None:
         self.connected = False
@@ -443,7 +423,7 @@ class Session:
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._pending.refused(cause)
-        elif caused_by == "session.update":
+        elif caused_by in ("session.update", "transcription_session.update"):
             # Refused as a whole. What is sent must go on in the format that the server has.
             self.writer.use_input_format(
                 ((self.server_session.get("audio") or {}).get("input") or {}).get("format")
@@ -458,7 +438,9 @@ class Session:
             caused_by,
             event=event,
         )
-        if is_benign(code, message, caused_by):
+        item = cause.get("item") if cause is not None else None
+        about_note = isinstance(item, dict) and item.get("id") == self._note_id != ""
+        if about_note or is_benign(code, message, caused_by):  # some servers and relays take no system items
             log.debug("passed over: %s (%s)", message, code)
             self.emitter.emit("error.benign", report)
         else:

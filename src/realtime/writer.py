@@ -16,21 +16,15 @@ from .ids import generate_id
 from .input_audio import remember
 from .outbox import Outbox
 from .pending import Pending
+from .settings import branch
 
-__all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter", "branch"]
+__all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
 
 Wire = dict[str, Any]
 COMMIT_MS = 100  # the server refuses to commit less
 IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
 # The input store knows of these, and a new session is told of them from there.
 _NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
-
-
-def branch(session: Wire, side: str) -> Wire:
-    """``session.audio.<side>``, empty where it is not there."""
-    audio = session.get("audio")
-    holder = audio.get(side) if isinstance(audio, dict) else None
-    return holder if isinstance(holder, dict) else {}
 
 
 class FrameWriter:
@@ -42,6 +36,7 @@ class FrameWriter:
 
     def __init__(self, conversation: Conversation, outbox: Outbox, pending: Pending) -> None:
         self.dialect: dialects.Dialect = "ga"
+        self.session_kind: dialects.SessionKind = "realtime"
         self._conversation = conversation
         self._outbox = outbox
         self._pending = pending
@@ -90,7 +85,7 @@ class FrameWriter:
             self._pending.sent(entry)
         elif kind == "session.update":
             self.use_input_format(branch(entry["session"], "input").get("format"))
-        event = dialects.outbound(entry, self.dialect)
+        event = dialects.outbound(entry, self.dialect, self.session_kind)
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import CaptureState, now_ns
+from wavtools._states import CaptureState, now_ns
 from wavtools.resample import Resampler
 
 __all__ = ["AudioChunk", "Delivery"]

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from wavtools._callbacks import (
-    Seat,
     capture_callback_address,
     duplex_callback_address,
     notification_callback_address,
@@ -37,6 +36,7 @@ from wavtools._miniaudio import (
     lib,
     quiet_stderr,
 )
+from wavtools._states import Seat
 from wavtools.errors import DeviceError
 
 __all__ = ["Context", "DeviceInfo", "Direction", "Kind", "NativeDevice", "connect_server", "list_devices"]
@@ -355,7 +355,11 @@ class NativeDevice:
 
         # Daemon: a frozen server must not keep the interpreter from ending.
         closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError:  # CPython 3.12.0 and 3.12.1 start no thread in an atexit handler
+            run()
+            return
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
             self.seat.vacate()  # should it ever call back, it finds nobody

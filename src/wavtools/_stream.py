@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from wavtools._callbacks import Seat
     from wavtools._device import Kind
     from wavtools._events import DeviceEvent
+    from wavtools._states import Seat
 
 __all__ = ["Device", "DeviceSpec", "Stream", "open_stream"]
 

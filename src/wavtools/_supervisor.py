@@ -15,10 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from wavtools._callbacks import now_ns
 from wavtools._device import CONNECT_SECONDS, Context, Direction, NativeDevice, connect_server
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
+from wavtools._states import now_ns
 from wavtools._stream import Stream
 from wavtools.errors import DeviceError
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wavtools._callbacks import Seat
+from wavtools._states import Seat
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:

@@ -1,11 +1,12 @@
 """Exceptions raised by wavtools.
 
 * WavtoolsError
-    * DeviceError (OSError)            an audio device or server call failed; has operation, code, code_name
-    * StateError (RuntimeError)        right call, wrong moment; the message names the call to make first
-    * ConcurrencyError (RuntimeError)  one end of a ring used by two threads at once
-    * QueueFullError (BufferError)     the player's queue has no room; nothing of the call was queued
-    * DecodeError (ValueError)         the bytes are not the audio file they claim to be
+
+    * DeviceError (OSError): an audio device or server call failed; has operation, code, code_name
+    * StateError (RuntimeError): right call, wrong moment; the message names the call to make first
+    * ConcurrencyError (RuntimeError): one end of a ring, or a resampler, used by two threads at once
+    * QueueFullError (BufferError): the player's queue has no room; nothing of the call was queued
+    * DecodeError (ValueError): the bytes are not the audio file they claim to be
 
 Bad arguments raise the builtin TypeError or ValueError. Under- and overruns are counters, never exceptions.
 
@@ -49,7 +50,7 @@ class StateError(WavtoolsError, RuntimeError):
 
 
 class ConcurrencyError(WavtoolsError, RuntimeError):
-    """One end of a single-producer single-consumer ring was used by two threads at once."""
+    """One end of a single-producer single-consumer ring, or a Resampler, was used by two threads at once."""
 
 
 class QueueFullError(WavtoolsError, BufferError):

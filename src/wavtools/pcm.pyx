@@ -1,3 +1,6 @@
+# cython: freethreading_compatible=True
+# (safe without a GIL: no object has state; the G.711 tables and the kernels' pointer are written while the module is
+# imported and only read afterwards; the buffers are the callers')
 """Sample conversion: float32, PCM16 and G.711 each way, and the mix to mono.
 
 Thread: any; every function is stateless. GIL: released for more than ``LONG`` samples; for less, the switch would cost
@@ -104,7 +107,7 @@ def float32_to_pcm16(x, out=None):
     Raises
     ------
     TypeError   *x* is not float32, *out* is not int16 or read-only
-    ValueError  *out* has another size overlaps *x* or is not contiguous; nothing is written
+    ValueError  *out* has another size, overlaps *x*, or is not contiguous; nothing is written
 
     Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
     Source: the rule of wavtools' ``floatTo16BitPCM``: clamp, x32768 below zero and x32767 above in double, truncate.

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import PlaybackState, Seat
 from wavtools._samples import as_int16
+from wavtools._states import PlaybackState, Seat
 from wavtools._tracks import TrackOffset, Tracks
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError

@@ -1,7 +1,7 @@
 """WavRecorder: record PCM16 from a microphone, in exact chunks, with exact pauses.
 
 The device thread only fills a ring; a delivery thread (see _delivery.py) converts to the session rate and runs the
-callback. This module is the state machine and the store.
+callback. This module is the state machine; _audio_store.py keeps what was recorded.
 
 Thread: any; calls of several threads are taken one after another. begin() opens a device, pause() and end() finish
 delivering; no other call waits.
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._callbacks import CaptureState, Seat
+from wavtools._audio_store import AudioStore
 from wavtools._delivery import AudioChunk, Delivery
 from wavtools._device_watch import DeviceWatch
+from wavtools._states import CaptureState, Seat
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio, decode
 from wavtools.errors import StateError
@@ -112,7 +113,7 @@ class WavRecorder:
         self._on_event = on_event
         self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
         self._control = threading.RLock()  # one control call at a time
-        self._lock = threading.Lock()  # guards store, chunks and spectrum; never held around the user's code
+        self._lock = threading.Lock()  # guards chunks and spectrum; never held around the user's code
         self._arrived = threading.Condition(self._lock)
         self._async_wakers: set[Callable[[], None]] = set()
         self._status: Status = "ended"
@@ -121,12 +122,10 @@ class WavRecorder:
         self._state: CaptureState | None = None
         self._delivery: Delivery | None = None
         self._watch: DeviceWatch | None = None
-        self._reset_store(1)
+        self._start_afresh(1)
 
-    def _reset_store(self, channels: int) -> None:
-        self._channels = channels
-        self._stored: deque[NDArray[np.int16]] = deque()
-        self._stored_frames = 0
+    def _start_afresh(self, channels: int) -> None:
+        self._store = AudioStore(channels, self._keep_frames)
         self._chunks: deque[AudioChunk] = deque()
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
         self._analysed = False
@@ -135,7 +134,7 @@ class WavRecorder:
     def __repr__(self) -> str:
         return (
             f"WavRecorder(sample_rate={self.sample_rate}, device={self._device_spec!r}), {self._status},"
-            f" {self._stored_frames / self.sample_rate:.3f} s stored"
+            f" {self._store.frames / self.sample_rate:.3f} s stored"
         )
 
     def __enter__(self) -> WavRecorder:
@@ -270,7 +269,7 @@ class WavRecorder:
         StateError   no session
         """
         with self._control:
-            self._require_session().clear_store(self._drop_stored)
+            self._require_session().clear_store(self._store.clear)
         return True
 
     def read(self) -> RecordedAudio:
@@ -281,7 +280,7 @@ class WavRecorder:
         StateError   no session
         """
         self._require_session()
-        raw = self._stored_audio().astype(np.float32) / np.float32(32768)
+        raw = self._store.read().astype(np.float32) / np.float32(32768)
         return RecordedAudio(
             mean_values=raw.mean(axis=1, dtype=np.float32) if raw.shape[1] > 1 else raw[:, 0].copy(),
             channels=[np.ascontiguousarray(raw[:, i]) for i in range(raw.shape[1])],
@@ -420,31 +419,6 @@ class WavRecorder:
 
     # ------------------------------------------------------------------------------------- called by the delivery
 
-    def _store(self, raw: NDArray[np.int16]) -> None:
-        if len(raw) == 0:
-            return
-        with self._lock:
-            self._stored.append(raw)
-            self._stored_frames += len(raw)
-            if self._keep_frames is not None:
-                self._trim(self._keep_frames)
-
-    def _drop_stored(self) -> None:
-        with self._lock:
-            self._stored.clear()
-            self._stored_frames = 0
-
-    def _trim(self, keep: int) -> None:
-        while self._stored_frames > keep:
-            excess = self._stored_frames - keep
-            oldest = self._stored[0]
-            if len(oldest) <= excess:
-                self._stored.popleft()
-                self._stored_frames -= len(oldest)
-            else:
-                self._stored[0] = oldest[excess:]
-                self._stored_frames -= excess
-
     def _queue_chunk(self, chunk: AudioChunk) -> None:
         with self._arrived:
             self._chunks.append(chunk)
@@ -464,14 +438,8 @@ class WavRecorder:
 
     # ------------------------------------------------------------------------------------------------------ private
 
-    def _stored_audio(self) -> NDArray[np.int16]:
-        with self._lock:
-            if not self._stored:
-                return np.empty((0, self._channels), np.int16)
-            return np.concatenate(self._stored)
-
     def _wav(self) -> WavFile:
-        raw = self._stored_audio()
+        raw = self._store.read()
         return WavPacker.pack(raw.reshape(-1), self.sample_rate, raw.shape[1])
 
     def _require_session(self) -> Delivery:
@@ -508,9 +476,9 @@ class _CaptureStream:
             self.state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
             recorder = self._recorder
             with recorder._lock:
-                recorder._reset_store(channels)
+                recorder._start_afresh(channels)
             self.delivery = Delivery(
-                self.state, sample_rate, recorder.sample_rate, recorder._store, recorder._analyse, duplex
+                self.state, sample_rate, recorder.sample_rate, recorder._store.add, recorder._analyse, duplex
             )
         else:
             self.state.set_rate(sample_rate)

@@ -3,6 +3,8 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
+from wavtools.ring cimport wt_flag
+
 
 cdef extern from "polyphase.h" nogil:
     ctypedef struct wt_bank:
@@ -36,9 +38,11 @@ cdef class Resampler:
     cdef int kind               # INT16 or FLOAT32 once the signal has begun, else 0
     cdef uint64_t taken         # input frames since the signal began
     cdef uint64_t given         # output frames since then
+    cdef wt_flag busy           # taken by the Python methods while they run
 
     # Without Python, for compiled callers: begin_floats or begin_pcm16 once, then convert chunk after chunk. An output
     # buffer must hold writable(count) frames. Real-time safe; one thread at a time.
+    cdef int enter(self) except -1
     cdef void restart(self) noexcept nogil
     cdef void begin_floats(self) noexcept nogil
     cdef void begin_pcm16(self) noexcept nogil

@@ -2,16 +2,16 @@ from typing import Literal, TypeAlias, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, Self
 
 __all__ = ["Resampler", "resample"]
 
-Quality: TypeAlias = Literal["fast", "high", "best"]
+_Quality: TypeAlias = Literal["fast", "high", "best"]
 _Sample = TypeVar("_Sample", np.int16, np.float32)
 
 @final
 class Resampler:
-    def __init__(self, in_rate: int, out_rate: int, channels: int = 1, quality: Quality = "high") -> None: ...
+    def __new__(cls, in_rate: int, out_rate: int, channels: int = 1, quality: _Quality = "high") -> Self: ...
     @property
     def in_rate(self) -> int: ...
     @property
@@ -19,7 +19,7 @@ class Resampler:
     @property
     def channels(self) -> int: ...
     @property
-    def quality(self) -> Quality: ...
+    def quality(self) -> _Quality: ...
     @property
     def latency_seconds(self) -> float: ...
     @overload
@@ -31,9 +31,9 @@ class Resampler:
 
 @overload
 def resample(
-    x: NDArray[_Sample], in_rate: int, out_rate: int, quality: Quality = "high"
+    x: NDArray[_Sample], in_rate: int, out_rate: int, quality: _Quality = "high"
 ) -> NDArray[_Sample]: ...
 @overload
 def resample(
-    x: Buffer, in_rate: int, out_rate: int, quality: Quality = "high"
+    x: Buffer, in_rate: int, out_rate: int, quality: _Quality = "high"
 ) -> NDArray[np.int16] | NDArray[np.float32]: ...

@@ -1,3 +1,6 @@
+# cython: freethreading_compatible=True
+# (safe without a GIL: an atomic flag turns a second thread away from a Resampler, banks are made anew for each and never
+# change, and module constants are only read)
 """Sample rate conversion: a streaming polyphase resampler whose delay is constant and whose chunks do not matter.
 
 Every output frame is one dot product of the input around its time with one row of a filter bank (_native/polyphase.h),
@@ -19,6 +22,9 @@ from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
 from wavtools._kernels cimport selected_kernels, wt_kernels
+from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
+
+from wavtools.errors import ConcurrencyError
 
 __all__ = ["Resampler", "resample"]
 
@@ -78,15 +84,15 @@ cdef class Resampler:
         Frequencies as parts of the slower side's Nyquist frequency, latency in its samples. The gain is exact within
         0.0001 dB ("fast" 0.001) but for the last tenth of the passband, where it falls by at most:
 
-        =========  ===================  ================  ==============================
-        quality    passband             stopband          latency
-        =========  ===================  ================  ==============================
-        fast       to 0.80, -0.09 dB    -107 dB from 1.0  24 samples: 1.0 ms at 24 kHz
-        high       to 0.91, -0.04 dB    -134 dB from 1.0  72 samples: 3.0 ms at 24 kHz
-        high, 16k  to 0.91, -0.09 dB    -127 dB from 1.0  63 samples: 3.9 ms at 16 kHz
+        =========  ===================  =================  ==============================
+        quality    passband             stopband           latency
+        =========  ===================  =================  ==============================
+        fast       to 0.80, -0.09 dB    -107 dB from 1.0   24 samples: 1.0 ms at 24 kHz
+        high       to 0.91, -0.04 dB    -134 dB from 1.0   72 samples: 3.0 ms at 24 kHz
+        high, 16k  to 0.91, -0.09 dB    -127 dB from 1.0   63 samples: 3.9 ms at 16 kHz
         high, 8k   to 0.91, -0.09 dB    -129 dB from 1.02  51 samples: 6.4 ms at 8 kHz
-        best       to 0.915, -0.001 dB  -179 dB from 1.0  108 samples: 4.5 ms at 24 kHz
-        =========  ===================  ================  ==============================
+        best       to 0.915, -0.001 dB  -179 dB from 1.0   108 samples: 4.5 ms at 24 kHz
+        =========  ===================  =================  ==============================
 
         "high" has its second form below 18 kHz, its third below 16 kHz. "best" sums in double.
 
@@ -100,6 +106,7 @@ cdef class Resampler:
     """
 
     def __cinit__(self, in_rate, out_rate, channels=1, quality="high"):
+        wt_flag_init(&self.busy)
         self.in_rate = checked_rate("in_rate", in_rate)
         self.out_rate = checked_rate("out_rate", out_rate)
         try:
@@ -126,7 +133,7 @@ cdef class Resampler:
         self.scratch = <float *> malloc((BLOCK * self.up // self.down + 2) * sizeof(float))
         if self.history == NULL or self.scratch == NULL:
             raise MemoryError
-        self.reset()
+        self.restart()
 
     def __dealloc__(self):
         wt_bank_free(self.bank)
@@ -139,8 +146,16 @@ cdef class Resampler:
         return (self.reach - 1 - self.behind) / <double> self.in_rate
 
     def reset(self):
-        """Forget the signal so far; the next chunk starts a new one."""
+        """Forget the signal so far; the next chunk starts a new one. ConcurrencyError as ``process``."""
+        self.enter()
         self.restart()
+        wt_flag_drop(&self.busy)
+
+    cdef int enter(self) except -1:
+        """Keep other threads out until the flag is dropped: two at once would write past the history."""
+        if wt_flag_take(&self.busy):
+            raise ConcurrencyError("this Resampler is in use by another thread; use one for each signal")
+        return 0
 
     cdef void restart(self) noexcept nogil:
         memset(self.history, 0, self.row * self.channels * sizeof(float))
@@ -243,12 +258,18 @@ cdef class Resampler:
         ------
         TypeError   neither int16 nor float32
         ValueError  another number of channels, or another dtype than the signal began with; nothing is taken
+        ConcurrencyError   another thread is using this object at this moment; nothing is taken
 
         Thread: any one thread at a time per object. GIL: released above 4096 frames.
         """
         cdef Py_buffer source, target
         cdef int kind = acquire("chunk", chunk, &source, INT16 | FLOAT32)
         cdef Py_ssize_t frames, ready
+        try:
+            self.enter()
+        except ConcurrencyError:
+            PyBuffer_Release(&source)
+            raise
         try:
             frames = self.frames_of(&source, kind)
             ready = self.writable(frames)
@@ -262,6 +283,7 @@ cdef class Resampler:
                 self.convert(source.buf, frames, target.buf)
             PyBuffer_Release(&target)
         finally:
+            wt_flag_drop(&self.busy)
             PyBuffer_Release(&source)
         return out
 
@@ -270,18 +292,23 @@ cdef class Resampler:
 
         Returns
         -------
-        As ``process``; float32 if there was no signal.
+        As ``process``; float32 if there was no signal. ConcurrencyError as there.
         """
         cdef Py_buffer target
-        cdef uint64_t total = (self.taken * self.up + self.down - 1) // self.down
-        cdef Py_ssize_t rest = <Py_ssize_t> (total - self.given)
-        cdef int kind = self.kind or FLOAT32
-        out = self.new_array(kind, rest)
-        acquire_new(out, &target)
-        self.kind = kind
-        self.convert(NULL, self.reach - 1 - self.behind, target.buf)
-        PyBuffer_Release(&target)
-        self.reset()
+        cdef uint64_t total
+        cdef int kind
+        self.enter()
+        try:
+            total = (self.taken * self.up + self.down - 1) // self.down
+            kind = self.kind or FLOAT32
+            out = self.new_array(kind, <Py_ssize_t> (total - self.given))
+            acquire_new(out, &target)
+            self.kind = kind
+            self.convert(NULL, self.reach - 1 - self.behind, target.buf)
+            PyBuffer_Release(&target)
+            self.restart()
+        finally:
+            wt_flag_drop(&self.busy)
         return out
 
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1:

@@ -2,17 +2,21 @@ from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, Self, disjoint_base
 
 __all__ = ["RingBuffer"]
 
+@disjoint_base
 class RingBuffer:
-    capacity_frames: int
-    channels: int
-    dtype: str
-    def __init__(
-        self, capacity_frames: int, channels: int = 1, dtype: Literal["float32", "int16"] = "float32"
-    ) -> None: ...
+    def __new__(
+        cls, capacity_frames: int, channels: int = 1, dtype: Literal["float32", "int16"] = "float32"
+    ) -> Self: ...
+    @property
+    def capacity_frames(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
     @property
     def readable(self) -> int: ...
     @property

@@ -1,3 +1,6 @@
+# cython: freethreading_compatible=True
+# (safe without a GIL: an atomic flag for each end turns a second thread away, positions are atomics with the orders of
+# spsc.h, everything else is fixed at construction; the module has no state)
 """RingBuffer: the lock-free ring between two threads, as Python sees it.
 
 One producer thread writes, one consumer thread reads; neither ever waits. The index arithmetic and its memory orders

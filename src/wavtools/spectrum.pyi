@@ -2,7 +2,7 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, Self
 
 __all__ = ["Analyser", "rfft", "scaled_bands"]
 
@@ -10,7 +10,7 @@ _Samples: TypeAlias = Buffer | NDArray[Any]
 
 @final
 class Analyser:
-    def __init__(self, fft_size: int = 8192, smoothing: float = 0.1) -> None: ...
+    def __new__(cls, fft_size: int = 8192, smoothing: float = 0.1) -> Self: ...
     @property
     def fft_size(self) -> int: ...
     @property

@@ -1,3 +1,5 @@
+# cython: freethreading_compatible=True
+# (safe without a GIL: the methods of an Analyser lock it for each other, and a lock guards the plans that rfft shares)
 """Spectra: a real FFT, and the Web Audio AnalyserNode on top of it.
 
 Thread: one at a time per Analyser. GIL: held; a spectrum takes some microseconds.
@@ -9,9 +11,11 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 import operator
+import threading
 
 import numpy as np
 
+cimport cython
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
@@ -84,6 +88,7 @@ cdef class Analyser:
         wt_fft_free(self.plan)
         free(self.memory)
 
+    @cython.critical_section
     def reset(self):
         """Back to silence, the smoothing too."""
         memset(self.recent, 0, self.fft_size * sizeof(float))
@@ -112,6 +117,7 @@ cdef class Analyser:
             self.re, self.im, self.state, n // 2, <float> self.smoothing, <float> ((1.0 - self.smoothing) / n)
         )
 
+    @cython.critical_section
     def push(self, x):
         """Append samples: the audio up to now.
 
@@ -161,14 +167,16 @@ cdef class Analyser:
         float32, shape (fft_size / 2,): decibels; 0 dB is the magnitude of a full-scale constant in bin 0 (before the
         window), -inf is silence. Bin i is at i * sample_rate / fft_size Hz.
         """
-        cdef uint64_t quanta = (self.pushed + QUANTUM - 1) // QUANTUM
+        cdef uint64_t quanta
         cdef Py_buffer target
-        if quanta != self.seen:
-            self.advance()
-            self.seen = quanta
         decibels = np.empty(self.fft_size // 2, np.float32)
         acquire_new(decibels, &target)
-        kernels.decibels(self.state, <float *> target.buf, self.fft_size // 2)
+        with cython.critical_section(self):
+            quanta = (self.pushed + QUANTUM - 1) // QUANTUM
+            if quanta != self.seen:
+                self.advance()
+                self.seen = quanta
+            kernels.decibels(self.state, <float *> target.buf, self.fft_size // 2)
         PyBuffer_Release(&target)
         return decibels
 
@@ -242,7 +250,8 @@ def rfft(x):
             raise ValueError(f"x has {source.ndim} dimensions, expected one")
         n = checked_size(source.len // 4)
         out = np.empty(n // 2 + 1, np.complex64)
-        plan = shared_plan(n)
+        with plans_lock:
+            plan = shared_plan(n)
         work = <float *> malloc((WT_FFT_WORK(n) + n + 64) * sizeof(float))
         if work == NULL:
             raise MemoryError
@@ -255,10 +264,11 @@ def rfft(x):
 
 cdef wt_fft *plans[16]  # by the logarithm of the size; made once, never freed
 plans[:] = [NULL] * 16
+plans_lock = threading.Lock()
 
 
 cdef wt_fft *shared_plan(size_t n) except NULL:
-    """The plan for n samples."""
+    """The plan for n samples. Under plans_lock."""
     cdef int k = 0
     while (<size_t> 1 << k) < n:
         k += 1

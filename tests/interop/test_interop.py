@@ -1,4 +1,5 @@
-"""Clients that others wrote, unmodified but for the address, each hold four turns with the offline server.
+"""Clients that others wrote, unmodified but for the address, each hold four turns with the offline server: straight,
+and through the relay.
 
 `make interop` installs them under build/interop (with their own environment and node_modules) and runs this.
 """
@@ -17,6 +18,7 @@ import pytest
 
 from realtime.offline import question_path
 from realtime.offline.clips import TEXTS
+from tests.relay_process import RelayProcess
 
 pytestmark = pytest.mark.models
 
@@ -49,21 +51,58 @@ def run(program: str | Path, script: Path, url: str) -> dict[str, Any]:
     return result
 
 
+# Clients of their own set tools and the rest of the session: a deployer must allow it.
+POLICY = """
+[clients]
+session_fields = [
+    "audio", "include", "input_audio_format", "input_audio_transcription", "instructions", "max_output_tokens",
+    "max_response_output_tokens", "modalities", "output_audio_format", "output_modalities", "parallel_tool_calls",
+    "speed", "temperature", "tool_choice", "tools", "tracing", "turn_detection", "type", "voice",
+]
+"""
+SCRIPTS = ["client_openai.py", "client_agents.py", "client_agents_js.mjs", "client_reference_beta.mjs"]
+
+
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize(
-    "script", ["client_openai.py", "client_agents.py", "client_agents_js.mjs", "client_reference_beta.mjs"]
-)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_foreign_client_holds_four_turns(script: str, offline_voice_url: str) -> None:
+    hold_four_turns(script, offline_voice_url)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_foreign_client_holds_four_turns_through_the_relay(
+    script: str, offline_voice_url: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "relay.toml"
+    policy.write_text(POLICY)
+    # "offline" is what the clients give as their API key.
+    arguments = [
+        "--port",
+        "0",
+        "--upstream",
+        offline_voice_url,
+        "--token",
+        "offline",
+        "--policy",
+        str(policy),
+    ]
+    with RelayProcess(*arguments) as relay:
+        hold_four_turns(script, relay.url)
+    assert relay.log.count('"session.opened"') == 1, relay.log
+
+
+def hold_four_turns(script: str, url: str) -> None:
     if script.endswith(".py"):
         if not PYTHON.exists():
             absent("the Python clients are not installed; say: make interop")
-        result = run(PYTHON, HERE / script, offline_voice_url)
+        result = run(PYTHON, HERE / script, url)
     else:
         node = shutil.which("node")
         if node is None or not (INSTALLED / "node_modules").is_dir():
             absent("the Node clients are not installed; install Node 20 and say: make interop")
         copy = shutil.copy(HERE / script, INSTALLED)  # modules are looked up from where the script lies
-        result = run(node, Path(copy), offline_voice_url)
+        result = run(node, Path(copy), url)
     assert result["text"] == "You said: The cat is on the mat."
     assert words(result["heard"]) == words(TEXTS["hello"])
     assert result["spoken"] == "Hello! I am fine, thank you. How can I help you?"

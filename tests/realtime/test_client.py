@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import threading
 
 import numpy as np
@@ -700,17 +701,23 @@ async def test_no_key_in_reprs_or_errors(client, server):
     assert key not in repr(log.events) and key not in repr(client) and key not in repr(vars(client))
 
 
-async def test_waiting_again_at_once_misses_nothing(client, server):
+@pytest.mark.parametrize("within_a_deadline", [False, True])
+async def test_waiting_again_at_once_misses_nothing(client, server, within_a_deadline):
+    """Also for those who write asyncio.wait_for(), whose task wakes later."""
     peer = await connected(client, server)
-    waiting = asyncio.create_task(_three_items(client))
-    await asyncio.sleep(0)
+    waiting = asyncio.create_task(_three_items(client, within_a_deadline))
+    await asyncio.sleep(0.01)
     # All in one burst: the events are in the socket's buffer before the first waiter runs.
     await peer.say(*turns.user_text("a", "a"), *turns.user_text("b", "b"), *turns.text_answer("c", "c"))
     assert await asyncio.wait_for(waiting, 5) == ["a", "b", "c"]
 
 
-async def _three_items(client: RealtimeClient) -> list[str]:
-    return [(await client.wait_for_next_completed_item(timeout=5)).id for _ in range(3)]
+async def _three_items(client: RealtimeClient, within_a_deadline: bool) -> list[str]:
+    ids = []
+    for _ in range(3):
+        item = client.wait_for_next_completed_item()
+        ids.append((await (asyncio.wait_for(item, 5) if within_a_deadline else item)).id)
+    return ids
 
 
 # Corners
@@ -781,3 +788,24 @@ async def test_a_long_array_is_sent_in_pieces(client, server):
     client.create_response()
     await peer.expect("response.create")
     assert len(peer.of_type("input_audio_buffer.append")) == 3
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(math.inf, 24_000), (0, 0)])
+async def test_audio_can_be_kept_for_ever_or_not_at_all(server, keep, kept):
+    client = RealtimeClient(
+        api_key=KEY, url=server.url, turn_detection=None, keep_audio_seconds=keep, keep_input_seconds=keep
+    )
+    peer = await connected(client, server)
+    client.append_input_audio(turns.tone(24_000))
+    client.commit_input_audio()
+    await peer.expect("input_audio_buffer.commit")
+    await peer.say(*turns.committed("item_user"), *turns.audio_answer("hello", turns.tone(24_000)))
+    await client.wait_for_next("server.response.done", timeout=5)
+    assert [len(item.formatted.audio) for item in client.conversation.get_items()] == [kept, kept]
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("name", ["keep_audio_seconds", "keep_input_seconds", "input_queue_seconds"])
+def test_a_limit_below_nothing_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more, not -1"):
+        RealtimeClient(api_key=KEY, **{name: -1})

@@ -393,7 +393,7 @@ IDS = st.sampled_from(["item_answer", "item_user", "item_1", "other", ""])
         ),
     )
 )
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_at_all_can_be_applied(event):
     conversation = play(RECORDINGS["barge-in"][:8])
     conversation.apply(event)

@@ -51,6 +51,14 @@ def test_quickstart(offline_url):
     assert run("quickstart.py", offline_url, "Hello there").strip()
 
 
+def test_recording_without_hardware(tmp_path):
+    """It needs no server; the folder's other tests have what it takes to run a script."""
+    recording = tmp_path / "tone.wav"
+    assert run("record_offline.py", "", str(recording)).endswith(" samples at 16000 Hz\n")
+    with wave.open(str(recording)) as file:
+        assert (file.getframerate(), file.getnframes()) == (16_000, 16_000)
+
+
 def test_streaming_audio_from_a_file(offline_url, tmp_path):
     answer = tmp_path / "answer.wav"
     said = run("stream_file.py", offline_url, str(question_path()), str(answer))

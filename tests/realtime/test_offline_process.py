@@ -112,6 +112,21 @@ async def test_stopping_closes_sessions_with_1001() -> None:
         assert probe.connection.close_code == 1001
 
 
+def test_a_client_that_hangs_does_not_hold_up_the_stop() -> None:
+    """It answers no close; stop() would kill a server that waits for it, and the status would not be 0."""
+    server = start_server_process("--voice", "standin")
+    address = server.url.removeprefix("ws://").split(":")
+    with socket.create_connection((address[0], int(address[1]))) as client:
+        client.sendall(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        while b"session.created" not in client.recv(65536):
+            pass
+        server.stop()
+    assert server._process.returncode == 0
+
+
 async def test_sessions_beyond_the_limit_are_told_to_try_again() -> None:
     server = await asyncio.to_thread(start_server_process, "--voice", "standin", "--max-sessions", "2")
     async with server, open_probe(server.url), open_probe(server.url), connect(server.url) as third:

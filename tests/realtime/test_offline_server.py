@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from realtime.offline import OfflineServer, SessionOptions, choose_voice
 from realtime.offline.clips import STANDIN_TEXT, clip_samples
+from realtime.offline.replies import Call, Context, Say
 from tests.offline_probe import open_probe, order, silence
 
 USER_ITEM = ["conversation.item.added", "conversation.item.done"]
@@ -239,12 +242,27 @@ async def test_usage_counts_the_whole_conversation(offline_url: str) -> None:
     assert second["input_token_details"]["cached_tokens"] <= second["input_tokens"]
 
 
-async def test_second_response_is_refused_while_one_is_active(offline_url: str) -> None:
-    async with open_probe(offline_url) as probe:
+class HeldReply:
+    """A Replier that does not end before it may."""
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
+
+    async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+        yield Say("One moment.")
+        await self.may_end.wait()
+
+
+async def test_second_response_is_refused_while_one_is_active() -> None:
+    replier = HeldReply()
+    server = OfflineServer(voice=choose_voice("standin"), replier=replier, log=lambda line: None)
+    async with server, open_probe(server.url) as probe:
+        await probe.update(output_modalities=["text"])
         await probe.send("response.create", event_id="a")
         await probe.send("response.create", event_id="b")
         error = await probe.error()
         active = probe.of("response.created")[0]["response"]["id"]
+        replier.may_end.set()
         await probe.until("response.done")
     assert error["code"] == "conversation_already_has_active_response"
     assert error["event_id"] == "b"

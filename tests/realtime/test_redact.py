@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
 from realtime.redact import MASK, Redactor, logger_with
 from tests.canary import KEY, KeyWatch
 
@@ -18,6 +20,16 @@ def test_every_form_is_masked():
     assert redactor.tree({KEY: [KEY, 1, {"x": KEY}]}) == {MASK: [MASK, 1, {"x": MASK}]}
     tree = {"a": 1}
     assert Redactor().event(tree) is tree and Redactor().text(KEY) == KEY
+
+
+@pytest.mark.parametrize("key", [KEY, "sk_without_a_dash", "ABCabc0123", "-sk.x~", KEY + "é"])
+def test_a_frame_that_is_not_parsed_is_masked_too(key):
+    """Whatever bytes the key is made of: looking for a rare one first is only a short cut."""
+    frame = b'{"delta":"AAAA","x":"-.~ %s %s"}'
+    redactor = Redactor([key, "another-key"])
+    assert redactor.frame(frame % (key.encode(), b"another-key")) == frame % (MASK.encode(), MASK.encode())
+    untouched = b'{"delta":"' + b"QUJD" * 100 + b'"}'
+    assert redactor.frame(untouched) is untouched
 
 
 def test_log_records_hold_no_key(caplog):

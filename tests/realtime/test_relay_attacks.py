@@ -28,7 +28,10 @@ GOOD = f"Authorization: Bearer {TOKEN}"
 PATH = "/v1/realtime"
 
 
-def token(secret: str = SECRET, subject: str = "alice", seconds: float = 60, now: float | None = None) -> str:
+# The table is made when pytest collects: its tokens must outlive the whole run, to be refused for what they are.
+def token(
+    secret: str = SECRET, subject: str = "alice", seconds: float = 3000, now: float | None = None
+) -> str:
     return mint_token(secret, subject, seconds, now=now)
 
 

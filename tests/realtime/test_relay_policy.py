@@ -90,7 +90,7 @@ parameters = { type = "object" }
         (
             "[auth]\ntoken_env = 'NOT_SET_AT_ALL'\n",
             2,
-            "auth.token_env names the environment variable NOT_SET_AT_ALL",
+            "auth.token_env names the environment variable NOT_SET_AT_ALL, which is not set$",
         ),
         ("[auth]\ncallable = 'nonsense'\n", 2, "auth.callable must name a function"),
         ("[tools.look_up]\ndescription = 'x'\n", 1, "tools.look_up needs handler"),

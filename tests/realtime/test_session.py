@@ -392,6 +392,37 @@ async def test_send_takes_any_event_and_refuses_what_json_cannot_hold():
         bench.client.send("x", {"y": object()})
 
 
+@pytest.mark.parametrize(
+    ("created", "sent"),
+    [
+        (
+            {"type": "session.created", "session": {"type": "transcription", "audio": {"input": {}}}},
+            {
+                "type": "session.update",
+                "session": {
+                    "type": "transcription",
+                    "audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}},
+                },
+            },
+        ),
+        (
+            {"type": "transcription_session.created", "session": {"input_audio_format": "pcm16"}},
+            {
+                "type": "transcription_session.update",
+                "session": {"turn_detection": None, "input_audio_transcription": {"model": "whisper-1"}},
+            },
+        ),
+    ],
+)
+async def test_a_transcription_session_is_configured_as_one(created, sent):
+    """A server refuses an update that names the other kind of session."""
+    bench = Bench(turn_detection=None, input_audio_transcription="whisper-1")
+    bench.prelude = bench.session.begin(created, resumed=False)
+    _frame, event = bench.session.encode(bench.prelude[0])
+    assert {key: event[key] for key in sent} == sent
+    assert bench.client.session.type == "transcription"
+
+
 async def test_a_beta_server_is_found_by_its_session_and_spoken_to_in_beta():
     bench = Bench(voice="ash", temperature=0.7)
     beta = {

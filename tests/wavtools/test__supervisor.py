@@ -129,7 +129,7 @@ def test_a_killed_server_is_survived_again_and_again(program, audio_server):
         if "offset" in state:
             assert state["offset"] + state["queued"] == state["total"]
             assert 0 <= state["played"] - state["offset"] <= 0.2 * 24_000  # read a moment later
-            assert 0 < state["replayed"] <= i * 0.03 * 24_000
+            assert 0 < state["replayed"] <= i * 720  # 30 ms: what a device holds
         else:
             assert state["dropped"] == 0
     time.sleep(0.5)

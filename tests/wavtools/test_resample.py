@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wavtools import ConcurrencyError
 from wavtools.resample import Resampler, resample
 
 PAIRS = [
@@ -331,3 +334,30 @@ def test_the_dtype_stays_what_the_signal_began_with() -> None:
         stream.process(np.zeros(10, np.float32))
     assert stream.flush().dtype == np.int16
     assert stream.process(np.zeros(10, np.float32)).dtype == np.float32
+
+
+def test_a_second_thread_is_turned_away_and_spoils_nothing(rng):
+    """Long chunks are converted without the GIL, where another thread would write past the history."""
+    chunk = rng.uniform(-1, 1, 480_000).astype(np.float32)
+    stream, parts, refused = Resampler(48_000, 24_000), [], threading.Event()
+
+    def convert() -> None:
+        while len(parts) < 500 and not (refused.is_set() and len(parts) >= 3):
+            try:
+                parts.append(stream.process(chunk))
+            except ConcurrencyError:  # the other one was quicker
+                pass
+
+    worker = threading.Thread(target=convert)
+    worker.start()
+    while worker.is_alive():
+        try:
+            stream.process(chunk[:0])  # nothing, so that it changes nothing when it gets in
+        except ConcurrencyError as error:
+            assert "one for each signal" in str(error)
+            refused.set()
+    worker.join()
+    assert refused.is_set()
+    alone = Resampler(48_000, 24_000)
+    for part in parts[:3]:
+        np.testing.assert_array_equal(part, alone.process(chunk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -135,3 +136,24 @@ def test_other_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="0 channels"):
         analyser.push(np.zeros((2, 0), np.int16))
     assert np.isneginf(analyser.float_frequency_data()).all()
+
+
+def test_many_threads_share_plans_and_an_analyser(rng):
+    """With and without a GIL: each transform is right, and an analyser stays in order for who comes next."""
+    signals = [rng.uniform(-1, 1, 1 << k).astype(np.float32) for k in range(5, 16)]
+    shared, fresh = Analyser(1024), Analyser(1024)
+
+    def work(start: int) -> None:
+        for turn in range(60):
+            x = signals[(start + turn) % len(signals)]
+            spectrum = np.fft.rfft(x.astype(np.float64))
+            assert np.abs(rfft(x) - spectrum).max() < 1e-5 * np.abs(spectrum).max()
+            shared.push(x)
+            assert np.isfinite(shared.float_frequency_data()).all()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    shared.reset()
+    for analyser in (shared, fresh):
+        analyser.push(signals[-1])
+    np.testing.assert_array_equal(shared.float_frequency_data(), fresh.float_frequency_data())

@@ -207,8 +207,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except OSError as error:
         where = f"{arguments.host}:{arguments.port}"
-        reason = error.strerror or error
-        print(f"{PROGRAM}: cannot listen on {where}: {reason}; try --port 0", file=sys.stderr)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        instead = "--port 0" if arguments.port else "another --host"
+        print(f"{PROGRAM}: cannot listen on {where}: {reason}; try {instead}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass

@@ -149,6 +149,6 @@ def start_server_process(
 
     Raises
     ------
-    ServerStartError : it did not start; the message is its own one-line error.
+    ServerStartError   it did not start; the message is its own one-line error.
     """
     return ServerProcess(arguments, wait_ready, timeout, quiet)

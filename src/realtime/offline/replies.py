@@ -279,10 +279,12 @@ def _names_tool(asked: str, name: str) -> bool:
 
 
 def _trailing_outputs(history: Sequence[Message | ToolCall | ToolOutput]) -> list[ToolOutput]:
-    """Tool outputs that came after the last message, oldest first."""
+    """Tool outputs that came after the last words of user or assistant, oldest first."""
     outputs: list[ToolOutput] = []
     for turn in reversed(history):
         if isinstance(turn, Message):
+            if turn.role == "system":
+                continue  # a client's note about the connection is no turn
             break
         if isinstance(turn, ToolOutput):
             outputs.insert(0, turn)

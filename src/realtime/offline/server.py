@@ -29,6 +29,7 @@ from .workers import Models
 
 FRAME_BYTES = 21 << 20  # 15 MiB of audio in base64, and its envelope
 PING_SECONDS = 20.0
+CLOSE_SECONDS = 1.0  # for a client's answer to our close: a stop must not wait for one that hangs
 
 
 def log_to_stderr(line: str) -> None:
@@ -113,6 +114,7 @@ class OfflineServer:
             max_size=FRAME_BYTES,
             compression=None,
             ping_interval=PING_SECONDS,
+            close_timeout=CLOSE_SECONDS,
             server_header="wavtools",
             logger=_socket_logger(),
         )

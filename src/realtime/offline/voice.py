@@ -98,8 +98,8 @@ def choose_voice(kind: str = "auto", stt_model: str | os.PathLike[str] | None = 
 
     Raises
     ------
-    ModelError : "models" and one is not installed, or *stt_model* is no such folder.
-    ValueError : another *kind*.
+    ModelError   "models" and one is not installed, or *stt_model* is no such folder.
+    ValueError   another *kind*.
     """
     from .standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
 

@@ -45,6 +45,12 @@ _APPEND_HEAD = re.compile(
     rb'\{(?:%(id)s, ?%(type)s|%(type)s(?:, ?%(id)s)?), ?"audio": ?"'
     % {b"id": _ID, b"type": rb'"type": ?"input_audio_buffer\.append"'}
 ).match
+_USUAL_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
+_HEADS_WITH_ID = (
+    (b'{"event_id":"', b'","type":"input_audio_buffer.append","audio":"'),
+    (b'{"type":"input_audio_buffer.append","event_id":"', b'","audio":"'),
+)
+_BACKSLASH, _BRACE = ord("\\"), ord("}")  # as numbers: `in` is several times faster with them
 _APPEND_TAIL = re.compile(rb'", ?%s\}' % _ID).fullmatch
 # What asks for nothing: clients of the original's kind always send the whole session. Taken out, not refused.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
@@ -295,15 +301,34 @@ def _is_plain_append(payload: bytes) -> bool:
     every parser sees its end where we do. (A control character in it is left to the server to refuse.) Several times
     faster than parsing, and than a pattern over the base64.
     """
-    head = _APPEND_HEAD(payload)
-    if head is None or not payload.isascii():
+    start, named = _audio_of(payload)
+    if not start or _BACKSLASH in payload or not payload.isascii():
         return False
-    start = head.end()
     end = payload.find(b'"', start)
-    if payload.find(b"\\", start) >= 0:
-        return False
-    tail = payload[end:]
-    return tail == b'"}' or (b"event_id" not in head[0] and _APPEND_TAIL(tail) is not None)
+    if end == len(payload) - 2 and payload[-1] == _BRACE:
+        return True
+    return not named and _APPEND_TAIL(payload[end:]) is not None
+
+
+def _audio_of(payload: bytes) -> tuple[int, bool]:
+    """Where the audio of an append begins, 0 if this is none; and whether an event id came before it.
+
+    What compact writers send is found without the pattern, which says the same in three times the time.
+    """
+    if payload.startswith(_USUAL_HEAD):
+        return len(_USUAL_HEAD), False
+    for head, follows in _HEADS_WITH_ID:
+        if payload.startswith(head):
+            first = len(head)
+            end = payload.find(b'"', first)
+            if (
+                0 <= end - first <= 64
+                and payload.startswith(follows, end)
+                and payload[first:end].replace(b"_", b"").isalnum()
+            ):
+                return end + len(follows), True
+    found = _APPEND_HEAD(payload)
+    return (found.end(), b"event_id" in found[0]) if found is not None else (0, False)
 
 
 # --- strict JSON

@@ -17,7 +17,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from websockets.http11 import Request, Response
@@ -59,6 +59,16 @@ class Surroundings:
     ended: Callable[[Pipe], None]
 
 
+@dataclass(slots=True)
+class _Passed:
+    """Messages and bytes of a session, by direction."""
+
+    up: int = 0
+    down: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
 class Pipe:
     """See the module. `start` once the client's handshake is answered; `Surroundings.ended` is called at the end."""
 
@@ -71,7 +81,8 @@ class Pipe:
         self._shared = shared
         self._totals = shared.totals
         self._loop = asyncio.get_running_loop()
-        self._opened_at = self._loop.time()
+        self._clock = self._loop.time
+        self._opened_at = self._clock()
         self._client_spoke = self._opened_at
         self._lifetime = policy.limits.session_minutes * 60
         self._endpoint = Endpoint(
@@ -95,7 +106,8 @@ class Pipe:
         self._over: str | None = None
         self._draining = False
         self._task: asyncio.Task[None] | None = None
-        self._messages = [0, 0]  # up, down
+        self._passed = _Passed()  # on to the other side
+        self._counted = _Passed()  # ... of which the relay's totals know
 
     # --- opening
 
@@ -190,15 +202,15 @@ class Pipe:
     def _from_client(self, payload: bytes) -> None:
         if self._over is not None:
             return
-        now = self._client_spoke = self._loop.time()
+        now = self._client_spoke = self._clock()
         rules = self._client_rules
         verdict = rules.judge(payload, now)
         if isinstance(verdict, bytes):
             assert self.upstream is not None
             self.upstream.send(verdict)
-            self._messages[0] += 1
-            self._totals.messages_up += 1
-            self._totals.bytes_up += len(verdict)
+            passed = self._passed
+            passed.up += 1
+            passed.bytes_up += len(verdict)
             if rules.last_type == "input_audio_buffer.append":
                 self._turns.appended = True
             else:
@@ -227,9 +239,9 @@ class Pipe:
                 return
         if shown is not None:
             self.client.send(shown)
-            self._messages[1] += 1
-            self._totals.messages_down += 1
-            self._totals.bytes_down += len(shown)
+            passed = self._passed
+            passed.down += 1
+            passed.bytes_down += len(shown)
         elif not kind:
             self._totals.dropped += 1
 
@@ -320,6 +332,7 @@ class Pipe:
                     socket.abort()  # behind what it does not read, it would not see the close either
         seconds = self._loop.time() - self._opened_at
         self._totals.closed[why] += 1
+        self.count()
         self._shared.metrics.observe("session_seconds", seconds)
         record(
             "session.closed",
@@ -328,9 +341,18 @@ class Pipe:
             why=why,
             code=code,
             seconds=round(seconds, 3),
-            messages_up=self._messages[0],
-            messages_down=self._messages[1],
+            messages_up=self._passed.up,
+            messages_down=self._passed.down,
         )
+
+    def count(self) -> None:
+        """Add what has been passed on since the last time to the relay's totals."""
+        totals, passed, counted = self._totals, self._passed, self._counted
+        totals.messages_up += passed.up - counted.up
+        totals.messages_down += passed.down - counted.down
+        totals.bytes_up += passed.bytes_up - counted.bytes_up
+        totals.bytes_down += passed.bytes_down - counted.bytes_down
+        self._counted = replace(passed)
 
     # --- once a second, and at the end
 

@@ -370,7 +370,8 @@ def _checked(keys: tuple[str, ...], table: Any, checks: Mapping[str, Check]) -> 
         except ValueError as error:
             # A value may be a secret written into the wrong place: of a text, only its length is shown.
             shown = f"a text of {len(value)} characters" if isinstance(value, str) and value else repr(value)
-            raise _KeyError((*keys, key), f"{error}, not {shown}"[:400]) from None
+            message = f"{error}, not {shown}" if str(error).startswith("must ") else str(error)
+            raise _KeyError((*keys, key), message[:400]) from None
     return values
 
 

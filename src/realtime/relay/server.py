@@ -186,7 +186,12 @@ class Relay:
             now = loop.time()
             for session in list(self._sessions):
                 session.tick(now)
-            self._metrics.publish(len(self._sessions), self.draining)
+            self._publish()
+
+    def _publish(self) -> None:
+        for session in self._sessions:
+            session.count()
+        self._metrics.publish(len(self._sessions), self.draining)
 
     # --- one connection
 
@@ -232,7 +237,7 @@ class Relay:
         networks = self.policy.operation.metrics_from
         if not direct or not any(peer.version == one.version and peer in one for one in networks):
             raise RefusedError(Status.FORBIDDEN, "metrics", "metrics are not served to this address")
-        self._metrics.publish(len(self._sessions), self.draining)
+        self._publish()
         text = self._metrics.text()
         if text is None:
             return _plain(socket, Status.NOT_IMPLEMENTED, "metrics need: pip install 'wavtools[relay]'\n")

@@ -8,7 +8,9 @@ Thread: the event loop's only; no I/O.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from .. import wire
@@ -30,9 +32,6 @@ _DELTAS = (
     b"response.audio_transcript.delta",
     b"response.text.delta",
 )
-_DELTA = re.compile(
-    rb'\{(?:"event_id": ?"[^"\\]{0,128}", ?)?"type": ?"(' + b"|".join(map(re.escape, _DELTAS)) + rb')"'
-).match
 # Shorter pieces of the instructions are ordinary words, and would blank out ordinary errors.
 _MIN_QUOTED_CHARS = 24
 
@@ -54,7 +53,7 @@ class ServerRules:
 
     def __init__(self, policy: Policy, redactor: Redactor, expires_at: float) -> None:
         self._allowed = policy.clients.server_events
-        self._allowed_deltas = {name: name.decode() in self._allowed for name in _DELTAS}
+        self._delta_heads, self._delta = _deltas(tuple(n for n in _DELTAS if n.decode() in self._allowed))
         self._redactor = redactor
         self._expires_at = expires_at
         self._instructions = policy.session.instructions is not None
@@ -73,7 +72,7 @@ class ServerRules:
 
     def filter(self, payload: bytes) -> bytes | None:
         """What the client gets; None for nothing."""
-        if (found := _DELTA(payload)) is not None and self._allowed_deltas[found[1]]:
+        if payload.startswith(self._delta_heads) or self._delta(payload) is not None:
             self.last_type = "delta"
             return self._redactor.frame(payload)
         self.last_type = ""
@@ -193,6 +192,14 @@ class ServerRules:
                 changed = True
             changed = self._strip(response) or changed
         return changed
+
+
+@functools.cache
+def _deltas(allowed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Callable[[bytes], Any]]:
+    """How messages that hold one of these deltas begin, as the vendor writes them; and a pattern for the rest."""
+    names = b"|".join(map(re.escape, allowed)) or b"(?!)"
+    pattern = rb'\{(?:"event_id": ?"[^"\\]{0,128}", ?)?"type": ?"(?:' + names + rb')"'
+    return tuple(b'{"type":"' + name + b'"' for name in allowed), re.compile(pattern).match
 
 
 def _pieces(text: str) -> list[str]:

@@ -76,10 +76,13 @@ class WebSocket(asyncio.Protocol):
         self._mask_size = 4 if self._is_server else 0
         size = protocol.max_message_size
         self._max_bytes = size if size is not None else 1 << 62
+        # Second byte and header size of a frame of 126 to 65535 bytes, the usual ones; -1 where that is too large.
+        self._usual = 126 | self._mask_bit if self._max_bytes > 65535 else -1
+        self._usual_head = 4 + self._mask_size
         self._rest = b""  # the beginning of a frame whose end has not come
         self._fragments: list[bytes] = []
-        self._masks = b""
-        self._next_mask = 0
+        self._masks: list[bytes] = []
+        self._send_bit = _MASKED ^ self._mask_bit
         self._closing: asyncio.TimerHandle | None = None
         self._control_frames = 0
         self._lost = False
@@ -111,6 +114,18 @@ class WebSocket(asyncio.Protocol):
         if not self._open and not (data := self._not_open(data)):
             return
         position, end = 0, len(data)
+        if (
+            end > 126
+            and data[0] == _FINAL_TEXT
+            and data[1] == self._usual
+            and end - self._usual_head == data[2] << 8 | data[3]
+            and not self._fragments
+        ):
+            # Exactly one text frame: the loop below does the same, in 1.5 times the time.
+            self._control_frames = 0
+            payload = data[self._usual_head :]
+            self.deliver(apply_mask(payload, data[4:8]) if self._is_server else payload)
+            return
         while position < end:
             # A frame's header: RFC 6455, 5.2.
             if end - position < 14 and end - position < _head_size(data, position, end):
@@ -246,7 +261,7 @@ class WebSocket(asyncio.Protocol):
         if not self._open:
             return
         length = len(payload)
-        bit = _MASKED ^ self._mask_bit
+        bit = self._send_bit
         if length < 126:
             head = bytes((_FINAL_TEXT, length | bit))
         elif length < 65536:
@@ -254,19 +269,14 @@ class WebSocket(asyncio.Protocol):
         else:
             head = bytes((_FINAL_TEXT, 127 | bit)) + length.to_bytes(8, "big")
         if bit:
-            mask = self._mask()
+            # Unpredictable (RFC 6455, 10.3). 256 at a time: a system call for each would cost more than masking.
+            if not self._masks:
+                drawn = os.urandom(1024)
+                self._masks = [drawn[at : at + 4] for at in range(0, 1024, 4)]
+            mask = self._masks.pop()
             self.transport.write(head + mask + apply_mask(payload, mask))
         else:
             self.transport.write(head + payload)
-
-    def _mask(self) -> bytes:
-        """Unpredictable (RFC 6455, 10.3). Drawn 256 at a time: a system call for each would cost more than masking."""
-        at = self._next_mask
-        if at >= len(self._masks):
-            self._masks = os.urandom(1024)
-            at = 0
-        self._next_mask = at + 4
-        return self._masks[at : at + 4]
 
     def ping(self) -> None:
         """Send a ping; `heard` grows when the answer comes."""

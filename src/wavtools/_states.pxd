@@ -82,6 +82,10 @@ cdef extern from "streams.h" nogil:
     void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
 
 
+cdef enum:
+    MAX_CHANNELS = 8  # of a device
+
+
 cdef class Seat:
     cdef wt_seat *seat
     cdef object _held

@@ -1,0 +1,31 @@
+"""Run the compiled module beside the Python API: the same numbers.
+
+pip install --no-build-isolation examples/downstream && python examples/downstream/check.py
+"""
+
+import downstream
+import numpy as np
+
+from wavtools import pcm, resample, ring, spectrum
+
+x = np.random.default_rng(0).uniform(-1, 1, 4_800).astype(np.float32)
+buffer = ring.RingBuffer(8_000)
+buffer.write(x)
+out = np.empty(2_400, np.int16)
+analyser = spectrum.Analyser()
+written = downstream.drain(buffer, resample.Resampler(48_000, 24_000), analyser, out)
+
+expected = resample.Resampler(48_000, 24_000).process(x)
+assert np.array_equal(out[:written], pcm.float32_to_pcm16(expected))
+beside = spectrum.Analyser()
+beside.push(expected)
+assert np.array_equal(analyser.float_frequency_data(), beside.float_frequency_data())
+
+mono = np.empty(2_400, np.float32)
+downstream.to_mono(x.reshape(-1, 2), mono)
+assert np.array_equal(mono, pcm.mix_to_mono(x.reshape(-1, 2)))
+
+peak = 20 * np.log10(np.abs(out[:written].astype(np.float64)).max() / 32768)
+assert abs(downstream.peak_dbfs(out[:written]) - peak) < 1e-4
+assert downstream.peak_dbfs(np.zeros(10, np.int16)) == -np.inf
+print(f"{written} samples, {peak:.2f} dBFS at most: as the Python API has it")

@@ -1,0 +1,69 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""Compiled code on wavtools' kernels: whole chains of them run without the GIL and without a Python call.
+
+Thread: drain() is the consumer of its ring; the others, any.
+"""
+
+from libc.math cimport INFINITY, fabsf, log10
+from libc.stdint cimport int16_t
+
+import numpy as np
+
+from wavtools.pcm cimport floats_to_mono, floats_to_pcm16, pcm16_to_floats
+from wavtools.resample cimport Resampler
+from wavtools.ring cimport RingBuffer, wt_ring_read, wt_ring_readable
+from wavtools.spectrum cimport Analyser
+
+cdef enum:
+    BLOCK = 480
+
+
+def drain(RingBuffer ring not None, Resampler stream not None, Analyser analyser not None, int16_t[::1] out not None):
+    """Move what waits in *ring* (float32, mono) through *stream* into *analyser* and, as PCM16, into *out*.
+
+    The first call begins the signal of *stream*. Returns the samples written; what *out* has no room for stays in the
+    ring.
+    """
+    cdef float frames[BLOCK]
+    cdef float[::1] converted = np.empty(out.shape[0], np.float32)
+    cdef Py_ssize_t taken, made, written = 0
+    if ring.dtype != "float32" or ring.channels != 1 or stream.channels != 1:
+        raise ValueError(f"drain() moves mono float32, the ring holds {ring.channels} channels of {ring.dtype}")
+    if out.shape[0] == 0:
+        return 0
+    if stream.kind == 0:
+        stream.begin_floats()
+    with nogil:
+        while True:
+            taken = min(<Py_ssize_t> wt_ring_readable(ring.ring), BLOCK)
+            if taken == 0 or written + stream.writable(taken) > out.shape[0]:
+                break
+            wt_ring_read(ring.ring, frames, taken)
+            made = stream.convert(frames, taken, &converted[0] + written)
+            analyser.push_samples(&converted[0] + written, made)
+            written += made
+        floats_to_pcm16(&converted[0], &out[0], written)
+    return written
+
+
+def to_mono(const float[:, ::1] frames not None, float[::1] out not None):
+    """The mean of the channels of *frames* (frames, channels), into *out*."""
+    if out.shape[0] != frames.shape[0] or out.shape[0] == 0:
+        raise ValueError(f"out holds {out.shape[0]} frames, {frames.shape[0]} are given")
+    with nogil:
+        floats_to_mono(&frames[0, 0], &out[0], frames.shape[0], frames.shape[1])
+
+
+def peak_dbfs(const int16_t[::1] pcm not None):
+    """The loudest sample of *pcm* in dB below full scale; -inf for silence."""
+    cdef float block[BLOCK]
+    cdef float peak = 0.0
+    cdef Py_ssize_t start = 0, count, i
+    with nogil:
+        while start < pcm.shape[0]:
+            count = min(pcm.shape[0] - start, BLOCK)
+            pcm16_to_floats(&pcm[start], block, count)
+            for i in range(count):
+                peak = max(peak, fabsf(block[i]))
+            start += count
+    return 20.0 * log10(peak) if peak > 0.0 else -INFINITY

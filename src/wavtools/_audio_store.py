@@ -1,0 +1,70 @@
+"""AudioStore: what a recorder keeps to give back, all of it or the newest so many frames.
+
+Blocks are kept as they come, so adding costs the same after an hour as at first; they are joined when read.
+
+Thread: any.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class AudioStore:
+    """The newest PCM16 frames of a recording.
+
+    Parameters
+    ----------
+    channels : int
+    keep_frames : int, optional
+        Most frames to keep; all of them when not given.
+
+    Attributes
+    ----------
+    frames : int
+        Frames kept now.
+    """
+
+    def __init__(self, channels: int, keep_frames: int | None = None) -> None:
+        self.channels = channels
+        self._keep_frames = keep_frames
+        self._lock = threading.Lock()
+        self._blocks: deque[NDArray[np.int16]] = deque()
+        self.frames = 0
+
+    def add(self, block: NDArray[np.int16]) -> None:
+        """Take *block*, int16 (frames, channels), without copying it; the oldest beyond the bound go."""
+        if len(block) == 0:
+            return
+        with self._lock:
+            self._blocks.append(block)
+            self.frames += len(block)
+            if self._keep_frames is not None:
+                self._drop_oldest(self.frames - self._keep_frames)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._blocks.clear()
+            self.frames = 0
+
+    def read(self) -> NDArray[np.int16]:
+        """A copy of everything kept, int16 (frames, channels)."""
+        with self._lock:
+            blocks = list(self._blocks)
+        return np.concatenate(blocks) if blocks else np.empty((0, self.channels), np.int16)
+
+    def _drop_oldest(self, excess: int) -> None:
+        while excess > 0:
+            oldest = self._blocks[0]
+            dropped = min(excess, len(oldest))
+            if dropped == len(oldest):
+                self._blocks.popleft()
+            else:
+                self._blocks[0] = oldest[dropped:]
+            self.frames -= dropped
+            excess -= dropped
