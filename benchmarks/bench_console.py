@@ -202,7 +202,7 @@ def report(hour: dict[str, Any], starts: list[list[float]]) -> Iterator[str]:
     yield "# The console's screen\n"
     yield (
         f"`python -m benchmarks.bench_console` on {machine()}, Textual {version('textual')}, in a terminal of "
-        f"{COLUMNS} x {ROWS}; others ran on this machine.\n"
+        f"{COLUMNS} x {ROWS}; load average of the machine meanwhile {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n"
     )
     yield "| what | figure | wanted |\n|---|---:|---:|"
     yield f"| {hour['minutes']:g} min at {SPEED:g} times the speed: events, items | {hour['events']}, {hour['rows']} | |"
