@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import runpy
 import sys
@@ -174,6 +175,7 @@ async def _screen(call: Any, theme: str | None) -> int:
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
     app = RealtimeConsole(call, theme)
+    gc.freeze()  # modules stay: a collection that walks through all of them costs the screen two frames
     await app.run_async()
     return app.return_code or 0
 

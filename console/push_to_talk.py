@@ -47,7 +47,7 @@ class PushToTalk:
     def hint(self) -> str:
         """How to close it, in the user's words."""
         if self.held_by == "tap" or (self.held_by == "key" and not self.reports_release):
-            return "press space to send"
+            return "space sends"
         return "release to send"
 
     def key(self, now: float) -> Action | None:

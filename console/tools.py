@@ -58,7 +58,7 @@ async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
     """get_weather of a console that must not leave this machine."""
     return {
         "error": "offline",
-        "message": "There is no network in offline mode, so the weather is not known.",
+        "message": "there is no network in offline mode",
     }
 
 

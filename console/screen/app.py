@@ -175,6 +175,9 @@ class RealtimeConsole(App[None]):
             f"The terminal has {width} x {height} characters; the console needs {TINY_COLUMNS} x {TINY_ROWS}.\n"
             f"Make it larger, or run: {PROGRAM} --plain"
         )
+        self.query_one("#text", Input).placeholder = (
+            "t: type a message, enter sends it" if width >= NARROW_COLUMNS else "t: type a message"
+        )
         self._show_pane(self._active)
         self._seen.clear()  # every width-dependent part is drawn anew
         self.call_after_refresh(self._frame)
@@ -228,7 +231,7 @@ class RealtimeConsole(App[None]):
         self._say(self.head_line, words.head(model, now, wide))
         self._say(self.gauge_part, words.gauge(model))
         self._say(self.mode_part, words.mode(model))
-        self._say(self.talk_bar, words.talk(model, now, self.push_to_talk.hint))
+        self._say(self.talk_bar, words.talk(model, now, self.push_to_talk.hint, wide))
         self.talk_bar.set_class(model.talking, "open")
         self.talk_bar.set_class(model.mode == "vad" and model.state == "connected", "vad")
         self._say(self.status_line, words.status(model, now))

@@ -81,19 +81,21 @@ def mode(model: SessionModel) -> str:
     return "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
 
 
-def talk(model: SessionModel, now: float, hint: str) -> str:
+def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
     """What the talk bar says: whether anybody listens, and how to be heard. *hint*: how to stop talking."""
     if model.talking:
-        return f"● REC {now - model.talking_since:.1f} s   {hint} · esc cancels"
+        return f"● REC {now - model.talking_since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
     if model.state == "disconnected":
         return "press c to connect"
     if model.state != "connected":
         return "replay" if model.state == "replay" else f"{model.state} …"
     if model.mode == "vad":
         if model.half_duplex and model.audible:
-            return "microphone closed while the speaker is heard"
+            return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
         return "no microphone: type" if model.microphone_problem else "● listening: just speak"
-    return "no microphone: type" if model.microphone_problem else "tap space, or hold here, to talk"
+    if model.microphone_problem:
+        return "no microphone: type"
+    return "tap space, or hold here, to talk" if wide else "tap space or hold here"
 
 
 def status(model: SessionModel, now: float) -> Text:

@@ -131,7 +131,7 @@ TURNS = 40
 
 
 def test_an_hour_of_conversation_stays_bounded():
-    """The bounds of an hour (see soak.py for all of it): as much memory in the second half as in the first."""
+    """The bounds of a session; benchmarks/bench_console.py has a whole hour on the screen."""
     import tracemalloc
 
     model, chunk, now = SessionModel(), "A" * 1280, 0.0

@@ -151,14 +151,14 @@ def test_speakers_that_are_heard_are_told_and_half_duplex_is_one_key(offline_url
         terminal.keys("e")
         terminal.wait_for("microphone closed while the speaker is heard")
         terminal.wait_for("● listening", 20)  # the room is quiet again
-        turns = terminal.screen().count("(speech, ")
+        time.sleep(1)  # until the turn that the echo had begun has ended
         terminal.keys("t")
         terminal.type("hello again")
         terminal.wait_for("microphone closed while the speaker is heard")
         screen = terminal.wait_for("● listening", 20)
         answer = screen.rpartition("hello again")[2]
         assert "cut: heard" not in answer and "0:03.1" in answer, screen
-        assert screen.count("(speech, ") == turns, screen
+        assert "(speech, " not in answer, screen
         terminal.keys("q")
         terminal.wait_for("exit-status 0")
     finally:
