@@ -8,6 +8,7 @@ environment, ours and the peers in turn, after NumPy's own import. pip fetches w
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -89,6 +90,11 @@ def import_times(python: Path) -> dict[str, float | None]:
     return {name: statistics.median(values) if values else None for name, values in times.items()}
 
 
+def load() -> str:
+    """What else the machine was doing, where the system says it."""
+    return f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+
+
 def main() -> None:
     file = wheel()
     lines = [
@@ -121,7 +127,7 @@ def main() -> None:
             "on Linux also the system's PortAudio |"
         )
         lines += [
-            f"\nImport after NumPy's own, median of {ROUNDS} fresh interpreters:\n",
+            f"\nImport after NumPy's own, median of {ROUNDS} fresh interpreters{load()}:\n",
             "| | ms |",
             "|---|---:|",
         ]

@@ -404,7 +404,7 @@ class Call:
             self.model.revision += 1
         result: dict[str, Any] = await fetch(lat=lat, lng=lng, location=location)
         if "error" in result:
-            place.state = f"weather unavailable: {one_line(result.get('message', result['error']), 120)}"
+            place.state = f"no weather: {one_line(result.get('message', result['error']), 120)}"
         else:
             place.state = ""
             place.temperature, place.wind = result["temperature_celsius"], result["wind_speed_kmh"]

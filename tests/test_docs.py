@@ -75,6 +75,8 @@ def test_every_block_is_run_or_listed_with_the_reason():
     assert {block.language for block in BLOCKS if not block.not_run} <= {"python", "sh"}
 
 
+GENERATOR = ("sphinx", "myst_parser", "furo")
+
 # Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
 SILENT = (
     "import wavtools\n"
@@ -89,6 +91,38 @@ def environment(offline_url: str) -> dict[str, str]:
     return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": offline_url}
 
 
+@pytest.fixture(scope="module")
+def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
+    """The pages being built, strictly, and where; begun early, for it takes as long as all blocks together.
+
+    As text, which is written in half the time of HTML; `make docs` differs by the theme alone.
+    """
+    if any(importlib.util.find_spec(name) is None for name in GENERATOR):
+        yield None, Path()
+        return
+    folder = tmp_path_factory.mktemp("pages")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "text",
+        "-d",
+        folder / "trees",
+    ]
+    with (folder / "complaints").open("w") as complaints:
+        process = subprocess.Popen(
+            [*command, DOCS, folder], env=environment(""), stdout=complaints, stderr=subprocess.STDOUT
+        )
+    yield process, folder
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("building")
 @pytest.mark.parametrize("block", of("python"))
 def test_a_python_block_runs(block, offline_url, tmp_path):
     code = SILENT + block.code.replace("sleep(60)", "sleep(1)")
@@ -418,34 +452,17 @@ def public_modules() -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(tmp_path):
-    """Strict: an unknown link, an anchor that does not exist, a docstring that is no reStructuredText fail the build.
-
-    As text, which is written in half the time of HTML; `make docs` differs by the theme alone.
-    """
-    needs("sphinx", "myst_parser", "furo")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-W",
-        "--keep-going",
-        "-b",
-        "text",
-        "-d",
-        tmp_path / "trees",
-    ]
-    done = subprocess.run(
-        [*command, DOCS, tmp_path / "text"], env=environment(""), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(building):
+    """Strict: an unknown link, an anchor that does not exist, a docstring that is no reStructuredText fail the build."""
+    needs(*GENERATOR)
+    process, folder = building
+    assert process.wait() == 0, read(folder / "complaints")
     for name in public_modules():
-        page = read(tmp_path / "text/api" / f"{name}.txt")
+        page = read(folder / "api" / f"{name}.txt")
         module = importlib.import_module(name)
         for member in getattr(module, "__all__", ()):
             value = getattr(module, member)
             if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
                 assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
-    budget = read(tmp_path / "text/latency.txt")
+    budget = read(folder / "latency.txt")
     assert "latency_seconds" in budget and "The latency budget" in budget  # included from RESULTS.md

@@ -67,11 +67,12 @@ def test_modules_of_the_console_import_each_other_relatively():
         assert found == [], path.name
 
 
-def test_every_compiled_module_has_a_stub_a_pxd_and_stubtest():
+def test_every_compiled_module_has_a_stub_and_stubtest_and_all_but_the_callbacks_a_pxd():
+    """Nobody cimports the callbacks: miniaudio gets their addresses."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for path in (ROOT / "src" / "wavtools").glob("*.pyx"):
         assert path.with_suffix(".pyi").is_file()
-        assert path.with_suffix(".pxd").is_file()
+        assert path.with_suffix(".pxd").is_file() or path.stem == "_callbacks"
     assert (
         "mypy.stubtest $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))"
         in makefile

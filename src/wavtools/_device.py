@@ -355,7 +355,11 @@ class NativeDevice:
 
         # Daemon: a frozen server must not keep the interpreter from ending.
         closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError:  # CPython 3.12.0 and 3.12.1 start no thread in an atexit handler
+            run()
+            return
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
             self.seat.vacate()  # should it ever call back, it finds nobody

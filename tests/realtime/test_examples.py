@@ -67,12 +67,6 @@ def test_streaming_audio_from_a_file(offline_url, tmp_path):
         assert file.getframerate() == 24_000 and file.getnframes() > 2_400
 
 
-def test_recording_without_a_microphone(offline_url, tmp_path):
-    assert "16000 samples at 16000 Hz" in run("record_offline.py", offline_url, str(tmp_path / "tone.wav"))
-    with wave.open(str(tmp_path / "tone.wav")) as file:
-        assert (file.getframerate(), file.getnframes()) == (16_000, 16_000)
-
-
 def test_tools(offline_url):
     said = run("tools.py", offline_url, "What is the weather in Rome?")
     assert said.startswith("[get_weather Rome at ") and len(said.splitlines()) == 2

@@ -1,0 +1,206 @@
+"""Makes docs/console-recording.svg: a conversation on the real screen, as an animation. ``python tools/recording.py``
+
+The console runs as a user has it: microphone and speaker are a PulseAudio server of its own, the questions are spoken
+into that microphone, the offline server hears and answers with its models. Five times a second what is on the screen is
+noted. A line that stays the same is written once, with the times at which it is seen, so a minute takes a few hundred
+KB. The animation is SVG's own (SMIL): a browser, and GitHub, play it without a script.
+
+Needs wavtools[console,offline] and PulseAudio; no network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from rich.cells import cell_len  # noqa: E402
+from rich.color import Color  # noqa: E402
+from rich.terminal_theme import SVG_EXPORT_THEME  # noqa: E402
+from textual.strip import Strip  # noqa: E402
+
+from console.call import Call  # noqa: E402
+from console.endpoint import Endpoint  # noqa: E402
+from console.keys import Key  # noqa: E402
+from console.screen.app import RealtimeConsole  # noqa: E402
+from console.settings import Settings  # noqa: E402
+from realtime.offline import question_path  # noqa: E402
+from tests.audio_server import AudioServer  # noqa: E402
+
+FRAMES_PER_SECOND = 5
+CELL, LINE, FONT = 7.2, 15.0, 12.0  # pixels: of a character, of a line, of the font
+LAST_SECONDS = 3.0  # the last frame stays this long
+
+
+class Recording:
+    """Frames in; an SVG out."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self._columns, self._rows = columns, rows
+        self._seen: dict[
+            tuple[int, str], list[tuple[int, int]]
+        ] = {}  # row and what it says: first, last frame + 1
+        self._styles: dict[str, str] = {}
+        self.frames = 0
+
+    def add(self, strips: list[Strip]) -> None:
+        for y, strip in enumerate(strips[: self._rows]):
+            spans = self._seen.setdefault((y, self._line(y, strip)), [])
+            if spans and spans[-1][1] == self.frames:
+                spans[-1] = (spans[-1][0], self.frames + 1)
+            else:
+                spans.append((self.frames, self.frames + 1))
+        self.frames += 1
+
+    def _line(self, y: int, strip: Strip) -> str:
+        """The backgrounds, then the letters. Every run is stretched to its cells: fonts differ."""
+        x, behind, letters = 0, [], []
+        for text, style, _ in strip:
+            cells = cell_len(text)
+            front, back = (style.color, style.bgcolor) if style else (None, None)
+            if style is not None and style.reverse:
+                front, back = back, front
+            if back is not None:
+                box = f'x="{x * CELL:.1f}" y="{y * LINE:g}" width="{cells * CELL + 0.3:.1f}" height="{LINE + 0.3:g}"'
+                behind.append(f'<rect {box} class="{self._style("fill:" + self._hex(back, False))}"/>')
+            if text.strip():
+                words, lead = text.strip(), cell_len(text) - cell_len(text.lstrip())
+                rules = "fill:" + self._hex(front, True)
+                if style is not None:
+                    rules += ";font-weight:bold" * bool(style.bold) + ";opacity:.65" * bool(style.dim)
+                    rules += ";font-style:italic" * bool(style.italic)
+                    rules += ";text-decoration:line-through" * bool(style.strike)
+                where = f'x="{(x + lead) * CELL:.1f}" y="{(y + 0.78) * LINE:.1f}" textLength="{cell_len(words) * CELL:.1f}"'
+                letters.append(f'<text {where} class="{self._style(rules)}">{escape(words)}</text>')
+            x += cells
+        return "".join(behind + letters)
+
+    def _style(self, rules: str) -> str:
+        return self._styles.setdefault(rules, f"s{len(self._styles)}")
+
+    @staticmethod
+    def _hex(color: Color | None, front: bool) -> str:
+        default = "#e6edf3" if front else "#0d1117"
+        if color is None or color.is_default:
+            return default
+        return color.get_truecolor(SVG_EXPORT_THEME, foreground=front).hex
+
+    def svg(self) -> str:
+        width, height = self._columns * CELL, self._rows * LINE
+        total = self.frames + LAST_SECONDS * FRAMES_PER_SECOND
+        seconds = total / FRAMES_PER_SECOND
+        rules = "".join(f".{name}{{{rules}}}" for rules, name in self._styles.items())
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace" font-size="{FONT:g}">',
+            "<title>The console: a spoken conversation with the offline server</title>",
+            f"<style>text{{white-space:pre}}{rules}</style>",
+            '<rect width="100%" height="100%" fill="#0d1117"/>',
+        ]
+        for (_, line), spans in self._seen.items():
+            if not line:
+                continue
+            if spans == [(0, self.frames)]:
+                parts.append(f"<g>{line}</g>")
+                continue
+            times, values = [0.0], ["hidden"]
+            for first, last in spans:
+                for frame, value in ((first, "visible"), (last, "hidden")):
+                    if value == "hidden" and frame == self.frames:
+                        continue  # until the end
+                    if frame == 0:
+                        values[0] = value
+                    else:
+                        times.append(frame / total)
+                        values.append(value)
+            at = ";".join(f"{moment:.4f}".rstrip("0").rstrip(".") for moment in times)
+            parts.append(
+                f'<g visibility="hidden">{line}<animate attributeName="visibility" calcMode="discrete" '
+                f'dur="{seconds:g}s" repeatCount="indefinite" keyTimes="{at}" values="{";".join(values)}"/></g>'
+            )
+        return "\n".join([*parts, "</svg>", ""])
+
+
+async def record(app: RealtimeConsole, recording: Recording) -> None:
+    began = time.monotonic()
+    while True:
+        recording.add(app.screen._compositor.render_strips(app.size))
+        await asyncio.sleep(max(0.0, began + recording.frames / FRAMES_PER_SECOND - time.monotonic()))
+
+
+async def converse(columns: int, rows: int) -> Recording:
+    """Two spoken turns, the second one cut; a typed one; an event unfolded."""
+    settings = Settings(offline=True, sessions=tempfile.gettempdir())
+    app = RealtimeConsole(Call(settings, Endpoint(offline=True, key=Key("", "nowhere"))))
+    model, recording = app.model, Recording(columns, rows)
+
+    async with app.run_test(size=(columns, rows)) as pilot:
+
+        async def until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
+            deadline = time.monotonic() + seconds
+            while not condition():
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the conversation did not go on as expected")
+                await asyncio.sleep(0.05)
+
+        async def speak(question: str) -> None:
+            turns = len(model.turns)
+            await pilot.press("space")
+            await until(lambda: model.talking)
+            command = ["paplay", "--device=room", question_path(question)]
+            await (await asyncio.create_subprocess_exec(*command)).wait()
+            await pilot.press("space")
+            await until(lambda: len(model.turns) > turns)
+
+        await asyncio.to_thread(lambda: None)
+        await pilot.press("c")
+        await until(lambda: model.state == "connecting")
+        await until(lambda: model.state == "connected")  # the models load: nobody wants to watch that
+        taking = asyncio.create_task(record(app, recording))
+        await asyncio.sleep(1.0)
+        await speak("hello")
+        await until(lambda: not app.call.is_audible())
+        await speak("weather")
+        await asyncio.sleep(1.6)
+        await pilot.press("x")
+        await asyncio.sleep(1.5)
+        turns = len(model.turns)
+        await pilot.press("t")
+        for letter in "Please remember that my name is Ada":
+            await pilot.press("space" if letter == " " else letter)
+        await pilot.press("enter")
+        await until(lambda: model.memory and len(model.turns) > turns)
+        await until(lambda: not app.call.is_audible())
+        await pilot.press("1", "slash", *"function", "enter")
+        await asyncio.sleep(0.6)
+        await pilot.press("G", "enter")
+        await asyncio.sleep(1.5)
+        taking.cancel()
+        app.save_screenshot("console.svg", path=str(ROOT / "docs"))
+    return recording
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        audio = AudioServer(Path(folder))
+        try:
+            os.environ.update({name: audio.env[name] for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH")})
+            recording = asyncio.run(converse(132, 44))
+        finally:
+            audio.stop()
+    out = ROOT / "docs" / "console-recording.svg"
+    out.write_text(recording.svg(), encoding="utf-8")
+    print(f"{out}: {recording.frames / FRAMES_PER_SECOND:.0f} s, {out.stat().st_size // 1024} KB")
+
+
+if __name__ == "__main__":
+    subprocess.run(["paplay", "--version"], check=True, stdout=subprocess.DEVNULL)
+    main()
