@@ -60,7 +60,7 @@ lint: build  ## style and static checks
 
 types: build  ## mypy --strict over the packages; the compiled modules against their stubs
 	$(BIN)/mypy
-	MYPYPATH=src $(BIN)/python -m mypy.stubtest $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))
 
 docs: build  ## build the documentation into build/docs/html; warnings and broken links are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html

@@ -74,7 +74,7 @@ def test_every_compiled_module_has_a_stub_and_stubtest_and_all_but_the_callbacks
         assert path.with_suffix(".pyi").is_file()
         assert path.with_suffix(".pxd").is_file() or path.stem == "_callbacks"
     assert (
-        "mypy.stubtest $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))"
+        "mypy.stubtest --mypy-config-file pyproject.toml $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))"
         in makefile
     )
 
