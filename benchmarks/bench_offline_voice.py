@@ -60,6 +60,7 @@ SENTENCES = (
     "Goodbye, and have a nice day.",
 )
 # (name, gain in dB, signal to noise ratio in dB or None)
+WORKERS = 2  # of each model, for the many sessions: one for each of two cores
 CONDITIONS = (
     ("clean, as spoken", 0.0, None),
     ("clean, -20 dB", -20.0, None),
@@ -365,7 +366,9 @@ async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: i
         for _, turn in results:
             again = await transcribe(connection, np.frombuffer(turn["audio"], "<i2").astype(np.int16))
             understood.append((turn["answer"], again))
-    say(f"\n### {sessions} sessions at once, {turns} spoken turns each, silence setting 500 ms\n")
+    say(
+        f"\n### {sessions} sessions at once, {turns} spoken turns each, silence setting 500 ms, --workers {WORKERS}\n"
+    )
     say("| | |\n|---|---|")
     say(f"| turns answered | {len(results)} of {sessions * turns} |")
     complaints = [order.complaints() for order in orders]
@@ -407,7 +410,9 @@ async def main(parts: list[str]) -> None:
             await measure_word_errors(server.url, voices, say)
         if not parts or "delay" in parts:
             await measure_delay(server.url, voices["hibari"], say)
-        if not parts or "many" in parts:
+    if not parts or "many" in parts:
+        arguments = ("--voice", "models", "--workers", str(WORKERS))
+        with await asyncio.to_thread(start_server_process, *arguments) as server:
             await measure_many(server.url, voices["hibari"], 8, 3, say)
     if not parts:
         write_section("offline voice", lines)

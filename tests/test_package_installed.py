@@ -61,7 +61,10 @@ def test_sources_of_the_kernels_and_tests_stay_in_the_sdist():
         "realtime/offline/hello.wav",
         "realtime_console/land.bin",
         "realtime_console/screen/screen.tcss",
-        *[f"wavtools/{extension}.{end}" for extension in EXTENSIONS for end in ("pyi", "pxd")],
+        *[f"wavtools/{extension}.pyi" for extension in EXTENSIONS],
+        *[
+            f"wavtools/{extension}.pxd" for extension in EXTENSIONS if extension != "_callbacks"
+        ],  # nobody cimports it
     ],
 )
 def test_what_users_types_and_extensions_need_is_there(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.audio_server import AudioServer, no_server_environment, run_python
+from wavtools import WavStreamPlayer, _device
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(1200)]
 
@@ -220,3 +222,22 @@ def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server)
     assert flat == "True", result
     if CYCLES >= 1000:  # fewer do not average out what the allocator keeps
         assert float(kilobytes_per_cycle) <= 1
+
+
+def test_a_device_is_closed_where_no_thread_can_be_started(monkeypatch):
+    """CPython 3.12.0 and 3.12.1 start none in an atexit handler; a device left running then crashes the interpreter."""
+    player = WavStreamPlayer(device="null")
+    player.connect()
+    assert len(_device._open_devices) == 1
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "wavtools-close":
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    callbacks = player.stats.callbacks
+    player.disconnect()
+    assert not _device._open_devices
+    assert player.stats.callbacks - callbacks <= 2
