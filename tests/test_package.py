@@ -73,10 +73,8 @@ def test_every_compiled_module_has_a_stub_and_stubtest_and_all_but_the_callbacks
     for path in (ROOT / "src" / "wavtools").glob("*.pyx"):
         assert path.with_suffix(".pyi").is_file()
         assert path.with_suffix(".pxd").is_file() or path.stem == "_callbacks"
-    assert (
-        "mypy.stubtest --mypy-config-file pyproject.toml $(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))"
-        in makefile
-    )
+    modules = "$(basename $(subst /,.,$(patsubst src/%,%,$(wildcard src/wavtools/*.pyx))))"
+    assert f"mypy.stubtest --mypy-config-file pyproject.toml {modules}" in makefile
 
 
 def test_the_promised_interpreters_are_the_ones_that_wheels_are_built_for():
