@@ -47,9 +47,8 @@ def goals(times: Times) -> Iterator[str]:
     rows: list[tuple[str, str, float, float, bool]] = []  # goal, compared with, figure, bound, at least
 
     def ratio(goal: str, group: str, peer: str, bound: float, ours: str = "wavtools") -> None:
-        rows.append(
-            (f"{goal} {group}", f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True)
-        )
+        work = f"{goal} {group}" + ours.removeprefix("wavtools") * ours.endswith("out=")
+        rows.append((work, f"{peer}, times ours", times[group][peer] / times[group][ours], bound, True))
 
     def share(goal: str, group: str, peer: str, bound: float) -> None:
         figure = times[group]["wavtools"] / times[group][peer]
