@@ -97,8 +97,10 @@ REASONS = """## Why what is missed is missed
   other processors would compute other bits; a filter of 63 instead of 72 samples, too, but stops 7 dB less.
 - One call: within a few percent of parity at 48 to 24 kHz and between 44.1 and 24 kHz. The simple ratios go through FFT
   blocks; 147:80 does not, its 80 or 147 filters are summed directly.
-- Voice bands: 24 of the 45 µs are the FFT, which is at 1.3 times FFTW's time; FFTW's alone is 1/14 of the NumPy and SciPy
+- Voice bands: half of the 48 µs are the FFT, which is at 1.3 times FFTW's time; FFTW's alone is 1/14 of the NumPy and SciPy
   chain on this processor.
+- Small FFTs: below 8192 points a call is at more than 1.5 times FFTW's time, because 2 to 3 µs of it are the new array, the
+  buffer requests and the lock on the shared plans, where pyFFTW's plan writes into an array of its own.
 """
 
 
