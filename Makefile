@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@ $(VENV)/.built
 
 $(VENV)/.built: $(VENV)/.installed setup.py $(SOURCES)
-	$(BIN)/python setup.py --quiet build_ext --inplace --parallel 2
+	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 build: $(VENV)/.built  ## set up .venv and compile what changed

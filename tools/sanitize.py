@@ -44,7 +44,7 @@ def build(sanitizer: str, folder: Path) -> None:
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     subprocess.run(
-        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace", "--parallel", "2"],
+        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"],
         cwd=folder,
         env={**os.environ, "WAVTOOLS_SANITIZE": sanitizer},
         check=True,
