@@ -128,7 +128,7 @@ def test_a_killed_server_is_survived_again_and_again(program, audio_server):
         assert state["events"] == ["lost", "restored"] * i
         if "offset" in state:
             assert state["offset"] + state["queued"] == state["total"]
-            assert 0 <= state["played"] - state["offset"] <= 0.2 * 24_000  # read a moment later
+            assert abs(state["played"] - state["offset"]) <= 4_800  # the one is read a moment after the other
             assert 0 < state["replayed"] <= i * 720  # 30 ms: what a device holds
         else:
             assert state["dropped"] == 0
