@@ -155,7 +155,7 @@ async def test_our_client_is_told_why_it_is_not_let_in(relay):
 
 
 async def test_the_openai_sdk_holds_a_voice_turn(relay, question):
-    openai = pytest.importorskip("openai")
+    openai = pytest.importorskip("openai", reason="the openai SDK is in wavtools[dev]")
     import base64
 
     client = openai.AsyncOpenAI(api_key=TOKEN, websocket_base_url=f"{relay.url}/v1")
