@@ -7,8 +7,9 @@ from libc.stdint cimport int16_t, uint32_t
 cdef extern from "fft.h" nogil:
     ctypedef struct wt_fft:
         pass
-    wt_fft *wt_fft_new(uint32_t size)
-    void wt_fft_free(wt_fft *plan)
+    const wt_fft *wt_fft_plan(uint32_t size)
+    enum:
+        WT_FFT_PAD
     size_t WT_FFT_WORK(size_t size)
 
 
@@ -22,7 +23,6 @@ cdef extern from "kernels.h" nogil:
         void (*real_fft)(
             const wt_fft *plan, const float *x, const float *window, float *work, float *re, float *im
         ) noexcept nogil
-        void (*interleave)(const float *a, const float *b, float *out, size_t count) noexcept nogil
         void (*smooth)(
             const float *re, const float *im, float *state, size_t count, float keep, float gain
         ) noexcept nogil

@@ -1,14 +1,23 @@
-"""The analyser for other compiled modules."""
+"""The FFT and the analyser for other compiled modules."""
 
 from libc.stdint cimport uint64_t
 
 from wavtools._kernels cimport wt_fft
 
 
+cdef class RealFFT:
+    cdef readonly object samples
+    cdef readonly object bins
+    cdef Py_buffer source       # the memory of samples
+    cdef Py_buffer target       # the memory of bins
+    cdef const wt_fft *plan     # shared by all of its size
+    cdef float *work
+
+
 cdef class Analyser:
     cdef readonly int fft_size
     cdef readonly double smoothing
-    cdef wt_fft *plan
+    cdef const wt_fft *plan     # shared by all of its size
     cdef float *recent          # ring of the last fft_size samples
     cdef float *window
     cdef float *frame           # the samples in order

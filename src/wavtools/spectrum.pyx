@@ -1,8 +1,8 @@
 # cython: freethreading_compatible=True
-# (safe without a GIL: the methods of an Analyser lock it for each other, and a lock guards the plans that rfft shares)
+# (safe without a GIL: the methods of an object lock it for each other; the plans that all share are published whole)
 """Spectra: a real FFT, and the Web Audio AnalyserNode on top of it.
 
-Thread: one at a time per Analyser. GIL: held; a spectrum takes some microseconds.
+Thread: one at a time per object. GIL: held; a spectrum takes some microseconds.
 """
 
 from libc.math cimport M_PI, cos
@@ -11,7 +11,6 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 import operator
-import threading
 
 import numpy as np
 
@@ -19,27 +18,32 @@ cimport cython
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
-from wavtools._kernels cimport WT_FFT_WORK, selected_kernels, wt_fft_free, wt_fft_new, wt_kernels
+from wavtools._kernels cimport WT_FFT_PAD, WT_FFT_WORK, selected_kernels, wt_fft, wt_fft_plan, wt_kernels
 
-__all__ = ["Analyser", "rfft", "scaled_bands"]
+__all__ = ["Analyser", "RealFFT", "rfft", "scaled_bands"]
 
 cdef enum:
     QUANTUM = 128  # frames of a Web Audio render quantum
+    MIN_FFT_SIZE = 32
+    MAX_FFT_SIZE = 32768
     BLOCK = 1024
+    NEAR = 1024  # up to so many samples, a transform's work space is on the stack: 10 KiB
+    NEAR_WORK = 2 * NEAR + 5 * WT_FFT_PAD
 
-MIN_FFT_SIZE = 32
-MAX_FFT_SIZE = 32768
 
 cdef const wt_kernels *kernels = selected_kernels()
 
+cdef object empty = np.empty
+cdef object COMPLEX64_DTYPE = np.dtype(np.complex64)
 
-cdef int checked_size(size) except -1:
+
+cdef size_t checked_size(size) except 0:
     try:
         size = operator.index(size)
     except TypeError:
         raise TypeError(f"fft_size must be a whole number, not {size!r}") from None
     if not MIN_FFT_SIZE <= size <= MAX_FFT_SIZE or size & (size - 1):
-        raise ValueError(f"fft_size is {size}, expected a power of two from {MIN_FFT_SIZE} to {MAX_FFT_SIZE}")
+        raise ValueError(f"fft_size is {size}, expected a power of two from 32 to 32768")
     return size
 
 
@@ -64,12 +68,12 @@ cdef class Analyser:
     """
 
     def __cinit__(self, fft_size=8192, smoothing=0.1):
-        self.fft_size = checked_size(fft_size)
+        self.fft_size = <int> checked_size(fft_size)
         self.smoothing = smoothing
         if not 0.0 <= self.smoothing <= 1.0:
             raise ValueError(f"smoothing is {smoothing}, expected 0 to 1")
         cdef size_t n = self.fft_size, work = WT_FFT_WORK(n), i
-        self.plan = wt_fft_new(self.fft_size)
+        self.plan = wt_fft_plan(self.fft_size)
         # recent, window, frame, re, im (a few more than n / 2 each), state, work
         self.memory = <float *> calloc(5 * n + 64 + work, sizeof(float))
         if self.plan == NULL or self.memory == NULL:
@@ -85,7 +89,6 @@ cdef class Analyser:
             self.window[i] = <float> (0.42 - 0.5 * cos(2 * M_PI * i / n) + 0.08 * cos(4 * M_PI * i / n))
 
     def __dealloc__(self):
-        wt_fft_free(self.plan)
         free(self.memory)
 
     @cython.critical_section
@@ -222,8 +225,57 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
     return values
 
 
+cdef class RealFFT:
+    """The discrete Fourier transform of real samples, not scaled, between two arrays of its own: for loops that transform
+    often, and must not allocate.
+
+    Parameters
+    ----------
+    fft_size : int
+        A power of two, 32 to 32768: the samples that are transformed.
+
+    Attributes
+    ----------
+    samples : float32, shape (fft_size,)
+        Write the samples here; they stay.
+    bins : complex64, shape (fft_size / 2 + 1,)
+        The bins from 0 to the Nyquist frequency of the last :meth:`execute`, as ``numpy.fft.rfft``; zeros before it.
+
+    Raises
+    ------
+    TypeError   *fft_size* is not an integer
+    ValueError  *fft_size* is no power of two or out of range
+
+    Thread: any one thread at a time per object.
+    """
+
+    def __cinit__(self, fft_size):
+        cdef size_t n = checked_size(fft_size)
+        self.samples = np.zeros(n, np.float32)[:]  # views: an array that does not own its memory cannot be resized
+        self.bins = np.zeros(n // 2 + 1, np.complex64)[:]
+        self.plan = wt_fft_plan(n)
+        self.work = <float *> malloc(WT_FFT_WORK(n) * sizeof(float))
+        if self.plan == NULL or self.work == NULL:
+            raise MemoryError
+        acquire_new(self.samples, &self.source)
+        acquire_new(self.bins, &self.target)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.source)
+        PyBuffer_Release(&self.target)
+        free(self.work)
+
+    @cython.critical_section
+    def execute(self):
+        """Transform :attr:`samples` into :attr:`bins`, which are returned. Allocates nothing."""
+        kernels.real_fft(
+            self.plan, <const float *> self.source.buf, NULL, self.work, <float *> self.target.buf, NULL
+        )
+        return self.bins
+
+
 def rfft(x):
-    """The discrete Fourier transform of real samples, not scaled.
+    """The discrete Fourier transform of real samples, not scaled. :class:`RealFFT` does it without allocating.
 
     Parameters
     ----------
@@ -240,49 +292,37 @@ def rfft(x):
 
     Thread: any.
     """
-    cdef Py_buffer source
-    cdef wt_fft *plan = NULL
-    cdef float *work = NULL
+    cdef Py_buffer source, target
     cdef size_t n
     acquire("x", x, &source, FLOAT32)
     try:
         if source.ndim != 1:
             raise ValueError(f"x has {source.ndim} dimensions, expected one")
-        n = checked_size(source.len // 4)
-        out = np.empty(n // 2 + 1, np.complex64)
-        with plans_lock:
-            plan = shared_plan(n)
-        work = <float *> malloc((WT_FFT_WORK(n) + n + 64) * sizeof(float))
-        if work == NULL:
-            raise MemoryError
-        transform(plan, <const float *> source.buf, work, n, out)
+        n = source.len // 4
+        if n < MIN_FFT_SIZE or n > MAX_FFT_SIZE or n & (n - 1):
+            checked_size(n)
+        out = empty(n // 2 + 1, COMPLEX64_DTYPE)
+        acquire_new(out, &target)
+        try:
+            transform(<const float *> source.buf, n, <float *> target.buf)
+        finally:
+            PyBuffer_Release(&target)
     finally:
-        free(work)
         PyBuffer_Release(&source)
     return out
 
 
-cdef wt_fft *plans[16]  # by the logarithm of the size; made once, never freed
-plans[:] = [NULL] * 16
-plans_lock = threading.Lock()
-
-
-cdef wt_fft *shared_plan(size_t n) except NULL:
-    """The plan for n samples. Under plans_lock."""
-    cdef int k = 0
-    while (<size_t> 1 << k) < n:
-        k += 1
-    if plans[k] == NULL:
-        plans[k] = wt_fft_new(n)
-        if plans[k] == NULL:
-            raise MemoryError
-    return plans[k]
-
-
-cdef int transform(const wt_fft *plan, const float *x, float *work, size_t n, float complex[::1] out) except -1:
-    """rfft into *out*; work holds WT_FFT_WORK(n) + n + 64 floats."""
-    cdef float *re = work + WT_FFT_WORK(n)
-    cdef float *im = re + n // 2 + 32
-    kernels.real_fft(plan, x, NULL, work, re, im)
-    kernels.interleave(re, im, <float *> &out[0], n // 2 + 1)
+cdef int transform(const float *x, size_t n, float *out) except -1:
+    """n samples into n / 2 + 1 bins, real and imaginary parts in turn."""
+    cdef float[NEAR_WORK] near
+    cdef float *far = NULL
+    cdef float *work = near
+    cdef const wt_fft *plan = wt_fft_plan(n)
+    if n > NEAR:
+        far = work = <float *> malloc(WT_FFT_WORK(n) * sizeof(float))
+    if plan == NULL or work == NULL:
+        free(far)
+        raise MemoryError
+    kernels.real_fft(plan, x, NULL, work, out, NULL)
+    free(far)
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conformance import both, load
-from wavtools.spectrum import Analyser, rfft
+from wavtools.spectrum import Analyser, RealFFT, rfft
 
 
 def feed(analyser: Analyser, signal: np.ndarray, begin: int, end: int) -> None:
@@ -100,6 +100,34 @@ def test_rfft_is_the_dft(size: int) -> None:
     assert np.sqrt(np.mean(np.abs(got - expected) ** 2)) < 3e-7 * np.sqrt(np.mean(np.abs(expected) ** 2))
 
 
+@pytest.mark.parametrize("size", [2**k for k in range(5, 16)])
+def test_a_real_fft_has_the_bits_of_rfft_and_keeps_its_arrays(size: int) -> None:
+    fft = RealFFT(size)
+    samples, bins = fft.samples, fft.bins
+    assert (samples.dtype, samples.shape) == (np.float32, (size,))
+    assert (bins.dtype, bins.shape) == (np.complex64, (size // 2 + 1,))
+    assert not bins.any()
+    for seed in range(3):
+        x = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
+        samples[:] = x
+        assert fft.execute() is bins
+        np.testing.assert_array_equal(bins, rfft(x))
+        np.testing.assert_array_equal(samples, x)
+    assert fft.samples is samples
+
+
+def test_the_arrays_of_a_real_fft_outlive_it_and_cannot_be_replaced_or_resized() -> None:
+    fft = RealFFT(32)
+    with pytest.raises(AttributeError):
+        fft.samples = np.zeros(32, np.float32)  # type: ignore[misc]
+    with pytest.raises(ValueError, match="resize"):
+        fft.samples.resize(64, refcheck=False)
+    fft.samples[:] = 1
+    bins = fft.execute()
+    del fft
+    assert bins[0] == 32
+
+
 @pytest.mark.parametrize("size", [32, 256, 8192])
 def test_rfft_of_an_impulse_is_flat_and_of_a_constant_is_one_bin(size: int) -> None:
     impulse = np.zeros(size, np.float32)
@@ -114,8 +142,9 @@ def test_rfft_of_an_impulse_is_flat_and_of_a_constant_is_one_bin(size: int) -> N
 def test_other_sizes_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"is {size}, expected a power of two from 32 to 32768"):
         rfft(np.zeros(size, np.float32))
-    with pytest.raises(ValueError, match=f"fft_size is {size}"):
-        Analyser(size)
+    for made in (Analyser, RealFFT):
+        with pytest.raises(ValueError, match=f"fft_size is {size}"):
+            made(size)
 
 
 def test_other_arguments_are_refused() -> None:
@@ -123,8 +152,11 @@ def test_other_arguments_are_refused() -> None:
         rfft(np.zeros(64))
     with pytest.raises(ValueError, match="2 dimensions"):
         rfft(np.zeros((2, 64), np.float32))
-    with pytest.raises(TypeError, match="fft_size"):
-        Analyser(8192.5)  # type: ignore[arg-type]
+    for made in (Analyser, RealFFT):
+        with pytest.raises(TypeError, match="fft_size"):
+            made(8192.5)
+        with pytest.raises(ValueError, match=f"fft_size is {10**30}"):
+            made(10**30)
     for smoothing in [-0.1, 1.1, float("nan")]:
         with pytest.raises(ValueError, match="smoothing"):
             Analyser(smoothing=smoothing)

@@ -10,14 +10,14 @@
 
 #define SIZE 8192u /* input samples of a block: the filter's taps, 102 to 288, are what it wastes */
 #define HALF (SIZE / 2)
-#define BINS (HALF + 32) /* real_fft writes a little past the last bin */
+#define BINS (HALF + 32) /* one more than HALF, and off the powers of two */
 
 struct wt_blocks {
     const wt_kernels *kernels;
     const wt_bank *bank;
     uint32_t up, down;
-    uint32_t turns;             /* outputs of each phase in a block */
-    wt_fft *forward, *backward; /* of SIZE and of SIZE / down samples */
+    uint32_t turns;                   /* outputs of each phase in a block */
+    const wt_fft *forward, *backward; /* of SIZE and of SIZE / down samples */
     float *filters;             /* up times: BINS real, BINS imaginary */
     float *re, *im, *back, *line, *work;
     float *memory;
@@ -34,8 +34,8 @@ wt_blocks *wt_blocks_new(const wt_bank *bank)
     blocks->up = up;
     blocks->down = down;
     blocks->turns = (SIZE - taps - down) / down;
-    blocks->forward = wt_fft_new(SIZE);
-    blocks->backward = wt_fft_new(SIZE / down);
+    blocks->forward = wt_fft_plan(SIZE);
+    blocks->backward = wt_fft_plan(SIZE / down);
     blocks->memory = calloc(((size_t)up + 2) * 2 * BINS + SIZE + WT_FFT_WORK(SIZE), sizeof(float));
     if (!blocks->kernels || !blocks->forward || !blocks->backward || !blocks->memory) {
         wt_blocks_free(blocks);
@@ -60,8 +60,6 @@ wt_blocks *wt_blocks_new(const wt_bank *bank)
 void wt_blocks_free(wt_blocks *blocks)
 {
     if (!blocks) return;
-    wt_fft_free(blocks->forward);
-    wt_fft_free(blocks->backward);
     free(blocks->memory);
     free(blocks);
 }

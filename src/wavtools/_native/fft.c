@@ -1,12 +1,13 @@
-/* Plans for the FFT: tables of cosines and sines, computed in double. */
+/* Plans for the FFT: tables of cosines and sines, computed in double; and the one plan of each size. */
 #include "fft.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static const double TWO_PI = 6.28318530717958647692;
 
-wt_fft *wt_fft_new(uint32_t size)
+static wt_fft *new_plan(uint32_t size)
 {
     wt_fft *plan = calloc(1, sizeof *plan);
     if (!plan) return NULL;
@@ -56,9 +57,20 @@ wt_fft *wt_fft_new(uint32_t size)
     return plan;
 }
 
-void wt_fft_free(wt_fft *plan)
+/* By the logarithm of the size. A plan is published whole, and never changed or freed after. */
+static _Atomic(wt_fft *) plans[16];
+
+const wt_fft *wt_fft_plan(uint32_t size)
 {
-    if (!plan) return;
-    free(plan->memory);
-    free(plan);
+    unsigned k = 0;
+    while ((uint32_t)1 << k < size) k++;
+    wt_fft *plan = atomic_load_explicit(&plans[k], memory_order_acquire);
+    if (plan) return plan;
+    wt_fft *made = new_plan(size);
+    if (!made) return NULL;
+    if (atomic_compare_exchange_strong_explicit(&plans[k], &plan, made, memory_order_acq_rel, memory_order_acquire))
+        return made;
+    free(made->memory); /* another thread was first */
+    free(made);
+    return plan;
 }

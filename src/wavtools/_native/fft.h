@@ -20,8 +20,8 @@ typedef struct wt_fft {
 #define WT_FFT_PAD 80
 #define WT_FFT_WORK(size) (2 * (size_t)(size) + 5 * WT_FFT_PAD)
 
-/* A plan, or NULL if memory is short. Control threads only. */
-wt_fft *wt_fft_new(uint32_t size);
-void wt_fft_free(wt_fft *plan);
+/* The plan for a size: made at its first use, shared by all threads and kept for good (all sizes together take 400 KB).
+ * NULL if memory is short. May allocate: not in a callback. Never waits. */
+const wt_fft *wt_fft_plan(uint32_t size);
 
 #endif

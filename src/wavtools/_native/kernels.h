@@ -30,10 +30,9 @@ typedef struct wt_kernels {
     void (*dots)(const float *row, uint32_t taps, const float *x, size_t x_step, float *out, size_t out_step,
                  size_t count);
 
-    /* fft.h says what these do. */
+    /* The discrete Fourier transform of plan->size samples, times the window unless that is NULL: bins 0 to size / 2, not
+     * scaled. Real and imaginary parts go to two arrays; or, where im is NULL, in pairs to re. work: WT_FFT_WORK(size). */
     void (*real_fft)(const wt_fft *plan, const float *x, const float *window, float *work, float *re, float *im);
-    /* out[2 i] = a[i], out[2 i + 1] = b[i]. */
-    void (*interleave)(const float *a, const float *b, float *out, size_t count);
     /* state[i] = keep * state[i] + gain * |re[i] + i im[i]|. */
     void (*smooth)(const float *re, const float *im, float *state, size_t count, float keep, float gain);
     /* 20 log10(x); zero gives -inf, NaN gives NaN. x >= 0. Within 2e-6 dB times (1 + |result| / 60). */
