@@ -27,6 +27,9 @@ OURS = (
     "spsc.h",
     "streams.h",
     "polyphase",
+    "blocks",
+    "fft",
+    "vec8.h",
     "kernels",
 )
 TESTS = {

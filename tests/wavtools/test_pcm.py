@@ -56,6 +56,25 @@ def test_float32_to_pcm16_is_the_rule_for_any_float(x: np.ndarray) -> None:
     assert float32_to_pcm16(x).tolist() == [to_pcm16(float(value)) for value in x]
 
 
+def test_float32_to_pcm16_truncates_the_exact_product_on_both_sides_of_every_step() -> None:
+    # k / 32767 is no float for 0 < k < 32767: its product with 32767, rounded to a float, is k on both sides of it.
+    steps = (np.arange(-32768, 32769) / 32767).astype(np.float32)
+    x = np.concatenate([np.nextafter(steps, np.float32(-2)), steps, np.nextafter(steps, np.float32(2))])
+    x = np.clip(x, -1, 1)
+    exact = np.trunc(x.astype(np.float64) * np.where(x < 0, 32768, 32767))
+    np.testing.assert_array_equal(float32_to_pcm16(x), exact)
+
+
+@pytest.mark.parametrize("at", range(40))
+def test_a_nan_is_zero_and_touches_no_other_sample(at: int) -> None:
+    x = np.tile(np.array([np.inf, 3e38, 1, 0.3, -0.3, -1, -3e38, -np.inf], np.float32), 5)
+    expected = float32_to_pcm16(x).tolist()
+    assert expected[:8] == [32767, 32767, 32767, 9830, -9830, -32768, -32768, -32768]
+    x[at] = np.nan if at % 2 else -np.nan
+    expected[at] = 0
+    assert float32_to_pcm16(x).tolist() == expected
+
+
 def test_every_pcm16_value_survives_the_way_to_float32_and_back() -> None:
     every = np.arange(-32768, 32768).astype(np.int16)
     # x / 32768 x 32767 truncates to one less above zero: that is the original's rule, not a loss of ours.

@@ -3,6 +3,7 @@
 #ifndef WT_VEC8_H
 #define WT_VEC8_H
 
+#include <stdint.h>
 #include <string.h>
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -13,13 +14,17 @@
 
 #if defined(__GNUC__)
 typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t v4i __attribute__((vector_size(16)));
 /* Lanes by index: 0 to 3 are a's, 4 to 7 are b's. */
 #if defined(__clang__) || __GNUC__ >= 12
 #define v4_pick(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else
-typedef int v4i __attribute__((vector_size(16)));
 #define v4_pick(a, b, i, j, k, l) __builtin_shuffle(a, b, (v4i){i, j, k, l})
 #endif
+WT_INLINE v4 v4_add(v4 a, v4 b) { return a + b; }
+WT_INLINE v4 v4_sub(v4 a, v4 b) { return a - b; }
+WT_INLINE v4 v4_mul(v4 a, v4 b) { return a * b; }
+WT_INLINE v4 v4_set(float x) { return (v4){x, x, x, x}; }
 #else
 typedef struct { float lane[4]; } v4;
 WT_INLINE v4 v4_pick(v4 a, v4 b, int i, int j, int k, int l)
@@ -29,6 +34,16 @@ WT_INLINE v4 v4_pick(v4 a, v4 b, int i, int j, int k, int l)
     memcpy(both + 4, &b, 16);
     return (v4){{both[i], both[j], both[k], both[l]}};
 }
+#define V4_OPERATION(name, op)                                           \
+    WT_INLINE v4 name(v4 a, v4 b)                                        \
+    {                                                                    \
+        for (int i = 0; i < 4; i++) a.lane[i] = a.lane[i] op b.lane[i];  \
+        return a;                                                        \
+    }
+V4_OPERATION(v4_add, +)
+V4_OPERATION(v4_sub, -)
+V4_OPERATION(v4_mul, *)
+WT_INLINE v4 v4_set(float x) { return (v4){{x, x, x, x}}; }
 #endif
 
 #if defined(__GNUC__) && defined(WT_WIDE) /* one 256-bit register */
@@ -46,26 +61,8 @@ WT_INLINE v4 v8_low(v8 v) { return (v4){v[0], v[1], v[2], v[3]}; }
 WT_INLINE v4 v8_high(v8 v) { return (v4){v[4], v[5], v[6], v[7]}; }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return (v8){a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}; }
 #endif
-WT_INLINE v4 v4_add(v4 a, v4 b) { return a + b; }
 #else /* two 128-bit registers; or, without vector types, plain C */
 typedef struct { v4 low, high; } v8;
-#if defined(__GNUC__)
-WT_INLINE v4 v4_add(v4 a, v4 b) { return a + b; }
-WT_INLINE v4 v4_sub(v4 a, v4 b) { return a - b; }
-WT_INLINE v4 v4_mul(v4 a, v4 b) { return a * b; }
-WT_INLINE v4 v4_set(float x) { return (v4){x, x, x, x}; }
-#else
-#define V4_OPERATION(name, op)                                           \
-    WT_INLINE v4 name(v4 a, v4 b)                                        \
-    {                                                                    \
-        for (int i = 0; i < 4; i++) a.lane[i] = a.lane[i] op b.lane[i];  \
-        return a;                                                        \
-    }
-V4_OPERATION(v4_add, +)
-V4_OPERATION(v4_sub, -)
-V4_OPERATION(v4_mul, *)
-WT_INLINE v4 v4_set(float x) { return (v4){{x, x, x, x}}; }
-#endif
 WT_INLINE v8 v8_add(v8 a, v8 b) { return (v8){v4_add(a.low, b.low), v4_add(a.high, b.high)}; }
 WT_INLINE v8 v8_sub(v8 a, v8 b) { return (v8){v4_sub(a.low, b.low), v4_sub(a.high, b.high)}; }
 WT_INLINE v8 v8_mul(v8 a, v8 b) { return (v8){v4_mul(a.low, b.low), v4_mul(a.high, b.high)}; }
@@ -75,28 +72,35 @@ WT_INLINE v4 v8_high(v8 v) { return v.high; }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return (v8){a, b}; }
 #endif
 
-#if defined(__GNUC__) /* the widest register, where lanes do not matter */
+#if defined(__GNUC__) /* comparisons and integers */
 #define WT_VECTORS
-#if defined(WT_WIDE)
-typedef v8 vf;
-typedef int32_t vi __attribute__((vector_size(32)));
-#define vf_set(x) v8_set(x)
-#else
-typedef v4 vf;
-typedef int32_t vi __attribute__((vector_size(16)));
-#define vf_set(x) v4_set(x)
-#endif
 #if defined(__x86_64__)
-#if defined(WT_WIDE)
-WT_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-WT_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+WT_INLINE v4 v4_min(v4 a, v4 b) { return _mm_min_ps(a, b); }
+WT_INLINE v4 v4_max(v4 a, v4 b) { return _mm_max_ps(a, b); }
+WT_INLINE int v4_any_nan(v4 a, v4 b, v4 c, v4 d)
+{
+    return _mm_movemask_ps(_mm_or_ps(_mm_cmpunord_ps(a, b), _mm_cmpunord_ps(c, d)));
+}
+/* Eight values that int16 holds. */
+WT_INLINE void v4i_store_int16(int16_t *out, v4i a, v4i b)
+{
+    _mm_storeu_si128((__m128i *)out, _mm_packs_epi32((__m128i)a, (__m128i)b));
+}
 #else
-WT_INLINE vf vf_min(vf a, vf b) { return _mm_min_ps(a, b); }
-WT_INLINE vf vf_max(vf a, vf b) { return _mm_max_ps(a, b); }
-#endif
-#else
-WT_INLINE vf vf_min(vf a, vf b) { return (vf)(((vi)a & (a < b)) | ((vi)b & ~(a < b))); }
-WT_INLINE vf vf_max(vf a, vf b) { return (vf)(((vi)a & (a > b)) | ((vi)b & ~(a > b))); }
+WT_INLINE v4 v4_min(v4 a, v4 b) { return (v4)(((v4i)a & (a < b)) | ((v4i)b & ~(a < b))); }
+WT_INLINE v4 v4_max(v4 a, v4 b) { return (v4)(((v4i)a & (a > b)) | ((v4i)b & ~(a > b))); }
+WT_INLINE int v4_any_nan(v4 a, v4 b, v4 c, v4 d)
+{
+    v4i nan = (a != a) | (b != b) | (c != c) | (d != d);
+    return nan[0] | nan[1] | nan[2] | nan[3];
+}
+WT_INLINE void v4i_store_int16(int16_t *out, v4i a, v4i b)
+{
+    for (int i = 0; i < 4; i++) {
+        out[i] = (int16_t)a[i];
+        out[i + 4] = (int16_t)b[i];
+    }
+}
 #endif
 #endif
 
