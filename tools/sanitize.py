@@ -40,7 +40,10 @@ RUNTIMES = {"thread": ["libtsan.so"], "address,undefined": ["libasan.so", "libub
 
 
 def build(sanitizer: str, folder: Path) -> None:
-    """The package, instrumented, in *folder*/src."""
+    """The package, instrumented, in *folder*/src; what an earlier build compiled there is kept."""
+    for old in (folder / "src").rglob("*.p*"):
+        if not (ROOT / old.relative_to(folder)).exists():
+            old.unlink()  # a module that is gone
     shutil.copytree(
         ROOT / "src", folder / "src", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so", "__pycache__")
     )
@@ -88,4 +91,6 @@ def main(sanitizer: str, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in TESTS:
+        sys.exit(__doc__)
     sys.exit(main(sys.argv[1], sys.argv[2:]))

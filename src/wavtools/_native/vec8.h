@@ -12,7 +12,14 @@
 #define WT_INLINE static inline __attribute__((always_inline))
 #endif
 
-#if defined(__GNUC__)
+/* GCC and Clang have vector types. WT_PLAIN leaves them out, so that tests see what other compilers do. */
+#if defined(__GNUC__) && !defined(WT_PLAIN)
+#define WT_VECTORS
+#else
+#undef WT_WIDE
+#endif
+
+#if defined(WT_VECTORS)
 typedef float v4 __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));
 /* Lanes by index: 0 to 3 are a's, 4 to 7 are b's. */
@@ -46,7 +53,7 @@ V4_OPERATION(v4_mul, *)
 WT_INLINE v4 v4_set(float x) { return (v4){{x, x, x, x}}; }
 #endif
 
-#if defined(__GNUC__) && defined(WT_WIDE) /* one 256-bit register */
+#if defined(WT_WIDE) /* one 256-bit register */
 typedef float v8 __attribute__((vector_size(32)));
 WT_INLINE v8 v8_add(v8 a, v8 b) { return a + b; }
 WT_INLINE v8 v8_sub(v8 a, v8 b) { return a - b; }
@@ -72,8 +79,7 @@ WT_INLINE v4 v8_high(v8 v) { return v.high; }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return (v8){a, b}; }
 #endif
 
-#if defined(__GNUC__) /* comparisons and integers */
-#define WT_VECTORS
+#if defined(WT_VECTORS) /* comparisons and integers */
 #if defined(__x86_64__)
 WT_INLINE v4 v4_min(v4 a, v4 b) { return _mm_min_ps(a, b); }
 WT_INLINE v4 v4_max(v4 a, v4 b) { return _mm_max_ps(a, b); }

@@ -1,0 +1,70 @@
+/* Prints a checksum of what every kernel makes of the same input, for each set that this processor runs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+enum { COUNT = 32768, TAPS = 71 };
+
+static uint32_t seed;
+
+static uint32_t random_bits(void) { return seed = seed * 1664525u + 1013904223u; }
+
+static float uniform(void) { return (float)(int32_t)random_bits() / 2147483648.0f; }
+
+static void print_sum(const char *set, const char *kernel, const void *data, size_t bytes)
+{
+    uint64_t sum = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < bytes; i++) sum = (sum ^ ((const unsigned char *)data)[i]) * 1099511628211u;
+    printf("%s %s %016" PRIx64 "\n", set, kernel, sum);
+}
+
+int main(void)
+{
+    static float x[COUNT + 64], y[COUNT + 64], state[COUNT], work[WT_FFT_WORK(COUNT)];
+    static float row[(TAPS + 7) / 8 * 8];
+    static int16_t pcm[COUNT];
+    const wt_kernels *kernels;
+    for (unsigned index = 0; (kernels = wt_kernels_available(index)); index++) {
+        const char *set = kernels->name;
+        seed = 1;
+        for (int round = 0; round < 8; round++) { /* any float at all; no NaN goes into arithmetic, whose sign may differ */
+            for (int i = 0; i < COUNT; i++) {
+                uint32_t bits = random_bits() ^ random_bits() >> 16;
+                memcpy(&x[i], &bits, 4);
+            }
+            kernels->floats_to_pcm16(x, pcm, COUNT);
+            if (round == 7) print_sum(set, "floats_to_pcm16", pcm, sizeof pcm);
+        }
+        kernels->pcm16_to_floats(pcm, y, COUNT);
+        print_sum(set, "pcm16_to_floats", y, COUNT * sizeof(float));
+        for (int i = 0; i < COUNT; i++) x[i] = uniform() * 40000.0f;
+        kernels->round_to_pcm16(x, pcm, COUNT, 1);
+        print_sum(set, "round_to_pcm16", pcm, sizeof pcm);
+        for (int i = 0; i < COUNT; i++) x[i] = uniform();
+        for (size_t channels = 1; channels <= 8; channels++) {
+            kernels->floats_to_mono(x, y, COUNT / 8, channels);
+            print_sum(set, "floats_to_mono", y, COUNT / 8 * sizeof(float));
+        }
+        for (int i = 0; i < TAPS; i++) row[i] = uniform();
+        for (size_t step = 1; step <= 3; step++) {
+            kernels->dots(row, TAPS, x, step, y, 1, 4099);
+            print_sum(set, "dots", y, 4099 * sizeof(float));
+        }
+        for (uint32_t size = 32; size <= COUNT; size *= 2) {
+            const wt_fft *plan = wt_fft_plan(size);
+            if (!plan) return 1;
+            kernels->real_fft(plan, x, NULL, work, y, NULL);
+            print_sum(set, "real_fft", y, (size + 2) * sizeof(float));
+        }
+        memset(state, 0, sizeof state);
+        kernels->smooth(x, y, state, COUNT / 2, 0.5f, 1e-3f);
+        print_sum(set, "smooth", state, sizeof state);
+        for (int i = 0; i < 64; i++) state[i] = (float)i * 1e-42f; /* denormals, and zero */
+        kernels->decibels(state, y, COUNT);
+        print_sum(set, "decibels", y, COUNT * sizeof(float));
+    }
+    return 0;
+}
