@@ -74,6 +74,7 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 
 soak: build  ## the long forms of the fault tests
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
+		tests/wavtools/test_pcm.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py
 

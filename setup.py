@@ -35,9 +35,9 @@ else:
 
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "streams.h", "polyphase.h", "blocks.h", "prototypes.h"]
-HEADERS += ["kernels.h", "kernels.inc", "vec8.h", "fft.h", "fft.inc"]
+HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
-KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_select.c"]
+KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 
 
 def extension(name: str, *c_sources: str) -> Extension:

@@ -30,6 +30,7 @@ OURS = (
     "blocks",
     "fft",
     "vec8.h",
+    "pcm16.inc",
     "kernels",
 )
 TESTS = {

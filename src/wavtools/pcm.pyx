@@ -65,7 +65,8 @@ cdef void pcm16_to_mono(const int16_t *x, int16_t *out, size_t frames, size_t ch
 
 
 def kernel_set():
-    """The name of the kernels that run: "base", or "x86-64-v3" on processors with AVX2.
+    """The name of the kernels that run: "base"; on processors with AVX2 "x86-64-v3"; with the AVX-512 of
+    Ice Lake, Zen 4 and later "x86-64-v4".
 
     The fastest that the processor has, chosen at import; the environment variable ``WAVTOOLS_KERNELS`` forces another.
     Results have the same bits with any of them.

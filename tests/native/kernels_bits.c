@@ -6,7 +6,7 @@
 
 #include "kernels.h"
 
-enum { COUNT = 32768, TAPS = 71 };
+enum { COUNT = 32768, TAPS = 71, STRIDE = 80 };
 
 static uint32_t seed;
 
@@ -24,7 +24,8 @@ static void print_sum(const char *set, const char *kernel, const void *data, siz
 int main(void)
 {
     static float x[COUNT + 64], y[COUNT + 64], state[COUNT], work[WT_FFT_WORK(COUNT)];
-    static float row[(TAPS + 7) / 8 * 8];
+    static float rows[7 * STRIDE];
+    static const uint32_t ratios[][2] = {{1, 1}, {1, 3}, {2, 1}, {4, 3}, {7, 4}, {5, 7}};
     static int16_t pcm[COUNT];
     const wt_kernels *kernels;
     for (unsigned index = 0; (kernels = wt_kernels_available(index)); index++) {
@@ -48,10 +49,13 @@ int main(void)
             kernels->floats_to_mono(x, y, COUNT / 8, channels);
             print_sum(set, "floats_to_mono", y, COUNT / 8 * sizeof(float));
         }
-        for (int i = 0; i < TAPS; i++) row[i] = uniform();
-        for (size_t step = 1; step <= 3; step++) {
-            kernels->dots(row, TAPS, x, step, y, 1, 4099);
-            print_sum(set, "dots", y, 4099 * sizeof(float));
+        for (int i = 0; i < 7 * STRIDE; i++) rows[i] = uniform();
+        for (int i = 0; i < 6; i++) {
+            uint32_t up = ratios[i][0], down = ratios[i][1];
+            for (size_t count = 1; count <= 4099; count = 4 * count + 3) {
+                kernels->polyphase(rows, TAPS, up, down, x, up / 2, y, count);
+                print_sum(set, "polyphase", y, count * sizeof(float));
+            }
         }
         for (uint32_t size = 32; size <= COUNT; size *= 2) {
             const wt_fft *plan = wt_fft_plan(size);

@@ -75,6 +75,25 @@ def test_a_nan_is_zero_and_touches_no_other_sample(at: int) -> None:
     assert float32_to_pcm16(x).tolist() == expected
 
 
+@pytest.mark.parametrize("last", [0.5, np.nan])
+def test_float32_to_pcm16_leaves_the_rounding_of_the_thread_as_it_was(last: float) -> None:
+    ones, fives = np.ones(64), np.full(64, 5.0)
+    float32_to_pcm16(np.append(np.full(63, 0.1, np.float32), np.float32(last)))
+    assert set((ones / fives).tolist()) == {0.2}  # the nearest double lies above a fifth
+    assert set((-ones / fives).tolist()) == {-0.2}
+
+
+@pytest.mark.skipif(not os.environ.get("WAVTOOLS_SOAK"), reason="two minutes; make soak runs it")
+@pytest.mark.timeout(1200)
+def test_float32_to_pcm16_is_the_rule_for_every_float_there_is() -> None:
+    with np.errstate(invalid="ignore"):
+        for high in range(256):
+            x = (np.arange(1 << 24, dtype=np.uint32) + np.uint32(high << 24)).view(np.float32)
+            exact = np.clip(np.nan_to_num(x, nan=0.0).astype(np.float64), -1, 1)
+            exact *= np.where(exact < 0, 32768, 32767)
+            np.testing.assert_array_equal(float32_to_pcm16(x), exact.astype(np.int16))
+
+
 def test_every_pcm16_value_survives_the_way_to_float32_and_back() -> None:
     every = np.arange(-32768, 32768).astype(np.int16)
     # x / 32768 x 32767 truncates to one less above zero: that is the original's rule, not a loss of ours.

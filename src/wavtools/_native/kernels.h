@@ -24,11 +24,11 @@ typedef struct wt_kernels {
     /* The mean of the channels, summed in double. */
     void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
 
-    /* out[j * out_step] = dot(row, x + j * x_step), j < count. row holds taps values, rounded up to a multiple of 8:
-     * whole vectors, then, if taps is no such multiple, one for x[taps - 8 .. taps) with zeros where it overlaps.
-     * taps >= 8. */
-    void (*dots)(const float *row, uint32_t taps, const float *x, size_t x_step, float *out, size_t out_step,
-                 size_t count);
+    /* out[j] = dot(row, x + floor(t)), t = (phase + j * down) / up, the row being number (phase + j * down) % up;
+     * phase < up. A row holds taps values, rounded up to a multiple of 16: whole vectors, then, if taps is no such
+     * multiple, one for x[taps - 16 .. taps) with zeros where it overlaps. taps >= 16. */
+    void (*polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
+                      float *out, size_t count);
 
     /* The discrete Fourier transform of plan->size samples, times the window unless that is NULL: bins 0 to size / 2, not
      * scaled. Real and imaginary parts go to two arrays; or, where im is NULL, in pairs to re. work: WT_FFT_WORK(size). */

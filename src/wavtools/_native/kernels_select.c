@@ -10,9 +10,14 @@ const wt_kernels *wt_kernels_available(unsigned index)
 {
     if (index == 0) return &wt_kernels_base;
 #if defined(__x86_64__) && defined(__GNUC__)
-    extern const wt_kernels wt_kernels_v3;
+    extern const wt_kernels wt_kernels_v3, wt_kernels_v4;
     __builtin_cpu_init();
-    if (index == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return &wt_kernels_v3;
+    int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    /* avx512vbmi2 tells Ice Lake, Zen 4 and their heirs from those whose clock falls with 512-bit vectors. */
+    int v4 = v3 && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi2");
+    if (index == 1 && v3) return &wt_kernels_v3;
+    if (index == 2 && v4) return &wt_kernels_v4;
 #endif
     return NULL;
 }

@@ -14,7 +14,8 @@
 #define MAX_VALUES (1u << 18)
 /* Phases per sample of the lower rate: cubic interpolation between them errs by -170 dB of full scale. */
 #define DENSE 128
-#define LANES 8
+#define LANES 16
+#define LINE 64 /* bytes of a cache line, and of the longest vector */
 
 /* Banks are shared by all who want the same one, and this many that nobody uses stay for the next. */
 #define MAX_IDLE 8
@@ -28,7 +29,8 @@ struct wt_bank {
     uint32_t phases; /* 0: one row for each of the `up` phases; else rows at (i - 1) / phases, i < phases + 3 */
     uint32_t stride; /* values per row: taps rounded up to LANES */
     int wide;        /* rows are double and so are the sums */
-    void *rows;
+    void *rows;   /* from a cache line's begin on: a vector that lies in two lines takes two loads */
+    void *memory; /* what holds them */
 };
 
 typedef struct {
@@ -114,7 +116,7 @@ static void unlock_banks(void) { atomic_flag_clear_explicit(&banks_lock, memory_
 static void destroy(wt_bank *bank)
 {
     if (!bank) return;
-    free(bank->rows);
+    free(bank->memory);
     free(bank);
 }
 
@@ -144,9 +146,10 @@ static wt_bank *build(uint32_t up, uint32_t down, prototype p, int wide, const w
     bank->wide = wide;
     if ((uint64_t)up * bank->stride > MAX_VALUES) bank->phases = (uint32_t)(DENSE * scale) + 1;
     uint32_t rows = bank->phases ? bank->phases + 3 : up;
-    bank->rows = malloc((size_t)rows * bank->stride * (wide ? sizeof(double) : sizeof(float)));
+    bank->memory = malloc((size_t)rows * bank->stride * (wide ? sizeof(double) : sizeof(float)) + LINE);
+    bank->rows = (void *)(((uintptr_t)bank->memory + LINE - 1) / LINE * LINE);
     double *row = malloc(bank->stride * sizeof *row);
-    if (!bank->rows || !row) {
+    if (!bank->memory || !row) {
         free(row);
         destroy(bank);
         return NULL;
@@ -223,8 +226,13 @@ int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row)
     return 1;
 }
 
-/* Eight partial sums added in the kernels' fixed order: the same bits from every compiler and instruction set. */
-#define SUM_LANES(s) ((((s)[0] + (s)[4]) + ((s)[2] + (s)[6])) + (((s)[1] + (s)[5]) + ((s)[3] + (s)[7])))
+/* Partial sums added in the kernels' fixed order: the same bits from every compiler and instruction set. */
+static double sum_lanes(double sums[LANES])
+{
+    for (int apart = LANES / 2; apart > 0; apart /= 2)
+        for (int lane = 0; lane < apart; lane++) sums[lane] += sums[lane + apart];
+    return sums[0];
+}
 
 static double dot_double(const double *row, const float *x, uint32_t taps, uint32_t stride)
 {
@@ -234,14 +242,14 @@ static double dot_double(const double *row, const float *x, uint32_t taps, uint3
     if (stride != taps)
         for (int lane = 0; lane < LANES; lane++)
             sums[lane] += row[stride - LANES + lane] * (double)x[taps - LANES + lane];
-    return SUM_LANES(sums);
+    return sum_lanes(sums);
 }
 
 static double dot(const wt_bank *bank, uint32_t row, const float *x)
 {
     if (bank->wide) return dot_double((double *)bank->rows + (size_t)row * bank->stride, x, bank->taps, bank->stride);
     float sum;
-    bank->kernels->dots((float *)bank->rows + (size_t)row * bank->stride, bank->taps, x, 0, &sum, 1, 1);
+    bank->kernels->polyphase((float *)bank->rows + (size_t)row * bank->stride, bank->taps, 1, 1, x, 0, &sum, 1);
     return sum;
 }
 
@@ -265,15 +273,12 @@ uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float
         return end;
     }
     uint32_t whole = bank->down / bank->up, rest = bank->down % bank->up;
-    /* Outputs `up` apart use the same row: the kernel takes them together. */
-    int by_row = !bank->wide && !bank->phases;
-    size_t turns = by_row && count > bank->up ? bank->up : count;
-    for (size_t j = 0; j < turns; j++) {
-        if (by_row)
-            bank->kernels->dots((float *)bank->rows + (size_t)phase * bank->stride, bank->taps, x, bank->down, y + j,
-                                bank->up, (count - j + bank->up - 1) / bank->up);
-        else
-            y[j] = (float)(bank->phases ? dot_between(bank, phase, x) : dot(bank, phase, x));
+    if (!bank->wide && !bank->phases) {
+        bank->kernels->polyphase(bank->rows, bank->taps, bank->up, bank->down, x, phase, y, count);
+        return end;
+    }
+    for (size_t j = 0; j < count; j++) {
+        y[j] = (float)(bank->phases ? dot_between(bank, phase, x) : dot(bank, phase, x));
         x += whole;
         phase += rest;
         if (phase >= bank->up) {

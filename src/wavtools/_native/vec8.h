@@ -1,5 +1,5 @@
-/* Eight floats at a time, for the bodies in kernels.inc. The three forms give the same bits: every operation is one
- * IEEE operation per lane, and every sum has one fixed order. */
+/* Eight and sixteen floats at a time, for the bodies in kernels.inc. All forms give the same bits: every operation is
+ * one IEEE operation per lane, and every sum has one fixed order. */
 #ifndef WT_VEC8_H
 #define WT_VEC8_H
 
@@ -21,12 +21,11 @@
 
 #if defined(WT_VECTORS)
 typedef float v4 __attribute__((vector_size(16)));
-typedef int32_t v4i __attribute__((vector_size(16)));
 /* Lanes by index: 0 to 3 are a's, 4 to 7 are b's. */
 #if defined(__clang__) || __GNUC__ >= 12
 #define v4_pick(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else
-#define v4_pick(a, b, i, j, k, l) __builtin_shuffle(a, b, (v4i){i, j, k, l})
+#define v4_pick(a, b, i, j, k, l) __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){i, j, k, l})
 #endif
 WT_INLINE v4 v4_add(v4 a, v4 b) { return a + b; }
 WT_INLINE v4 v4_sub(v4 a, v4 b) { return a - b; }
@@ -79,37 +78,6 @@ WT_INLINE v4 v8_high(v8 v) { return v.high; }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return (v8){a, b}; }
 #endif
 
-#if defined(WT_VECTORS) /* comparisons and integers */
-#if defined(__x86_64__)
-WT_INLINE v4 v4_min(v4 a, v4 b) { return _mm_min_ps(a, b); }
-WT_INLINE v4 v4_max(v4 a, v4 b) { return _mm_max_ps(a, b); }
-WT_INLINE int v4_any_nan(v4 a, v4 b, v4 c, v4 d)
-{
-    return _mm_movemask_ps(_mm_or_ps(_mm_cmpunord_ps(a, b), _mm_cmpunord_ps(c, d)));
-}
-/* Eight values that int16 holds. */
-WT_INLINE void v4i_store_int16(int16_t *out, v4i a, v4i b)
-{
-    _mm_storeu_si128((__m128i *)out, _mm_packs_epi32((__m128i)a, (__m128i)b));
-}
-#else
-WT_INLINE v4 v4_min(v4 a, v4 b) { return (v4)(((v4i)a & (a < b)) | ((v4i)b & ~(a < b))); }
-WT_INLINE v4 v4_max(v4 a, v4 b) { return (v4)(((v4i)a & (a > b)) | ((v4i)b & ~(a > b))); }
-WT_INLINE int v4_any_nan(v4 a, v4 b, v4 c, v4 d)
-{
-    v4i nan = (a != a) | (b != b) | (c != c) | (d != d);
-    return nan[0] | nan[1] | nan[2] | nan[3];
-}
-WT_INLINE void v4i_store_int16(int16_t *out, v4i a, v4i b)
-{
-    for (int i = 0; i < 4; i++) {
-        out[i] = (int16_t)a[i];
-        out[i + 4] = (int16_t)b[i];
-    }
-}
-#endif
-#endif
-
 WT_INLINE v4 v4_load(const float *x) { v4 v; memcpy(&v, x, 16); return v; }
 WT_INLINE void v4_store(float *x, v4 v) { memcpy(x, &v, 16); }
 #if defined(WT_WIDE)
@@ -160,5 +128,26 @@ WT_INLINE v4 v8_sum_lanes(v8 a, v8 b, v8 c, v8 d)
     v4_transpose(&s, &t, &u, &w);
     return v4_add(v4_add(s, u), v4_add(t, w));
 }
+
+#if defined(WT_WIDEST) /* one 512-bit register */
+typedef float v16 __attribute__((vector_size(64)));
+WT_INLINE v16 v16_add(v16 a, v16 b) { return a + b; }
+WT_INLINE v16 v16_mul(v16 a, v16 b) { return a * b; }
+WT_INLINE v16 v16_zero(void) { return (v16){0}; }
+WT_INLINE v16 v16_load(const float *x) { v16 v; memcpy(&v, x, 64); return v; }
+WT_INLINE v8 v16_add_halves(v16 v)
+{
+    v8 halves[2];
+    memcpy(halves, &v, 64);
+    return v8_add(halves[0], halves[1]);
+}
+#else
+typedef struct { v8 low, high; } v16;
+WT_INLINE v16 v16_add(v16 a, v16 b) { return (v16){v8_add(a.low, b.low), v8_add(a.high, b.high)}; }
+WT_INLINE v16 v16_mul(v16 a, v16 b) { return (v16){v8_mul(a.low, b.low), v8_mul(a.high, b.high)}; }
+WT_INLINE v16 v16_zero(void) { return (v16){v8_set(0.0f), v8_set(0.0f)}; }
+WT_INLINE v16 v16_load(const float *x) { return (v16){v8_load(x), v8_load(x + 8)}; }
+WT_INLINE v8 v16_add_halves(v16 v) { return v8_add(v.low, v.high); }
+#endif
 
 #endif

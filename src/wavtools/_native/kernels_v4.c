@@ -1,0 +1,32 @@
+/* The kernels for x86-64-v4 processors (AVX-512) that run it without lowering their clock: from 2019 and 2022 on.
+ * Empty elsewhere. */
+#include <math.h>
+#include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
+
+#include "kernels.h"
+
+/* System headers come before: what they define inline must run anywhere. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#else
+#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
+
+#define WT_WIDE
+#define WT_WIDEST
+#define WT_SET wt_kernels_v4
+#define WT_SET_NAME "x86-64-v4"
+extern const wt_kernels WT_SET;
+
+#include "kernels.inc"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#else
+typedef int wt_kernels_v4_is_empty; /* ISO C wants a declaration in every file */
+#endif
