@@ -46,7 +46,7 @@ static prototype choose_prototype(wt_quality quality, uint32_t low_rate)
     static const prototype high = PROTOTYPE(HIGH), high_16 = PROTOTYPE(HIGH_16), high_8 = PROTOTYPE(HIGH_8);
     if (quality == WT_BEST) return best;
     if (quality == WT_FAST) return fast;
-    return low_rate >= 18000 ? high : low_rate >= 16000 ? high_16 : high_8;
+    return low_rate >= 18250 ? high : low_rate >= 16000 ? high_16 : high_8;
 }
 
 static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
