@@ -27,6 +27,7 @@ cdef extern from "kernels.h" nogil:
             const float *re, const float *im, float *state, size_t count, float keep, float gain
         ) noexcept nogil
         void (*decibels)(const float *x, float *out, size_t count) noexcept nogil
+        float (*loudest)(const float *x, size_t count) noexcept nogil
     const wt_kernels *wt_kernels_select()
     const wt_kernels *wt_kernels_available(unsigned index)
 

@@ -133,10 +133,10 @@ class AudioAnalysis:
             raise ValueError(f"db has {db.ndim} dimensions, expected one")
         bounds: NDArray[np.intp] | None = None
         if analysis_type == "music":
-            bounds = bands.first_bins(len(db), sample_rate, bands.NOTE_FREQUENCIES)
+            bounds = bands.first_bins(len(db), sample_rate, "music")
             frequencies, labels = _NOTES, bands.NOTE_LABELS
         elif analysis_type == "voice":
-            bounds = bands.first_bins(len(db), sample_rate, bands.VOICE_FREQUENCIES)
+            bounds = bands.first_bins(len(db), sample_rate, "voice")
             frequencies, labels = _VOICE_NOTES, bands.VOICE_LABELS
         else:
             frequencies = bands.bin_frequencies(len(db), sample_rate)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,13 +72,14 @@ def bin_labels(bins: int, sample_rate: float) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def first_bins(bins: int, sample_rate: float, notes: tuple[float, ...]) -> NDArray[np.intp]:
+def first_bins(bins: int, sample_rate: float, notes: Literal["music", "voice"]) -> NDArray[np.intp]:
     """Where each note's bins begin, and one more for the end; note n owns [first[n], first[n + 1]).
 
     A bin belongs to the highest note strictly below it. Bins at or below the first note belong to none, and the last
     note owns everything above itself.
     """
-    starts = np.searchsorted(bin_frequencies(bins, sample_rate), notes, side="right")
+    frequencies = NOTE_FREQUENCIES if notes == "music" else VOICE_FREQUENCIES
+    starts = np.searchsorted(bin_frequencies(bins, sample_rate), frequencies, side="right")
     bounds: NDArray[np.intp] = np.append(starts, bins).astype(np.intp)
     bounds.flags.writeable = False
     return bounds

@@ -202,8 +202,8 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
     Thread: any.
     """
     cdef Py_ssize_t count = db.shape[0] if first_bins is None else first_bins.shape[0] - 1
-    cdef Py_ssize_t band, i
-    cdef double span = high - low, value
+    cdef Py_ssize_t band
+    cdef double span = high - low, value, loudest
     if first_bins is not None and count >= 0 and (first_bins[0] < 0 or first_bins[count] > db.shape[0]):
         raise ValueError(f"first_bins reaches to bin {first_bins[count]}, but there are {db.shape[0]}")
     values = np.empty(count, np.float32)
@@ -213,9 +213,10 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
             value = db[band]
         else:
             value = low
-            for i in range(first_bins[band], first_bins[band + 1]):
-                if db[i] > value or db[i] != db[i]:  # louder; or NaN, which stays
-                    value = db[i]
+            if first_bins[band] < first_bins[band + 1]:
+                loudest = kernels.loudest(&db[first_bins[band]], first_bins[band + 1] - first_bins[band])
+                if not loudest <= low:  # louder; or NaN, which stays
+                    value = loudest
         value = (value - low) / span
         if value < 0.0:
             value = 0.0

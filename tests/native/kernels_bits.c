@@ -69,6 +69,8 @@ int main(void)
         for (int i = 0; i < 64; i++) state[i] = (float)i * 1e-42f; /* denormals, and zero */
         kernels->decibels(state, y, COUNT);
         print_sum(set, "decibels", y, COUNT * sizeof(float));
+        for (size_t count = 1; count <= 100; count++) state[count] = kernels->loudest(x + count, count);
+        print_sum(set, "loudest", state + 1, 100 * sizeof(float));
     }
     return 0;
 }

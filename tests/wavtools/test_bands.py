@@ -21,7 +21,7 @@ def test_note_tables_are_the_originals(folder: pathlib.Path) -> None:
 
 def test_a_bin_belongs_to_the_highest_note_strictly_below_it() -> None:
     bins, rate = 4096, 24_000
-    bounds = bands.first_bins(bins, rate, bands.NOTE_FREQUENCIES)
+    bounds = bands.first_bins(bins, rate, "music")
     for index, frequency in enumerate(bands.bin_frequencies(bins, rate)):
         owners = [n for n, note in enumerate(bands.NOTE_FREQUENCIES) if note < frequency]
         found = int(np.searchsorted(bounds[:-1], index, side="right")) - 1

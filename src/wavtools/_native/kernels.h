@@ -37,6 +37,8 @@ typedef struct wt_kernels {
     void (*smooth)(const float *re, const float *im, float *state, size_t count, float keep, float gain);
     /* 20 log10(x); zero gives -inf, NaN gives NaN. x >= 0. Within 2e-6 dB times (1 + |result| / 60). */
     void (*decibels)(const float *x, float *out, size_t count);
+    /* The greatest of count >= 1 values; NaN if one is NaN. */
+    float (*loudest)(const float *x, size_t count);
 } wt_kernels;
 
 /* The fastest set this processor runs, or the one the environment variable WAVTOOLS_KERNELS names; NULL if there is
