@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import bench_pcm, bench_resample, bench_spectrum, plots, quality
+from benchmarks import bench_pcm, bench_resample, bench_spectrum, kernel_sets, plots, quality
 from benchmarks.case import medians
 from benchmarks.sections import write_section
 from wavtools import pcm
@@ -85,22 +85,17 @@ def goals(times: Times) -> Iterator[str]:
     yield ""
 
 
-# Why goals that are missed are missed, as found on the processor of the committed RESULTS.md (Zen 1).
+# Why goals that are missed are missed, as found on the processor of the committed RESULTS.md.
 REASONS = """## Why what is missed is missed
 
-- float32 to PCM16 of long input: the rule is exact (NaN, clamp, product as if in double, truncation), which takes 11
-  vector operations where miniaudio's takes 3 and NumPy's 3 and rounds otherwise. Tried: double products, fixed point,
-  letting GCC vectorise the loop (slower by 2 to 5 times), eight lanes (slower by a fifth: this processor splits each
-  256-bit operation in two).
-- Conversions of 480 samples that return a new array: making the array and two buffer requests take 0.8 µs of the 1 µs. With
-  `out=` there is no new array.
-- Streaming 24 to 48 kHz and 24 to 44.1 kHz: 144 products for each output of 10 ms at 44.1 or 48 kHz. Tried: sliding
-  windows with the outputs in the lanes (9 % on one of two pairs), unrolling (nothing). Fused multiply-add would help, but
-  other processors would compute other bits; a filter of 63 instead of 72 samples, too, but stops 7 dB less.
-- One call: within a few percent of parity at 48 to 24 kHz and between 44.1 and 24 kHz. The simple ratios go through FFT
-  blocks; 147:80 does not, its 80 or 147 filters are summed directly.
-- Voice bands: half of the 48 µs are the FFT, which is at 1.3 times FFTW's time; FFTW's alone is 1/14 of the NumPy and SciPy
-  chain on this processor.
+- PCM16 to float32 of 480 samples into a new array: 0.17 of the 0.28 µs are the making of the array and the two buffer
+  requests. With `out=` there is no new array. (Allocating through NumPy's C interface would be faster; wavtools does
+  not need NumPy to be built.)
+- Voice bands: the FFT alone is more than half of our time and more than 1/15 of the chain's, and so is FFTW's. Of the
+  rest, decibels of 4096 bins take 1 µs, the bands 0.5, smoothing and window 0.5, the two calls and their arrays 1.5.
+  Tried: finding the loudest bins in vectors (2 µs less), no hashing of note tables (0.6 µs less).
+- With the `x86-64-v3` kernels some streaming pairs stay below 1.5, see the table of the sets. Tried there: 1, 2, 3, 4, 6 and
+  8 windows at a time, one and two rows. Fused multiply-add would help, but other processors would compute other bits.
 """
 
 
@@ -139,7 +134,7 @@ def main() -> None:
     times = medians(cases)
     lines = [*heading(), *goals(times), REASONS]
     print("\n".join(lines), flush=True)
-    lines += [*qualities(), *speeds(times)]
+    lines += [*kernel_sets.table(), *qualities(), *speeds(times)]
     plots.draw(FOLDER)
     lines += [
         "## Plots\n",

@@ -42,24 +42,7 @@ class Design(NamedTuple):
 DESIGNS = [
     Design("FAST", 24, 0.330, 1e-4, 0.400, 1e-2, 0.500, "any rate"),
     Design(
-        "HIGH",
-        72,
-        0.410,
-        1e-6,
-        0.455,
-        1e-2,
-        0.500,
-        "lower rate from 18250 Hz: 72 samples and one are at most 4 ms",
-    ),
-    Design(
-        "HIGH_16",
-        63,
-        0.395,
-        1.1e-5,
-        0.455,
-        1e-2,
-        0.500,
-        "lower rate from 16 kHz: 63 samples are at most 3.94 ms",
+        "HIGH", 63, 0.370, 1.1e-5, 0.455, 1e-2, 0.500, "lower rate from 16 kHz: 63 samples and one are 4 ms"
     ),
     Design("HIGH_8", 51, 0.380, 1.1e-5, 0.455, 1e-2, 0.510, "below: 51 samples are at most 6.4 ms"),
     Design("BEST", 108, 0.430, 3e-8, 0.4575, 1e-4, 0.500, "any rate"),

@@ -82,19 +82,18 @@ cdef class Resampler:
         1 to 8, interleaved.
     quality : "fast", "high" or "best"
         Frequencies as parts of the slower side's Nyquist frequency, latency in its samples. The gain is exact within
-        0.0001 dB ("fast" 0.001) but for the last sixth of the passband, where it falls by at most:
+        0.0001 dB ("fast" 0.001) but for the last fifth of the passband, where it falls by at most:
 
         =========  ===================  =================  ==============================
         quality    passband             stopband           latency
         =========  ===================  =================  ==============================
         fast       to 0.80, -0.09 dB    -107 dB from 1.0   24 samples: 1.0 ms at 24 kHz
-        high       to 0.91, -0.09 dB    -147 dB from 1.0   72 samples: 3.0 ms at 24 kHz
-        high, 16k  to 0.91, -0.09 dB    -135 dB from 1.0   63 samples: 3.9 ms at 16 kHz
+        high       to 0.91, -0.09 dB    -141 dB from 1.0   63 samples: 2.6 ms at 24 kHz
         high, 8k   to 0.91, -0.09 dB    -132 dB from 1.02  51 samples: 6.4 ms at 8 kHz
         best       to 0.915, -0.001 dB  -179 dB from 1.0   108 samples: 4.5 ms at 24 kHz
         =========  ===================  =================  ==============================
 
-        "high" has its second form below 18250 Hz, its third below 16 kHz. "best" sums in double.
+        "high" has its second form below 16 kHz. "best" sums in double.
 
     Raises
     ------

@@ -125,7 +125,7 @@ def test_latency_is_constant_and_what_is_stated(in_rate: int, out_rate: int, qua
 
 @pytest.mark.parametrize(
     ("in_rate", "out_rate"),
-    [*PAIRS, (16_000, 48_000), (48_000, 16_000), (44_100, 16_000), (18_251, 18_250), (44_100, 18_249)],
+    [*PAIRS, (16_000, 48_000), (48_000, 16_000), (44_100, 16_000), (16_001, 16_000)],
 )
 def test_high_looks_ahead_at_most_4_ms_and_6_5_ms_at_8_khz(in_rate: int, out_rate: int) -> None:
     limit = 0.0065 if min(in_rate, out_rate) == 8_000 else 0.004
@@ -161,7 +161,7 @@ def test_what_would_alias_is_stopped(in_rate: int, out_rate: int, quality: str) 
         frequency = factor * out_rate / 2
         if frequency < in_rate / 2:
             got = resample(sine(frequency, in_rate, in_rate // 2), in_rate, out_rate, quality)  # type: ignore[type-var]
-            high = -138 if out_rate >= 18_250 else -130
+            high = -135 if out_rate >= 16_000 else -130
             limit = {"fast": -103, "high": high, "best": -150}[quality]
             assert level_db(got[len(got) // 8 : -len(got) // 8]) < limit, frequency
 

@@ -43,10 +43,10 @@ typedef struct {
 static prototype choose_prototype(wt_quality quality, uint32_t low_rate)
 {
     static const prototype fast = PROTOTYPE(FAST), best = PROTOTYPE(BEST);
-    static const prototype high = PROTOTYPE(HIGH), high_16 = PROTOTYPE(HIGH_16), high_8 = PROTOTYPE(HIGH_8);
+    static const prototype high = PROTOTYPE(HIGH), high_8 = PROTOTYPE(HIGH_8);
     if (quality == WT_BEST) return best;
     if (quality == WT_FAST) return fast;
-    return low_rate >= 18250 ? high : low_rate >= 16000 ? high_16 : high_8;
+    return low_rate >= 16000 ? high : high_8;
 }
 
 static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
