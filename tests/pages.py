@@ -61,6 +61,13 @@ def environment(offline_url: str, root: Path = ROOT) -> dict[str, str]:
     return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": offline_url}
 
 
+# Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
+SILENT = (
+    "import wavtools\n"
+    "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
+    "    device.__init__.__kwdefaults__['device'] = 'null'\n"
+)
+
 STAND_INS = {
     "python": f'exec "{sys.executable}" "$@"',
     "make": f'exec /usr/bin/env -u MAKEFLAGS make-itself --dry-run -C "{ROOT}" "$@"',

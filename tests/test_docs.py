@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import require_program
-from tests.pages import BLOCKS, DOCS, PAGES, ROOT, Block, Shell, environment, of, read, stand_ins
+from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
 
 
 def test_every_block_is_in_a_language_that_is_run():
@@ -28,13 +28,6 @@ def test_every_block_is_in_a_language_that_is_run():
 
 
 GENERATOR = ("sphinx", "myst_parser", "furo")
-
-# Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
-SILENT = (
-    "import wavtools\n"
-    "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
-    "    device.__init__.__kwdefaults__['device'] = 'null'\n"
-)
 
 
 @pytest.fixture(scope="module")
