@@ -47,7 +47,7 @@ def test_a_kernel_is_broken_noticed_mended_and_measured(copy, tmp_path):
 
     def walk(code: str, expect: int = 0) -> str:
         with Shell(code, copy, env, tmp_path / "complaints") as shell:
-            return shell.end(timeout=300, expect=expect)
+            return shell.end(timeout=300, expect={expect})
 
     walk(f"git init -q; git add src; {as_somebody} commit -q -m 'as it was'")
     build, find, spoil, mend, measure, *rest = [
