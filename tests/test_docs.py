@@ -9,86 +9,25 @@ import inspect
 import json
 import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from markdown_it import MarkdownIt
 
 from tests.conftest import require_program
-
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-MARKDOWN = MarkdownIt().enable("table")
-
-# Every block that is not run, and why: the marks in the pages and this list are compared.
-NOT_RUN = {
-    ("from-javascript.md", "JavaScript"),
-    ("troubleshooting.md", "needs a desktop's sound server and Docker"),
-    ("troubleshooting.md", "would leave a sound server behind; the suite starts its own in a private folder"),
-    ("contributing.md", "it edits the sources that the other tests use"),
-    ("contributing.md", "times mean nothing beside other tests"),
-}
+from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
 
 
-class Block(NamedTuple):
-    page: str
-    language: str
-    code: str
-    not_run: str | None
-
-
-def read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def blocks() -> Iterator[Block]:
-    """All code of the pages. Directives of the generator ({include} ...) and diagrams without a language are none."""
-    for page in PAGES:
-        tokens = MARKDOWN.parse(read(page))
-        for before, token in zip([None, *tokens], tokens, strict=False):
-            assert token.type != "code_block", (
-                f"{page.name}, line {token.map[0] + 1}: indented code says no language"
-            )
-            if token.type == "fence" and token.info and not token.info.startswith("{"):
-                mark = before and re.fullmatch(r"<!-- not run: (.+) -->\s*", before.content)
-                yield Block(page.name, token.info, token.content, mark.group(1) if mark else None)
-
-
-BLOCKS = list(blocks())
-
-
-def of(language: str) -> list[Any]:
-    """Blocks to run, each text once."""
-    chosen = {block.code: block for block in BLOCKS if block.language == language and not block.not_run}
-    return [pytest.param(block, id=f"{block.page}-{number}") for number, block in enumerate(chosen.values())]
-
-
-def test_every_block_is_run_or_listed_with_the_reason():
-    assert {(block.page, block.not_run) for block in BLOCKS if block.not_run} == NOT_RUN
-    assert {block.language for block in BLOCKS if not block.not_run} <= {"python", "sh"}
+def test_every_block_is_in_a_language_that_is_run():
+    assert {block.language for block in BLOCKS} == {"python", "sh", "js"}
 
 
 GENERATOR = ("sphinx", "myst_parser", "furo")
-
-# Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
-SILENT = (
-    "import wavtools\n"
-    "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
-    "    device.__init__.__kwdefaults__['device'] = 'null'\n"
-)
-
-
-def environment(offline_url: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), *sys.path])
-    return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": offline_url}
 
 
 @pytest.fixture(scope="module")
@@ -137,54 +76,75 @@ def test_a_python_block_runs(block, offline_url, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-# What would set up environments says what it would do instead; the first commands of CI do it for real.
-STAND_INS = {
-    "python": f'exec "{sys.executable}" "$@"',
-    "make": f'exec /usr/bin/env -u MAKEFLAGS make-itself --dry-run -C "{ROOT}" "$@"',
-    "pip": f'exec "{sys.executable}" -m tests.extras "$@"',
-}
+def alone(block: Block) -> bool:
+    """Not one of a walk, and nothing that stays behind when the shell has gone."""
+    return block.page != "contributing.md" and "pulseaudio -n" not in block.code
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
-@pytest.mark.parametrize("block", of("sh"))
+posix = pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
+
+
+@posix
+@pytest.mark.parametrize("block", [one for one in of("sh") if alone(*one.values)])
 def test_a_shell_block_runs(block, offline_url, tmp_path):
     """In a folder that looks like the repository. One that ends in a server is stopped once it listens."""
-    folder, programs = tmp_path / "repository", tmp_path / "bin"
+    folder = tmp_path / "repository"
     folder.mkdir()
-    programs.mkdir()
     for entry in ROOT.iterdir():
         (folder / entry.name).symlink_to(entry)
-    for name, command in STAND_INS.items():
-        text = command.replace("make-itself", require_program("make", "make"))
-        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
-        (programs / name).chmod(0o755)
-    env = environment(offline_url)
-    env |= {"PATH": f"{programs}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
-    code = block.code.replace(".venv/bin/python", "python").strip()
+    env = environment(offline_url) | {"PATH": stand_ins(tmp_path / "bin"), "HOME": str(tmp_path)}
+    code = block.code.strip()
     serves = re.search(r"python -m realtime\.(relay|offline)\b", code.splitlines()[-1])
-    with (tmp_path / "complaints").open("w") as complaints:
-        process = subprocess.Popen(
-            ["bash", "-euc", code + " --port 0" if serves else code],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            start_new_session=True,
-        )
-    try:
+    with Shell(code + " --port 0" if serves else code, folder, env, tmp_path / "complaints") as shell:
         if serves:
-            assert process.stdout.readline().startswith("listening on ws://127.0.0.1:"), read(
-                tmp_path / "complaints"
-            )
+            assert shell.line().startswith("listening on ws://127.0.0.1:"), read(shell.complaints)
         else:
-            process.communicate(timeout=60)
-            assert process.returncode == 0, read(tmp_path / "complaints")
+            shell.end(expect={0, 1} if "console doctor" in code else {0})  # 1: there is something to mend
+
+
+@posix
+def test_the_sound_server_for_a_container_is_found_by_our_programs(tmp_path):
+    """In a runtime folder of its own, so that it is nobody else's; it is ended there, too."""
+    pulseaudio = require_program("pulseaudio", "pulseaudio")
+    (block,) = [block for block in BLOCKS if "pulseaudio -n" in block.code]
+    others = {name: value for name, value in environment("").items() if not name.startswith("PULSE_")}
+    env = others | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    env["PATH"] = stand_ins(tmp_path / "bin")
+    (tmp_path / "run").mkdir(mode=0o700)
+    try:
+        with Shell(block.code, tmp_path, env, tmp_path / "complaints") as shell:
+            assert "[speaker]" in shell.end()
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=20)
+        subprocess.run([pulseaudio, "--kill"], env=env, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Path:
+    """A folder with the original wavtools and what it needs of a browser."""
+    require_program("node", "nodejs")
+    npm = require_program("npm", "npm")
+    folder = tmp_path_factory.mktemp("browser")
+    for name in ("browser.mjs", "package.json"):
+        shutil.copy(ROOT / "tests/browser" / name, folder)
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=folder, check=True, timeout=100)
+    return folder
+
+
+@pytest.mark.parametrize("block", of("js"))
+def test_a_javascript_block_runs_with_the_original(block, browser):
+    ask = "console.log(JSON.stringify([trackId, offset]));\nprocess.exit();\n"
+    (browser / "block.mjs").write_text(block.code + ask)
+    done = subprocess.run(
+        ["node", "--import", "./browser.mjs", "block.mjs"],
+        cwd=browser,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    track_id, offset = json.loads(done.stdout)
+    assert track_id in ("my-track", None) and 0 <= offset <= 24_000  # None: not a sample was played yet
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -242,12 +202,13 @@ ORIGINALS = re.findall(
     """
 WavRecorder getSampleRate getStatus requestPermission listDevices listenForDeviceChange begin record pause clear read
 save end quit getFrequencies decode log outputToSpeakers debug sampleRate eventReceipts eventTimeout mono raw blob url
-values audioBuffer scriptSrc stream processor source node recording analyser
+values audioBuffer DecodedAudioType meanValues scriptSrc stream processor source node recording analyser
 WavStreamPlayer connect add16BitPCM interrupt getTrackSampleOffset trackId offset currentTime context
 trackSampleOffsets interruptedTrackIds
-AudioAnalysis resumeIfSuspended frequencies labels noteFrequencies noteFrequencyLabels voiceFrequencies
+AudioAnalysis AudioAnalysisOutputType fftResults resumeIfSuspended frequencies labels
+noteFrequencies noteFrequencyLabels voiceFrequencies
 voiceFrequencyLabels AnalyserNode
-WavPacker floatTo16BitPCM mergeBuffers pack bitsPerSample channels data channelCount duration
+WavPacker WavPackerAudioType floatTo16BitPCM mergeBuffers pack bitsPerSample channels data channelCount duration
 AudioProcessor initialize readChannelData formatAudioData getValues export receive sendChunk process
 StreamProcessor writeData AudioProcessorSrc StreamProcessorSrc StreamProcessorWorklet
 RealtimeClient dangerouslyAllowAPIKeyInBrowser apiKey isConnected reset waitForSessionCreated sessionCreated disconnect
@@ -276,10 +237,25 @@ def rows() -> list[list[str]]:
 
 
 def test_every_name_of_the_originals_is_in_the_table():
+    assert not missing_in_the_table(ORIGINALS)
+
+
+def test_every_name_that_the_original_declares_is_in_the_table(browser):
+    """What its own declarations of types make public."""
+    declared = set()
+    for path in (browser / "node_modules/wavtools/dist").rglob("*.d.ts"):
+        text = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
+        declared |= set(re.findall(r"^    (?:static |readonly )*([a-zA-Z]\w*)\??[(:]", text, re.M))
+        declared |= set(re.findall(r"\bexport (?:class|const|type) (\w+)", text))
+    declared.remove("constructor")
+    assert len(declared) > 60
+    assert not missing_in_the_table(sorted(declared))
+
+
+def missing_in_the_table(names: list[str]) -> list[str]:
     left = " ".join(row[0] for row in rows()) + read(DOCS / "from-javascript.md").split("## The console")[1]
     heads = " ".join(re.findall(r"^## (.+)$", read(DOCS / "from-javascript.md"), re.M))
-    missing = [name for name in ORIGINALS if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", left + heads)]
-    assert not missing
+    return [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", left + heads)]
 
 
 OBJECTS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "RealtimeClient"}

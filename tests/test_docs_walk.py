@@ -1,0 +1,64 @@
+"""The walk of docs/contributing.md is walked: in a copy of the tree, which is built, broken, mended and measured."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+
+import pytest
+
+from tests.conftest import require_program
+from tests.pages import BLOCKS, ROOT, Shell, environment, stand_ins
+
+PARTS = ["src", "tests", "benchmarks", "examples", "docs", "build/cython", ".gitignore"]
+PARTS += ["setup.py", "pyproject.toml", "Makefile", "README.md"]
+
+# Compiles for real, of the modules that are out of date only the one that the walk is about.
+MAKE = """case "$*" in
+build)
+    find build -name "*.so" ! -name "pcm.*" -exec touch {} +
+    exec "PYTHON" setup.py --quiet build_ext --inplace ;;
+*) exec /usr/bin/env -u MAKEFLAGS make-itself --dry-run "$@" ;;
+esac""".replace("PYTHON", sys.executable)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The tree with what was already built, and its sources in a repository of their own."""
+    folder = tmp_path / "repository"
+    built = [path.relative_to(ROOT) for path in (ROOT / "build").glob("lib.*")]
+    for part in [*PARTS, *built]:
+        if (ROOT / part).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "node_modules")
+            shutil.copytree(ROOT / part, folder / part, ignore=ignore)
+        elif (ROOT / part).exists():
+            shutil.copy2(ROOT / part, folder / part)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
+@pytest.mark.timeout(400)
+def test_a_kernel_is_broken_noticed_mended_and_measured(copy, tmp_path):
+    require_program("git", "git")
+    env = environment("", copy) | {"PATH": stand_ins(tmp_path / "bin", make=MAKE), "HOME": str(tmp_path)}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    as_somebody = "git -c user.name=somebody -c user.email=somebody@example.org"
+
+    def walk(code: str, expect: int = 0) -> str:
+        with Shell(code, copy, env, tmp_path / "complaints") as shell:
+            return shell.end(timeout=300, expect={expect})
+
+    walk(f"git init -q; git add src; {as_somebody} commit -q -m 'as it was'")
+    build, find, spoil, mend, measure, *rest = [
+        block.code for block in BLOCKS if block.page == "contributing.md"
+    ]
+    walk(build)
+    assert "32768" in walk(find)
+    failed = re.search(r"^(\d+) failed", walk(spoil, expect=1), re.M)
+    assert failed and int(failed[1]) > 30
+    assert re.search(r"^\d+ passed", walk(mend), re.M)
+    measured = walk(measure)
+    assert "PCM16 to float32, 480 samples: wavtools" in measured and "NumPy" in measured
+    for code in rest:
+        walk(code)
