@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.audio_server import AudioServer, no_server_environment, run_python
-from wavtools import WavStreamPlayer, _device
+from wavtools import WavRecorder, WavStreamPlayer, _device
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(1200)]
 
@@ -222,6 +222,35 @@ def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server)
     assert flat == "True", result
     if CYCLES >= 1000:  # fewer do not average out what the allocator keeps
         assert float(kilobytes_per_cycle) <= 1
+
+
+@pytest.mark.parametrize(
+    "answer, expected_ms", [(None, 5), (PermissionError("no real-time priority"), 10), (AttributeError, 5)]
+)
+def test_periods_are_short_on_the_way_out_only_where_the_thread_gets_priority(
+    monkeypatch, answer, expected_ms
+):
+    def ask(*arguments):
+        if answer is not None:
+            raise answer
+
+    if answer is AttributeError:  # a system without these calls: macOS, Windows
+        monkeypatch.delattr(os, "sched_setscheduler", raising=False)
+        monkeypatch.setattr(_device.NativeDevice, "realtime_priority", None)
+    else:
+        monkeypatch.setattr(os, "sched_setscheduler", ask, raising=False)
+    _device._priority_is_granted.cache_clear()
+    try:
+        with WavStreamPlayer(device="null") as player, WavRecorder(device="null") as recorder:
+            periods = [_period_ms(stream) for stream in (player, recorder)]
+            assert periods == [expected_ms, 5]
+            assert player.stats.latency_seconds == recorder.stats.latency_seconds == 0.03
+    finally:
+        _device._priority_is_granted.cache_clear()
+
+
+def _period_ms(stream: WavStreamPlayer | WavRecorder) -> int:
+    return int(stream._device._last._config.periodSizeInMilliseconds)
 
 
 def test_a_device_is_closed_where_no_thread_can_be_started(monkeypatch):
