@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
-import functools
 import os
 import sys
 import threading
@@ -48,11 +47,10 @@ set_offsets(
     ffi.offsetof("ma_device_notification", "type"),
 )
 
-BUFFER_MS = 30  # asked for, like the period; the device may choose another, and does on some systems
-PERIOD_MS = 5  # on the way in, where a late thread loses nothing: the buffer holds it
-# On the way out a thread that is late by a period leaves a gap. With real-time priority it was late as rarely at 5 ms as
-# at 10; without, on a machine with more to do than cores, 29 times in 24 s at 5 ms and 7 times at 10.
-PERIOD_WITHOUT_PRIORITY_MS = 10
+# Asked for; the device may choose another, and does on some systems. On the way out shorter periods leave gaps on a busy
+# machine (at 5 ms twice to four times as many as at 10); on the way in a late thread loses nothing, the buffer holds it.
+PERIOD_MS = {"playback": 10, "duplex": 10, "capture": 5}
+BUFFER_MS = 30
 CONNECT_SECONDS = 0.9  # a living server answers within some ms
 CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
 MAX_CHANNELS = 8
@@ -254,27 +252,17 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
     )
 
 
-@functools.cache
-def _priority_is_granted() -> bool:
-    """Whether the device thread will get the real-time priority that the context asks for; asked once.
+def _take_any_size(config: Any) -> None:
+    """Have the callback called for as many frames as the system wants at the moment, not for whole periods.
 
-    Linux says so to whoever tries, as the device thread will; Core Audio's and WASAPI's threads have theirs.
+    miniaudio would collect whole periods in a buffer of its own: our callbacks need none, and it holds the first sample of
+    an answer back by 7 ms in the mean, where PulseAudio asks for 2.5 ms at a time. pyminiaudio does not declare the field,
+    noFixedSizedCallback: the last of four flags of a byte, behind `periods` and a 32-bit enum.
     """
-    if not hasattr(os, "sched_setscheduler"):
-        return True
-    granted = []
-
-    def ask() -> None:
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_max(os.SCHED_FIFO)))
-        except OSError:
-            return
-        granted.append(True)
-
-    thread = threading.Thread(target=ask, name="wavtools-priority")  # of this thread only: it ends at once
-    thread.start()
-    thread.join()
-    return bool(granted)
+    periods, following = (ffi.offsetof("ma_device_config", name) for name in ("periods", "dataCallback"))
+    flags = periods + 8
+    if following == -(-(flags + 4) // ffi.alignof("void *")) * ffi.alignof("void *"):
+        ffi.buffer(ffi.addressof(config))[flags + 3] = b"\1"
 
 
 class NativeDevice:
@@ -294,9 +282,10 @@ class NativeDevice:
     ) -> None:
         self.context = context
         config = lib.ma_device_config_init(_device_type(kind))
-        period_ms = PERIOD_MS if kind == "capture" or _priority_is_granted() else PERIOD_WITHOUT_PRIORITY_MS
-        config.periodSizeInMilliseconds = period_ms
-        config.periods = BUFFER_MS // period_ms
+        config.periodSizeInMilliseconds = PERIOD_MS[kind]
+        config.periods = BUFFER_MS // PERIOD_MS[kind]
+        if kind != "duplex":
+            _take_any_size(config)
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
         config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
         self.channels = channels or 1

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.audio_server import AudioServer, no_server_environment, run_python
-from wavtools import WavRecorder, WavStreamPlayer, _device
+from wavtools import WavStreamPlayer, _device
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(1200)]
 
@@ -88,6 +88,23 @@ def test_every_sample_of_the_microphone_is_recorded_once_and_bit_for_bit(audio_s
     assert result.returncode == 0, result.stderr
     got = np.fromfile(tmp_path / "recorded.raw", np.int16)
     np.testing.assert_array_equal(got[got != 0], spoken)
+
+
+def test_the_player_is_asked_for_sound_when_the_server_wants_it_and_not_by_the_period(audio_server):
+    result = audio_server.python("""
+        import time, wavtools
+        with wavtools.WavStreamPlayer(24_000) as player, wavtools.WavRecorder(24_000) as recorder:
+            time.sleep(0.5)
+            before = player.stats.callbacks, recorder.stats.callbacks
+            time.sleep(1)
+            print(player.stats.callbacks - before[0], recorder.stats.callbacks - before[1])
+            print(player.stats.latency_seconds, recorder.stats.latency_seconds)
+    """)
+    callbacks, latencies = result.stdout.splitlines()
+    asked, captured = map(int, callbacks.split())
+    assert asked > 150, result.stdout  # by the period it would be 100
+    assert captured > 150, result.stdout  # periods of 5 ms
+    assert latencies == "0.03 0.03"
 
 
 def test_an_interrupts_offset_is_what_the_monitor_recorded(audio_server, tmp_path):
@@ -222,35 +239,6 @@ def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server)
     assert flat == "True", result
     if CYCLES >= 1000:  # fewer do not average out what the allocator keeps
         assert float(kilobytes_per_cycle) <= 1
-
-
-@pytest.mark.parametrize(
-    "answer, expected_ms", [(None, 5), (PermissionError("no real-time priority"), 10), (AttributeError, 5)]
-)
-def test_periods_are_short_on_the_way_out_only_where_the_thread_gets_priority(
-    monkeypatch, answer, expected_ms
-):
-    def ask(*arguments):
-        if answer is not None:
-            raise answer
-
-    if answer is AttributeError:  # a system without these calls: macOS, Windows
-        monkeypatch.delattr(os, "sched_setscheduler", raising=False)
-        monkeypatch.setattr(_device.NativeDevice, "realtime_priority", None)
-    else:
-        monkeypatch.setattr(os, "sched_setscheduler", ask, raising=False)
-    _device._priority_is_granted.cache_clear()
-    try:
-        with WavStreamPlayer(device="null") as player, WavRecorder(device="null") as recorder:
-            periods = [_period_ms(stream) for stream in (player, recorder)]
-            assert periods == [expected_ms, 5]
-            assert player.stats.latency_seconds == recorder.stats.latency_seconds == 0.03
-    finally:
-        _device._priority_is_granted.cache_clear()
-
-
-def _period_ms(stream: WavStreamPlayer | WavRecorder) -> int:
-    return int(stream._device._last._config.periodSizeInMilliseconds)
 
 
 def test_a_device_is_closed_where_no_thread_can_be_started(monkeypatch):
