@@ -113,8 +113,9 @@ NOTES = """Notes:
   conversation, events, handlers. The queue's memory (28 MB) is touched by `connect()`, which takes some 20 ms there:
   page by page, while deltas arrived, it was 4 of 12 µs. Tried without gain: huge pages (stalls of 2 to 4 ms), a shorter
   way for a delta that follows another of its track, NumPy's dtype as an object.
-- P11: 1.1 is what is taken for flat. After an hour each chunk lets one older than `keep_input_seconds` go, which the first
-  minute does not. The audio that is kept is bounded, and the benchmark asserts it.
+- P11: 1.1 is what is taken for flat; runs on the machine of the committed figures gave 1.07 to 1.13. After an hour each
+  chunk lets one older than `keep_input_seconds` go, some 0.4 µs, which the first minute does not; it grows no further. The
+  audio that is kept is bounded, and the benchmark asserts it.
 - P13 through a sound system: the sound server's own buffers are in both figures. The peer runs at PortAudio's "low"
   latency with blocks of 20 ms. Ours was 39.6 ms; of the difference, some 7 ms are callbacks of whatever size the server
   wants instead of whole periods, 8 ms capture periods of 5 instead of 10 ms, 5 ms chunks of 10 instead of 20 ms, and
