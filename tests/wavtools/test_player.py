@@ -4,6 +4,7 @@ import array
 import random
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -509,3 +510,15 @@ def test_queueing_audio_asks_the_system_for_no_memory():
             player.add_16bit_pcm(second, "a")
         faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
         assert faults < 100, f"{faults} pages; the samples fill {100 * second.nbytes // 4096}"
+
+
+def test_the_time_a_device_takes_to_start_is_no_lateness():
+    device = OfflineDevice(RATE)
+    with WavStreamPlayer(RATE, device=device) as player:
+        device.render(240)  # what a device is filled with before it starts
+        time.sleep(0.05)
+        device.render(240)
+        assert player.stats.worst_lateness_seconds == 0
+        time.sleep(0.05)
+        device.render(240)
+        assert player.stats.worst_lateness_seconds >= 0.03
