@@ -108,13 +108,19 @@ def main() -> None:
 
 NOTES = """Notes:
 
-- P10: the peer does less: it parses the event, and the program decodes it into a deque. Profiled on the machine of the
-  committed figures, some 12 of our 40 µs are orjson and pybase64 over 13 kB of text, 5 to 10 the player's queue, and the
-  rest Python: conversation, events, handlers.
-- P11: 1.1 is what is taken for flat. Where the difference comes from was not looked into. The audio that is kept is
-  bounded, and the benchmark asserts it.
-- P13 through a sound system: both programs record in blocks of 20 ms and the sound server's own buffers are in both
-  figures; a third of the peer's figure is one such block. The peer runs at PortAudio's "low" latency.
+- P10: the peer does less: it parses the event, and the program decodes it into a deque. Of our 9 µs on the machine of the
+  committed figures 3.5 are orjson and pybase64 over 13 kB of text, 1.5 the player's queue, and the rest Python:
+  conversation, events, handlers. The queue's memory (28 MB) is touched by `connect()`, which takes some 20 ms there:
+  page by page, while deltas arrived, it was 4 of 12 µs. Tried without gain: huge pages (stalls of 2 to 4 ms), a shorter
+  way for a delta that follows another of its track, NumPy's dtype as an object.
+- P11: 1.1 is what is taken for flat; runs on the machine of the committed figures gave 1.07 to 1.13. After an hour each
+  chunk lets one older than `keep_input_seconds` go, some 0.4 µs, which the first minute does not; it grows no further. The
+  audio that is kept is bounded, and the benchmark asserts it.
+- P13 through a sound system: the sound server's own buffers are in both figures. The peer runs at PortAudio's "low"
+  latency with blocks of 20 ms. Ours was 39.6 ms; of the difference, some 7 ms are callbacks of whatever size the server
+  wants instead of whole periods, 8 ms capture periods of 5 instead of 10 ms, 5 ms chunks of 10 instead of 20 ms, and
+  the rest a delivery thread that wakes when a callback is due. Periods of 5 ms on the way out gained no more and left
+  gaps on a busy machine.
 - P13 without devices is software alone; the peer's loop polls its queue, ours is woken."""
 
 

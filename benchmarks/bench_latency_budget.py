@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sections import machine, write_section
+from realtime.voice import CHUNK_MS
 from tests.audio_server import AudioServer
 from wavtools import WavRecorder, WavStreamPlayer
 from wavtools.resample import Resampler
 
 RATE_HZ = 24_000
-CHUNK = 480  # 20 ms, as VoiceSession sends
+CHUNK = RATE_HZ * CHUNK_MS // 1000  # as VoiceSession sends
 TURNS = 100
 
 
@@ -96,7 +97,7 @@ def main() -> None:
             "| step, ms | median | 90 % | worst |",
             "|---|---:|---:|---:|",
             fixed("the input device may hold, at most (`recorder.stats.latency_seconds`)", input_ms),
-            fixed("a chunk fills: 20 ms, and its first sample waits for the last", CHUNK / RATE_HZ * 1000),
+            fixed(f"a chunk fills: {CHUNK_MS} ms, and its first sample waits for the last", CHUNK_MS),
             fixed("the capture resampler looks ahead, 48 to 24 kHz", lag_in),
             row("from the capture callback to yours, resampler included", delivered),
             row("`add_16bit_pcm` to the device's taking the first sample", started),

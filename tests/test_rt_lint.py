@@ -20,6 +20,7 @@ HARMLESS = {
     *("if", "while", "for", "switch", "return", "sizeof", "do", "likely", "unlikely", "defined"),
     *("memcpy", "memset", "clock_gettime", "QueryPerformanceCounter", "QueryPerformanceFrequency"),
     *("lrintf", "fmaf", "fabsf", "UINT64_C", "__attribute__", "__declspec"),
+    *("__asm__", "block"),  # one instruction of pcm16.inc; what the macro BLOCKS is given
 }
 FORBIDDEN = re.compile(
     r"\b_?_?Py[A-Z_]\w*|\b\w*GIL\w*|\bmalloc\b|\bcalloc\b|\bfree\b|\bprintf\b|\bpthread_\w+|\bmtx_\w+"
@@ -84,9 +85,8 @@ def reachable(code: dict[str, str], start: str) -> dict[str, str]:
         if name in seen:
             continue
         seen[name] = code[name]
-        for called in re.findall(r"\b(\w+)\s*\(", code[name]):
-            if called in code:
-                todo.append(called)
+        # By name, called or not: a macro may be given the function that it calls.
+        todo += [word for word in re.findall(r"\b\w+\b", code[name]) if word in code]
     return seen
 
 

@@ -81,11 +81,12 @@ class InputAudio:
             return
         self._blocks.append((self.end, samples))
         self.end += len(samples)
-        keep = self._keep_seconds * self.sample_rate  # may be infinite
-        while self._blocks and self.end - self._blocks[0][0] - len(self._blocks[0][1]) >= keep:
-            first, block = self._blocks.popleft()
-            self._start = first + len(block)
-            self.evicted += max(self._start - max(first, self.committed), 0)
+        until = self.end - self._keep_seconds * self.sample_rate  # may be infinite
+        while self._blocks and (beyond := self._start + len(self._blocks[0][1])) <= until:
+            self._blocks.popleft()
+            if beyond > self.committed:
+                self.evicted += beyond - max(self._start, self.committed)
+            self._start = beyond
 
     def read(self, start: int, end: int) -> Int16Array:
         """A copy of samples [start, end), as far as they are still kept."""

@@ -290,8 +290,7 @@ class Session(Settings):
     def _announce(self, change: Change) -> None:
         emitter, item, kind = self.emitter, change.item, change.kind
         if kind == "updated":
-            if emitter.wants("conversation.updated"):
-                emitter.emit("conversation.updated", ItemUpdatedEvent(item, change.delta))
+            emitter.emit("conversation.updated", ItemUpdatedEvent(item, change.delta))
             return
         event = ItemEvent(item)
         emitter.emit(f"conversation.item.{kind}", event)

@@ -28,7 +28,9 @@ from .items import Item
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
 Mode = Literal["manual", "vad"]
-CHUNK_MS = 20
+CHUNK_MS = (
+    10  # the end of a turn waits for half of one in the mean; 50 messages a second more cost 1 % of a core
+)
 FIRST_SAMPLE_POLL = 0.004  # seconds; a device period is about 10 ms
 FIRST_SAMPLE_PATIENCE = 30.0
 
@@ -96,6 +98,8 @@ class VoiceSession:
         What the client's session says when not given.
     fade_ms : float
         Fade of an interrupted answer. The offset stays exact.
+    chunk_ms : float
+        How much sound goes to the server at a time. Larger chunks make fewer messages and later answers.
 
     Events of its own, through ``client.on``: ``voice.cut`` (`CutEvent`). ``timings`` have their
     ``first_sample``.

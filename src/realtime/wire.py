@@ -57,5 +57,6 @@ def b64encode(data: Any) -> str:
 def b64decode(text: str) -> bytes:
     """Bytes of base64 text, strictly. Raises ValueError (binascii.Error is one)."""
     if pybase64 is not None:
-        return bytes(pybase64.b64decode(text, validate=True))
+        data: bytes = pybase64.b64decode(text, validate=True)
+        return data
     return base64.b64decode(text, validate=True)

@@ -47,8 +47,10 @@ set_offsets(
     ffi.offsetof("ma_device_notification", "type"),
 )
 
-PERIOD_MS = 10  # asked for; the device may choose another, and does on some systems
-PERIODS = 3
+# Asked for; the device may choose another, and does on some systems. On the way out shorter periods leave gaps on a busy
+# machine (at 5 ms twice to four times as many as at 10); on the way in a late thread loses nothing, the buffer holds it.
+PERIOD_MS = {"playback": 10, "duplex": 10, "capture": 5}
+BUFFER_MS = 30
 CONNECT_SECONDS = 0.9  # a living server answers within some ms
 CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
 MAX_CHANNELS = 8
@@ -250,6 +252,19 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
     )
 
 
+def _take_any_size(config: Any) -> None:
+    """Have the callback called for as many frames as the system wants at the moment, not for whole periods.
+
+    miniaudio would collect whole periods in a buffer of its own: our callbacks need none, and it holds the first sample of
+    an answer back by 7 ms in the mean, where PulseAudio asks for 2.5 ms at a time. pyminiaudio does not declare the field,
+    noFixedSizedCallback: the last of four flags of a byte, behind `periods` and a 32-bit enum.
+    """
+    periods, following = (ffi.offsetof("ma_device_config", name) for name in ("periods", "dataCallback"))
+    flags = periods + 8
+    if following == -(-(flags + 4) // ffi.alignof("void *")) * ffi.alignof("void *"):
+        ffi.buffer(ffi.addressof(config))[flags + 3] = b"\1"
+
+
 class NativeDevice:
     """An initialised miniaudio device, stopped until start(). Owns all that its callback can reach.
 
@@ -267,8 +282,10 @@ class NativeDevice:
     ) -> None:
         self.context = context
         config = lib.ma_device_config_init(_device_type(kind))
-        config.periodSizeInMilliseconds = PERIOD_MS
-        config.periods = PERIODS
+        config.periodSizeInMilliseconds = PERIOD_MS[kind]
+        config.periods = BUFFER_MS // PERIOD_MS[kind]
+        if kind != "duplex":
+            _take_any_size(config)
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
         config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
         self.channels = channels or 1
@@ -312,7 +329,7 @@ class NativeDevice:
         check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
-        self.latency_seconds = PERIOD_MS * PERIODS / 1000
+        self.latency_seconds = BUFFER_MS / 1000
         self._closed = False
         self._close_lock = threading.Lock()
         _open_devices.add(self)

@@ -211,6 +211,16 @@ cdef class PlaybackState:
         wt_bank_free(self.bank)
         self.bank = NULL
 
+    def touch(self):
+        """Have the system give the queue's memory now, before audio arrives.
+
+        It gives memory page by page when that is first written: of a delta of 200 ms that took 4 of 12 µs, on the
+        caller's thread. All of it takes some 10 ms, once.
+        """
+        cdef size_t size = (self.capacity + <uint64_t> PlaybackState.KEEP) * sizeof(int16_t)
+        with nogil:
+            memset(self.data, 0, size)
+
     def rewind(self, uint64_t samples):
         """Step the play position back, to play again what a lost device held; no callback may be working here.
 

@@ -155,6 +155,7 @@ class WavStreamPlayer:
             if self._device is not None:
                 raise StateError("already connected; call .disconnect() first")
             self._reset()
+            self._state.touch()
             stream = _PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
             device = open_stream(self._device_spec, stream, self._on_event or _ignore)
             try:

@@ -90,6 +90,23 @@ def test_every_sample_of_the_microphone_is_recorded_once_and_bit_for_bit(audio_s
     np.testing.assert_array_equal(got[got != 0], spoken)
 
 
+def test_the_player_is_asked_for_sound_when_the_server_wants_it_and_not_by_the_period(audio_server):
+    result = audio_server.python("""
+        import time, wavtools
+        with wavtools.WavStreamPlayer(24_000) as player, wavtools.WavRecorder(24_000) as recorder:
+            time.sleep(0.5)
+            before = player.stats.callbacks, recorder.stats.callbacks
+            time.sleep(1)
+            print(player.stats.callbacks - before[0], recorder.stats.callbacks - before[1])
+            print(player.stats.latency_seconds, recorder.stats.latency_seconds)
+    """)
+    callbacks, latencies = result.stdout.splitlines()
+    asked, captured = map(int, callbacks.split())
+    assert asked > 150, result.stdout  # by the period it would be 100
+    assert captured > 150, result.stdout  # periods of 5 ms
+    assert latencies == "0.03 0.03"
+
+
 def test_an_interrupts_offset_is_what_the_monitor_recorded(audio_server, tmp_path):
     """Interrupts at random moments: what came out of the speaker is the sum of the receipts, to the sample."""
     heard = tmp_path / "heard.raw"

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import array
 import random
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from wavtools import OfflineDevice, QueueFullError, StateError, TrackOffset, WavStreamPlayer
 from wavtools.resample import resample
+
+if sys.platform.startswith("linux"):
+    import resource
 
 RATE = 24_000
 
@@ -492,3 +497,28 @@ def test_a_dropped_player_closes_its_device():
             return
         threading.Event().wait(0.02)
     raise AssertionError("the device is still supervised")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts page faults")
+def test_queueing_audio_asks_the_system_for_no_memory():
+    device = OfflineDevice(RATE)
+    with WavStreamPlayer(RATE, device=device) as player:
+        second = np.ones(RATE, np.int16)
+        player.add_16bit_pcm(second, "a")
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        for _ in range(100):
+            player.add_16bit_pcm(second, "a")
+        faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+        assert faults < 100, f"{faults} pages; the samples fill {100 * second.nbytes // 4096}"
+
+
+def test_the_time_a_device_takes_to_start_is_no_lateness():
+    device = OfflineDevice(RATE)
+    with WavStreamPlayer(RATE, device=device) as player:
+        device.render(240)  # what a device is filled with before it starts
+        time.sleep(0.05)
+        device.render(240)
+        assert player.stats.worst_lateness_seconds == 0
+        time.sleep(0.05)
+        device.render(240)
+        assert player.stats.worst_lateness_seconds >= 0.03

@@ -8,7 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from wavtools import OfflineDevice, StateError, WavRecorder
+from wavtools import OfflineDevice, StateError, WavRecorder, _delivery
+from wavtools._callbacks import StandIn
+from wavtools._delivery import Delivery
+from wavtools._states import CaptureState, now_ns
 from wavtools.resample import resample
 
 RATE = 24_000
@@ -412,3 +415,37 @@ def test_without_a_duplex_device_there_is_nothing_played_beside_a_chunk(rig):
     device.capture(ramp(10))
     recorder.end()
     assert chunks[0].played is None
+
+
+def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_only_when_that_is_late(
+    monkeypatch,
+):
+    state, device = CaptureState(48_000, 1, 48_000), StandIn(1)
+    device.seat.take_capture(state)
+    delivery = Delivery(state, 48_000, 48_000, lambda raw: None, lambda mono: None)
+    delivery.close()  # its thread asks the same question
+    moment = now_ns()
+    monkeypatch.setattr(_delivery, "now_ns", lambda: moment)
+    assert delivery._until_due() == _delivery.POLL_SECONDS  # no device has called yet
+    delivery.record(480, lambda chunk: None)
+
+    def call(periods: int) -> None:
+        nonlocal moment
+        for _ in range(periods):
+            device.capture(np.zeros((240, 1), np.float32))
+        moment = state.last_callback_ns
+
+    call(2)
+    assert delivery._until_due() == pytest.approx(0.005)
+    assert delivery._until_due() == _delivery.LATE_SECONDS
+    call(1)
+    moment += 3_000_000
+    assert delivery._until_due() == pytest.approx(0.002)
+    call(1)
+    moment += 30_000_000  # we come late ourselves
+    assert delivery._until_due() == _delivery.LATE_SECONDS
+    moment += 1_000_000_000
+    assert delivery._until_due() == _delivery.POLL_SECONDS  # it has stopped
+    delivery._intervals.clear()
+    call(1)
+    assert delivery._until_due() == _delivery.POLL_SECONDS  # nobody waits for a chunk

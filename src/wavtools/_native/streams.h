@@ -69,12 +69,13 @@ static inline void wt_clock_tick(wt_clock *clock, uint64_t frames)
 {
     uint64_t now = wt_now_ns();
     uint64_t last = wt_clock_last_ns(clock);
-    if (last != 0) {
+    if (clock->last_frames != 0) {
         uint64_t due = last + clock->last_frames * 1000000000u / clock->rate;
         if (now > due && now - due > wt_clock_worst_lateness_ns(clock))
             atomic_store_explicit(&clock->worst_lateness_ns, now - due, memory_order_relaxed);
     }
-    clock->last_frames = frames;
+    /* The first one fills a device that does not run yet: what it gave lasts from the start on, some 30 ms later. */
+    clock->last_frames = last == 0 ? 0 : frames;
     atomic_store_explicit(&clock->last_ns, now, memory_order_relaxed);
     atomic_store_explicit(&clock->callbacks, wt_clock_callbacks(clock) + 1, memory_order_relaxed);
 }
