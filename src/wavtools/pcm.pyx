@@ -174,24 +174,26 @@ def pcm16_to_float32(x, out=None):
     return out
 
 
-def mix_to_mono(x):
+def mix_to_mono(x, out=None):
     """Average the channels of interleaved frames.
 
     Parameters
     ----------
     x : float32 or int16, shape (frames, channels) or (frames,)
+    out : the dtype of *x*, as many samples as *x* has frames, C-contiguous, writable, optional
+        Receives the result instead of a new array. Must not overlap *x*.
 
     Returns
     -------
     The dtype of *x*, shape (frames,): the arithmetic mean, summed in double for float32 and in integers for int16
-    (rounded to the nearest, halves away from zero). One channel comes back as a copy.
+    (rounded to the nearest, halves away from zero); or *out* itself. One channel comes back as a copy.
 
     Raises
     ------
-    TypeError   *x* is neither float32 nor int16
-    ValueError  more than two dimensions, or no channel
+    TypeError   *x* is neither float32 nor int16; *out* has another dtype or is read-only
+    ValueError  more than two dimensions, or no channel; *out* has another size or overlaps *x*; nothing is written
 
-    Thread: any. GIL: released above 16384 samples.
+    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
     Source: the mean that wavtools' audio processor takes in ``mono``.
     """
     cdef Py_buffer source, target
@@ -204,17 +206,27 @@ def mix_to_mono(x):
         if source.ndim == 2 and source.itemsize == 1 or channels == 0:
             raise ValueError(f"x has {channels} channels of {source.itemsize} bytes each, expected samples")
         frames = source.shape[0] if source.itemsize > 1 else source.len // 2
-        out = empty(frames, FLOAT32_DTYPE if kind == FLOAT32 else INT16_DTYPE)
-        acquire_new(out, &target)
-        with nogil:
-            if kind == FLOAT32:
-                floats_to_mono(<const float *> source.buf, <float *> target.buf, frames, channels)
-            else:
-                pcm16_to_mono(<const int16_t *> source.buf, <int16_t *> target.buf, frames, channels)
+        if out is None:
+            out = empty(frames, FLOAT32_DTYPE if kind == FLOAT32 else INT16_DTYPE)
+            acquire_new(out, &target)
+        else:
+            acquire_out(out, &target, kind, frames, &source)
+        if frames * channels > LONG:
+            with nogil:
+                mix(kind, source.buf, target.buf, frames, channels)
+        else:
+            mix(kind, source.buf, target.buf, frames, channels)
         PyBuffer_Release(&target)
     finally:
         PyBuffer_Release(&source)
     return out
+
+
+cdef void mix(int kind, const void *x, void *out, size_t frames, size_t channels) noexcept nogil:
+    if kind == FLOAT32:
+        floats_to_mono(<const float *> x, <float *> out, frames, channels)
+    else:
+        pcm16_to_mono(<const int16_t *> x, <int16_t *> out, frames, channels)
 
 
 cdef uint8_t ulaw_codes[1 << 14]    # by the upper 14 bits of a sample

@@ -204,6 +204,29 @@ def test_mono_of_one_channel_is_a_copy() -> None:
     assert not np.shares_memory(mono, x)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_mono_into_out_is_mono_and_out_itself(dtype: type) -> None:
+    x = np.arange(60).reshape(20, 3).astype(dtype)
+    out = np.full(20, 7, dtype)
+    assert mix_to_mono(x, out=out) is out
+    np.testing.assert_array_equal(out, mix_to_mono(x))
+
+
+def test_mono_refuses_an_out_of_another_size_or_dtype_and_does_not_write_it() -> None:
+    x = np.ones((20, 2), np.float32)
+    for out, error in [
+        (np.full(19, 7, np.float32), ValueError),
+        (np.full(20, 7, np.int16), TypeError),
+        (np.full(40, 7, np.float32), ValueError),
+    ]:
+        with pytest.raises(error, match="out"):
+            mix_to_mono(x, out=out)
+        assert (out == 7).all()
+    with pytest.raises(ValueError, match="overlaps"):
+        mix_to_mono(x, out=x.reshape(-1)[:20])
+    assert (x == 1).all()
+
+
 def test_mono_refuses_what_has_no_channels() -> None:
     with pytest.raises(ValueError, match="3 dimensions"):
         mix_to_mono(np.zeros((2, 2, 2), np.int16))
