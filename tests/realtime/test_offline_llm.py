@@ -193,7 +193,9 @@ def test_tool_choice_is_sent_where_it_is_not_the_default(choice: str, sent: str 
 
 async def test_endless_tool_arguments_are_given_up(endpoint: tuple[Endpoint, str]) -> None:
     served, url = endpoint
-    piece = {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "x" * llm.LONGEST_ARGUMENTS}}]}
+    piece = {
+        "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "x" * llm.LONGEST_ARGUMENTS}}]
+    }
     served.stream(piece, piece)
     log: list[str] = []
     found = await pieces(replier(url, log.append), Message("user", "Hello"))

@@ -251,9 +251,7 @@ def test_the_package_has_what_it_names() -> None:
 
 def test_faults_are_read_by_their_types() -> None:
     switches = ["odd_audio", "session_seconds=2.5", "drop_at=7", "missing=a,b", "failed=broken"]
-    expected = Faults(
-        odd_audio=True, session_seconds=2.5, drop_at=7, missing=("a", "b"), failed="broken"
-    )
+    expected = Faults(odd_audio=True, session_seconds=2.5, drop_at=7, missing=("a", "b"), failed="broken")
     assert Faults.parse(switches) == expected
     with pytest.raises(ValueError, match="drop_at"):
         Faults.parse(["drop_at=0"])

@@ -1,7 +1,7 @@
 """The spoken clips shipped with the package: two questions to ask, and the one answer of a bare install.
 
 All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `python -m realtime.offline.clips [FOLDER]` renders
-them again from TEXTS, bit for bit, in place or into FOLDER; it needs wavtools[offline].
+them again from TEXTS, in place or into FOLDER, the same to the bit on the same machine; it needs wavtools[offline].
 
 Thread: any.
 """
