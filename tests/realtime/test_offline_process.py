@@ -16,7 +16,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from realtime.offline import ServerStartError, __main__ as program, question_path, start_server_process
+from realtime.offline import ServerStartError, question_path, start_server_process
+from realtime.offline import __main__ as program
 from realtime.offline.clips import clip_samples
 from tests.offline_probe import open_probe, silence
 

@@ -32,9 +32,11 @@ async def session_with(voice: Voice = STANDIN, **server: Any) -> AsyncGenerator[
     """A session on a server in this process, and the server's log."""
     log: list[str] = []
     server.setdefault("options", SessionOptions(pace=0))
-    async with OfflineServer(voice=voice, log=log.append, **server) as offline:
-        async with open_probe(offline.url) as probe:
-            yield probe, log
+    async with (
+        OfflineServer(voice=voice, log=log.append, **server) as offline,
+        open_probe(offline.url) as probe,
+    ):
+        yield probe, log
 
 
 # --- models that stand for others
