@@ -190,8 +190,8 @@ class WebSocket(asyncio.Protocol):
                 self.pause_reading()  # until the request is answered
             self._feed(data[:end])
             data = data[end:]
-        if self.protocol.state is State.CONNECTING and self._is_server:
-            self._rest = data  # still being judged
+        if self.protocol.state is State.CONNECTING and self._is_server and self._closing is None:
+            self._rest = data  # still being judged; what comes behind a refusal is not kept
             return b""
         if self.protocol.state is not State.OPEN:
             self._feed(data)
@@ -233,8 +233,6 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.BaseProtocol."""
-        if self._lost:
-            return
         self._lost = True
         self._open = False
         if self._closing is not None:
