@@ -49,6 +49,13 @@ class HearsSpeech:
         return [float(frame.any()) for frame in samples.reshape(-1, VAD_FRAME_SAMPLES)], None
 
 
+class FailingDetector:
+    """Finds nothing but a fault."""
+
+    def probabilities(self, samples: np.ndarray, state: None) -> tuple[list[float], None]:
+        raise ZeroDivisionError("no frames")
+
+
 class SlowEars:
     """Takes its time to hear, and says when it began."""
 
@@ -428,6 +435,15 @@ async def test_words_in_progress_that_cannot_be_heard_are_reported_once_at_the_e
         await probe.until(f"{TRANSCRIPTION}.failed")
         assert not probe.of(f"{TRANSCRIPTION}.delta")
     assert len(log) == 1
+
+
+async def test_a_detector_with_a_mistake_in_it_is_reported_and_the_session_goes_on() -> None:
+    async with session_with(Voice(FailingDetector, StandInTranscript, PrerenderedSpeech)) as (probe, log):
+        await probe.append(silence(0.5))
+        error = await probe.error()
+        assert (await probe.say_text("Hello.", output_modalities=["text"]))["status"] == "completed"
+    assert (error["type"], error["code"]) == ("server_error", "internal_error")
+    assert "ZeroDivisionError('no frames')" in log[-1]
 
 
 # --- models that cannot be had

@@ -369,6 +369,17 @@ async def test_workers_share_a_port_count_together_and_come_back(offline_url):
         assert await asyncio.to_thread(process.wait) == 0
 
 
+async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url, tmp_path):
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    arguments = ("--port", "0", "--upstream", offline_url)
+    with RelayProcess(*arguments, **shared) as first, RelayProcess(*arguments, **shared) as second:
+        async with connect(first.url, proxy=None) as one, connect(second.url, proxy=None) as other:
+            await one.recv()
+            await other.recv()
+            await get(second.port, "/metrics")
+            assert "relay_sessions 2.0" in await get(first.port, "/metrics")
+
+
 def workers_of(process: RelayProcess) -> set[int]:
     pid = process.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

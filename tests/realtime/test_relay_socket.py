@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -156,3 +158,23 @@ async def test_a_body_behind_a_refusal_of_upstreams_is_no_frame():
         await until(lambda: end.heard == 2)
         assert protocol.handshake_exc is not None
         assert delegate.messages == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "code"),
+    [
+        (
+            "websockets.speedups",
+            "from realtime.relay.socket import apply_mask; print(apply_mask(bytes(3), b'abcd'))",
+        ),
+        (
+            "prometheus_client",
+            "from realtime.relay.metrics import Metrics, Totals; print(Metrics(Totals()).text())",
+        ),
+    ],
+)
+def test_a_missing_extension_or_extra_is_done_without(missing, code):
+    """In a process of its own: as if it were not installed."""
+    hide = f"import sys; sys.modules[{missing!r}] = None; "
+    done = subprocess.run([sys.executable, "-c", hide + code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("b'abc'", "None")

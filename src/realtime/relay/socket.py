@@ -28,7 +28,7 @@ from websockets.server import ServerProtocol
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # pragma: no cover - a build of websockets without its C extension
+except ImportError:  # a build of websockets without its C extension
     from websockets.utils import apply_mask
 
 __all__ = ["QUIET", "SocketDelegate", "WebSocket"]
