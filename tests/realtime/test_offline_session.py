@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import OfflineServer, SessionOptions, choose_voice, listening, session
 from realtime.offline.conversation import AUDIO_SAMPLES_KEPT, Conversation, Item
 from realtime.offline.faults import Faults
+from realtime.offline.outbox import Outbox
 from realtime.offline.replies import Call, Context, Say
 from realtime.offline.standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
 from realtime.offline.voice import VAD_FRAME_SAMPLES, ModelError, Voice
@@ -192,6 +195,21 @@ def test_ten_minutes_of_audio_are_kept_and_the_oldest_goes_first() -> None:
     assert all(item.audio is not None for item in conversation.items[1:]), "what is deleted does not count"
     conversation.insert(spoken("longer than all", AUDIO_SAMPLES_KEPT + 1))
     assert [item.id for item in conversation.items if item.audio is not None] == ["longer than all"]
+
+
+async def test_what_is_put_behind_a_close_is_dropped() -> None:
+    async def say(connection: ServerConnection) -> None:
+        outbox = Outbox(connection)
+        outbox.put("first")
+        outbox.close(1001, "bye")
+        outbox.put("too late")
+        await outbox.run()
+
+    async with serve(say, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as client:
+            assert [frame async for frame in client] == ["first"]
+            assert (client.close_code, client.close_reason) == (1001, "bye")
 
 
 # --- what is refused

@@ -58,6 +58,7 @@ def rules(policy: Policy | None = None) -> ClientRules:
         '{"type":"input_audio_buffer.append","audio":"AAAA"}',
         '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
         '{"event_id":"evt_1","type":"input_audio_buffer.append","audio":"AA=="}',
+        '{"event_id":"evt.1","type":"input_audio_buffer.append","audio":"AA=="}',
         '{"type":"input_audio_buffer.append","event_id":"evt_1","audio":""}',
         '{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": "evt_1"}',
     ],
