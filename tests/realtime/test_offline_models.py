@@ -99,6 +99,14 @@ def test_a_loop_is_tried_in_every_window_and_then_taken_for_what_was_said(whispe
     assert heard.count("no") >= 5
 
 
+@pytest.mark.models
+def test_a_folder_with_a_damaged_model_is_refused(whisper, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"not a model")
+    (tmp_path / "vocabulary.txt").write_text("a\n")
+    with pytest.raises(ModelError, match="cannot load the Whisper model"):
+        type(whisper)(str(tmp_path))
+
+
 # --- hibari
 
 

@@ -406,15 +406,17 @@ async def test_settings_that_upstream_takes_slowly_stop_the_client_meanwhile(ans
         await listening
 
     # More than the system's buffers and the relay's own take.
-    sections = {"session": {"instructions": "x" * 12_000_000}, "limits": {"ping_seconds": 0.5}}
+    sections = {"session": {"instructions": "x" * 20_000_000}, "limits": {"ping_seconds": 0.5}}
     async with spied(script, **sections) as (relay, _), join(relay) as client:
         await client.send('{"type":"response.cancel"}')
         if answers == "before it reads":
             await receive(client, "session.created")
         await asyncio.sleep(1.2)  # a tick: it has not stalled for long enough yet to be closed
-        (pipe,) = relay._sessions
-        assert not pipe.client.is_reading and pipe._stalled
-        may_read.set()
+        try:
+            (pipe,) = relay._sessions
+            assert not pipe.client.is_reading and pipe._stalled
+        finally:
+            may_read.set()
         await asyncio.wait_for(cancelled.wait(), 5)
         assert not pipe._stalled
 
