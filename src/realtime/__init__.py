@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-if (
-    importlib.util.find_spec("websockets") is None
-):  # pragma: no cover - tests/test_package.py, in other processes
+if importlib.util.find_spec("websockets") is None:
     _ADVICE = "websockets is missing; install it with: pip install 'wavtools[realtime]'"
     if sys.argv[:1] == ["-m"]:  # python -m realtime.offline and the like: one line, as for any mistake there
         print(f"realtime: {_ADVICE}", file=sys.stderr)

@@ -257,3 +257,34 @@ async def test_beta_transcription_session_has_its_own_event_names(offline_url: s
             "transcription_session.update", "transcription_session.updated", session=session
         )
     assert updated["session"]["input_audio_transcription"]["model"] == "whisper-1"
+
+
+async def test_a_key_in_another_scheme_is_none(strict_url: str) -> None:
+    _, code, _ = await refusal(strict_url, additional_headers={"Authorization": f"Basic {KEY}"})
+    assert code == 3000
+
+
+async def test_beta_frames_that_are_no_events_are_refused(beta: Probe) -> None:
+    await beta.connection.send("[1]")
+    assert (await beta.error())["type"] == "invalid_request_error"
+    item = {"type": "message", "role": "assistant", "content": ["odd", {"type": 7}]}
+    await beta.send("conversation.item.create", item=item)
+    assert (await beta.error())["param"].startswith("item.content")
+
+
+async def test_beta_input_of_one_response_uses_beta_content(beta: Probe) -> None:
+    said = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Well."}]}
+    asked = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Thanks a lot."}]}
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    await beta.send("response.create", response={"input": [said, call, asked], "modalities": ["text"]})
+    done = (await beta.until("response.done"))["response"]
+    assert done["output"][0]["content"] == [{"type": "text", "text": "You are welcome."}]
+    await beta.send("response.create", response={"input": ["odd"]})
+    assert (await beta.error())["param"] == "response.input[0]"
+
+
+async def test_beta_calls_have_no_content(beta: Probe) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    await beta.send("conversation.item.create", item=call)
+    item = (await beta.until("conversation.item.created"))["item"]
+    assert "content" not in item and item["object"] == "realtime.item"

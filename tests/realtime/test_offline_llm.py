@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime.offline import OfflineServer, SessionOptions, choose_voice
+from realtime.offline import OfflineServer, SessionOptions, choose_voice, start_server_process
 from realtime.offline.replies import Call, Context, Message, Say, ToolCall, ToolOutput
 from tests.offline_probe import open_probe
 
@@ -175,3 +175,42 @@ async def test_cancel_closes_the_request() -> None:
             await probe.send("response.cancel")
             assert (await probe.until("response.done"))["response"]["status"] == "cancelled"
             await asyncio.wait_for(closed.wait(), 10)
+
+
+def test_calls_of_one_turn_are_one_message_and_empty_instructions_none() -> None:
+    history = [Message("user", "Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")]
+    messages = llm.request_body("m", Context("", history))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant"]
+    assert [call["id"] for call in messages[1]["tool_calls"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("choice", "sent"), [("auto", None), ("required", "required")])
+def test_tool_choice_is_sent_where_it_is_not_the_default(choice: str, sent: str | None) -> None:
+    tool = {"type": "function", "name": "f", "parameters": {}}
+    body = llm.request_body("m", Context("", [], tools=[tool], tool_choice=choice))
+    assert len(body["tools"]) == 1 and body.get("tool_choice") == sent
+
+
+async def test_endless_tool_arguments_are_given_up(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    piece = {
+        "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "x" * llm.LONGEST_ARGUMENTS}}]
+    }
+    served.stream(piece, piece)
+    log: list[str] = []
+    found = await pieces(replier(url, log.append), Message("user", "Hello"))
+    assert found == [Say("Hello! How can I help you?")]
+    assert "tool arguments longer than" in log[0]
+
+
+async def test_the_command_line_names_the_endpoint(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream({"content": "Good day."})
+    arguments = ("--voice", "standin", "--llm-url", url, "--llm-model", "small")
+    async with (
+        await asyncio.to_thread(start_server_process, *arguments) as server,
+        open_probe(server.url) as probe,
+    ):
+        done = await probe.say_text("Hi", output_modalities=["text"])
+    assert done["output"][0]["content"][0]["text"] == "Good day."
+    assert served.requests[0]["model"] == "small"

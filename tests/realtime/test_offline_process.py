@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import ServerStartError, question_path, start_server_process
+from realtime.offline import __main__ as program
 from realtime.offline.clips import clip_samples
 from tests.offline_probe import open_probe, silence
 
@@ -57,6 +59,7 @@ def test_taken_port_is_one_line_and_status_2() -> None:
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
         (("--pace", "nan"), "'nan' is no number"),
+        (("--pace", "fast"), "'fast' is no number"),
         (("--workers", "0"), "'0' is no number from 1 on"),
         (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
         (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
@@ -164,6 +167,93 @@ def test_questions_are_bundled() -> None:
     assert question_path("hello").is_file()
     with pytest.raises(ValueError, match="expected one of weather, hello"):
         question_path("answer")
+
+
+def test_bare_install_says_how_to_get_the_models() -> None:
+    """As if none were installed: a module that is None in sys.modules cannot be found."""
+    bare = (
+        "import sys; sys.modules.update(dict.fromkeys(['onnxruntime', 'ctranslate2']));"
+        "from realtime.offline.__main__ import main; sys.exit(main(['--until-eof']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", bare], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and done.stdout.startswith("listening on ")
+    assert "no models installed; say: pip install 'wavtools[offline]'" in done.stderr
+
+
+def test_a_chat_endpoint_needs_httpx(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.delitem(sys.modules, "realtime.offline.llm", raising=False)
+    arguments = ["--voice", "standin", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]
+    assert program.main(arguments) == 2
+    assert "say: pip install httpx" in capsys.readouterr().err
+
+
+def test_what_is_written_to_it_does_not_end_it_but_the_end_does() -> None:
+    command = [*COMMAND, "--voice", "standin", "--until-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("hello\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith("listening on ")
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_an_input_that_cannot_be_read_has_ended() -> None:
+    with open(os.devnull, "wb") as unreadable:  # noqa: PTH123 - a descriptor, not a text
+        done = subprocess.run(
+            [*COMMAND, "--voice", "standin", "--until-eof"], stdin=unreadable, capture_output=True, timeout=60
+        )
+    assert done.returncode == 0 and done.stdout.startswith(b"listening on ")
+
+
+def test_an_input_that_ends_after_the_loop_disturbs_nobody() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    read, write = os.pipe()
+    os.close(write)
+    saved = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        program._await_eof(loop, asyncio.Event())
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(read)
+
+
+def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(program, "choose_voice", interrupted)
+    assert program.main(["--voice", "standin"]) == 0
+
+
+def test_helper_need_not_wait_for_the_models_nor_keep_what_is_said(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with start_server_process("--voice", "standin", wait_ready=False, quiet=False) as server:
+        assert server.url.startswith("ws://127.0.0.1:")
+    assert "loading energy gate, stand-in transcript" in capfd.readouterr().err
+
+
+def test_helper_gives_up_a_server_that_does_not_come() -> None:
+    with pytest.raises(ServerStartError, match="did not start within 0.001 s"):
+        start_server_process("--voice", "standin", timeout=0.001)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_helper_ends_a_server_that_hangs() -> None:
+    server = start_server_process("--voice", "standin")
+    os.kill(server.pid, signal.SIGSTOP)
+    server.stop(timeout=0.2)
+    assert server._process.returncode == -signal.SIGKILL
 
 
 def _children(pid: int) -> list[int]:

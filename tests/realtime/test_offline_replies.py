@@ -162,3 +162,62 @@ def test_any_schema_gives_arguments(asked: str, schema: dict[str, Any]) -> None:
 
 def test_places_are_on_earth() -> None:
     assert all(-90 <= lat <= 90 and -180 <= lng <= 180 for lat, lng in PLACES.values())
+
+
+def test_a_named_function_is_called_and_no_other() -> None:
+    tools = (function("roll_dice"), function("draw_card"))
+    assert calls("Call roll dice and draw card.", *tools, choice={"name": "draw_card"}) == [("draw_card", {})]
+
+
+def test_arguments_follow_the_types_of_the_schema() -> None:
+    schema = {
+        "properties": {
+            "unit": {"type": "string", "default": "m"},
+            "colour": {"enum": ["red", "green"]},
+            "shape": {"enum": ["round", "square"]},
+            "loud": {"type": "boolean"},
+            "tags": {"type": "array"},
+            "inner": {"type": "object", "properties": {"count": {"type": "integer"}}},
+            "city": {"type": "string"},
+            "note": {"type": "string"},
+        }
+    }
+    asked = "Paint 3 green houses in Paris"
+    assert fill_arguments(schema, asked) == {
+        "unit": "m",
+        "colour": "green",
+        "shape": "round",
+        "loud": True,
+        "tags": [],
+        "inner": {"count": 3},
+        "city": "Paris",
+        "note": asked,
+    }
+
+
+def test_weather_arguments_leave_out_what_is_no_place() -> None:
+    tool = function("weather", city={"type": "string"}, days={"type": "integer"})
+    assert calls("What is the weather in Rome?", tool) == [("weather", {"city": "Rome"})]
+
+
+def said_of(name: str, output: Any, *later: Message) -> str:
+    """What is said after a tool gave *output*."""
+    history = [
+        Message("user", "Go."),
+        ToolCall("c", name, "{}"),
+        ToolOutput("c", name, json.dumps(output)),
+        *later,
+    ]
+    return "".join(piece.text for piece in RULES.pieces(Context("", history)) if isinstance(piece, Say))
+
+
+def test_a_system_note_does_not_hide_the_output_of_a_tool() -> None:
+    assert said_of("roll_dice", 6, Message("system", "The line is poor.")) == "The roll dice tool says: 6."
+
+
+def test_weather_is_told_from_plain_numbers_measurements_and_errors() -> None:
+    plain = {"location": "Rome", "temperature": 21}
+    assert said_of("get_weather", plain) == "In Rome the temperature is 21 degrees."
+    measured = {"location": "Rome", "temperature": {"value": 21, "units": "°C"}}
+    assert said_of("get_weather", measured) == "In Rome the temperature is 21 degrees."
+    assert said_of("get_weather", {"error": "no network"}) == "I could not get the weather: no network."

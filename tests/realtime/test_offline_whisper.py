@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +12,13 @@ from hypothesis import strategies as st
 
 from realtime.offline.interim import InterimTranscript
 from realtime.offline.outputs import LONGEST_SENTENCE, split_sentences
+from realtime.offline.voice import ModelError
 from realtime.offline.whisper import (
     LONGEST_SAMPLES,
     RATE_HZ,
+    _read_vocabulary,
     decode_tokens,
+    first_tokens,
     is_loop,
     log_mel,
     mel_filters,
@@ -115,3 +121,24 @@ def test_sentences_are_cut_after_their_end_mark() -> None:
         ['He said "Stop!" ', "Then 3.5 went by. "],
         "And",
     )
+
+
+def test_a_sentence_without_end_is_cut_at_a_comma_or_a_space() -> None:
+    text = "a" * 10 + ", " + "b" * 500
+    assert split_sentences(text) == (["a" * 10 + ",", " " + "b" * 399], "b" * 101)
+    words = "word " * 100
+    assert all(sentence.endswith("word ") for sentence in split_sentences(words)[0])
+
+
+def test_a_model_of_several_languages_is_told_which() -> None:
+    assert first_tokens(False) == ["<|startoftranscript|>", "<|notimestamps|>"]
+    assert first_tokens(True)[1:3] == ["<|en|>", "<|transcribe|>"]
+
+
+def test_vocabularies_are_read_in_both_forms(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="it is no CTranslate2 model"):
+        _read_vocabulary(tmp_path)
+    (tmp_path / "vocabulary.json").write_text(json.dumps(["a", "b"]))
+    assert _read_vocabulary(tmp_path) == ["a", "b"]
+    (tmp_path / "vocabulary.txt").write_text("c\nd\n")
+    assert _read_vocabulary(tmp_path) == ["c", "d"]

@@ -15,6 +15,8 @@ import pytest
 
 from realtime.redact import Secret
 from realtime.relay import mint_token
+from realtime.relay.admission import LoginRequest
+from realtime.relay.tokens import Identity
 from tests.relay_spy import TOKEN, Wiretap, exchange, join, masked, relay_to, spied, upgrade
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -134,6 +136,10 @@ CONNECTION_ATTACKS: dict[str, tuple[bytes, int]] = {
         ),
         400,
     ),
+    "subprotocols that are none": (
+        upgrade(PATH, "127.0.0.1", GOOD, "Sec-WebSocket-Protocol: realtime,, (odd)"),
+        400,
+    ),
     "metrics through a proxy": (
         b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n",
         403,
@@ -168,12 +174,67 @@ async def test_attack_on_the_door_never_reaches_upstream(connection_attack):
         {"subprotocols": ["realtime", f"openai-insecure-api-key.{TOKEN}"]},
         {"subprotocols": ["realtime", f"token.{TOKEN}"]},
         {"subprotocols": [TOKEN]},
+        {
+            "path": f"{PATH}?model=gpt-realtime-mini",
+            "additional_headers": {"Authorization": f"Bearer {TOKEN}"},
+        },
     ],
 )
 async def test_the_same_door_opens_to_who_may_enter(offer):
     offer = {"path": PATH, **offer}
     async with spied(**LOCKED) as (relay, _), join(relay, origin="https://app.example", **offer) as socket:
         assert json.loads(await socket.recv())["type"] == "session.created"
+
+
+@pytest.mark.parametrize("headers", [("OpenAI-Beta: realtime=v1",)])
+async def test_the_old_dialect_is_refused_where_the_policy_says_so(headers):
+    async with Wiretap() as tap, relay_to(tap.url, clients={"beta": False}) as relay:
+        assert b" 400 " in await exchange(relay, upgrade(PATH, "127.0.0.1", *headers))
+        assert tap.connections == 0
+
+
+async def judge_later(login: LoginRequest) -> Identity | None:
+    return Identity("carol") if login.token == "t-identity" else None
+
+
+def judge(login: LoginRequest) -> object:
+    """An authenticator of the deployer's: whatever it may return."""
+    if login.token == "t-raises":
+        raise OSError("the database is away")
+    if login.token in ("t-identity", "t-nobody"):
+        return judge_later(login)
+    return {"t-name": "alice", "t-true": True, "t-empty": "", "t-odd": 7}.get(str(login.token))
+
+
+@pytest.mark.parametrize(
+    ("shown", "client"), [("t-name", "sub:alice"), ("t-true", "ip:127.0.0.1"), ("t-identity", "sub:carol")]
+)
+async def test_a_function_of_the_deployers_lets_clients_in_by_name_or_not(shown, client):
+    auth = {"callable": f"{__name__}:judge"}
+    async with spied(auth=auth) as (relay, _), join(relay, f"{PATH}?token={shown}") as socket:
+        await socket.recv()
+        assert [pipe.admission.client for pipe in relay._sessions] == [client]
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"), [("t-empty", 401), ("t-odd", 401), ("t-nobody", 401), ("t-raises", 500)]
+)
+async def test_what_else_such_a_function_does_lets_nobody_in(shown, status):
+    auth = {"callable": f"{__name__}:judge"}
+    async with Wiretap() as tap, relay_to(tap.url, auth=auth) as relay:
+        answer = await exchange(relay, upgrade(f"{PATH}?token={shown}"))
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()) and b"database" not in answer
+        assert tap.connections == 0
+
+
+async def test_a_connection_too_many_is_cut():
+    async with Wiretap() as tap, relay_to(tap.url, limits={"connections": 1}) as relay:
+        port = int(relay.url.rpartition(":")[2])
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(0.05)
+        assert await exchange(relay, upgrade()) == b""
+        assert relay.totals.refused == {"connections": 1}
+        first.close()
 
 
 # --- from a client that is let in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -13,7 +14,16 @@ import pytest
 
 from realtime.errors import ConfigurationError
 from realtime.redact import Secret
-from realtime.relay import ClientSecretError, Policy, Relay, find_key, load_policy, mint_client_secret
+from realtime.relay import (
+    ClientSecretError,
+    Policy,
+    Relay,
+    find_key,
+    load_policy,
+    mint_client_secret,
+    policy_file,
+    workers,
+)
 from realtime.relay.policy_file import _SECTIONS
 from tests.relay_spy import policy_with
 
@@ -43,8 +53,11 @@ trusted_proxies = ["10.0.0.0/8"]
 [auth]
 token_env = "RELAY_TOKENS"
 hmac_secret_env = "RELAY_SECRET"
+[upstream]
+url = "wss://voice.example/v1/realtime"
 [clients]
 origins = ["https://app.example"]
+item_types = ["message"]
 [limits]
 session_minutes = 5
 sizes = { "input_audio_buffer.append" = 1000 }
@@ -62,6 +75,8 @@ parameters = { type = "object" }
     )
     assert [token.reveal() for token in policy.auth.tokens] == ["one-token", "two-token"]
     assert len(policy.auth.hmac_secrets) == 2
+    assert policy.upstream.url == "wss://voice.example/v1/realtime"
+    assert policy.clients.item_types == {"message"}
     assert policy.session.instructions == "Be brief."
     assert policy.limits.size_of("input_audio_buffer.append") == 1000
     assert policy.limits.rate_of("response.create") == 6
@@ -106,9 +121,28 @@ parameters = { type = "object" }
             "listen.trusted_proxies must be a list of networks",
         ),
         ("[limits.sizes]\n'response.create' = -1\n", 2, "limits.sizes must"),
+        ("[limits]\nsizes = 3\n", 2, "limits.sizes must be a table, not 3"),
+        ("[listen]\nhost = ''\n", 2, "listen.host must be a text"),
+        ("[listen]\ninsecure_no_tls = 'yes'\n", 2, "listen.insecure_no_tls must be true or false"),
+        ("[listen]\npaths = ['/', 7]\n", 2, "listen.paths must be a list of texts"),
+        (
+            "[session]\ntools = ['wave']\n",
+            2,
+            "session.tools must be an array of tables, each with a type",
+        ),
+        ("limits = 3\n", 1, "limits must be a section"),
+        ("tools = 3\n", 1, "tools must be tables .tools.NAME."),
+        (
+            "[auth]\nhmac_secret_env = 'SHORT_SECRET'\n",
+            2,
+            "auth.hmac_secret_env names a variable with a secret of 5 bytes, at least 32 are needed",
+        ),
+        ("[session]\ninstructions_file = 'empty.txt'\n", 2, "empty.txt, which is empty"),
     ],
 )
-def test_a_mistake_is_named_with_line_and_key(tmp_path, text, line, says):
+def test_a_mistake_is_named_with_line_and_key(tmp_path, monkeypatch, text, line, says):
+    monkeypatch.setenv("SHORT_SECRET", "short")
+    (tmp_path / "empty.txt").touch()
     with pytest.raises(ConfigurationError, match=says) as raised:
         load(tmp_path, text)
     assert f"relay.toml:{line}: " in str(raised.value) or "limits.sizes" in says
@@ -123,6 +157,18 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path):
 def test_what_is_no_toml_is_named_with_its_line(tmp_path):
     with pytest.raises(ConfigurationError, match="line 2"):
         load(tmp_path, "[limits]\nsessions = \n")
+
+
+def test_what_is_no_text_or_too_long_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "relay.toml"
+    path.write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigurationError, match="is not UTF-8"):
+        load_policy(path)
+    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are read"):
+        load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1) + "\n")
+    monkeypatch.setattr(policy_file, "tomllib", None)  # as on Python 3.10 without tomli
+    with pytest.raises(ConfigurationError, match="needs tomli on Python 3.10"):
+        load(tmp_path, "")
 
 
 def test_the_shipped_policy_loads(monkeypatch):
@@ -169,6 +215,21 @@ def test_it_does_not_start_with(sections, says):
 def test_the_vendors_own_address_needs_a_key():
     with pytest.raises(ConfigurationError, match="no API key: set OPENAI_API_KEY"):
         Relay(policy_with(), Secret(""))
+
+
+def test_where_ports_cannot_be_shared_there_is_one_worker(monkeypatch):
+    """As on a system without SO_REUSEPORT."""
+    monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
+    policy = policy_with(listen={"workers": 2})
+    with pytest.raises(ConfigurationError, match="several workers on one port need SO_REUSEPORT"):
+        Relay(policy, Secret("sk-key"), share_port=True)
+    with pytest.raises(ConfigurationError, match="--workers 2 needs SO_REUSEPORT"):
+        workers.supervise(policy, Secret("sk-key"))
+
+
+def test_an_address_is_known_once_it_listens():
+    with pytest.raises(RuntimeError, match="the relay is not listening"):
+        _ = Relay(policy_with(), Secret("sk-key")).url
 
 
 # --- the key
@@ -222,6 +283,17 @@ def test_a_key_file_that_is_no_file_does_not_hang(tmp_path, monkeypatch):
         find_key(folder=tmp_path)
 
 
+def test_a_key_file_that_cannot_be_read_or_is_none_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot read .*: Not a directory"):
+        find_key(folder=tmp_path / "file")
+    (tmp_path / ".env").write_text("#" * 70_000)
+    (tmp_path / ".env").chmod(0o600)
+    with pytest.raises(ConfigurationError, match="has more than 65536 bytes"):
+        find_key(folder=tmp_path)
+
+
 # --- client secrets: the vendor's end is the one that we do not have
 
 
@@ -239,13 +311,18 @@ async def test_a_client_secret_is_asked_for_as_the_vendor_wants_it():
         httpx.Response(200, json={"value": "ek_123456", "expires_at": 1795380094, "session": {}}), requests
     )
     minted = await mint_client_secret(
-        Secret("sk-key-123"), session={"type": "realtime", "model": "m"}, seconds=60, transport=transport
+        Secret("sk-key-123"),
+        session={"type": "realtime", "model": "m"},
+        seconds=60,
+        safety_identifier="hash-of-a-user",
+        transport=transport,
     )
     assert minted.value.reveal() == "ek_123456" and minted.expires_at == 1795380094
     assert "ek_" not in repr(minted)
     request = requests[0]
     assert str(request.url) == "https://api.openai.com/v1/realtime/client_secrets"
     assert request.headers["authorization"] == "Bearer sk-key-123"
+    assert request.headers["openai-safety-identifier"] == "hash-of-a-user"
     assert b'"expires_after":{"anchor":"created_at","seconds":60}' in request.content.replace(b" ", b"")
 
 
@@ -273,3 +350,14 @@ async def test_a_key_does_not_go_over_plain_http():
         await mint_client_secret(Secret("sk"), base_url="http://example.org/v1")
     with pytest.raises(ValueError, match="10 to 7200"):
         await mint_client_secret(Secret("sk"), seconds=5)
+
+
+async def test_nobody_there_is_an_error_without_the_key():
+    with pytest.raises(ClientSecretError, match="no answer from 127.0.0.1"):
+        await mint_client_secret(Secret("sk-key-123"), base_url="http://127.0.0.1:1/v1")
+
+
+async def test_client_secrets_need_httpx(monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(ConfigurationError, match="client secrets need httpx"):
+        await mint_client_secret(Secret("sk-key-123"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -11,14 +12,21 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from websockets.asyncio.client import connect
 
 from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
-from realtime.relay import verify_token
+from realtime.redact import Secret
+from realtime.relay import Policy, verify_token, workers
+from realtime.relay import __main__ as program
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
 from wavtools import read_wav
@@ -92,12 +100,96 @@ def test_a_port_that_is_taken():
         assert "cannot listen on" in refused("--port", str(taken.getsockname()[1]), key="sk-key-123456")
 
 
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
+def test_a_port_that_is_taken_is_no_port_for_several_workers():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "cannot listen on" in refused("--port", port, "--workers", "2", key="sk-key-123456")
+
+
+def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch):
+    monkeypatch.setattr(program, "find_key", lambda name: signal.raise_signal(signal.SIGINT))
+    assert program.main(["--port", "0"]) == 0
+
+
+def test_it_runs_without_uvloop_too(monkeypatch):
+    ran = []
+
+    async def main() -> None:
+        ran.append(type(asyncio.get_running_loop()).__module__)
+
+    program.run(main())
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    program.run(main())
+    assert ran[0] == "uvloop" and ran[1].startswith("asyncio.")
+
+
 def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
     from realtime.relay.__main__ import main
 
     monkeypatch.setenv("RELAY_SECRET", "x" * 40)
     assert main(["token", "--subject", "alice", "--seconds", "60"]) == 0
     assert verify_token(["x" * 40], capsys.readouterr().out.strip()).subject == "alice"
+    monkeypatch.setenv("RELAY_SECRET", "short")
+    assert main(["token", "--subject", "alice"]) == 2
+    assert "the secret has 5 bytes" in capsys.readouterr().err
+
+
+class Vendor(BaseHTTPRequestHandler):
+    """Mints client secrets; what it was asked for is in ``asked``."""
+
+    asked: ClassVar[list[tuple[str, dict]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.headers["Authorization"], body))
+        answer = json.dumps({"value": "ek_123456", "expires_at": 1795380094}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "session"),
+    [
+        (None, {"type": "realtime"}),
+        ("[session.fields]\nspeed = 1.5\n", {"type": "realtime", "speed": 1.5, "model": "gpt-realtime-2.1"}),
+        (
+            "[clients]\nmodels = ['m']\n[session]\ninstructions = 'Be brief.'\n"
+            "[[session.tools]]\ntype = 'function'\nname = 'wave'\n",
+            {
+                "type": "realtime",
+                "model": "m",
+                "instructions": "Be brief.",
+                "tools": [{"type": "function", "name": "wave"}],
+            },
+        ),
+    ],
+)
+def test_a_client_secret_carries_the_policys_session(policy, session, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-key-123456")
+    Vendor.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Vendor) as vendor:
+        thread = threading.Thread(target=vendor.serve_forever)
+        thread.start()
+        arguments = ["client-secret", "--base-url", f"http://127.0.0.1:{vendor.server_port}/v1"]
+        if policy is not None:
+            (tmp_path / "relay.toml").write_text(policy)
+            arguments += ["--policy", str(tmp_path / "relay.toml")]
+        try:
+            assert program.main(arguments) == 0
+        finally:
+            vendor.shutdown()
+            thread.join()
+    assert json.loads(capsys.readouterr().out) == {"value": "ek_123456", "expires_at": 1795380094}
+    (authorization, body) = Vendor.asked[0]
+    assert authorization == "Bearer sk-key-123456" and body["session"] == session
 
 
 # --- clients: ours, the openai SDK's, a page's
@@ -277,6 +369,74 @@ async def test_workers_share_a_port_count_together_and_come_back(offline_url):
         assert await asyncio.to_thread(process.wait) == 0
 
 
+async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url, tmp_path):
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    arguments = ("--port", "0", "--upstream", offline_url)
+    with RelayProcess(*arguments, **shared) as first, RelayProcess(*arguments, **shared) as second:
+        async with connect(first.url, proxy=None) as one, connect(second.url, proxy=None) as other:
+            await one.recv()
+            await other.recv()
+            await get(second.port, "/metrics")
+            assert "relay_sessions 2.0" in await get(first.port, "/metrics")
+
+
+def workers_of(process: RelayProcess) -> set[int]:
+    pid = process.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()}
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see the workers")
+def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url, tmp_path):
+    arguments = ("--port", "0", "--workers", "2", "--upstream", offline_url)
+    with RelayProcess(*arguments, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as process:
+        assert process.url
+        before = workers_of(process)
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: process.log.count("relay.listening") == 3)
+        assert len(workers_of(process) - {min(before)}) == 2
+        os.kill(max(before), signal.SIGKILL)
+        until(lambda: process.log.count("worker.died") == 2)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+        assert process.log.count("relay.listening") == 3, "a worker begun now would not get the signal"
+    assert tmp_path.is_dir(), "the folder for the metrics was the deployer's"
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
+def test_workers_that_cannot_start_end_the_relay(tmp_path, offline_url):
+    (tmp_path / "desk.py").write_text(
+        "import multiprocessing\n"
+        "if multiprocessing.parent_process() is not None:\n"
+        "    raise MemoryError('not in a worker')\n"
+        "def look_up(): ...\n"
+    )
+    (tmp_path / "relay.toml").write_text("[tools.look_up]\nhandler = 'desk:look_up'\n")
+    arguments = ("--policy", "relay.toml", "--port", "0", "--workers", "2", "--upstream", offline_url)
+    with RelayProcess(*arguments, folder=tmp_path) as process:
+        assert (process.wait(), process.first_line) == (1, "")
+
+
+def test_a_worker_that_was_being_started_when_the_signal_came_gets_it_too():
+    supervisor = workers._Supervisor(Policy(), Secret("sk-key"))
+    supervisor._stopping = True
+    worker = supervisor._start(multiprocessing.get_context("spawn").Semaphore(0))
+    worker.join(10)
+    assert not worker.is_alive()
+
+
+def test_workers_need_no_prometheus_client(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    workers._forget_metrics(os.getpid())
+
+
 async def get(port: int, path: str) -> str:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -319,3 +479,17 @@ async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert b"HTTP" not in await asyncio.wait_for(reader.read(), 10)
         writer.close()
+
+
+async def test_the_upstream_may_speak_tls(offline_url, certificate):
+    """A relay in front of a relay: what the first must know is the second's certificate."""
+    arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
+    with RelayProcess("--port", "0", "--upstream", offline_url, *arguments) as second:
+        trusting = {"SSL_CERT_FILE": certificate[0]}
+        url = f"{second.url}/v1/realtime"
+        with RelayProcess("--port", "0", "--upstream", url, key="sk-canary-123", **trusting) as first:
+            async with connect(first.url, proxy=None) as client:
+                assert json.loads(await client.recv())["type"] == "session.created"
+        with RelayProcess("--port", "0", "--upstream", url, key="sk-canary-123") as first:
+            async with connect(first.url, proxy=None) as client:
+                assert json.loads(await client.recv())["error"]["code"] == "upstream_unavailable"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import os
+import sys
 import time
 from dataclasses import replace
 
@@ -11,13 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.datastructures import Headers
 
+from realtime.errors import ConfigurationError
 from realtime.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
 from realtime.relay.admission import client_address
 from realtime.relay.buckets import Bucket, Buckets
 from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse
-from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy
+from realtime.relay.functions import import_function
+from realtime.relay.journal import JsonLines
+from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, ToolPolicy, is_loopback
 from realtime.relay.server_rules import ServerRules
+from realtime.relay.server_tools import MAX_CALLS, ServerTools
+from realtime.relay.tokens import _encode, _key, _sign
 from realtime.relay.turns import Turns
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -49,6 +58,7 @@ def rules(policy: Policy | None = None) -> ClientRules:
         '{"type":"input_audio_buffer.append","audio":"AAAA"}',
         '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
         '{"event_id":"evt_1","type":"input_audio_buffer.append","audio":"AA=="}',
+        '{"event_id":"evt.1","type":"input_audio_buffer.append","audio":"AA=="}',
         '{"type":"input_audio_buffer.append","event_id":"evt_1","audio":""}',
         '{"type": "input_audio_buffer.append", "audio": "AAAA", "event_id": "evt_1"}',
     ],
@@ -83,6 +93,37 @@ def test_what_is_not_parsed_would_pass_if_it_were(payload):
         assert len(event) == len(pairs)
         assert event.keys() <= {"type", "audio", "event_id"}
         assert event["type"] == "input_audio_buffer.append" and isinstance(event["audio"], str)
+
+
+def update(**session):
+    return {"type": "session.update", "session": session}
+
+
+def create(**item):
+    return {"type": "conversation.item.create", "item": {"role": "user", **item}}
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "param"),
+    [
+        (update(audio="loud"), "invalid_value", "session.audio"),
+        (update(audio={"output": "loud"}), "invalid_value", "session.audio"),
+        (update(audio={"in": {}}), "unknown_parameter", "session.audio.in"),
+        (create(type="mcp_call"), "not_allowed", "item.type"),
+        (create(content="Hello"), "invalid_value", "item.content"),
+        (create(content=["Hello"]), "invalid_value", "item.content"),
+    ],
+    ids=str,
+)
+def test_what_has_another_shape_is_refused_by_name(event, code, param):
+    verdict = rules().judge(json.dumps(event).encode(), 0.0)
+    assert (verdict.code, verdict.param) == (code, param)
+
+
+def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
+    payload = b'{ "audio" : "AAAA" , "type" : "input_audio_buffer.append" }'
+    assert not _is_plain_append(payload)
+    assert rules().judge(payload, 0.0) == payload
 
 
 # --- any input
@@ -233,3 +274,124 @@ def test_a_turn_is_over_after_its_answer_and_a_moment_of_quiet():
     turns.server_said("response.done", {"response": {"output": [{"type": "function_call"}]}}, 9.0)
     assert not turns.between(12.0), "the client owes the tool's output"
     assert turns.between(40.0), "and does not owe it for ever"
+
+
+def test_a_cleared_buffer_and_an_odd_session_hold_up_no_turn():
+    turns = Turns()
+    turns.server_said("session.created", {"session": "odd"}, 0.0)
+    turns.server_said("input_audio_buffer.speech_started", {}, 1.0)
+    turns.appended = True
+    assert not turns.between(3.0)
+    turns.server_said("input_audio_buffer.cleared", {}, 3.0)
+    assert turns.between(4.0) and not turns.appended
+
+
+@pytest.mark.parametrize(("host", "is_one"), [("LocalHost.", True), ("[::1]", True), ("example.org", False)])
+def test_a_loopback_is_known_by_name_and_address(host, is_one):
+    assert is_loopback(host) is is_one
+
+
+def test_a_peer_without_an_address_is_no_trusted_proxy():
+    assert client_address("", Headers({"X-Forwarded-For": "203.0.113.7"}), LOOPBACK) == ""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"no json",
+        b"[1]",
+        b'{"exp":2e9}',
+        b'{"sub":"","exp":2e9}',
+        b'{"sub":"a","exp":true}',
+        b'{"sub":"a","exp":"later"}',
+    ],
+)
+def test_a_signature_alone_makes_no_token(payload):
+    body = f"rt1.{_encode(payload)}"
+    token = f"{body}.{_encode(_sign(_key(SECRET), body))}"
+    assert verify_token([SECRET], token) is None
+
+
+# --- what the server says of a session
+
+
+def test_a_session_that_is_no_object_passes_as_it_is():
+    policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD."))
+    judge = ServerRules(policy, Redactor([]), time.time()).filter
+    assert json.loads(judge(b'{"type":"session.updated","session":7}'))["session"] == 7
+    assert judge(b'{"type":"response.done","response":7}') == b'{"type":"response.done","response":7}'
+
+
+def test_the_choice_of_an_injected_tool_does_not_show():
+    policy = Policy(session=SessionPolicy(tools=({"type": "function", "name": "book_room"},)))
+    judge = ServerRules(policy, Redactor([]), time.time()).filter
+    session = {"tools": [], "tool_choice": {"type": "function", "name": "book_room"}}
+    shown = judge(json.dumps({"type": "session.updated", "session": session}).encode())
+    assert json.loads(shown)["session"]["tool_choice"] == "auto"
+
+
+# --- tools of the relay's own
+
+
+def completed(call_id, name="wait", status="completed"):
+    item = {"type": "function_call", "name": name, "call_id": call_id, "arguments": "{}", "status": status}
+    return {"type": "response.output_item.done", "item": item}
+
+
+async def test_calls_beyond_the_limit_are_answered_at_once_and_others_left_alone():
+    may_end = asyncio.Event()
+
+    async def wait():
+        await may_end.wait()
+        return "done"
+
+    def policy(name, seconds):
+        return ToolPolicy({"type": "function", "name": name, "parameters": {}}, "m:f", seconds)
+
+    sent, finished = [], []
+    handlers = {name: (policy(name, seconds), wait) for name, seconds in (("wait", 9.0), ("also", 9.0))}
+    tools = ServerTools(handlers, sent.append, lambda name, error: finished.append((name, bool(error))))
+    tools.server_said("response.output_item.done", completed("x", status="incomplete"))
+    tools.server_said("response.output_item.done", completed("x", name="nobody's"))
+    for number in range(MAX_CALLS):
+        tools.server_said("response.output_item.done", completed(f"c{number}"))
+        tools.server_said("response.output_item.done", completed(f"c{number}"))
+    assert not sent
+    tools.server_said("response.output_item.done", completed("one more", name="also"))
+    assert finished == [("also", True)]
+    assert [event["item"]["output"] for event in sent] == ['{"error": "too many calls at once"}']
+    may_end.set()
+    for _ in range(100):
+        if len(finished) > MAX_CALLS:
+            break
+        await asyncio.sleep(0.01)
+    assert finished[1:] == [("wait", False)] * MAX_CALLS
+    assert [event["type"] for event in sent].count("response.create") == 1, "once all are answered"
+    tools.close()
+
+
+# --- functions of the deployer's
+
+
+def test_functions_are_found_in_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "desk_of_this_test.py").write_text("def look_up(): return 12\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    assert import_function("desk_of_this_test:look_up")() == 12
+    assert sys.path[0] == os.getcwd()  # noqa: PTH109 - sys.path holds texts
+    assert import_function("desk_of_this_test:look_up")() == 12
+    with pytest.raises(ConfigurationError, match="os:sep is not a function"):
+        import_function("os:sep")
+
+
+# --- the journal
+
+
+def test_an_exception_is_logged_by_its_kind_and_place_without_its_words():
+    try:
+        raise KeyError("sk-test-in-a-message")
+    except KeyError:
+        record = logging.LogRecord("realtime.relay", logging.ERROR, __file__, 1, "x", (), sys.exc_info())
+    line = JsonLines().format(record)
+    assert json.loads(line)["error"] == "KeyError"
+    assert json.loads(line)["at"][0].startswith(__file__) and "sk-test" not in line

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
+import struct
 import time
 
 import pytest
@@ -324,6 +326,101 @@ async def test_an_upstream_that_says_nothing_is_given_up():
         assert (await closed(socket))[0] == 1013
 
 
+async def test_an_upstream_that_hangs_up_before_it_answers_is_worth_another_try():
+    async def reset(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        # Closed with this option, a connection is reset: no end of data comes before its loss.
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
+    async with relay_to(url) as relay, join(relay) as client:
+        assert (await receive(client))["error"]["code"] == "upstream_unavailable"
+        assert (await closed(client))[0] == 1013
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_key_goes_to_no_other_machine_in_the_clear(caplog):
+    caplog.set_level(logging.INFO, "realtime.relay")
+    async with relay_to("ws://192.0.2.1:1/v1/realtime") as relay, join(relay) as client:
+        assert (await receive(client))["error"]["code"] == "upstream_unavailable"
+        assert (await closed(client))[0] == 1011, "not worth another try"
+    fields = [record.fields for record in caplog.records if record.getMessage() == "upstream.failed"]
+    assert "refusing to send an API key over plain ws://" in fields[0]["reason"] and KEY not in str(fields)
+
+
+async def test_an_upstream_that_does_not_answer_the_settings_is_given_up(caplog):
+    caplog.set_level(logging.INFO, "realtime.relay")
+    sections = {"upstream": {"connect_seconds": 0.3}, "session": {"instructions": INSTRUCTIONS}}
+    async with spied(**sections) as (relay, _), join(relay) as client:
+        assert (await receive(client))["error"]["code"] == "upstream_unavailable"
+        assert (await closed(client))[0] == 1013
+    fields = [record.fields for record in caplog.records if record.getMessage() == "upstream.failed"]
+    assert fields[0]["reason"].endswith("did not answer the session's configuration within 0.3 s")
+
+
+async def test_what_comes_before_the_settings_are_answered_comes_behind_session_created():
+    tool = ToolPolicy({"type": "function", "name": "look_up", "parameters": {}}, f"{__name__}:look_up")
+
+    async def script(peer):
+        hidden = {"id": "item_h", "type": "function_call", "name": "look_up", "call_id": "c"}
+        await peer.say({"type": "conversation.item.added", "item": hidden}, created())
+        await peer.say(*({"type": "rate_limits.updated", "number": number} for number in range(20)))
+        listening = asyncio.ensure_future(peer.listen())
+        update = await peer.expect("session.update")
+        await peer.say({"type": "session.updated", "session": session_object(**update["session"])})
+        await peer.say({"type": "response.done", "response": {}})
+        await listening
+
+    async with spied(script, tools=[tool]) as (relay, _), join(relay) as client:
+        assert (await receive(client))["type"] == "session.created"
+        numbers = []
+        while (event := await receive(client))["type"] != "response.done":
+            numbers.append(event["number"])
+        assert numbers == list(range(16)), "and no more than that are kept"
+
+
+@pytest.mark.parametrize("answers", ["before it reads", "when it has read"])
+async def test_settings_that_upstream_takes_slowly_stop_the_client_meanwhile(answers):
+    may_read = asyncio.Event()
+    cancelled = asyncio.Event()
+
+    async def script(peer):
+        peer.socket.transport.pause_reading()
+        await peer.say(created())
+        if answers == "before it reads":
+            await asyncio.sleep(0.2)
+            await peer.say({"type": "session.updated", "session": session_object()})
+        await may_read.wait()
+        peer.socket.transport.resume_reading()
+        listening = asyncio.ensure_future(peer.listen())
+        await peer.expect("session.update")
+        if answers == "when it has read":
+            await peer.say({"type": "session.updated", "session": session_object()})
+        await peer.expect("response.cancel")
+        cancelled.set()
+        await listening
+
+    # More than the system's buffers and the relay's own take.
+    sections = {"session": {"instructions": "x" * 20_000_000}, "limits": {"ping_seconds": 0.5}}
+    async with spied(script, **sections) as (relay, _), join(relay) as client:
+        await client.send('{"type":"response.cancel"}')
+        if answers == "before it reads":
+            await receive(client, "session.created")
+        await asyncio.sleep(1.2)  # a tick: it has not stalled for long enough yet to be closed
+        try:
+            (pipe,) = relay._sessions
+            assert not pipe.client.is_reading and pipe._stalled
+        finally:
+            may_read.set()
+        await asyncio.wait_for(cancelled.wait(), 5)
+        assert not pipe._stalled
+
+
 # --- limits of time and speed
 
 
@@ -418,7 +515,77 @@ async def test_draining_gives_up_on_a_turn_that_never_ends():
         assert (await closed(socket))[0] == 1012
 
 
+async def test_a_session_let_in_while_draining_began_is_drained_too():
+    LATE.clear()
+    async with spied(auth={"callable": f"{__name__}:late"}) as (relay, _):
+        joining = asyncio.ensure_future(join(relay).__aenter__())
+        await asyncio.wait_for(LATE["asked"].wait(), 5)
+        draining = asyncio.ensure_future(relay.drain())
+        await asyncio.sleep(0.05)
+        LATE["may answer"].set()
+        client = await joining
+        assert (await closed(client))[0] == 1012
+        await asyncio.wait_for(draining, 5)
+
+
+class Late(dict):
+    """Events by name, of the loop that asks for them."""
+
+    def __missing__(self, name):
+        self[name] = asyncio.Event()
+        return self[name]
+
+
+LATE = Late()
+
+
+async def late(login):
+    """An authenticator that takes its time."""
+    LATE["asked"].set()
+    await LATE["may answer"].wait()
+    return "somebody"
+
+
+async def test_closing_waits_three_seconds_for_clients_and_cuts_them(monkeypatch):
+    monkeypatch.setattr("realtime.relay.socket.CLOSE_TIMEOUT_SECONDS", 30.0)
+    async with spied() as (relay, upstream):
+        client = await join(relay)
+        await receive(client, "session.created")
+        client.transport.pause_reading()  # it answers no close
+        upstream.peer.socket.transport.pause_reading()
+        before = time.monotonic()
+        await relay.close()
+        assert 2 < time.monotonic() - before < 4
+        await asyncio.sleep(0.05)
+        assert relay.sessions == 0
+        client.transport.abort()
+        upstream.peer.drop()
+
+
 # --- health and metrics
+
+
+async def test_without_prometheus_client_the_metrics_say_what_to_install(monkeypatch):
+    monkeypatch.setattr("realtime.relay.metrics.prometheus", None)
+    async with spied() as (relay, _), join(relay) as client:
+        await receive(client, "session.created")
+        answer = await exchange(relay, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 501 ") and b"pip install 'wavtools[relay]'" in answer
+
+
+async def test_a_connection_without_an_address_is_counted_as_one(caplog):
+    """A socket pair has none, and neither has a peer that was gone before it was accepted."""
+    caplog.set_level(logging.INFO, "realtime.relay")
+    ours, theirs = socket.socketpair()
+    async with spied() as (relay, _):
+        await asyncio.get_running_loop().connect_accepted_socket(relay._new_connection, ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        writer.write(upgrade("/nothing"))
+        assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await asyncio.sleep(0.01)
+    refused = [record.fields for record in caplog.records if record.getMessage() == "connection.refused"]
+    assert refused[0]["address"] == "0.0.0.0"
 
 
 async def test_health_readiness_and_metrics_answer_on_the_same_port():

@@ -1,13 +1,14 @@
 """The spoken clips shipped with the package: two questions to ask, and the one answer of a bare install.
 
-All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `python -m realtime.offline.clips` renders them
-again from TEXTS, bit for bit; it needs wavtools[offline].
+All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `python -m realtime.offline.clips [FOLDER]` renders
+them again from TEXTS, in place or into FOLDER, the same to the bit on the same machine; it needs wavtools[offline].
 
 Thread: any.
 """
 
 from __future__ import annotations
 
+import sys
 import wave
 from pathlib import Path
 
@@ -41,12 +42,12 @@ def _path(name: str) -> Path:
     return Path(__file__).with_name(f"{name}.wav")
 
 
-def _render() -> None:
+def _render(folder: Path) -> None:
     from .speaker import HibariSpeech
 
     speech = HibariSpeech()
     for name, text in TEXTS.items():
-        with wave.open(str(_path(name)), "wb") as file:
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(SPEECH_RATE_HZ)
@@ -54,4 +55,4 @@ def _render() -> None:
 
 
 if __name__ == "__main__":
-    _render()
+    _render(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

@@ -102,7 +102,7 @@ class Conversation:
         self.items.insert(position, item)
         self._by_id[item.id] = item
         if item.audio is not None:
-            self._keep_audio(item)
+            self._keep_audio(position)
         return self.items[position - 1].id if position else None
 
     @property
@@ -166,11 +166,13 @@ class Conversation:
             raise RequestError(code, f"{what} with id '{item_id}' does not exist.", None)
         return item
 
-    def _keep_audio(self, newest: Item) -> None:
+    def _keep_audio(self, position: int) -> None:
+        """Count the audio of the item at *position*; where that is too much, what comes before it loses its own."""
+        newest = self.items[position]
         assert newest.audio is not None
         self._audio_samples += len(newest.audio)
-        for item in self.items:
-            if self._audio_samples <= AUDIO_SAMPLES_KEPT or item is newest:
+        for item in self.items[:position]:
+            if self._audio_samples <= AUDIO_SAMPLES_KEPT:
                 break
             if item.audio is not None:
                 self._audio_samples -= len(item.audio)

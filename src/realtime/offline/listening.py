@@ -317,9 +317,8 @@ class Listening:
             body = {"type": "server_error", "code": "server_error", "message": failure, "param": None}
             session.emit(f"{TRANSCRIPTION}.failed", **address, error=body)
             return
-        for part in item.fields["content"]:
-            if part["type"] == "input_audio":
-                part["transcript"] = text
+        [part] = item.fields["content"]  # of what is announced: _commit_span made it
+        part["transcript"] = text
         for word in interim.finish(text):
             session.emit(f"{TRANSCRIPTION}.delta", **address, delta=word)
         usage = transcription_usage(str(announce["model"]), text, len(samples) / rate)

@@ -9,6 +9,7 @@ Thread: the event loop.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from .. import wire
@@ -26,14 +27,13 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”’)\]]*\s+|\n+")
 _WORD = re.compile(r"\s*\S+\s*")
 
 
-class Output:
+class Output(ABC):
     """Common part: the item, its place in the response, its added and done events."""
 
     def __init__(self, response: Response, fields: dict[str, Any]) -> None:
         self.response = response
         self.index = len(response.outputs)
         self.item = Item({"id": new_id("item"), "type": fields["type"], "status": "in_progress", **fields})
-        self._open = True
         response.outputs.append(self.item)
         response.emit("response.output_item.added", output_index=self.index, item=self.item.as_dict())
         response.add_to_conversation(self.item)
@@ -43,17 +43,15 @@ class Output:
         return {"item_id": self.item.id, "output_index": self.index}
 
     def close(self, status: str = "completed") -> None:
-        """Send every done event; a second call does nothing."""
-        if not self._open:
-            return
-        self._open = False
+        """Send every done event; call it once."""
         self._close_content()
         self.item.fields["status"] = status
         self.response.done_in_conversation(self.item)
         self.response.emit("response.output_item.done", output_index=self.index, item=self.item.as_dict())
 
+    @abstractmethod
     def _close_content(self) -> None:
-        raise NotImplementedError
+        """Send the done events of what the item holds."""
 
 
 class TextOutput(Output):

@@ -91,7 +91,7 @@ class FailedError(Exception):
 
 
 class Response:
-    """A response: construct it (``response.created`` goes out), ``start`` it, maybe ``cancel`` it."""
+    """A response: constructed, it sends ``response.created`` and begins its work in a task; maybe ``cancel`` it."""
 
     def __init__(self, session: Session, options: ResponseOptions) -> None:
         self.session = session
@@ -102,7 +102,6 @@ class Response:
         self._status = "in_progress"
         self._details: dict[str, Any] | None = None
         self._usage: dict[str, Any] | None = None
-        self._task: asyncio.Task[None] | None = None
         self._text_tokens = 0.0
         self._audio_tokens = 0.0
         limit = options.max_output_tokens
@@ -111,22 +110,17 @@ class Response:
         self.audio_seconds = 0.0  # of speech sent so far
         self.playback_from_ms = session.now_ms  # on the session's input clock, when the first of it was sent
         session.emit("response.created", response=self.as_dict())
-
-    def start(self) -> None:
-        """Begin to produce output, in a task of its own."""
         self._task = asyncio.create_task(self._run(), name=self.id)
 
     async def cancel(self, reason: str) -> None:
         """End it with status cancelled, *reason* client_cancelled or turn_detected, unless it has ended."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._task.cancel()
+        await asyncio.wait([self._task])
         self._finish("cancelled", {"type": "cancelled", "reason": reason})
 
     def abandon(self) -> None:
         """Stop producing; nobody is listening any more."""
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     @property
     def done(self) -> bool:

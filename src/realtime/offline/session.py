@@ -123,8 +123,8 @@ class Session:
 
     async def close(self) -> None:
         """Stop all tasks of the session. The connection is gone or will be."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        assert self._expiry is not None  # since start
+        self._expiry.cancel()
         for response in [*self._others.values(), *([self.active] if self.active else [])]:
             response.abandon()
         await self.listening.close()
@@ -332,7 +332,6 @@ class Session:
             self.active = response
         else:
             self._others[response.id] = response
-        response.start()
 
     async def response_items(self, options: ResponseOptions) -> list[Item]:
         """What a response is given, with the speech in it recognised."""
@@ -341,10 +340,10 @@ class Session:
         else:
             items = []
             for i, fields in enumerate(options.input):
-                if fields["type"] != "item_reference":
+                if fields["type"] == "item_reference":
+                    items.append(self.conversation.retrieve(fields["id"]))
+                else:
                     items.append(self._item(fields, f"response.input[{i}]"))
-                elif found := self.conversation.get(fields["id"]):
-                    items.append(found)
         for item in items:
             if item.audio is not None and item.heard is None:
                 self.listening.recognise(item)

@@ -63,10 +63,7 @@ class WhisperTranscriber:
             )
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"cannot load the Whisper model in {root}: {error}") from None
-        self._prompt = ["<|startoftranscript|>"]
-        if self._model.is_multilingual:
-            self._prompt += ["<|en|>", "<|transcribe|>"]
-        self._prompt.append("<|notimestamps|>")
+        self._prompt = first_tokens(self._model.is_multilingual)
         self._mel = mel_filters(self._model.n_mels)
 
     def transcribe(self, samples: Int16Array, sample_rate: int, prompt: str | None = None) -> str:
@@ -106,6 +103,12 @@ class WhisperTranscriber:
             return [], False
         ids = result.sequences_ids[0]
         return [self._vocabulary[i] for i in ids], len(ids) >= budget or is_loop(ids)
+
+
+def first_tokens(multilingual: bool) -> list[str]:
+    """What the decoder is given to go on from: a model of several languages is told which, and not to translate."""
+    choice = ["<|en|>", "<|transcribe|>"] if multilingual else []
+    return ["<|startoftranscript|>", *choice, "<|notimestamps|>"]
 
 
 def is_loop(ids: list[int]) -> bool:

@@ -34,8 +34,8 @@ def _start(factory: Callable[[], Any]) -> None:
     _factory = factory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which stops us
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    assert parent is not None  # the server
+    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
 
 
 def _die_with(sentinel: Any) -> None:

@@ -103,6 +103,7 @@ class Pipe:
         self._held: list[bytes] = []
         self._configuring = ""  # event id of our session.update, until it is answered
         self._is_open = False
+        self._live = asyncio.Event()  # the same, for who waits for it
         self._over: str | None = None
         self._draining = False
         self._task: asyncio.Task[None] | None = None
@@ -124,15 +125,9 @@ class Pipe:
             await asyncio.wait_for(self._dial(), seconds)
         except UpstreamError as error:
             self._fail_opening(str(error), error.retry)
-            return
         except asyncio.TimeoutError:
-            self._fail_opening(f"{self._endpoint.address} did not open a session within {seconds:g} s", True)
-            return
-        if not self._injects:
-            self._go_live()
-        elif not self._is_open:
-            # Our own session.update must be answered too; _from_upstream takes it from here.
-            self._task = self._loop.create_task(self._give_up_opening(self._opened_at + seconds))
+            what = "open a session" if self._created is None else "answer the session's configuration"
+            self._fail_opening(f"{self._endpoint.address} did not {what} within {seconds:g} s", True)
 
     async def _dial(self) -> None:
         shared = self._shared
@@ -149,11 +144,10 @@ class Pipe:
             raise error
         if not self._dialled:
             raise UpstreamError(f"{self._endpoint.address} hung up", retry=True)
-
-    async def _give_up_opening(self, deadline: float) -> None:
-        await asyncio.sleep(max(0.0, deadline - self._loop.time()))
-        if not self._is_open:
-            self._fail_opening(f"{self._endpoint.address} did not answer the session's configuration", True)
+        if self._injects:
+            await self._live.wait()  # our own session.update must be answered too: _while_opening sees to it
+        else:
+            self._go_live()
 
     def _fail_opening(self, message: str, retry: bool) -> None:
         """Why is for the log; the client learns that it is not its fault, and whether to try again."""
@@ -179,11 +173,11 @@ class Pipe:
         self._configuring = self._send_own(outbound(update, detect(created.get("session")) or "ga"))
 
     def _go_live(self) -> None:
-        if not self._is_open and self._over is None:
-            self._is_open = True
-            self._shared.metrics.observe("connect_seconds", self._loop.time() - self._opened_at)
-            if self.upstream not in self._stalled:
-                self.client.resume_reading()
+        self._is_open = True
+        self._live.set()
+        self._shared.metrics.observe("connect_seconds", self._loop.time() - self._opened_at)
+        if self.upstream not in self._stalled:
+            self.client.resume_reading()
 
     # --- from the sockets (SocketDelegate)
 
@@ -196,12 +190,9 @@ class Pipe:
         self._ready.set()
 
     def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """See SocketDelegate. Upstream's, until `_dial` has its socket; then both deliver where they belong."""
-        self._from_upstream(payload)
+        """See SocketDelegate. Not called: both sockets deliver where their messages belong."""
 
     def _from_client(self, payload: bytes) -> None:
-        if self._over is not None:
-            return
         now = self._client_spoke = self._clock()
         rules = self._client_rules
         verdict = rules.judge(payload, now)
@@ -225,8 +216,6 @@ class Pipe:
         self._end(violation.kind, violation.code, violation.reason)
 
     def _from_upstream(self, payload: bytes) -> None:
-        if self._over is not None:
-            return
         rules = self._server_rules
         shown = rules.filter(payload)
         kind = rules.last_type
@@ -258,8 +247,6 @@ class Pipe:
             for held in self._held:
                 self.client.send(held)
             self._held.clear()
-            if self._task is not None:
-                self._task.cancel()
             self._go_live()
         elif kind == "error" and shown is None:
             reason = event["error"].get("message")
@@ -272,13 +259,13 @@ class Pipe:
     def on_writable(self, socket: WebSocket, writable: bool) -> None:
         """See SocketDelegate: back-pressure."""
         other = self.upstream if socket is self.client else self.client
+        assert other is not None  # before there is an upstream, there is nothing to send
         if not writable:
             self._stalled[socket] = self._loop.time()
-            if other is not None:
-                other.pause_reading()
+            other.pause_reading()
         else:
             self._stalled.pop(socket, None)
-            if other is not None and (other is self.upstream or self._is_open):
+            if other is self.upstream or self._is_open:
                 other.resume_reading()
 
     def on_closed(self, socket: WebSocket, code: int, reason: str) -> None:
@@ -302,8 +289,8 @@ class Pipe:
         """Send an event of the relay's own; errors about it are not the client's. Returns its id."""
         event_id = generate_id("event_")
         self._server_rules.own_events.add(event_id)
-        if self.upstream is not None:
-            self.upstream.send(wire.dumps({"event_id": event_id, **event}).encode())
+        assert self.upstream is not None  # it has sent what this answers
+        self.upstream.send(wire.dumps({"event_id": event_id, **event}).encode())
         return event_id
 
     def _say_error(self, code: str, message: str) -> None:
@@ -317,7 +304,7 @@ class Pipe:
         record("tool.called", session=self.id, tool=name, error=type(error).__name__ if error else None)
 
     def _end(self, why: str, code: int, reason: str) -> None:
-        """Close both sides, once. The same code and reason to both, where they can be sent."""
+        """Close both sides, once: they deliver nothing more. The same code and reason to both, if sendable."""
         if self._over is not None:
             return
         self._over = why
@@ -404,6 +391,5 @@ class Pipe:
 
     def abort(self) -> None:
         """Cut both connections."""
-        for socket in (self.client, self.upstream):
-            if socket is not None:
-                socket.abort()
+        for socket in filter(None, (self.client, self.upstream)):
+            socket.abort()

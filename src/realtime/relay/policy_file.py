@@ -42,10 +42,10 @@ from .tokens import MIN_SECRET_BYTES
 
 if sys.version_info >= (3, 11):
     import tomllib
-else:
+else:  # pragma: no cover - on Python 3.10 alone
     try:
         import tomli as tomllib
-    except ImportError:  # pragma: no cover - the [relay] extra installs it
+    except ImportError:  # the [relay] extra installs it
         tomllib = None  # type: ignore[assignment]
 
 __all__ = ["load_policy"]
@@ -101,21 +101,19 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int:
     """
     lines = text.splitlines(keepends=True)
     start = 0
-    for count in range(1, len(lines) + 1):
+    for count in range(1, len(lines)):
         try:
             value: Any = tomllib.loads("".join(lines[:count]))
         except tomllib.TOMLDecodeError:
             continue  # in the middle of a value of several lines
         for key in keys:
-            if isinstance(value, list):
-                value = value[-1] if value else None
-            if not isinstance(value, dict) or key not in value:
+            if key not in value:
                 start = count
                 break
             value = value[key]
         else:
             return start + 1
-    return len(lines)
+    return start + 1  # only the whole holds it
 
 
 # --- what a value must be

@@ -290,11 +290,10 @@ class Relay:
 
     def _ended(self, pipe: Pipe) -> None:
         self.gone(pipe.client)
-        if pipe in self._sessions:
-            self._sessions.remove(pipe)
-            self._per_client[pipe.admission.client] -= 1
-            if not self._per_client[pipe.admission.client]:
-                del self._per_client[pipe.admission.client]
+        self._sessions.remove(pipe)
+        self._per_client[pipe.admission.client] -= 1
+        if not self._per_client[pipe.admission.client]:
+            del self._per_client[pipe.admission.client]
         self._note_empty()
 
     def _note_empty(self) -> None:

@@ -28,7 +28,7 @@ from websockets.server import ServerProtocol
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # pragma: no cover - a build of websockets without its C extension
+except ImportError:  # a build of websockets without its C extension
     from websockets.utils import apply_mask
 
 __all__ = ["QUIET", "SocketDelegate", "WebSocket"]
@@ -190,8 +190,8 @@ class WebSocket(asyncio.Protocol):
                 self.pause_reading()  # until the request is answered
             self._feed(data[:end])
             data = data[end:]
-        if self.protocol.state is State.CONNECTING and self._is_server:
-            self._rest = data  # still being judged
+        if self.protocol.state is State.CONNECTING and self._is_server and self._closing is None:
+            self._rest = data  # still being judged; what comes behind a refusal is not kept
             return b""
         if self.protocol.state is not State.OPEN:
             self._feed(data)
@@ -233,8 +233,6 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.BaseProtocol."""
-        if self._lost:
-            return
         self._lost = True
         self._open = False
         if self._closing is not None:
