@@ -187,7 +187,11 @@ EXIT = {
     "uncaught error": ("raise RuntimeError('user')", 1),
     "sys.exit": ("sys.exit(0)", 0),
     "dropped player": ("del player; gc.collect(); time.sleep(0.1)", 0),
-    "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(5)", -signal.SIGINT),
+    "SIGINT": (
+        # Of a shell's background job, it would be ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT); time.sleep(5)",
+        -signal.SIGINT,
+    ),
     "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)", -signal.SIGTERM),
 }
 
