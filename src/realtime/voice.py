@@ -28,9 +28,8 @@ from .items import Item
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
 Mode = Literal["manual", "vad"]
-CHUNK_MS = (
-    10  # the end of a turn waits for half of one in the mean; 50 messages a second more cost 1 % of a core
-)
+# The end of a turn waits for half of one in the mean; 50 messages a second more cost 1 % of a core.
+CHUNK_MS = 10
 FIRST_SAMPLE_POLL = 0.004  # seconds; a device period is about 10 ms
 FIRST_SAMPLE_PATIENCE = 30.0
 
