@@ -11,7 +11,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from realtime.redact import Secret
+from realtime.protocol.redact import Secret
 from realtime.relay import Policy, Relay
 from tests.wire_server import ScriptedServer
 

@@ -13,20 +13,20 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from . import wire
-from .audio import as_int16
 from .conversation import Conversation
-from .dialect import merge_session, session_from_keywords
 from .emitter import EventEmitter
-from .endpoint import DEFAULT_MODEL, Endpoint
 from .errors import ConfigurationError, RealtimeError, StateError
 from .events import ClientStats, ErrorEvent, Event
 from .history import RESUME_NOTE
-from .ids import generate_id
 from .interruption import interrupt
 from .items import Item
 from .link import Link, LinkOptions, State
 from .outbox import Outbox
+from .protocol import codec
+from .protocol.audio_format import as_int16
+from .protocol.dialect import merge_session, session_from_keywords
+from .protocol.endpoint import DEFAULT_MODEL, Endpoint
+from .protocol.ids import generate_id
 from .session import Session
 from .tools import definition_of
 
@@ -452,7 +452,7 @@ class RealtimeClient(EventEmitter):
         elif type == "response.create":
             self._session.request_response(event.get("response") or {})
             return ""
-        wire.dumps(event)  # raises TypeError here, not in the task that writes
+        codec.dumps(event)  # raises TypeError here, not in the task that writes
         return self._session.send(event)
 
     # Tools

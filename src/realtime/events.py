@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .audio import Int16Array
     from .items import Item
+    from .protocol.audio_format import Int16Array
 
 __all__ = [
     "AudioConfig",

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from . import wire
 from .items import Item
+from .protocol import codec
 
 __all__ = ["RESUME_NOTE", "awaits_words", "note", "replay"]
 
@@ -95,6 +95,6 @@ def _message(item: Item) -> dict[str, Any] | None:
         ):
             # Nobody wrote down what was said: the audio itself is better than a turn that is missing.
             content.append(
-                {"type": "input_audio", "audio": wire.b64encode(item._format.to_wire(item.formatted.audio))}
+                {"type": "input_audio", "audio": codec.b64encode(item._format.to_wire(item.formatted.audio))}
             )
     return {"role": item.role or "user", "content": content} if content else None

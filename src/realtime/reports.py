@@ -11,7 +11,7 @@ from typing import Any
 from .emitter import EventEmitter
 from .events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from .meter import Meter
-from .redact import Redactor, logger_with
+from .protocol.redact import Redactor, logger_with
 
 __all__ = ["Reports", "string"]
 

@@ -14,12 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import dialect as dialects
-from . import wire
 from .changes import Change
 from .conversation import Conversation
 from .emitter import EventEmitter
-from .endpoint import Endpoint
 from .errors import ConnectionLostError
 from .events import (
     CloseEvent,
@@ -33,13 +30,16 @@ from .events import (
     ResponseFailedEvent,
 )
 from .history import awaits_words, note, replay
-from .ids import generate_id
 from .input_audio import remember
 from .items import Item
 from .meter import Meter
 from .outbox import Outbox
 from .pending import Pending
-from .refusals import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from .protocol import codec
+from .protocol import dialect as dialects
+from .protocol.endpoint import Endpoint
+from .protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from .protocol.ids import generate_id
 from .reports import Reports, string
 from .sequencer import Sequencer
 from .settings import Settings, branch
@@ -234,7 +234,7 @@ class Session(Settings):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = wire.loads(frame)
+            raw = codec.loads(frame)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))

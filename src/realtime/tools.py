@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import wire
 from .emitter import is_coroutine_function
 from .errors import ToolError
 from .input_audio import remember
+from .protocol import codec
 
 __all__ = ["Tool", "Toolbox", "definition_of"]
 
@@ -124,10 +124,10 @@ class Toolbox:
             output = _as_output(await asyncio.wait_for(self._invoke(name, arguments), self.timeout))
         except asyncio.TimeoutError:
             failure = ToolError(f"tool {name!r} did not answer within {self.timeout:g} s")
-            output = wire.dumps({"error": str(failure)})
+            output = codec.dumps({"error": str(failure)})
         except Exception as error:
             failure = error
-            output = wire.dumps({"error": str(error) or type(error).__name__})
+            output = codec.dumps({"error": str(error) or type(error).__name__})
         if self._running.pop(call_id, None) is not None:  # cancelled in the very moment it ended
             self._answered(call_id, output, failure)
 
@@ -136,7 +136,7 @@ class Toolbox:
         if tool is None:
             raise ToolError(f"tool {name!r} has not been added")
         try:
-            keywords = wire.loads(arguments) if arguments.strip() else {}
+            keywords = codec.loads(arguments) if arguments.strip() else {}
         except ValueError as error:
             raise ToolError(f"the arguments of tool {name!r} are not JSON: {error}") from error
         if not isinstance(keywords, dict):
@@ -148,7 +148,7 @@ class Toolbox:
 
 
 def _as_output(result: Any) -> str:
-    output = result if isinstance(result, str) else wire.dumps(result)
+    output = result if isinstance(result, str) else codec.dumps(result)
     if len(output) > MAX_OUTPUT:
         raise ToolError(f"the tool's output has {len(output)} characters, {MAX_OUTPUT} are allowed")
     return output

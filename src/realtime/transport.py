@@ -17,10 +17,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from . import wire
-from .endpoint import Endpoint
 from .errors import ConnectError
-from .redact import Redactor, logger_with
+from .protocol import codec
+from .protocol.endpoint import Endpoint
+from .protocol.redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
@@ -131,7 +131,7 @@ class Transport:
                 frame = await self._socket.recv(decode=False)
                 self.opening_frames.append(frame)
                 try:
-                    event = wire.loads(frame)
+                    event = codec.loads(frame)
                 except ValueError:
                     continue  # dispatched later, and reported then
                 if not isinstance(event, dict):

@@ -19,11 +19,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .audio import Int16Array
 from .client import RealtimeClient
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from .items import Item
+from .protocol.audio_format import Int16Array
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 

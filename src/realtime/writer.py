@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import dialect as dialects
-from . import wire
-from .audio import Int16Array, format_of
 from .conversation import Conversation
-from .ids import generate_id
 from .input_audio import remember
 from .outbox import Outbox
 from .pending import Pending
+from .protocol import codec
+from .protocol import dialect as dialects
+from .protocol.audio_format import Int16Array, format_of
+from .protocol.ids import generate_id
 from .settings import branch
 
 __all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
@@ -72,7 +72,7 @@ class FrameWriter:
                 "type": "input_audio_buffer.append",
                 "audio": self._conversation.input_format.encode(entry),
             }
-            return wire.dumps(event), event
+            return codec.dumps(event), event
         kind = entry["type"]
         if kind == "input_audio_buffer.commit":
             if entry.get(IF_ENOUGH) and self._conversation.input.uncommitted_ms < COMMIT_MS:
@@ -89,7 +89,7 @@ class FrameWriter:
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)
-        return wire.dumps(event), event
+        return codec.dumps(event), event
 
     def put_back(self, entry: Int16Array | Wire) -> None:
         """The connection ended before *entry* could leave."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.dialect import detect, inbound, merge_session, outbound, session_from_keywords
+from realtime.protocol.dialect import detect, inbound, merge_session, outbound, session_from_keywords
 
 BETA_SESSION = {
     "id": "sess_1",

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from realtime import ConfigurationError
-from realtime import endpoint as module
-from realtime.endpoint import DEFAULT_MODEL, Endpoint
+from realtime.protocol import endpoint as module
+from realtime.protocol.endpoint import DEFAULT_MODEL, Endpoint
 from tests.canary import KEY
 
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from realtime.redact import MASK, Redactor, logger_with
+from realtime.protocol.redact import MASK, Redactor, logger_with
 from tests.canary import KEY, KeyWatch
 
 

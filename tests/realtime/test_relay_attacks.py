@@ -13,7 +13,7 @@ import zlib
 
 import pytest
 
-from realtime.redact import Secret
+from realtime.protocol.redact import Secret
 from realtime.relay import mint_token
 from realtime.relay.admission import LoginRequest
 from realtime.relay.tokens import Identity

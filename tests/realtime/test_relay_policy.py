@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from realtime.errors import ConfigurationError
-from realtime.redact import Secret
+from realtime.protocol.redact import Secret
 from realtime.relay import (
     ClientSecretError,
     Policy,

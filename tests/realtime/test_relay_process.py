@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 
 from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
-from realtime.redact import Secret
+from realtime.protocol.redact import Secret
 from realtime.relay import Policy, verify_token, workers
 from realtime.relay import __main__ as program
 from tests.conftest import require_program

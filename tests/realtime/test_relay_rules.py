@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from websockets.datastructures import Headers
 
 from realtime.errors import ConfigurationError
-from realtime.redact import Redactor
+from realtime.protocol.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
 from realtime.relay.admission import client_address
 from realtime.relay.buckets import Bucket, Buckets

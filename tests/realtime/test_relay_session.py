@@ -12,7 +12,7 @@ import time
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from realtime.redact import Secret
+from realtime.protocol.redact import Secret
 from realtime.relay.policy import ToolPolicy
 from tests.relay_spy import KEY, Wiretap, closed, exchange, join, receive, relay_to, spied, upgrade
 from tests.wire_server import created, session_object

@@ -10,12 +10,12 @@ from realtime import ConnectionEvent, RealtimeClient, ServerError, ToolError
 from realtime.changes import Change
 from realtime.conversation import Conversation
 from realtime.events import Delta, Event, ItemUpdatedEvent, RealtimeEvent, TimingsEvent
-from realtime.ids import ALPHABET, generate_id
 from realtime.interruption import interrupt
 from realtime.item_list import ItemList
 from realtime.items import Item
 from realtime.meter import Meter
 from realtime.pending import Pending
+from realtime.protocol.ids import ALPHABET, generate_id
 from tests import wire_turns as turns
 
 

@@ -1,7 +1,7 @@
 """The beta dialect (October 2024 to May 2026), translated at the edge: inside the server everything is GA.
 
 ``to_ga`` takes a client's frame before it is checked, ``from_ga`` a server event before it is written.
-The tables of names are those of the client's adapter (realtime.dialect), read the other way round:
+The tables of names are those of the client's adapter (realtime.protocol.dialect), read the other way round:
 ``item.added`` becomes ``item.created``, ``item.done`` has no counterpart.
 
 Thread: the event loop; pure.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dialect import BETA_FORMATS, GA_NAMES, PLACES
+from ..protocol.dialect import BETA_FORMATS, GA_NAMES, PLACES
 from .schema import RequestError, choice, decimal, either, integer, invalid_value
 
 AUDIO_FORMATS = {beta: ga for ga, beta in BETA_FORMATS.items()}

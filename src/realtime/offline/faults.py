@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from .. import wire
+from ..protocol import codec
 from .schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
 CONTROL_EVENT = "offline.faults"
@@ -145,4 +145,4 @@ class FaultyStream:
 
 def _without_last_byte(data: str) -> str:
 
-    return wire.b64encode(wire.b64decode(data)[:-1])
+    return codec.b64encode(codec.b64decode(data)[:-1])

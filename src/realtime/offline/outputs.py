@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from .. import wire
+from ..protocol import codec
 from .audio_format import AudioFormat, Encoder
 from .conversation import Item, new_id
 from .voice import SPEECH_RATE_HZ
@@ -135,7 +135,7 @@ class SpeechOutput(Output):
     async def _send(self, data: bytes) -> None:
         if data:
             self.item.spoken_samples += len(data) // self._encoder.format.sample_bytes
-            delta = wire.b64encode(data)
+            delta = codec.b64encode(data)
             self.response.emit("response.output_audio.delta", **self._at, delta=delta)
             await self.response.drain()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import wire
+from ..protocol import codec
 from .beta import BetaDialect
 from .client_events import check_event
 from .config import SESSION_SECONDS, SessionConfig
@@ -137,7 +137,7 @@ class Session:
             return
         for event in events:
             for spoken in [event] if self._beta is None else self._beta.from_ga(event):
-                self._outbox.put(wire.dumps(spoken))
+                self._outbox.put(codec.dumps(spoken))
 
     def emit_error(self, error: RequestError, event: Any = None) -> None:
         """Queue an error event that answers the client's *event*."""
@@ -164,7 +164,7 @@ class Session:
         self._stream = FaultyStream(faults)
         if faults.session_seconds is not None:
             self._expire_in(faults.session_seconds)
-        self._outbox.put(wire.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}))
+        self._outbox.put(codec.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}))
 
     def _expire_in(self, seconds: float) -> None:
         if self._expiry is not None:
@@ -274,7 +274,7 @@ class Session:
         item = self.conversation.retrieve(event["item_id"])
         fields = item.as_dict()
         if item.audio is not None and item.audio_format is not None:
-            audio = wire.b64encode(item.audio_format.encode(item.audio))
+            audio = codec.b64encode(item.audio_format.encode(item.audio))
             for part in fields["content"]:
                 if part["type"] == "input_audio":
                     part["audio"] = audio
@@ -396,7 +396,7 @@ def parse_frame(frame: str | bytes) -> Any:
     if isinstance(frame, bytes):
         raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
     try:
-        return wire.loads(frame)
+        return codec.loads(frame)
     except ValueError as error:
         raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
 
@@ -404,7 +404,7 @@ def parse_frame(frame: str | bytes) -> Any:
 def decode_base64(data: str, path: str) -> bytes:
     """Bytes of strict base64, or RequestError."""
     try:
-        return wire.b64decode(data)
+        return codec.b64decode(data)
     except ValueError:
         raise RequestError(
             "invalid_value", f"Invalid '{path}'. Expected base64-encoded audio bytes.", path

@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.redact import Secret
 from .journal import JsonLines
 from .keys import find_key
 from .policy import Policy

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import wire
+from ..protocol import codec
 from .buckets import Bucket
 from .policy import Policy
 
@@ -83,7 +83,7 @@ class Refusal:
             "param": self.param,
             "event_id": self.event_id,
         }
-        return wire.dumps({"type": "error", "event_id": "event_relay", "error": error}).encode()
+        return codec.dumps({"type": "error", "event_id": "event_relay", "error": error}).encode()
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class ClientRules:
                 changed = self._check_fields(event["response"], "response", self._clients.response_fields)
         elif kind == "conversation.item.create":
             self._check_item(event.get("item"))
-        return wire.dumps(event).encode() if changed else payload
+        return codec.dumps(event).encode() if changed else payload
 
     # --- sessions and responses
 

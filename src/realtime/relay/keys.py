@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.redact import Secret
 
 __all__ = ["find_key", "read_env_file"]
 

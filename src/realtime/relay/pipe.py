@@ -22,10 +22,10 @@ from typing import Any
 
 from websockets.http11 import Request, Response
 
-from .. import wire
-from ..dialect import detect, outbound
-from ..endpoint import Endpoint
-from ..ids import generate_id
+from ..protocol import codec
+from ..protocol.dialect import detect, outbound
+from ..protocol.endpoint import Endpoint
+from ..protocol.ids import generate_id
 from .admission import Admission
 from .client_rules import ClientRules, Refusal, Violation
 from .journal import record
@@ -290,13 +290,13 @@ class Pipe:
         event_id = generate_id("event_")
         self._server_rules.own_events.add(event_id)
         assert self.upstream is not None  # it has sent what this answers
-        self.upstream.send(wire.dumps({"event_id": event_id, **event}).encode())
+        self.upstream.send(codec.dumps({"event_id": event_id, **event}).encode())
         return event_id
 
     def _say_error(self, code: str, message: str) -> None:
         error = {"type": "server_error", "code": code, "message": message, "param": None, "event_id": None}
         self.client.send(
-            wire.dumps({"type": "error", "event_id": generate_id("event_"), "error": error}).encode()
+            codec.dumps({"type": "error", "event_id": generate_id("event_"), "error": error}).encode()
         )
 
     def _tool_finished(self, name: str, error: BaseException | None) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..endpoint import DEFAULT_MODEL
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.endpoint import DEFAULT_MODEL
+from ..protocol.redact import Secret
 
 __all__ = [
     "CLIENT_EVENTS",

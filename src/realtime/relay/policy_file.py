@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.redact import Secret
 from .policy import (
     AuthPolicy,
     ClientPolicy,

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..redact import Redactor, Secret
+from ..protocol.redact import Redactor, Secret
 from .policy import is_loopback
 
 __all__ = ["ClientSecret", "ClientSecretError", "mint_client_secret"]

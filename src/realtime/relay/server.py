@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from ..endpoint import Endpoint
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.endpoint import Endpoint
+from ..protocol.redact import Secret
 from .admission import Admission, Gate, RefusedError, client_address
 from .buckets import Buckets
 from .journal import record

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .. import wire
-from ..redact import Redactor
+from ..protocol import codec
+from ..protocol.redact import Redactor
 from .policy import Policy
 
 __all__ = ["ServerRules"]
@@ -77,7 +77,7 @@ class ServerRules:
             return self._redactor.frame(payload)
         self.last_type = ""
         try:
-            event = wire.loads(payload)
+            event = codec.loads(payload)
         except ValueError:
             self.dropped += 1
             return None
@@ -94,9 +94,9 @@ class ServerRules:
             if not self._show(event):
                 return None
             if self._hidden_items and self._conceal(event, kind):
-                return self._redactor.frame(wire.dumps(event).encode())
+                return self._redactor.frame(codec.dumps(event).encode())
         if kind in _RESPONSE_EVENTS and self._strip(event.get("response")):
-            return self._redactor.frame(wire.dumps(event).encode())
+            return self._redactor.frame(codec.dumps(event).encode())
         return self._redactor.frame(payload)
 
     # --- sessions and errors
@@ -110,7 +110,7 @@ class ServerRules:
             # Clients renew before the expiry that they are told: let it be the earlier of the two.
             if isinstance(expires, (int, float)) and expires > self._expires_at:
                 session["expires_at"] = int(self._expires_at)
-        return wire.dumps(self._redactor.tree(event)).encode()
+        return codec.dumps(self._redactor.tree(event)).encode()
 
     def _strip(self, tree: Any) -> bool:
         """Take out of a session or response what the relay put in; whether there was anything."""
@@ -143,7 +143,7 @@ class ServerRules:
         error = event.get("error")
         if isinstance(error, dict) and error.get("event_id") in self.own_events:
             return None  # about something that the client did not say
-        return wire.dumps(self._quotes.tree(self._redactor.tree(event))).encode()
+        return codec.dumps(self._quotes.tree(self._redactor.tree(event))).encode()
 
     def scrub(self, text: str) -> str:
         """A close reason or any other text of the server's."""

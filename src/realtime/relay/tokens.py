@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .. import wire
+from ..protocol import codec
 
 __all__ = ["MIN_SECRET_BYTES", "Identity", "check_shared", "mint_token", "verify_token"]
 
@@ -46,7 +46,7 @@ def mint_token(secret: str | bytes, subject: str, seconds: float = 600, *, now: 
     if not 0 < seconds < math.inf:
         raise ValueError(f"a token is good for some seconds, not {seconds!r}")
     expires = int((time.time() if now is None else now) + seconds)
-    payload = wire.dumps({"sub": subject, "exp": expires}).encode()
+    payload = codec.dumps({"sub": subject, "exp": expires}).encode()
     body = f"{PREFIX}.{_encode(payload)}"
     return f"{body}.{_encode(_sign(key, body))}"
 
@@ -65,7 +65,7 @@ def verify_token(
     if not good or prefix != PREFIX:
         return None
     try:
-        payload = wire.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+        payload = codec.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except ValueError:
         return None
     if not isinstance(payload, dict):

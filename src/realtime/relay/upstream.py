@@ -16,8 +16,8 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.uri import parse_uri
 
-from ..endpoint import Endpoint
 from ..errors import ConfigurationError
+from ..protocol.endpoint import Endpoint
 from .socket import QUIET, SocketDelegate, WebSocket
 
 __all__ = ["UpstreamError", "dial", "handshake_error"]

@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from ..errors import ConfigurationError
-from ..redact import Secret
+from ..protocol.redact import Secret
 from .journal import record
 from .policy import Policy
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import wire
+from . import codec
 
 __all__ = ["FORMATS", "PCM16", "AudioFormat", "AudioStore", "Int16Array", "as_int16", "format_of"]
 
@@ -112,7 +112,7 @@ class AudioFormat:
 
     def encode(self, samples: Int16Array) -> str:
         """Base64 of int16 *samples* in this format."""
-        return wire.b64encode(self.to_wire(samples))
+        return codec.b64encode(self.to_wire(samples))
 
     def decode(self, text: str, carry: bytes = b"") -> tuple[Int16Array, bytes]:
         """Samples of one delta, and the bytes left over.
@@ -120,7 +120,7 @@ class AudioFormat:
         A server may cut its stream anywhere; *carry* is what the delta before left over.
         Raises ValueError for text that is not base64.
         """
-        data = wire.b64decode(text)
+        data = codec.b64decode(text)
         if carry:
             data = carry + data
         if self.sample_bytes == 2 and len(data) & 1:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .audio import format_of
+from .audio_format import format_of
 
 __all__ = [
     "BETA_FORMATS",

@@ -12,8 +12,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from ..errors import ConfigurationError
 from .dialect import Dialect
-from .errors import ConfigurationError
 from .redact import Redactor, Secret
 
 __all__ = ["DEFAULT_MODEL", "Endpoint"]
