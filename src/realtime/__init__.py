@@ -12,9 +12,10 @@ if importlib.util.find_spec("websockets") is None:
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
-from .changes import Change
 from .client import RealtimeClient
-from .conversation import Conversation
+from .conversation.change import Change
+from .conversation.items import Formatted, FormattedTool, Item
+from .conversation.reducer import Conversation
 from .errors import (
     ConfigurationError,
     ConnectError,
@@ -40,7 +41,6 @@ from .events import (
     TimingsEvent,
     UsageEvent,
 )
-from .items import Formatted, FormattedTool, Item
 from .link import LinkOptions
 from .voice import CutEvent, VoiceSession
 

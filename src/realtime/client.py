@@ -13,13 +13,13 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from .conversation import Conversation
+from .conversation.history import RESUME_NOTE
+from .conversation.interruption import interrupt
+from .conversation.items import Item
+from .conversation.reducer import Conversation
 from .emitter import EventEmitter
 from .errors import ConfigurationError, RealtimeError, StateError
 from .events import ClientStats, ErrorEvent, Event
-from .history import RESUME_NOTE
-from .interruption import interrupt
-from .items import Item
 from .link import Link, LinkOptions, State
 from .outbox import Outbox
 from .protocol import codec

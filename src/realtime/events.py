@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .items import Item
+    from .conversation.items import Item
     from .protocol.audio_format import Int16Array
 
 __all__ = [

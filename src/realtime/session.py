@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .changes import Change
-from .conversation import Conversation
+from .conversation.change import Change
+from .conversation.history import awaits_words, note, replay
+from .conversation.input_audio import remember
+from .conversation.items import Item
+from .conversation.reducer import Conversation
 from .emitter import EventEmitter
 from .errors import ConnectionLostError
 from .events import (
@@ -29,9 +32,6 @@ from .events import (
     RealtimeEvent,
     ResponseFailedEvent,
 )
-from .history import awaits_words, note, replay
-from .input_audio import remember
-from .items import Item
 from .meter import Meter
 from .outbox import Outbox
 from .pending import Pending

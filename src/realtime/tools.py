@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .conversation.input_audio import remember
 from .emitter import is_coroutine_function
 from .errors import ToolError
-from .input_audio import remember
 from .protocol import codec
 
 __all__ = ["Tool", "Toolbox", "definition_of"]

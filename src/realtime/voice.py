@@ -20,9 +20,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from .client import RealtimeClient
+from .conversation.items import Item
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .items import Item
 from .protocol.audio_format import Int16Array
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]

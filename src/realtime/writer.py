@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conversation import Conversation
-from .input_audio import remember
+from .conversation.input_audio import remember
+from .conversation.reducer import Conversation
 from .outbox import Outbox
 from .pending import Pending
 from .protocol import codec

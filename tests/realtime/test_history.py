@@ -6,9 +6,9 @@ import base64
 
 import numpy as np
 
-from realtime.conversation import Conversation
-from realtime.history import replay
-from realtime.items import Item
+from realtime.conversation.history import replay
+from realtime.conversation.items import Item
+from realtime.conversation.reducer import Conversation
 from tests import wire_turns as turns
 from tests.wire_recordings import recordings
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.input_audio import InputAudio, remember
+from realtime.conversation.input_audio import InputAudio, remember
 from realtime.protocol.audio_format import PCM16, PCMU
 from tests.wire_turns import tone
 

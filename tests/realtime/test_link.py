@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from realtime import ConnectError, LinkOptions, RealtimeClient, transport
-from realtime.history import RESUME_NOTE
+from realtime.conversation.history import RESUME_NOTE
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.wire_server import EchoServer, Peer, ScriptedServer, created

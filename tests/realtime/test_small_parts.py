@@ -7,12 +7,12 @@ import pytest
 
 import realtime
 from realtime import ConnectionEvent, RealtimeClient, ServerError, ToolError
-from realtime.changes import Change
-from realtime.conversation import Conversation
+from realtime.conversation.change import Change
+from realtime.conversation.interruption import interrupt
+from realtime.conversation.item_list import ItemList
+from realtime.conversation.items import Item
+from realtime.conversation.reducer import Conversation
 from realtime.events import Delta, Event, ItemUpdatedEvent, RealtimeEvent, TimingsEvent
-from realtime.interruption import interrupt
-from realtime.item_list import ItemList
-from realtime.items import Item
 from realtime.meter import Meter
 from realtime.pending import Pending
 from realtime.protocol.ids import ALPHABET, generate_id

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from .changes import PASSED_OVER, Change, Kind, ms_of, output_format_of, text_delta, text_of, updated
-from .events import Delta
+from ..events import Delta
+from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
+from .change import PASSED_OVER, Change, Kind, ms_of, output_format_of, text_delta, text_of, updated
 from .input_audio import InputAudio, remember
 from .item_list import ItemList
 from .items import MAX_PARTS, MAX_TEXT, Item
-from .protocol.audio_format import PCM16, AudioFormat, Int16Array
 
 __all__ = ["Conversation"]
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .changes import Change
-from .conversation import Conversation
+from .change import Change
 from .items import Item
+from .reducer import Conversation
 
 __all__ = ["interrupt"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .events import Delta
+from ..events import Delta
+from ..protocol.audio_format import AudioFormat, format_of
 from .items import Item
-from .protocol.audio_format import AudioFormat, format_of
 
 __all__ = ["PASSED_OVER", "Change", "Kind", "ms_of", "output_format_of", "text_delta", "text_of", "updated"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..protocol.audio_format import Int16Array
 from .input_audio import remember
 from .items import MAX_PARTS, Item
-from .protocol.audio_format import Int16Array
 
 __all__ = ["ItemList"]
 

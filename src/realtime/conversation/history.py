@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from ..protocol import codec
 from .items import Item
-from .protocol import codec
 
 __all__ = ["RESUME_NOTE", "awaits_words", "note", "replay"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .protocol.audio_format import EMPTY, AudioFormat, Int16Array
+from ..protocol.audio_format import EMPTY, AudioFormat, Int16Array
 
 __all__ = ["InputAudio", "remember"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .protocol.audio_format import PCM16, AudioFormat, AudioStore, Int16Array
+from ..protocol.audio_format import PCM16, AudioFormat, AudioStore, Int16Array
 
 __all__ = ["Formatted", "FormattedTool", "Item"]
 
