@@ -13,6 +13,7 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client import RealtimeClient
+from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
@@ -41,7 +42,6 @@ from .events import (
     TimingsEvent,
     UsageEvent,
 )
-from .link import LinkOptions
 from .voice import CutEvent, VoiceSession
 
 __all__ = [

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from .connection.link import Link, LinkOptions, State
+from .connection.outbox import Outbox
 from .conversation.history import RESUME_NOTE
 from .conversation.interruption import interrupt
 from .conversation.items import Item
@@ -20,8 +22,6 @@ from .conversation.reducer import Conversation
 from .emitter import EventEmitter
 from .errors import ConfigurationError, RealtimeError, StateError
 from .events import ClientStats, ErrorEvent, Event
-from .link import Link, LinkOptions, State
-from .outbox import Outbox
 from .protocol import codec
 from .protocol.audio_format import as_int16
 from .protocol.dialect import merge_session, session_from_keywords

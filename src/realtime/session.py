@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .connection.frame_writer import COMMIT_MS, IF_ENOUGH, FrameWriter
+from .connection.outbox import Outbox
+from .connection.unconfirmed import Pending
 from .conversation.change import Change
 from .conversation.history import awaits_words, note, replay
 from .conversation.input_audio import remember
@@ -33,8 +36,6 @@ from .events import (
     ResponseFailedEvent,
 )
 from .meter import Meter
-from .outbox import Outbox
-from .pending import Pending
 from .protocol import codec
 from .protocol import dialect as dialects
 from .protocol.endpoint import Endpoint
@@ -44,7 +45,6 @@ from .reports import Reports, string
 from .sequencer import Sequencer
 from .settings import Settings, branch
 from .tools import Toolbox
-from .writer import COMMIT_MS, IF_ENOUGH, FrameWriter
 
 __all__ = ["Session"]
 

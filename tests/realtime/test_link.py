@@ -15,7 +15,8 @@ import time
 import numpy as np
 import pytest
 
-from realtime import ConnectError, LinkOptions, RealtimeClient, transport
+from realtime import ConnectError, LinkOptions, RealtimeClient
+from realtime.connection import transport
 from realtime.conversation.history import RESUME_NOTE
 from tests import wire_turns as turns
 from tests.canary import KEY

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from realtime import outbox as module
-from realtime.outbox import Outbox
+from realtime.connection import outbox as module
+from realtime.connection.outbox import Outbox
 
 
 def samples(count: int, value: int = 1) -> np.ndarray:

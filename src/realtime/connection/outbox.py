@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import Any
 
-from .protocol.audio_format import Int16Array
+from ..protocol.audio_format import Int16Array
 
 __all__ = ["Outbox"]
 

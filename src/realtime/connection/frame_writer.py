@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conversation.input_audio import remember
-from .conversation.reducer import Conversation
+from ..conversation.input_audio import remember
+from ..conversation.reducer import Conversation
+from ..protocol import codec
+from ..protocol import dialect as dialects
+from ..protocol.audio_format import Int16Array, format_of
+from ..protocol.ids import generate_id
+from ..settings import branch
 from .outbox import Outbox
-from .pending import Pending
-from .protocol import codec
-from .protocol import dialect as dialects
-from .protocol.audio_format import Int16Array, format_of
-from .protocol.ids import generate_id
-from .settings import branch
+from .unconfirmed import Pending
 
 __all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
 

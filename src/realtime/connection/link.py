@@ -21,9 +21,9 @@ from typing import Any, Literal, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-from .errors import ConfigurationError, ConnectError
-from .events import CloseEvent, ConnectionEvent
-from .protocol.endpoint import Endpoint
+from ..errors import ConfigurationError, ConnectError
+from ..events import CloseEvent, ConnectionEvent
+from ..protocol.endpoint import Endpoint
 from .transport import Transport, is_fatal
 
 __all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]

@@ -17,10 +17,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from .errors import ConnectError
-from .protocol import codec
-from .protocol.endpoint import Endpoint
-from .protocol.redact import Redactor, logger_with
+from ..errors import ConnectError
+from ..protocol import codec
+from ..protocol.endpoint import Endpoint
+from ..protocol.redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .conversation.input_audio import remember
+from ..conversation.input_audio import remember
 
 __all__ = ["Pending"]
 
