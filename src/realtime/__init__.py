@@ -12,7 +12,7 @@ if importlib.util.find_spec("websockets") is None:
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
-from .client import RealtimeClient
+from .client.client import RealtimeClient
 from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item

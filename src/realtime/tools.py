@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .client.emitter import is_coroutine_function
 from .conversation.input_audio import remember
-from .emitter import is_coroutine_function
 from .errors import ToolError
 from .protocol import codec
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .client import RealtimeClient
+from .client.client import RealtimeClient
 from .conversation.items import Item
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from realtime.emitter import EventEmitter
+from realtime.client.emitter import EventEmitter
 
 
 def make() -> tuple[EventEmitter, list]:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime.sequencer import Sequencer
+from realtime.client.response_sequencer import Sequencer
 
 CREATE = {"type": "response.create"}
 

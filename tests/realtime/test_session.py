@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from realtime import RealtimeClient
-from realtime import session as module
+from realtime.client import session as module
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.wire_recordings import disturb, recordings

@@ -7,6 +7,7 @@ import pytest
 
 import realtime
 from realtime import ConnectionEvent, RealtimeClient, ServerError, ToolError
+from realtime.client.meter import Meter
 from realtime.connection.unconfirmed import Pending
 from realtime.conversation.change import Change
 from realtime.conversation.interruption import interrupt
@@ -14,7 +15,6 @@ from realtime.conversation.item_list import ItemList
 from realtime.conversation.items import Item
 from realtime.conversation.reducer import Conversation
 from realtime.events import Delta, Event, ItemUpdatedEvent, RealtimeEvent, TimingsEvent
-from realtime.meter import Meter
 from realtime.protocol.ids import ALPHABET, generate_id
 from tests import wire_turns as turns
 

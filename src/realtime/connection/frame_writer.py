@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..client.settings import branch
 from ..conversation.input_audio import remember
 from ..conversation.reducer import Conversation
 from ..protocol import codec
 from ..protocol import dialect as dialects
 from ..protocol.audio_format import Int16Array, format_of
 from ..protocol.ids import generate_id
-from ..settings import branch
 from .outbox import Outbox
 from .unconfirmed import Pending
 

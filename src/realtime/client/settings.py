@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .protocol.audio_format import PCM16, AudioFormat, format_of
+from ..protocol.audio_format import PCM16, AudioFormat, format_of
 
 __all__ = ["Settings", "branch"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conversation.input_audio import remember
-from .events import TimingsEvent
+from ..conversation.input_audio import remember
+from ..events import TimingsEvent
 
 __all__ = ["Meter"]
 

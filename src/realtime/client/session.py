@@ -14,17 +14,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .connection.frame_writer import COMMIT_MS, IF_ENOUGH, FrameWriter
-from .connection.outbox import Outbox
-from .connection.unconfirmed import Pending
-from .conversation.change import Change
-from .conversation.history import awaits_words, note, replay
-from .conversation.input_audio import remember
-from .conversation.items import Item
-from .conversation.reducer import Conversation
-from .emitter import EventEmitter
-from .errors import ConnectionLostError
-from .events import (
+from ..connection.frame_writer import COMMIT_MS, IF_ENOUGH, FrameWriter
+from ..connection.outbox import Outbox
+from ..connection.unconfirmed import Pending
+from ..conversation.change import Change
+from ..conversation.history import awaits_words, note, replay
+from ..conversation.input_audio import remember
+from ..conversation.items import Item
+from ..conversation.reducer import Conversation
+from ..errors import ConnectionLostError
+from ..events import (
     CloseEvent,
     ConnectionEvent,
     ErrorEvent,
@@ -35,16 +34,17 @@ from .events import (
     RealtimeEvent,
     ResponseFailedEvent,
 )
+from ..protocol import codec
+from ..protocol import dialect as dialects
+from ..protocol.endpoint import Endpoint
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from ..protocol.ids import generate_id
+from ..tools import Toolbox
+from .emitter import EventEmitter
 from .meter import Meter
-from .protocol import codec
-from .protocol import dialect as dialects
-from .protocol.endpoint import Endpoint
-from .protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
-from .protocol.ids import generate_id
 from .reports import Reports, string
-from .sequencer import Sequencer
+from .response_sequencer import Sequencer
 from .settings import Settings, branch
-from .tools import Toolbox
 
 __all__ = ["Session"]
 

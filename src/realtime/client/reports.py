@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
+from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
-from .events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from .meter import Meter
-from .protocol.redact import Redactor, logger_with
 
 __all__ = ["Reports", "string"]
 

@@ -13,22 +13,22 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from .connection.link import Link, LinkOptions, State
-from .connection.outbox import Outbox
-from .conversation.history import RESUME_NOTE
-from .conversation.interruption import interrupt
-from .conversation.items import Item
-from .conversation.reducer import Conversation
+from ..connection.link import Link, LinkOptions, State
+from ..connection.outbox import Outbox
+from ..conversation.history import RESUME_NOTE
+from ..conversation.interruption import interrupt
+from ..conversation.items import Item
+from ..conversation.reducer import Conversation
+from ..errors import ConfigurationError, RealtimeError, StateError
+from ..events import ClientStats, ErrorEvent, Event
+from ..protocol import codec
+from ..protocol.audio_format import as_int16
+from ..protocol.dialect import merge_session, session_from_keywords
+from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
+from ..protocol.ids import generate_id
+from ..tools import definition_of
 from .emitter import EventEmitter
-from .errors import ConfigurationError, RealtimeError, StateError
-from .events import ClientStats, ErrorEvent, Event
-from .protocol import codec
-from .protocol.audio_format import as_int16
-from .protocol.dialect import merge_session, session_from_keywords
-from .protocol.endpoint import DEFAULT_MODEL, Endpoint
-from .protocol.ids import generate_id
 from .session import Session
-from .tools import definition_of
 
 __all__ = ["RealtimeClient"]
 
