@@ -1,4 +1,4 @@
-"""What handlers are given, and the shapes of the wire as types. Pure data.
+"""What handlers are given. Pure data; the types of the protocol's objects can be imported from here, too.
 
 Events of the wire (``server.*``, ``client.*``) are `Event`: dictionaries whose keys can also be read as
 attributes. Events that the client makes itself are the dataclasses below.
@@ -10,13 +10,25 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
+
+from .conversation.change import Delta
+from .protocol.types import (
+    AudioConfig,
+    AudioFormatConfig,
+    AudioInputConfig,
+    AudioOutputConfig,
+    ContentPart,
+    FunctionTool,
+    SessionConfig,
+    TranscriptionConfig,
+    TurnDetectionConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .conversation.items import Item
-    from .protocol.audio_format import Int16Array
 
 __all__ = [
     "AudioConfig",
@@ -59,29 +71,6 @@ class Event(dict[str, Any]):
         except KeyError:
             raise AttributeError(f"this {self.get('type', 'event')!r} event has no {name!r}") from None
         return Event(value) if type(value) is dict else value
-
-
-class Delta:
-    """What one event added to an item; one of the four is set, the others are None."""
-
-    __slots__ = ("arguments", "audio", "text", "transcript")
-
-    def __init__(
-        self,
-        audio: Int16Array | None = None,
-        transcript: str | None = None,
-        text: str | None = None,
-        arguments: str | None = None,
-    ) -> None:
-        self.audio = audio
-        self.transcript = transcript
-        self.text = text
-        self.arguments = arguments
-
-    def __repr__(self) -> str:
-        if self.audio is not None:
-            return f"Delta(audio={len(self.audio)} samples)"
-        return f"Delta(transcript={self.transcript!r}, text={self.text!r}, arguments={self.arguments!r})"
 
 
 @dataclass(frozen=True)
@@ -265,101 +254,3 @@ class ClientStats:
     ignored: int
     evicted_items: int
     evicted_seconds: float
-
-
-# Shapes of the wire (GA). Servers may leave out any key, and add others.
-
-
-class AudioFormatConfig(TypedDict, total=False):
-    """A format of the wire: PCM16 at 24000 Hz, or G.711 mu-law or A-law at 8000 Hz."""
-
-    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
-    rate: int
-
-
-class TurnDetectionConfig(TypedDict, total=False):
-    """How the server finds the end of a turn; ``None`` in its place is manual mode."""
-
-    type: Literal["server_vad", "semantic_vad"]
-    threshold: float
-    prefix_padding_ms: int
-    silence_duration_ms: int
-    idle_timeout_ms: int | None
-    eagerness: Literal["low", "medium", "high", "auto"]
-    create_response: bool
-    interrupt_response: bool
-
-
-class TranscriptionConfig(TypedDict, total=False):
-    """How the user's speech is written down."""
-
-    model: str
-    language: str
-    languages: list[str]
-    prompt: str
-    keywords: list[str]
-    delay: str
-
-
-class AudioInputConfig(TypedDict, total=False):
-    """What the server does with the microphone's audio."""
-
-    format: AudioFormatConfig
-    transcription: TranscriptionConfig | None
-    noise_reduction: dict[str, Any] | None
-    turn_detection: TurnDetectionConfig | None
-
-
-class AudioOutputConfig(TypedDict, total=False):
-    """How answers sound."""
-
-    format: AudioFormatConfig
-    voice: str | dict[str, Any]
-    speed: float
-
-
-class AudioConfig(TypedDict, total=False):
-    """Both directions."""
-
-    input: AudioInputConfig
-    output: AudioOutputConfig
-
-
-class FunctionTool(TypedDict, total=False):
-    """A function that the model may call; ``parameters`` is a JSON schema."""
-
-    type: Literal["function"]
-    name: str
-    description: str
-    parameters: dict[str, Any]
-
-
-class SessionConfig(TypedDict, total=False):
-    """The session object, and what `RealtimeClient.session_config` holds of it."""
-
-    type: Literal["realtime", "transcription"]
-    model: str
-    output_modalities: list[Literal["audio", "text"]]
-    instructions: str
-    audio: AudioConfig
-    tools: list[dict[str, Any]]
-    tool_choice: str | dict[str, Any]
-    parallel_tool_calls: bool
-    reasoning: dict[str, Any]
-    max_output_tokens: int | Literal["inf"]
-    truncation: str | dict[str, Any]
-    include: list[str] | None
-    prompt: dict[str, Any] | None
-    tracing: str | dict[str, Any] | None
-    temperature: float
-
-
-class ContentPart(TypedDict, total=False):
-    """One part of a message's content; which fields it has goes by its ``type``."""
-
-    type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
-    text: str
-    audio: str
-    transcript: str | None
-    image_url: str
-    detail: str

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .client.emitter import is_coroutine_function
-from .conversation.input_audio import remember
+from .callables import is_coroutine_function
 from .errors import ToolError
 from .protocol import codec
+from .protocol.bounded_dict import remember
 
 __all__ = ["Tool", "Toolbox", "definition_of"]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.protocol.audio_format import PCM16, PCMA, PCMU, AudioStore, as_int16, format_of
+from realtime.conversation.audio_store import AudioStore
+from realtime.protocol.audio_format import PCM16, PCMA, PCMU, as_int16, format_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.conversation.input_audio import InputAudio, remember
+from realtime.conversation.input_audio import InputAudio
 from realtime.protocol.audio_format import PCM16, PCMU
+from realtime.protocol.bounded_dict import remember
 from tests.wire_turns import tone
 
 

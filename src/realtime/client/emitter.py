@@ -12,21 +12,16 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-__all__ = ["EventEmitter", "Handler", "is_coroutine_function"]
+from ..callables import is_coroutine_function
+
+__all__ = ["EventEmitter", "Handler"]
 
 Handler = Callable[[Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
-
-
-def is_coroutine_function(handler: Handler) -> bool:
-    """Whether calling *handler* makes a coroutine: also for an object whose ``__call__`` does."""
-    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is wanted
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
 
 
 class _Listener:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conversation.input_audio import remember
 from ..events import TimingsEvent
+from ..protocol.bounded_dict import remember
 
 __all__ = ["Meter"]
 

@@ -9,20 +9,14 @@ import logging
 from typing import Any
 
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
+from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "string"]
+__all__ = ["Reports"]
 
 log = logging.getLogger("realtime")
-
-Wire = dict[str, Any]
-
-
-def string(value: Any) -> str | None:
-    """A text, or None for anything else."""
-    return value if isinstance(value, str) else None
 
 
 class Reports:
@@ -56,7 +50,7 @@ class Reports:
         self._emitter.emit(
             "response.failed",
             ResponseFailedEvent(
-                response_id, message, string(error.get("type")), string(error.get("code")), event
+                response_id, message, text_of(error.get("type")), text_of(error.get("code")), event
             ),
         )
 
@@ -70,7 +64,7 @@ class Reports:
     def on_transcribed(self, event: Event) -> None:
         usage = event.get("usage")
         if isinstance(usage, dict):
-            item_id = string(event.get("item_id"))
+            item_id = text_of(event.get("item_id"))
             total = dict(self.meter.total)
             self._emitter.emit("usage", UsageEvent(Event(usage), total, "transcription", item_id=item_id))
 
@@ -79,7 +73,7 @@ class Reports:
         error = error if isinstance(error, dict) else {}
         message = f"the user's speech was not transcribed: {error.get('message') or error.get('code')}"
         self.error(
-            ErrorEvent(message, type=string(error.get("type")), code=string(error.get("code")), event=event)
+            ErrorEvent(message, type=text_of(error.get("type")), code=text_of(error.get("code")), event=event)
         )
 
     def usage(self, usage: Any, response_id: str | None) -> None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Sequencer"]
+from ..protocol.reading import Wire
 
-Wire = dict[str, Any]
+__all__ = ["Sequencer"]
 
 
 class Sequencer:

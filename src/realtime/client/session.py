@@ -19,7 +19,6 @@ from ..connection.outbox import Outbox
 from ..connection.unconfirmed import Pending
 from ..conversation.change import Change
 from ..conversation.history import awaits_words, note, replay
-from ..conversation.input_audio import remember
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
@@ -36,21 +35,22 @@ from ..events import (
 )
 from ..protocol import codec
 from ..protocol import dialect as dialects
+from ..protocol.bounded_dict import remember
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
 from ..protocol.ids import generate_id
+from ..protocol.reading import Wire, branch, text_of
 from ..tools import Toolbox
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports, string
+from .reports import Reports
 from .response_sequencer import Sequencer
-from .settings import Settings, branch
+from .settings import Settings
 
 __all__ = ["Session"]
 
 log = logging.getLogger("realtime")
 
-Wire = dict[str, Any]
 VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had not told of yet
 RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
 
@@ -265,7 +265,7 @@ class Session(Settings):
             delta = changes[0].delta if changes else None
             if delta is not None:
                 self.meter.delta(
-                    string(event.get("response_id")),
+                    text_of(event.get("response_id")),
                     changes[0].item.id,
                     now,
                     audio=delta.audio is not None,
@@ -390,7 +390,7 @@ class Session(Settings):
         response = event.get("response")
         self.sequencer.done(response)
         if isinstance(response, dict):
-            response_id = string(response.get("id"))
+            response_id = text_of(response.get("id"))
             status = response.get("status")
             if status == "cancelled":
                 self._mute_calls_of(response_id)
@@ -408,7 +408,7 @@ class Session(Settings):
         error = event.get("error")
         if not isinstance(error, dict):
             error = {"message": str(error)}
-        code, event_id = string(error.get("code")), string(error.get("event_id"))
+        code, event_id = text_of(error.get("code")), text_of(error.get("event_id"))
         message = str(error.get("message") or code or "the server gave no reason")
         cause = self.writer.cause_of(event_id)
         caused_by = cause["type"] if cause is not None else None
@@ -430,9 +430,9 @@ class Session(Settings):
         report = ErrorEvent(
             message,
             "server",
-            string(error.get("type")),
+            text_of(error.get("type")),
             code,
-            string(error.get("param")),
+            text_of(error.get("param")),
             event_id,
             caused_by,
             event=event,

@@ -8,17 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
+from ..protocol.reading import Wire, branch
 
-__all__ = ["Settings", "branch"]
-
-Wire = dict[str, Any]
-
-
-def branch(session: Wire, side: str) -> Wire:
-    """``session.audio.<side>``, empty where it is not there."""
-    audio = session.get("audio")
-    holder = audio.get(side) if isinstance(audio, dict) else None
-    return holder if isinstance(holder, dict) else {}
+__all__ = ["Settings"]
 
 
 class Settings:

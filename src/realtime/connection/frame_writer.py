@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..client.settings import branch
-from ..conversation.input_audio import remember
 from ..conversation.reducer import Conversation
 from ..protocol import codec
 from ..protocol import dialect as dialects
 from ..protocol.audio_format import Int16Array, format_of
+from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
+from ..protocol.reading import Wire, branch
 from .outbox import Outbox
 from .unconfirmed import Pending
 
 __all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
 
-Wire = dict[str, Any]
 COMMIT_MS = 100  # the server refuses to commit less
 IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
 # The input store knows of these, and a new session is told of them from there.

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..conversation.input_audio import remember
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import Wire
 
 __all__ = ["Pending"]
-
-Wire = dict[str, Any]
 
 
 class Pending:

@@ -1,20 +1,18 @@
-"""What the reducer says of an event, and how it reads what may be malformed.
+"""What the reducer says of an event: which item changed, and how.
 
 Thread: any; stateless.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from ..events import Delta
-from ..protocol.audio_format import AudioFormat, format_of
+from ..protocol.audio_format import Int16Array
 from .items import Item
 
-__all__ = ["PASSED_OVER", "Change", "Kind", "ms_of", "output_format_of", "text_delta", "text_of", "updated"]
+__all__ = ["PASSED_OVER", "Change", "Delta", "Kind", "text_delta", "updated"]
 
 Kind = Literal["appended", "updated", "completed", "incomplete", "deleted"]
-Wire = dict[str, Any]
 # Known, and no part of the conversation.
 PASSED_OVER = frozenset(
     (
@@ -34,6 +32,29 @@ PASSED_OVER = frozenset(
 )
 
 
+class Delta:
+    """What one event added to an item; one of the four is set, the others are None."""
+
+    __slots__ = ("arguments", "audio", "text", "transcript")
+
+    def __init__(
+        self,
+        audio: Int16Array | None = None,
+        transcript: str | None = None,
+        text: str | None = None,
+        arguments: str | None = None,
+    ) -> None:
+        self.audio = audio
+        self.transcript = transcript
+        self.text = text
+        self.arguments = arguments
+
+    def __repr__(self) -> str:
+        if self.audio is not None:
+            return f"Delta(audio={len(self.audio)} samples)"
+        return f"Delta(transcript={self.transcript!r}, text={self.text!r}, arguments={self.arguments!r})"
+
+
 class Change:
     """One thing that an event did to one item."""
 
@@ -46,25 +67,6 @@ class Change:
 
     def __repr__(self) -> str:
         return f"Change({self.kind!r}, {self.item.id!r}, {self.delta!r})"
-
-
-def text_of(value: Any) -> str | None:
-    """A text, or None for anything else."""
-    return value if isinstance(value, str) else None
-
-
-def ms_of(value: Any) -> float | None:
-    """A number of milliseconds that makes sense."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
-        return None
-    return value
-
-
-def output_format_of(holder: Wire) -> AudioFormat | None:
-    """The format of answers that a session or a response states; None if it states none."""
-    audio = holder.get("audio")
-    output = audio.get("output") if isinstance(audio, dict) else None
-    return format_of(output.get("format")) if isinstance(output, dict) else None
 
 
 def text_delta(name: str, piece: str) -> Delta:

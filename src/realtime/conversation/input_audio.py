@@ -11,22 +11,13 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 
 from ..protocol.audio_format import EMPTY, AudioFormat, Int16Array
+from ..protocol.bounded_dict import remember
 
-__all__ = ["InputAudio", "remember"]
-
-MAX_REMEMBERED = 256  # ranges, ids and the like that nothing asked for yet
-
-
-def remember(table: dict[str, Any], key: str, value: Any) -> None:
-    """Keep *value*, and the size of *table* bounded: what nobody asked for goes first."""
-    table[key] = value
-    if len(table) > MAX_REMEMBERED:
-        del table[next(iter(table))]
+__all__ = ["InputAudio"]
 
 
 class InputAudio:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 from ..protocol.audio_format import Int16Array
-from .input_audio import remember
+from ..protocol.bounded_dict import remember
 from .items import MAX_PARTS, Item
 
 __all__ = ["ItemList"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..protocol.audio_format import PCM16, AudioFormat, AudioStore, Int16Array
+from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
+from .audio_store import AudioStore
 
 __all__ = ["Formatted", "FormattedTool", "Item"]
 

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..events import Delta
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
-from .change import PASSED_OVER, Change, Kind, ms_of, output_format_of, text_delta, text_of, updated
-from .input_audio import InputAudio, remember
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import Wire, ms_of, output_format_of, text_of
+from .change import PASSED_OVER, Change, Delta, Kind, text_delta, updated
+from .input_audio import InputAudio
 from .item_list import ItemList
 from .items import MAX_PARTS, MAX_TEXT, Item
 
 __all__ = ["Conversation"]
 
-Wire = dict[str, Any]
 FINAL = ("completed", "incomplete")
 
 

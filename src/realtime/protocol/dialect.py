@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .audio_format import format_of
+from .reading import Wire
 
 __all__ = [
     "BETA_FORMATS",
@@ -30,7 +31,6 @@ __all__ = [
 
 Dialect = Literal["ga", "beta"]
 SessionKind = Literal["realtime", "transcription"]
-Wire = dict[str, Any]
 
 GA_NAMES = {
     "response.text.delta": "response.output_text.delta",

@@ -1,0 +1,115 @@
+"""Shapes of the protocol's objects (GA), for type checkers. Servers may leave out any key, and add others.
+
+Thread: any; pure data.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+__all__ = [
+    "AudioConfig",
+    "AudioFormatConfig",
+    "AudioInputConfig",
+    "AudioOutputConfig",
+    "ContentPart",
+    "FunctionTool",
+    "SessionConfig",
+    "TranscriptionConfig",
+    "TurnDetectionConfig",
+]
+
+
+class AudioFormatConfig(TypedDict, total=False):
+    """A format of the wire: PCM16 at 24000 Hz, or G.711 mu-law or A-law at 8000 Hz."""
+
+    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+    rate: int
+
+
+class TurnDetectionConfig(TypedDict, total=False):
+    """How the server finds the end of a turn; ``None`` in its place is manual mode."""
+
+    type: Literal["server_vad", "semantic_vad"]
+    threshold: float
+    prefix_padding_ms: int
+    silence_duration_ms: int
+    idle_timeout_ms: int | None
+    eagerness: Literal["low", "medium", "high", "auto"]
+    create_response: bool
+    interrupt_response: bool
+
+
+class TranscriptionConfig(TypedDict, total=False):
+    """How the user's speech is written down."""
+
+    model: str
+    language: str
+    languages: list[str]
+    prompt: str
+    keywords: list[str]
+    delay: str
+
+
+class AudioInputConfig(TypedDict, total=False):
+    """What the server does with the microphone's audio."""
+
+    format: AudioFormatConfig
+    transcription: TranscriptionConfig | None
+    noise_reduction: dict[str, Any] | None
+    turn_detection: TurnDetectionConfig | None
+
+
+class AudioOutputConfig(TypedDict, total=False):
+    """How answers sound."""
+
+    format: AudioFormatConfig
+    voice: str | dict[str, Any]
+    speed: float
+
+
+class AudioConfig(TypedDict, total=False):
+    """Both directions."""
+
+    input: AudioInputConfig
+    output: AudioOutputConfig
+
+
+class FunctionTool(TypedDict, total=False):
+    """A function that the model may call; ``parameters`` is a JSON schema."""
+
+    type: Literal["function"]
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class SessionConfig(TypedDict, total=False):
+    """The session object, and what `RealtimeClient.session_config` holds of it."""
+
+    type: Literal["realtime", "transcription"]
+    model: str
+    output_modalities: list[Literal["audio", "text"]]
+    instructions: str
+    audio: AudioConfig
+    tools: list[dict[str, Any]]
+    tool_choice: str | dict[str, Any]
+    parallel_tool_calls: bool
+    reasoning: dict[str, Any]
+    max_output_tokens: int | Literal["inf"]
+    truncation: str | dict[str, Any]
+    include: list[str] | None
+    prompt: dict[str, Any] | None
+    tracing: str | dict[str, Any] | None
+    temperature: float
+
+
+class ContentPart(TypedDict, total=False):
+    """One part of a message's content; which fields it has goes by its ``type``."""
+
+    type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
+    text: str
+    audio: str
+    transcript: str | None
+    image_url: str
+    detail: str
