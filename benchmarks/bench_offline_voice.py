@@ -88,7 +88,7 @@ class Utterance:
 
 
 def hibari_voice() -> list[Utterance]:
-    from realtime.offline.speaker import HibariSpeech
+    from realtime.offline.models.hibari import HibariSpeech
 
     speech = HibariSpeech()
     return [Utterance(text, speech.synthesise(text, "", 1.0)) for text in SENTENCES]

@@ -20,7 +20,7 @@ READER = (
 import asyncio
 from realtime import *
 from realtime.offline import *
-from realtime.offline.standin import EnergyActivity, PrerenderedSpeech, StandInTranscript
+from realtime.offline.models.standin import EnergyActivity, PrerenderedSpeech, StandInTranscript
 from realtime.relay import *
 
 MyActivity, MyEars, MyVoice = EnergyActivity, StandInTranscript, PrerenderedSpeech

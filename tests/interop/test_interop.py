@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from realtime.offline import question_path
-from realtime.offline.clips import TEXTS
+from realtime.offline.models.clips import TEXTS
 from tests.relay_process import RelayProcess
 
 pytestmark = pytest.mark.models

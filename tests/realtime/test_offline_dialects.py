@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import OfflineServer, choose_voice, start_server_process
-from realtime.offline.clips import clip_samples
+from realtime.offline.models.clips import clip_samples
 from tests.offline_probe import MODEL_QUERY, Probe, open_probe, order, silence
 
 BETA = {"OpenAI-Beta": "realtime=v1"}

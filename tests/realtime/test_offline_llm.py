@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from realtime.offline import OfflineServer, SessionOptions, choose_voice, start_server_process
-from realtime.offline.replies import Call, Context, Message, Say, ToolCall, ToolOutput
+from realtime.offline.replies.rules import Call, Context, Message, Say, ToolCall, ToolOutput
 from tests.offline_probe import open_probe
 
-llm = pytest.importorskip("realtime.offline.llm", reason="say: pip install httpx")
+llm = pytest.importorskip("realtime.offline.replies.chat_model", reason="say: pip install httpx")
 
 
 class Endpoint:

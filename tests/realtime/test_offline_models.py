@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from realtime.offline import question_path
-from realtime.offline.clips import TEXTS, clip_samples
-from realtime.offline.model_files import PINNED, model_file
-from realtime.offline.voice import SPEECH_RATE_HZ, ModelError, choose_voice
-from realtime.offline.workers import Workers
+from realtime.offline.models.choice import choose_voice
+from realtime.offline.models.clips import TEXTS, clip_samples
+from realtime.offline.models.files import PINNED, model_file
+from realtime.offline.models.interfaces import SPEECH_RATE_HZ, ModelError
+from realtime.offline.models.workers import Workers
 from wavtools.resample import resample
 
 
@@ -72,7 +73,7 @@ def test_what_is_not_installed_has_a_standin_or_is_named(monkeypatch: pytest.Mon
 @pytest.fixture(scope="module")
 def whisper():
     pytest.importorskip("ctranslate2", reason="say: pip install 'wavtools[offline]'")
-    from realtime.offline.whisper import WhisperTranscriber
+    from realtime.offline.models.whisper import WhisperTranscriber
 
     return WhisperTranscriber()
 
@@ -80,7 +81,7 @@ def whisper():
 @pytest.fixture(scope="module")
 def hibari():
     pytest.importorskip("hibari", reason="say: pip install 'wavtools[offline]'")
-    from realtime.offline.speaker import HibariSpeech
+    from realtime.offline.models.hibari import HibariSpeech
 
     return HibariSpeech()
 
@@ -125,7 +126,7 @@ def test_a_voice_of_another_rate_is_refused(hibari, monkeypatch: pytest.MonkeyPa
 @pytest.mark.models
 def test_the_clips_can_be_rendered_again(whisper, hibari, tmp_path: Path) -> None:
     """As long to the sample, and the same words; another machine's arithmetic gives other bits."""
-    command = [sys.executable, "-m", "realtime.offline.clips", str(tmp_path)]
+    command = [sys.executable, Path(__file__).parents[2] / "tools/render_clips.py", tmp_path]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
     for name in TEXTS:
         with wave.open(str(tmp_path / f"{name}.wav")) as file:

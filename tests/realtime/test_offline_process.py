@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from realtime.offline import ServerStartError, question_path, start_server_process
 from realtime.offline import __main__ as program
-from realtime.offline.clips import clip_samples
+from realtime.offline.models.clips import clip_samples
 from tests.offline_probe import open_probe, silence
 
 COMMAND = [sys.executable, "-m", "realtime.offline"]
@@ -186,7 +186,7 @@ def test_a_chat_endpoint_needs_httpx(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
-    monkeypatch.delitem(sys.modules, "realtime.offline.llm", raising=False)
+    monkeypatch.delitem(sys.modules, "realtime.offline.replies.chat_model", raising=False)
     arguments = ["--voice", "standin", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]
     assert program.main(arguments) == 2
     assert "say: pip install httpx" in capsys.readouterr().err

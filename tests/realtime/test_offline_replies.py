@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.offline.places import PLACES
-from realtime.offline.replies import (
+from realtime.offline.replies.places import PLACES
+from realtime.offline.replies.rules import (
     GREETING,
     LONG_ANSWER,
     NOTHING_HEARD,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime.offline.clips import clip_samples
-from realtime.offline.replies import LONG_ANSWER
+from realtime.offline.models.clips import clip_samples
+from realtime.offline.replies.rules import LONG_ANSWER
 from tests.offline_probe import Probe, open_probe, order
 
 TOOL = {"type": "function", "name": "roll_dice", "parameters": {"type": "object", "properties": {}}}

@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from realtime.offline import OfflineServer, SessionOptions, choose_voice
-from realtime.offline.clips import STANDIN_TEXT, clip_samples
-from realtime.offline.replies import Call, Context, Say
+from realtime.offline.models.clips import STANDIN_TEXT, clip_samples
+from realtime.offline.replies.rules import Call, Context, Say
 from tests.offline_probe import open_probe, order, silence
 
 USER_ITEM = ["conversation.item.added", "conversation.item.done"]

@@ -15,13 +15,14 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from realtime.offline import OfflineServer, SessionOptions, choose_voice, listening, session
-from realtime.offline.conversation import AUDIO_SAMPLES_KEPT, Conversation, Item
+from realtime.offline import OfflineServer, SessionOptions, choose_voice
 from realtime.offline.faults import Faults
-from realtime.offline.outbox import Outbox
-from realtime.offline.replies import Call, Context, Say
-from realtime.offline.standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
-from realtime.offline.voice import VAD_FRAME_SAMPLES, ModelError, Voice
+from realtime.offline.models.interfaces import VAD_FRAME_SAMPLES, ModelError, Voice
+from realtime.offline.models.standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
+from realtime.offline.replies.rules import Call, Context, Say
+from realtime.offline.session import listening, session
+from realtime.offline.session.conversation import AUDIO_SAMPLES_KEPT, Conversation, Item
+from realtime.offline.session.outbox import Outbox
 from tests.offline_probe import Probe, open_probe, order, silence
 
 STANDIN = choose_voice("standin")

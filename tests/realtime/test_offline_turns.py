@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.offline.clips import clip_samples
-from realtime.offline.turns import FRAME_MS, InputBuffer, Started, Stopped, TurnDetector
+from realtime.offline.models.clips import clip_samples
+from realtime.offline.session.turns import FRAME_MS, InputBuffer, Started, Stopped, TurnDetector
 from tests.offline_probe import open_probe, order, silence
 
 pcm = pytest.importorskip("wavtools.pcm", reason="build the extensions: make build")

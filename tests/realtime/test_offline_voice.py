@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from realtime.offline.clips import TEXTS, clip_samples
+from realtime.offline.models.choice import choose_voice
+from realtime.offline.models.clips import TEXTS, clip_samples
+from realtime.offline.models.interfaces import VAD_FRAME_SAMPLES, ModelError, Voice
 from realtime.offline.server import OfflineServer
-from realtime.offline.voice import VAD_FRAME_SAMPLES, ModelError, Voice, choose_voice
 from tests.offline_probe import open_probe, silence
 
 pytestmark = pytest.mark.models

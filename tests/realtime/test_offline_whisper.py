@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.offline.interim import InterimTranscript
-from realtime.offline.outputs import LONGEST_SENTENCE, split_sentences
-from realtime.offline.voice import ModelError
-from realtime.offline.whisper import (
+from realtime.offline.models.interfaces import ModelError
+from realtime.offline.models.whisper import (
     LONGEST_SAMPLES,
     RATE_HZ,
     _read_vocabulary,
@@ -25,6 +23,8 @@ from realtime.offline.whisper import (
     split_at_quiet,
     window_frames,
 )
+from realtime.offline.session.interim import InterimTranscript
+from realtime.offline.session.outputs import LONGEST_SENTENCE, split_sentences
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,20 @@ In a program, or a test::
     with start_server_process() as server:
         client = RealtimeClient(url=server.url)
 
-or inside an event loop, with models of your own behind the interfaces of ``realtime.offline.voice``::
+or inside an event loop, with models of your own behind the interfaces of ``realtime.offline.models.interfaces``::
 
     async with OfflineServer(voice=Voice(MyActivity, MyEars, MyVoice)) as server: ...
 
-Modules, from the outside in: ``server`` (sockets) · ``admission`` (keys, models, dialects) · ``beta`` (the
-older dialect, at the edge) · ``faults`` (misbehaviour on request) · ``session`` (client events;
-``client_events``, ``schema`` and ``config`` say what is valid) · ``listening``, ``turns``, ``interim``
-(input audio) · ``conversation`` · ``response``, ``outputs`` (event order) · ``replies``, ``llm`` (what to
-say) · ``workers`` (model processes) · ``voice`` (the interfaces behind which ``silero``, ``whisper``,
-``speaker`` and ``standin`` are).
+Inside: ``server`` (sockets) · ``admission`` (keys, models, dialects) · ``beta`` (the older dialect, at the edge) ·
+``faults`` (misbehaviour on request) · ``session/`` (one connection) · ``checks/`` (what a client may send) ·
+``replies/`` (what to say) · ``models/`` (what hears and speaks, in worker processes) · ``process`` (the server as a
+process of its own).
 
-Thread: see each module. Nothing here runs in the caller's process but ``process`` and ``clips``,
+Thread: see each module. Nothing here runs in the caller's process but ``process`` and ``models.clips``,
 unless you make an OfflineServer yourself.
 """
 
-from .clips import question_path
+from .models.clips import question_path
 from .process import ServerProcess, ServerStartError, start_server_process
 
 __all__ = [
@@ -44,11 +42,15 @@ def __getattr__(name: str) -> object:
 
         return OfflineServer
     if name == "SessionOptions":
-        from .session import SessionOptions
+        from .session.session import SessionOptions
 
         return SessionOptions
-    if name in ("Voice", "choose_voice"):
-        from . import voice
+    if name == "Voice":
+        from .models.interfaces import Voice
 
-        return getattr(voice, name)
+        return Voice
+    if name == "choose_voice":
+        from .models.choice import choose_voice
+
+        return choose_voice
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,10 +17,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from .voice import ModelError, choose_voice
+from .models.choice import choose_voice
+from .models.interfaces import ModelError
 
 if TYPE_CHECKING:
-    from .replies import Replier
+    from .replies.rules import Replier
 
 PROGRAM = "python -m realtime.offline"
 
@@ -113,7 +114,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Listen until a signal; ModelError or OSError if that cannot be."""
     from .faults import Faults
     from .server import OfflineServer
-    from .session import SessionOptions
+    from .session.session import SessionOptions
 
     voice = choose_voice(arguments.voice, arguments.stt_model)
     key = None
@@ -168,7 +169,7 @@ def _chat_replies(url: str, model: str | None) -> Replier:
     if not url.startswith(("http://", "https://")):
         raise ModelError(f"--llm-url is {url!r}, expected an address such as http://127.0.0.1:11434/v1")
     try:
-        from .llm import ChatReplies
+        from .replies.chat_model import ChatReplies
     except ImportError:
         raise ModelError("--llm-url needs httpx; say: pip install httpx") from None
     return ChatReplies(url, model, key=os.environ.get("LLM_API_KEY"), log=log_to_stderr)

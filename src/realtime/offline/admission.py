@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
 
-from .config import DEFAULT_MODEL
-from .schema import RequestError
+from .checks.schema import RequestError
+from .checks.session_object import DEFAULT_MODEL
 
 Dialect = Literal["ga", "beta"]
 

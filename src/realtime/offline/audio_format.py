@@ -13,7 +13,7 @@ import numpy as np
 from wavtools import pcm
 from wavtools.resample import Resampler
 
-from .voice import SPEECH_RATE_HZ, Int16Array
+from .models.interfaces import SPEECH_RATE_HZ, Int16Array
 
 
 @dataclass(frozen=True)

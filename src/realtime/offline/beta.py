@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol.dialect import BETA_FORMATS, GA_NAMES, PLACES
-from .schema import RequestError, choice, decimal, either, integer, invalid_value
+from .checks.schema import RequestError, choice, decimal, either, integer, invalid_value
 
 AUDIO_FORMATS = {beta: ga for ga, beta in BETA_FORMATS.items()}
 RESPONSE_PLACES = {

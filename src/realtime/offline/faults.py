@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..protocol import codec
-from .schema import RequestError, array, boolean, decimal, integer, nullable, record, text
+from .checks.schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
 CONTROL_EVENT = "offline.faults"
 UNKNOWN_EVENT = "offline.unknown"

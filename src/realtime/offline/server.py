@@ -19,13 +19,14 @@ from websockets.typing import Subprotocol
 
 from .admission import AdmissionError, admit, is_our_path
 from .beta import BetaDialect
-from .config import SessionConfig
-from .conversation import new_id
-from .outbox import Outbox
-from .replies import Replier, RuleReplies
-from .session import Session, SessionOptions
-from .voice import Voice, choose_voice
-from .workers import Models
+from .checks.session_object import SessionConfig
+from .models.choice import choose_voice
+from .models.interfaces import Voice
+from .models.workers import Models
+from .replies.rules import Replier, RuleReplies
+from .session.conversation import new_id
+from .session.outbox import Outbox
+from .session.session import Session, SessionOptions
 
 FRAME_BYTES = 21 << 20  # 15 MiB of audio in base64, and its envelope
 PING_SECONDS = 20.0

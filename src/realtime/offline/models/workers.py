@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .voice import SPEECH_RATE_HZ, VAD_FRAME_SAMPLES, Int16Array, ModelError, Voice
+from .interfaces import SPEECH_RATE_HZ, VAD_FRAME_SAMPLES, Int16Array, ModelError, Voice
 
 # --- in the worker --------------------------------------------------------------------------------------
 

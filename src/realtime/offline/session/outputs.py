@@ -12,10 +12,10 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from ..protocol import codec
-from .audio_format import AudioFormat, Encoder
+from ...protocol import codec
+from ..audio_format import AudioFormat, Encoder
+from ..models.interfaces import SPEECH_RATE_HZ
 from .conversation import Item, new_id
-from .voice import SPEECH_RATE_HZ
 
 if TYPE_CHECKING:
     from .response import Response

@@ -14,12 +14,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .audio_format import AudioFormat
-from .config import complete_format
+from ..audio_format import AudioFormat
+from ..checks.session_object import complete_format
+from ..models.interfaces import SPEECH_RATE_HZ, Int16Array, ModelError
+from ..replies.rules import Call, Context, Message, ToolCall, ToolOutput
 from .conversation import Item, new_id
 from .outputs import CallOutput, Output, SpeechOutput, TextOutput
-from .replies import Call, Context, Message, ToolCall, ToolOutput
-from .voice import SPEECH_RATE_HZ, Int16Array, ModelError
 
 if TYPE_CHECKING:
     from .session import Session

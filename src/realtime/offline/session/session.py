@@ -15,19 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..protocol import codec
-from .beta import BetaDialect
-from .client_events import check_event
-from .config import SESSION_SECONDS, SessionConfig
+from ...protocol import codec
+from ..beta import BetaDialect
+from ..checks.client_events import check_event
+from ..checks.schema import RequestError
+from ..checks.session_object import SESSION_SECONDS, SessionConfig
+from ..faults import CONTROL_EVENT, Faults, FaultyStream
+from ..models.interfaces import Int16Array, ModelError
+from ..models.workers import Models
+from ..replies.rules import Replier
 from .conversation import Conversation, Item, new_id
-from .faults import CONTROL_EVENT, Faults, FaultyStream
 from .listening import Listening
 from .outbox import Outbox
-from .replies import Replier
 from .response import Response, ResponseOptions
-from .schema import RequestError
-from .voice import Int16Array, ModelError
-from .workers import Models
 
 APPEND_BYTES = 15 << 20
 TOKENS_PER_MINUTE = 40_000  # what rate_limits.updated pretends

@@ -11,9 +11,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from .audio_format import AudioFormat
-from .schema import RequestError
-from .voice import Int16Array
+from ..audio_format import AudioFormat
+from ..checks.schema import RequestError
+from ..models.interfaces import Int16Array
 
 ROOT = "root"
 AUDIO_SAMPLES_KEPT = 24_000 * 600  # ten minutes of user audio for item.retrieve; the oldest goes first

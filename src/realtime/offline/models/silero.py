@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .model_files import model_file
-from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
+from .files import model_file
+from .interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
 
 CONTEXT_SAMPLES = 64
 

@@ -7,18 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config import (
-    FORMAT,
-    MAX_OUTPUT_TOKENS,
-    MODALITIES,
-    PROMPT,
-    REASONING,
-    TOOL,
-    TOOL_CHOICE,
-    VOICE,
-    check_modalities,
-)
-from .faults import CONTROL_EVENT
+from ..faults import CONTROL_EVENT
 from .schema import (
     Check,
     RequestError,
@@ -32,6 +21,17 @@ from .schema import (
     record,
     tagged,
     text,
+)
+from .session_object import (
+    FORMAT,
+    MAX_OUTPUT_TOKENS,
+    MODALITIES,
+    PROMPT,
+    REASONING,
+    TOOL,
+    TOOL_CHOICE,
+    VOICE,
+    check_modalities,
 )
 
 IDENTIFIER = text(512)

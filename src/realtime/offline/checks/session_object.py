@@ -11,7 +11,7 @@ import copy
 import time
 from typing import Any
 
-from .audio_format import AudioFormat
+from ..audio_format import AudioFormat
 from .schema import (
     Check,
     RequestError,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
+from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
 
 FRAME_MS = 1000 * VAD_FRAME_SAMPLES // VAD_RATE_HZ
 FRAMES_TO_START = 2  # 64 ms: a key click is shorter

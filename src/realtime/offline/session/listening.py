@@ -14,11 +14,11 @@ import numpy as np
 
 from wavtools.resample import Resampler
 
+from ..checks.schema import RequestError
+from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
 from .conversation import Item, new_id
 from .interim import STREAMING_MODELS, InterimTranscript
-from .schema import RequestError
 from .turns import InputBuffer, Started, TurnDetector
-from .voice import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array, ModelError
 
 if TYPE_CHECKING:
     from .session import Session

@@ -1,20 +1,19 @@
 """The spoken clips shipped with the package: two questions to ask, and the one answer of a bare install.
 
-All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `python -m realtime.offline.clips [FOLDER]` renders
-them again from TEXTS, in place or into FOLDER, the same to the bit on the same machine; it needs wavtools[offline].
+All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `tools/render_clips.py` renders
+them again from TEXTS.
 
 Thread: any.
 """
 
 from __future__ import annotations
 
-import sys
 import wave
 from pathlib import Path
 
 import numpy as np
 
-from .voice import SPEECH_RATE_HZ, Int16Array
+from .interfaces import Int16Array
 
 STANDIN_TEXT = "I can tell that you spoke, but not what you said."
 TEXTS = {
@@ -40,19 +39,3 @@ def clip_samples(name: str) -> Int16Array:
 
 def _path(name: str) -> Path:
     return Path(__file__).with_name(f"{name}.wav")
-
-
-def _render(folder: Path) -> None:
-    from .speaker import HibariSpeech
-
-    speech = HibariSpeech()
-    for name, text in TEXTS.items():
-        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SPEECH_RATE_HZ)
-            file.writeframes(speech.synthesise(text, "", 1.0).astype("<i2").tobytes())
-
-
-if __name__ == "__main__":
-    _render(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

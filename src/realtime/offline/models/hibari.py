@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-from .model_files import model_file
-from .voice import SPEECH_RATE_HZ, Int16Array, ModelError
+from .files import model_file
+from .interfaces import SPEECH_RATE_HZ, Int16Array, ModelError
 
 GAIN = 2.0  # its speech peaks near 0.33; twice that is the level of a close talker
 PEAK = 0.95

@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from .voice import ModelError
+from .interfaces import ModelError
 
 # (package, file inside it) -> SHA-256. Versions as pinned by the extra wavtools[offline].
 PINNED = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from .replies import Call, Context, Message, Replier, RuleReplies, Say, ToolCall
+from .rules import Call, Context, Message, Replier, RuleReplies, Say, ToolCall
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 60.0  # a large model on a small machine thinks long about the first token

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .model_files import model_file
-from .voice import Int16Array, ModelError
+from .files import model_file
+from .interfaces import Int16Array, ModelError
 
 RATE_HZ = 16_000
 FFT_SAMPLES = 400

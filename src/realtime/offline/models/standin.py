@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .clips import STANDIN_TEXT, clip_samples
-from .voice import VAD_FRAME_SAMPLES, Int16Array
+from .interfaces import VAD_FRAME_SAMPLES, Int16Array
 
 __all__ = ["STANDIN_TEXT", "EnergyActivity", "PrerenderedSpeech", "StandInTranscript"]
 
