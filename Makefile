@@ -83,7 +83,7 @@ wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m build
 
 wheels: build  ## build wheels for every CPython found here, and test each one installed; WHEELS_FLAGS=--short for one
-	$(BIN)/python tools/test_wheels.py $(WHEELS_FLAGS)
+	$(BIN)/python tools/check_wheels.py $(WHEELS_FLAGS)
 
 clean:  ## remove everything that was built
 	rm -rf build dist $(VENV) src/*.egg-info

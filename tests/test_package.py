@@ -88,7 +88,7 @@ def test_the_promised_interpreters_are_the_ones_that_wheels_are_built_for():
         for name in PROJECT["tool"]["cibuildwheel"]["build"]
         if (match := re.match(r"cp3(\d+)-", name))
     }
-    script = (ROOT / "tools" / "test_wheels.py").read_text(encoding="utf-8")
+    script = (ROOT / "tools" / "check_wheels.py").read_text(encoding="utf-8")
     tested = set(re.findall(r'"3\.(\d+)"', script))
     assert promised == built == tested
     assert PROJECT["project"]["requires-python"] == f">=3.{min(map(int, promised))}"

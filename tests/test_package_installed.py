@@ -1,4 +1,4 @@
-"""What a wheel puts into an environment. Runs where tools/test_installed.py says that a wheel is under test."""
+"""What a wheel puts into an environment. Runs where tools/check_installed.py says that a wheel is under test."""
 
 from __future__ import annotations
 

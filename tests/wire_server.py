@@ -128,7 +128,7 @@ class ScriptedServer:
 
     def __init__(self, script: Script | None = None, **session: Any) -> None:
         self.peers: list[Peer] = []
-        self._script = script
+        self.script = script
         self._session = session
         self._server: Server | None = None
         self._new_peer = asyncio.Event()
@@ -175,11 +175,11 @@ class ScriptedServer:
         self.peers.append(peer)
         self._new_peer.set()
         try:
-            if self._script is None:
+            if self.script is None:
                 await peer.say(created(**self._session))
                 await peer.listen()
             else:
-                await self._script(peer)
+                await self.script(peer)
         except ConnectionClosed:
             pass
         finally:

@@ -13,54 +13,8 @@ import pytest
 from realtime import ConfigurationError, ConnectError, ConnectionLostError, RealtimeClient, StateError
 from tests import wire_turns as turns
 from tests.canary import KEY
+from tests.waiting import Log
 from tests.wire_server import Peer, ScriptedServer
-
-
-class Log:
-    """Everything a client tells, in order."""
-
-    def __init__(self, client: RealtimeClient, *names: str) -> None:
-        self.events: list[tuple[str, object]] = []
-        self._news = asyncio.Event()
-        for name in names or DEFAULT:
-            client.on(name, lambda event, name=name: self._add(name, event))
-
-    def _add(self, name: str, event: object) -> None:
-        self.events.append((name, event))
-        self._news.set()
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.events]
-
-    def of(self, name: str) -> list:
-        return [event for known, event in self.events if known == name]
-
-    async def until(self, name: str, count: int = 1, timeout: float = 5.0) -> object:
-        async def wait() -> None:
-            while len(self.of(name)) < count:
-                self._news.clear()
-                await self._news.wait()
-
-        try:
-            await asyncio.wait_for(wait(), timeout)
-        except asyncio.TimeoutError:
-            raise AssertionError(f"{count} x {name!r} did not come; saw {self.names()}") from None
-        return self.of(name)[count - 1]
-
-
-DEFAULT = (
-    "conversation.updated",
-    "conversation.item.appended",
-    "conversation.item.completed",
-    "conversation.item.incomplete",
-    "conversation.item.deleted",
-    "conversation.interrupted",
-    "response.failed",
-    "error",
-    "close",
-    "usage",
-    "timings",
-)
 
 
 @pytest.fixture
@@ -113,7 +67,7 @@ async def test_a_refused_key_raises_code_reason_and_the_servers_message(client, 
         await peer.say(turns.error("Incorrect API key provided", "invalid_api_key"))
         await peer.close(3000, "invalid_request_error.invalid_api_key")
 
-    server._script = refuse
+    server.script = refuse
     log = Log(client)
     with pytest.raises(ConnectError) as caught:
         await client.connect()
@@ -135,7 +89,7 @@ async def test_a_silent_server_runs_into_the_timeout(server):
     async def silent(peer):
         await peer.listen()
 
-    server._script = silent
+    server.script = silent
     client = RealtimeClient(url=server.url, connect_timeout=0.2)
     with pytest.raises(ConnectError, match="did not open a session within 0.2 s"):
         await client.connect()

@@ -20,49 +20,14 @@ from realtime.connection import transport
 from realtime.conversation.history import RESUME_NOTE
 from tests import wire_turns as turns
 from tests.canary import KEY
+from tests.waiting import Log, until
 from tests.wire_server import EchoServer, Peer, ScriptedServer, created
 
 QUICK = LinkOptions(connect_timeout=2.0, first_delay=0.01, max_delay=0.05, max_attempts=4)
 
 
-class Log:
-    """Events of a client, awaited by name and number."""
-
-    def __init__(self, client: RealtimeClient, *names: str) -> None:
-        self.events: list[tuple[str, object]] = []
-        self._news = asyncio.Event()
-        for name in names:
-            client.on(name, lambda event, name=name: self._add(name, event))
-
-    def _add(self, name: str, event: object) -> None:
-        self.events.append((name, event))
-        self._news.set()
-
-    def of(self, name: str) -> list:
-        return [event for known, event in self.events if known == name]
-
-    async def until(self, name: str, count: int = 1, timeout: float = 10.0) -> object:
-        async def wait() -> None:
-            while len(self.of(name)) < count:
-                self._news.clear()
-                await self._news.wait()
-
-        try:
-            await asyncio.wait_for(wait(), timeout)
-        except asyncio.TimeoutError:
-            raise AssertionError(f"{count} x {name!r} did not come; saw {self.events}") from None
-        return self.of(name)[count - 1]
-
-
 def make(server: ScriptedServer, link: LinkOptions = QUICK, **session: object) -> RealtimeClient:
     return RealtimeClient(api_key=KEY, url=server.url, link=link, **session)
-
-
-async def until(condition, timeout: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        await asyncio.sleep(0.005)
 
 
 def texts(history: list[dict]) -> list[str]:
@@ -203,7 +168,7 @@ async def test_a_fatal_refusal_while_reconnecting_stops_it():
             await peer.say(turns.error("key revoked", "invalid_api_key"))
             await peer.close(3000, "invalid_api_key")
 
-        server._script = refuse
+        server.script = refuse
         server.peer.drop()
         close = await log.until("close")
         assert close.code == 3000 and "key revoked" in close.reason and len(server.peers) == 2
@@ -303,7 +268,7 @@ async def test_a_server_that_gives_restored_items_new_ids_makes_no_doubles():
                     item = {**event["item"], "id": "theirs_" + event["item"]["id"]}
                     await peer.say(*turns.echo({"item": item}))
 
-        server._script = rename
+        server.script = rename
         server.peer.drop()
         await server.wait_for_peers(2)
         await until(lambda: all(item.id.startswith("theirs_") for item in client.conversation.get_items()))
@@ -539,7 +504,7 @@ async def test_a_failing_renewal_is_tried_again():
                     await peer.say(created())
                     await peer.listen()
 
-            server._script = refuse
+            server.script = refuse
             await until(lambda: client.stats.renewals == 1)
             assert len(refused) == 3
 

@@ -13,8 +13,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -29,6 +27,7 @@ from realtime.relay import Policy, verify_token, workers
 from realtime.relay import __main__ as program
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
+from tests.waiting import until_blocking
 from wavtools import read_wav
 
 TOKEN = "shared-token-abcdefgh"
@@ -386,13 +385,6 @@ def workers_of(process: RelayProcess) -> set[int]:
     return {int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()}
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see the workers")
 def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url, tmp_path):
     arguments = ("--port", "0", "--workers", "2", "--upstream", offline_url)
@@ -400,10 +392,10 @@ def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url,
         assert process.url
         before = workers_of(process)
         os.kill(min(before), signal.SIGKILL)
-        until(lambda: process.log.count("relay.listening") == 3)
+        until_blocking(lambda: process.log.count("relay.listening") == 3)
         assert len(workers_of(process) - {min(before)}) == 2
         os.kill(max(before), signal.SIGKILL)
-        until(lambda: process.log.count("worker.died") == 2)
+        until_blocking(lambda: process.log.count("worker.died") == 2)
         process.process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         assert process.log.count("relay.listening") == 3, "a worker begun now would not get the signal"

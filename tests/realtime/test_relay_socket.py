@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from realtime.relay.socket import WebSocket
 from tests.relay_spy import masked, upgrade
+from tests.waiting import until
 
 
 class Heard:
@@ -69,14 +70,6 @@ async def connected(
         end.abort()
         writer.close()
         await asyncio.sleep(0)
-
-
-async def until(condition: Any, seconds: float = 5.0) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(wait(), seconds)
 
 
 async def opened(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
 from tests import wire_turns as turns
 from tests.canary import KEY
+from tests.waiting import until
 from tests.wire_server import ScriptedServer
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer
 
@@ -38,13 +38,6 @@ class Rig:
         for start in range(0, len(samples), 480):
             self.device.capture(samples[start : start + 480])
             await asyncio.sleep(0)
-
-
-async def until(condition, timeout: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        await asyncio.sleep(0.005)
 
 
 def heard_by(peer) -> np.ndarray:

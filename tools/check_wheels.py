@@ -1,8 +1,8 @@
 """Build the sdist, a wheel from it for each interpreter, and test every one as a user gets it.
 
-    python tools/test_wheels.py                      each CPython 3.10 to 3.14 found on PATH or in pyenv
-    python tools/test_wheels.py /usr/bin/python3.12  these only
-    python tools/test_wheels.py --short              the running interpreter, few tests: for .ci/run
+    python tools/check_wheels.py                      each CPython 3.10 to 3.14 found on PATH or in pyenv
+    python tools/check_wheels.py /usr/bin/python3.12  these only
+    python tools/check_wheels.py --short              the running interpreter, few tests: for .ci/run
 
 For each wheel, in a clean virtual environment: it installs and runs where there is no compiler; the whole wavtools suite
 passes against what is installed; a project of somebody else's compiles against it; a user's typed program passes mypy
@@ -136,7 +136,7 @@ def test_wheel(python: str, wheel: Path, name: str, short: bool) -> None:
     # Devices have deadlines that a loaded machine can miss: what fails is tried again, and counted in the last line.
     again = "--reruns 2 --reruns-delay 2"
     tests = SHORT_TESTS if short else []
-    said = run(programs / "python", ROOT / "tools" / "test_installed.py", *tests, PYTEST_ADDOPTS=again)
+    said = run(programs / "python", ROOT / "tools" / "check_installed.py", *tests, PYTEST_ADDOPTS=again)
     print(f"{name}: {said.strip().splitlines()[-1]} (whole run {time.monotonic() - begun:.0f} s)", flush=True)
     test_downstream(programs, name)
     sample = WORK / "typed_sample.py"

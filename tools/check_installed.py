@@ -1,4 +1,4 @@
-"""Run tests/wavtools against the wavtools that is installed, away from the checkout: ``python tools/test_installed.py``.
+"""Run tests/wavtools against the wavtools that is installed, away from the checkout: ``python tools/check_installed.py``.
 
 The tests, the downstream example and pytest's settings are copied to a folder of their own, so that nothing of the
 source tree can be imported; tests/test_package_installed.py makes sure of it. Further arguments go to pytest.
