@@ -58,7 +58,7 @@ def test_sources_of_the_kernels_and_tests_stay_in_the_sdist():
         "realtime/py.typed",
         "wavtools/__init__.pxd",
         "wavtools/_native/spsc.h",
-        "realtime/offline/hello.wav",
+        "realtime/offline/models/hello.wav",
         "realtime_console/land.bin",
         "realtime_console/screen/screen.tcss",
         *[f"wavtools/{extension}.pyi" for extension in EXTENSIONS],
