@@ -193,7 +193,7 @@ class Session(Settings):
             told = replay(items, self.toolbox.running | self._pending.calls.keys())
         if told and self._resume_note:
             self._note_id = generate_id("item_")
-            self.conversation.keep_out(self._note_id)
+            self.conversation.hide_item(self._note_id)
             told.append(note(self._note_id, self._resume_note))
         told += missing
         for piece in self.conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):

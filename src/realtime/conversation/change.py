@@ -5,12 +5,14 @@ Thread: any; stateless.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from ..protocol.audio_format import Int16Array
+from ..protocol.reading import Wire
 from .items import Item
 
-__all__ = ["PASSED_OVER", "Change", "Delta", "Kind", "text_delta", "updated"]
+__all__ = ["PASSED_OVER", "Change", "Delta", "Handler", "Kind", "text_delta", "updated"]
 
 Kind = Literal["appended", "updated", "completed", "incomplete", "deleted"]
 # Known, and no part of the conversation.
@@ -67,6 +69,10 @@ class Change:
 
     def __repr__(self) -> str:
         return f"Change({self.kind!r}, {self.item.id!r}, {self.delta!r})"
+
+
+# Applies one event and returns its changes.
+Handler = Callable[[Wire], list[Change]]
 
 
 def text_delta(name: str, piece: str) -> Delta:

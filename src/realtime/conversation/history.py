@@ -95,6 +95,9 @@ def _message(item: Item) -> dict[str, Any] | None:
         ):
             # Nobody wrote down what was said: the audio itself is better than a turn that is missing.
             content.append(
-                {"type": "input_audio", "audio": codec.b64encode(item._format.to_wire(item.formatted.audio))}
+                {
+                    "type": "input_audio",
+                    "audio": codec.b64encode(item.stream.format.to_wire(item.formatted.audio)),
+                }
             )
     return {"role": item.role or "user", "content": content} if content else None

@@ -27,7 +27,7 @@ def interrupt(
     conversation: Conversation, item: Item, heard_samples: int
 ) -> tuple[list[Change], list[dict[str, Any]]]:
     """Mark *item* as interrupted; returns what that changed, and the events to send."""
-    received, finished = item.received_samples, item._closed
+    received, finished = item.received_samples, item.stream.closed
     if finished and heard_samples >= received:
         return [], []
     before = item.audio_end_ms

@@ -122,7 +122,7 @@ class ItemList:
 
     def add_audio(self, item: Item, samples: Int16Array) -> None:
         """Append to the item's audio. Amortised O(len(samples))."""
-        store = item.formatted._audio
+        store = item.formatted.store
         seconds = len(samples) / item.formatted.sample_rate
         while (
             self.audio_seconds + seconds > self.keep_audio_seconds
@@ -140,7 +140,7 @@ class ItemList:
 
     def cut_audio(self, item: Item, samples: int) -> None:
         """Keep the first *samples* of the item's audio: it was not heard further."""
-        store = item.formatted._audio
+        store = item.formatted.store
         self.audio_seconds -= max(len(store) - samples, 0) / item.formatted.sample_rate
         store.truncate(samples)
         if not len(store) and item.id in self._heavy:
@@ -148,8 +148,8 @@ class ItemList:
 
     def drop_audio(self, item: Item, *, evicted: bool) -> None:
         if item.id in self._heavy:
-            seconds = len(item.formatted._audio) / item.formatted.sample_rate
+            seconds = len(item.formatted.store) / item.formatted.sample_rate
             self.audio_seconds -= seconds
             self.evicted_seconds += seconds if evicted else 0.0
-            item.formatted._audio.clear()
+            item.formatted.store.clear()
             self._heavy.remove(item.id)
