@@ -76,7 +76,9 @@ def test_beta_is_asked_for_by_header_only_when_it_is_set():
     assert Endpoint("wss://h", KEY, dialect="beta").reveal_headers()["OpenAI-Beta"] == "realtime=v1"
 
 
-@pytest.mark.parametrize("url", ["ftp://h", "h:99", "", "wss://", "ws://h:notaport", "ws://h:99999"])
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "h:99", "", "wss://", "ws://h:notaport", "ws://h:99999", "ws://[::1"]
+)
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(ConfigurationError, match="not a server address"):
         Endpoint(url or "x", KEY)
