@@ -79,7 +79,7 @@ class Redactor:
         return data
 
     def event(self, event: dict[str, Any]) -> dict[str, Any]:
-        """A parsed event with every secret replaced, except in audio: a key within base64 is there by chance."""
+        """A parsed event with every secret replaced. Audio is skipped: in base64 a match can only be chance."""
         if not self._texts:
             return event
         audio = event.get("delta") if event.get("type") in AUDIO_DELTAS else None
