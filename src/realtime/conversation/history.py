@@ -5,7 +5,7 @@ sent as text: the user's transcript, and the part of an answer that was heard. C
 call without an output is left out, because most models would wait for the output for ever. A note to the model
 comes last, because models tend to greet again and to return to English after they read a history.
 
-Thread: any; pure.
+Thread: the event loop's only.
 """
 
 from __future__ import annotations
