@@ -1,4 +1,4 @@
-"""Applies events to a conversation, and checks what must hold at any time."""
+"""Applies events to a conversation, and checks its invariants."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from realtime import Conversation
 
 
 def play(events, conversation: Conversation | None = None) -> Conversation:
+    """Apply *events* to *conversation*, a new one by default."""
     conversation = Conversation() if conversation is None else conversation
     for event in events:
         conversation.apply(event)
@@ -16,7 +17,7 @@ def play(events, conversation: Conversation | None = None) -> Conversation:
 
 
 def check(conversation: Conversation) -> None:
-    """What holds at any time, whatever came."""
+    """Assert the invariants, which hold after any events."""
     items = conversation.get_items()
     assert len({item.id for item in items}) == len(items) == len(conversation)
     total = 0.0

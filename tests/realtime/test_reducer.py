@@ -34,7 +34,7 @@ def summary(conversation: Conversation) -> list[tuple]:
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_recording_ends_with_final_values_and_nothing_passed_over(name):
+def test_a_recording_ends_with_final_values_and_no_event_ignored(name):
     conversation = play(RECORDINGS[name])
     check(conversation)
     assert conversation.malformed == conversation.ignored == 0
@@ -49,11 +49,11 @@ def test_applying_events_never_changes_them(name):
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_every_event_doubled_makes_no_second_item(name):
+def test_repeated_events_make_no_second_item(name):
     once = play(RECORDINGS[name])
     doubled = []
     for event in RECORDINGS[name]:
-        # Deltas have no number: a doubled one is new text until the final value comes.
+        # Deltas have no number: a repeated one is new text until the final value arrives.
         doubled += [event] if "delta" in event else [event, event]
     assert [row[:4] for row in summary(play(doubled))] == [row[:4] for row in summary(once)]
 
@@ -77,7 +77,7 @@ def test_only_response_done_still_gives_the_answer():
     assert (item.role, item.status, item.formatted.text) == ("assistant", "completed", "all of it")
 
 
-def test_items_stand_where_the_server_puts_them():
+def test_items_have_the_order_that_the_server_states():
     conversation = play(
         [
             *turns.user_text("a", "a"),
@@ -97,7 +97,7 @@ def test_a_transcript_may_come_before_its_item():
     assert (item.formatted.transcript, item.role, item.status) == ("hello", "user", "completed")
 
 
-def test_appended_is_told_once_and_before_completed():
+def test_appended_is_reported_once_and_before_completed():
     for name, events in RECORDINGS.items():
         told: dict[str, list[str]] = {}
         conversation = Conversation()
@@ -117,7 +117,7 @@ def test_deltas_add_up_to_the_final_value_even_where_some_were_lost():
         told = ""
         conversation = Conversation()
         kept = events[:missing] + events[missing + 1 :]
-        # A tail that was lost comes with the final value; a hole is filled in the item alone.
+        # The final value brings a lost end as a delta; a gap is filled in the item alone.
         for event in kept:
             for change in conversation.apply(event):
                 told += change.delta.text if change.delta is not None else ""
@@ -148,14 +148,14 @@ def test_an_answer_may_have_several_parts_and_several_items():
     assert (one.formatted.text, two.formatted.text) == ("first second", "third")
 
 
-def test_an_image_is_kept_as_it_is():
+def test_an_image_is_kept_unchanged():
     part = {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "high"}
     item = {"id": "i", "type": "message", "role": "user", "status": "completed", "content": [part]}
     (kept,) = play([{"type": "conversation.item.added", "item": item}]).get_items()
     assert kept.content == [part]
 
 
-def test_what_the_server_adds_to_an_item_is_kept():
+def test_unknown_fields_of_an_item_are_kept():
     conversation = play(RECORDINGS["MCP"])
     tools, call = conversation.get_items()
     assert tools.fields["tools"] == [{"name": "find"}] and tools.status == "completed"
@@ -257,7 +257,7 @@ def test_a_response_may_have_a_format_of_its_own():
     assert conversation.get_items()[0].formatted.sample_rate == 16_000
 
 
-def test_events_about_what_does_not_exist_change_nothing():
+def test_events_about_unknown_items_change_nothing():
     conversation = play(
         [
             {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": 5},

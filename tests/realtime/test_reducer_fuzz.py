@@ -34,7 +34,7 @@ def test_3000_disturbed_recordings_raise_nothing_and_the_next_turn_works():
 
 
 def test_every_order_of_a_short_turn_ends_the_same():
-    """All 720 orders of six events: no exception, nothing stuck, the final values."""
+    """All 720 orders of six events end with the final values and with no item in progress."""
     events = [
         turns.response_created()[0],
         turns.with_ids(
@@ -135,7 +135,7 @@ def test_any_value_at_all_can_be_applied(event):
 
 
 class Reducer(RuleBasedStateMachine):
-    """Any mix of recordings, their pieces, corruptions and what the client itself does."""
+    """Any mix of recordings, single events, corrupted events and calls of the client."""
 
     def __init__(self) -> None:
         super().__init__()
