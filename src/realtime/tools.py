@@ -33,6 +33,7 @@ class Tool:
 
     @property
     def name(self) -> str:
+        """The name by which the model calls the tool."""
         return str(self.definition["name"])
 
 

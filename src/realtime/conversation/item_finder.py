@@ -26,6 +26,7 @@ class ItemFinder:
         self._left_out: dict[str, None] = {}
 
     def clear(self) -> None:
+        """Forget all hidden items and responses left out."""
         self._hidden.clear()
         self._left_out.clear()
 

@@ -121,6 +121,7 @@ class _RedactingLogger(_Adapter):
         self._redactor = redactor
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Format the record with its traceback, remove the secrets, and log the result."""
         if not self.isEnabledFor(level):
             return
         error = kwargs.pop("exc_info", None)
