@@ -1,4 +1,4 @@
-"""Whole recordings: every kind of turn, as lists of events in the order that the wire shows."""
+"""Recordings of every kind of turn, as lists of events in the order in which a server sends them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import copy
 import random
 from typing import Any
 
+from realtime.protocol.reading import Wire
 from tests import wire_turns as turns
-
-Wire = dict[str, Any]
 
 
 def _mcp_call() -> list[Wire]:
@@ -60,7 +59,7 @@ def _mcp_call() -> list[Wire]:
 
 
 def recordings() -> dict[str, list[Wire]]:
-    """By name; the ids of one recording do not occur in another turn than its own."""
+    """The recordings by name."""
     audio = turns.tone(4_800)
     cancelled = [
         *turns.user_text("tell me a story"),
@@ -151,7 +150,7 @@ JUNK: list[Any] = [
 
 
 def corrupt(event: Wire, rng: random.Random) -> Any:
-    """The event with one value, somewhere in it, missing or replaced by junk."""
+    """A copy of the event in which one value, at any depth, is missing or replaced by junk."""
     event = copy.deepcopy(event)
     places: list[tuple[Any, Any]] = []
 
@@ -171,7 +170,7 @@ def corrupt(event: Wire, rng: random.Random) -> Any:
 
 
 def disturb(events: list[Wire], rng: random.Random) -> list[Any]:
-    """One to five drops, doublings, swaps and corruptions."""
+    """The events with one to five of them dropped, repeated, swapped, corrupted or moved to the end."""
     events = list(events)
     for _ in range(rng.randint(1, 5)):
         if not events:

@@ -18,7 +18,7 @@ from ..connection.frame_writer import COMMIT_MS, IF_ENOUGH, FrameWriter
 from ..connection.outbox import Outbox
 from ..connection.unconfirmed import Pending
 from ..conversation.change import Change
-from ..conversation.history import awaits_words, note, replay
+from ..conversation.history import awaits_transcript, note, replay
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
@@ -193,7 +193,7 @@ class Session(Settings):
             told = replay(items, self.toolbox.running | self._pending.calls.keys())
         if told and self._resume_note:
             self._note_id = generate_id("item_")
-            self.conversation.keep_out(self._note_id)
+            self.conversation.hide_item(self._note_id)
             told.append(note(self._note_id, self._resume_note))
         told += missing
         for piece in self.conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
@@ -312,7 +312,7 @@ class Session(Settings):
     def _words_are_due(self) -> bool:
         """Whether the last turn's words are still being written down: history is restored as text."""
         transcribed = branch(self.server_session, "input").get("transcription")
-        return bool(transcribed) and awaits_words(self.conversation.get_items())
+        return bool(transcribed) and awaits_transcript(self.conversation.get_items())
 
     def lost(self, code: int, reason: str) -> None:
         self.connected = False

@@ -1,4 +1,6 @@
-"""Ids for items and events, in the shape the original made them: a prefix, 21 characters in all, base58.
+"""Makes ids for items and events: a prefix and random base58 digits, 21 characters in all.
+
+The JavaScript client makes ids of the same form.
 
 Thread: any.
 """
@@ -9,7 +11,7 @@ import secrets
 
 __all__ = ["generate_id"]
 
-# Bitcoin's alphabet: no 0, O, I, l.
+# Base58 as Bitcoin defines it: letters and digits without 0, O, I and l, which look alike.
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
