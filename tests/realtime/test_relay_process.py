@@ -23,7 +23,7 @@ from websockets.asyncio.client import connect
 from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
 from realtime.protocol.redact import Secret
-from realtime.relay import Policy, verify_token, workers
+from realtime.relay import Policy, run, verify_token, workers
 from realtime.relay import __main__ as program
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
@@ -78,8 +78,8 @@ def test_a_key_file_that_others_can_read_is_refused_with_one_line(tmp_path):
     [
         (("--host", "0.0.0.0", "--port", "0"), "--insecure-no-auth"),
         (("--host", "0.0.0.0", "--port", "0", "--token", "t"), "--insecure-no-tls"),
-        (("--port", "99999"), "no port"),
-        (("--workers", "0"), "no number"),
+        (("--port", "99999"), "not a port"),
+        (("--workers", "0"), "not a valid number"),
         (("--policy", "missing.toml"), "cannot read the policy file"),
         (("--upstream", "nonsense://"), "is not a server address"),
         (("--token", ""), "must not be empty"),
@@ -119,9 +119,9 @@ def test_it_runs_without_uvloop_too(monkeypatch):
     async def main() -> None:
         ran.append(type(asyncio.get_running_loop()).__module__)
 
-    program.run(main())
+    run.run(main())
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    program.run(main())
+    run.run(main())
     assert ran[0] == "uvloop" and ran[1].startswith("asyncio.")
 
 
