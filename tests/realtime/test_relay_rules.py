@@ -20,14 +20,17 @@ from realtime.protocol.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
 from realtime.relay.admission import client_address
 from realtime.relay.buckets import Bucket, Buckets
-from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse
+from realtime.relay.client_rules import APPEND, ClientRules, Refusal, Verdict, Violation
 from realtime.relay.functions import import_function
 from realtime.relay.journal import JsonLines
+from realtime.relay.plain_append import is_plain_append
 from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, ToolPolicy, is_loopback
 from realtime.relay.server_rules import ServerRules
 from realtime.relay.server_tools import MAX_CALLS, ServerTools
+from realtime.relay.strict_json import parse
 from realtime.relay.tokens import _encode, _key, _sign
 from realtime.relay.turns import Turns
+from tests.waiting import until
 
 SECRET = "0123456789abcdef0123456789abcdef"
 JSON = st.recursive(
@@ -49,7 +52,11 @@ def rules(policy: Policy | None = None) -> ClientRules:
     )
 
 
-# --- the short way of audio
+def verdict_on(payload: bytes, now: float = 0.0) -> Verdict:
+    return rules().judge(payload, now)[0]
+
+
+# --- audio that is not parsed
 
 
 @pytest.mark.parametrize(
@@ -64,8 +71,8 @@ def rules(policy: Policy | None = None) -> ClientRules:
     ],
 )
 def test_audio_as_clients_send_it_is_not_parsed(text):
-    assert _is_plain_append(text.encode())
-    assert _parse(text.encode())["type"] == "input_audio_buffer.append"
+    assert is_plain_append(text.encode())
+    assert parse(text.encode())["type"] == "input_audio_buffer.append"
 
 
 FRAGMENTS = st.sampled_from(
@@ -87,7 +94,7 @@ FRAGMENTS = st.sampled_from(
 @given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
 def test_what_is_not_parsed_would_pass_if_it_were(payload):
     """The short way accepts nothing that a parser could read otherwise, however lenient: strict=False."""
-    if _is_plain_append(payload):
+    if is_plain_append(payload):
         pairs = json.JSONDecoder(object_pairs_hook=list, strict=False).decode(payload.decode())
         event = dict(pairs)
         assert len(event) == len(pairs)
@@ -116,14 +123,14 @@ def create(**item):
     ids=str,
 )
 def test_what_has_another_shape_is_refused_by_name(event, code, param):
-    verdict = rules().judge(json.dumps(event).encode(), 0.0)
+    verdict = verdict_on(json.dumps(event).encode())
     assert (verdict.code, verdict.param) == (code, param)
 
 
 def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
     payload = b'{ "audio" : "AAAA" , "type" : "input_audio_buffer.append" }'
-    assert not _is_plain_append(payload)
-    assert rules().judge(payload, 0.0) == payload
+    assert not is_plain_append(payload)
+    assert rules().judge(payload, 0.0) == (payload, APPEND)
 
 
 # --- any input
@@ -132,7 +139,7 @@ def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_message_raises_and_none_of_these_passes(payload):
-    assert isinstance(rules().judge(payload, 0.0), (Refusal, Violation))
+    assert isinstance(verdict_on(payload), (Refusal, Violation))
 
 
 @settings(max_examples=200, deadline=None)
@@ -141,10 +148,10 @@ def test_no_message_raises_and_none_of_these_passes(payload):
 )
 def test_whatever_passes_holds_only_what_is_allowed(kind, fields):
     payload = json.dumps({**fields, "type": kind}).encode()
-    verdict = rules().judge(payload, 0.0)
+    verdict, judged = rules().judge(payload, 0.0)
     if isinstance(verdict, bytes):
         passed = json.loads(verdict)
-        assert passed["type"] == kind
+        assert passed["type"] == judged == kind
         for place in ("session", "response"):
             assert not set(passed.get(place) or ()) & {"instructions", "tools", "prompt", "model", "input"}
 
@@ -162,7 +169,7 @@ def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
         **fields,
     }
     event = {**fields, "type": kind, "session": session, "response": dict(session)}
-    shown = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
+    shown, *_ = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
     if kind in ("session.created", "session.updated"):
         assert b"BLUEBIRD" not in json.dumps(json.loads(shown)["session"]).encode() or "BLUEBIRD" in str(
             fields
@@ -171,14 +178,14 @@ def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
 
 def test_rates_by_type_refuse_and_recover():
     judge = rules(replace(Policy(), limits=LimitPolicy(rates={"response.create": 3.0}))).judge
-    verdicts = [judge(b'{"type":"response.create"}', 0.0) for _ in range(4)]
+    verdicts = [judge(b'{"type":"response.create"}', 0.0)[0] for _ in range(4)]
     assert [isinstance(verdict, bytes) for verdict in verdicts] == [True, True, True, False]
     assert verdicts[3].code == "rate_limit_exceeded"
-    assert isinstance(judge(b'{"type":"response.create"}', 21.0), bytes)
+    assert isinstance(judge(b'{"type":"response.create"}', 21.0)[0], bytes)
 
 
 def test_a_refusal_names_the_event_that_caused_it():
-    refusal = rules().judge(b'{"type":"nonsense","event_id":"mine"}', 0.0)
+    refusal = verdict_on(b'{"type":"nonsense","event_id":"mine"}')
     assert json.loads(refusal.event())["error"]["event_id"] == "mine"
 
 
@@ -312,21 +319,30 @@ def test_a_signature_alone_makes_no_token(payload):
     assert verify_token([SECRET], token) is None
 
 
-# --- what the server says of a session
+# --- server events
+
+
+@pytest.mark.parametrize(
+    "payload", [b"7", b'{"type":7}', b'{"type":["error"]}', b'{"type":"nonsense"}', b"no json"]
+)
+def test_a_message_without_an_allowed_type_is_dropped(payload):
+    assert ServerRules(Policy(), Redactor([]), time.time()).filter(payload) == (None, "", {})
 
 
 def test_a_session_that_is_no_object_passes_as_it_is():
     policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD."))
-    judge = ServerRules(policy, Redactor([]), time.time()).filter
-    assert json.loads(judge(b'{"type":"session.updated","session":7}'))["session"] == 7
-    assert judge(b'{"type":"response.done","response":7}') == b'{"type":"response.done","response":7}'
+    rules = ServerRules(policy, Redactor([]), time.time())
+    shown, kind, _ = rules.filter(b'{"type":"session.updated","session":7}')
+    assert kind == "session.updated" and json.loads(shown)["session"] == 7
+    odd = b'{"type":"response.done","response":7}'
+    assert rules.filter(odd) == (odd, "response.done", json.loads(odd))
 
 
 def test_the_choice_of_an_injected_tool_does_not_show():
     policy = Policy(session=SessionPolicy(tools=({"type": "function", "name": "book_room"},)))
-    judge = ServerRules(policy, Redactor([]), time.time()).filter
+    rules = ServerRules(policy, Redactor([]), time.time())
     session = {"tools": [], "tool_choice": {"type": "function", "name": "book_room"}}
-    shown = judge(json.dumps({"type": "session.updated", "session": session}).encode())
+    shown, *_ = rules.filter(json.dumps({"type": "session.updated", "session": session}).encode())
     assert json.loads(shown)["session"]["tool_choice"] == "auto"
 
 
@@ -361,10 +377,7 @@ async def test_calls_beyond_the_limit_are_answered_at_once_and_others_left_alone
     assert finished == [("also", True)]
     assert [event["item"]["output"] for event in sent] == ['{"error": "too many calls at once"}']
     may_end.set()
-    for _ in range(100):
-        if len(finished) > MAX_CALLS:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: len(finished) > MAX_CALLS)
     assert finished[1:] == [("wait", False)] * MAX_CALLS
     assert [event["type"] for event in sent].count("response.create") == 1, "once all are answered"
     tools.close()
@@ -378,7 +391,7 @@ def test_functions_are_found_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     assert import_function("desk_of_this_test:look_up")() == 12
-    assert sys.path[0] == os.getcwd()  # noqa: PTH109 - sys.path holds texts
+    assert sys.path[0] == os.getcwd()  # noqa: PTH109 - sys.path holds strings
     assert import_function("desk_of_this_test:look_up")() == 12
     with pytest.raises(ConfigurationError, match="os:sep is not a function"):
         import_function("os:sep")

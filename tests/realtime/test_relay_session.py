@@ -578,7 +578,7 @@ async def test_a_connection_without_an_address_is_counted_as_one(caplog):
     caplog.set_level(logging.INFO, "realtime.relay")
     ours, theirs = socket.socketpair()
     async with spied() as (relay, _):
-        await asyncio.get_running_loop().connect_accepted_socket(relay._new_connection, ours)
+        await asyncio.get_running_loop().connect_accepted_socket(relay._handshakes.new_connection, ours)
         reader, writer = await asyncio.open_connection(sock=theirs)
         writer.write(upgrade("/nothing"))
         assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
