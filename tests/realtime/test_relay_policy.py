@@ -95,7 +95,7 @@ parameters = { type = "object" }
             "clients.origins must",
         ),
         ("[clients]\norigins = ['*']\n", 2, "clients.origins must be a list of origins"),
-        ("[limts]\nsessions = 1\n", 1, "limts is not a section; there are listen, upstream"),
+        ("[limts]\nsessions = 1\n", 1, "limts is not a section; the sections are listen, upstream"),
         ("[limits]\nsesions = 1\n", 2, "limits.sesions is not known; limits has sessions"),
         (
             "[auth]\ntoken_env = 'sk-not-a-name'\n",
@@ -122,9 +122,9 @@ parameters = { type = "object" }
         ),
         ("[limits.sizes]\n'response.create' = -1\n", 2, "limits.sizes must"),
         ("[limits]\nsizes = 3\n", 2, "limits.sizes must be a table, not 3"),
-        ("[listen]\nhost = ''\n", 2, "listen.host must be a text"),
+        ("[listen]\nhost = ''\n", 2, "listen.host must be a non-empty string"),
         ("[listen]\ninsecure_no_tls = 'yes'\n", 2, "listen.insecure_no_tls must be true or false"),
-        ("[listen]\npaths = ['/', 7]\n", 2, "listen.paths must be a list of texts"),
+        ("[listen]\npaths = ['/', 7]\n", 2, "listen.paths must be a list of non-empty strings"),
         (
             "[session]\ntools = ['wave']\n",
             2,
@@ -164,7 +164,7 @@ def test_what_is_no_text_or_too_long_is_not_read(tmp_path, monkeypatch):
     path.write_bytes(b"# \xff\n")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):
         load_policy(path)
-    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are read"):
+    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are allowed"):
         load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1) + "\n")
     monkeypatch.setattr(policy_file, "tomllib", None)  # as on Python 3.10 without tomli
     with pytest.raises(ConfigurationError, match="needs tomli on Python 3.10"):
@@ -190,21 +190,21 @@ def test_the_documentation_names_every_key():
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
-        ({"listen": {"host": "0.0.0.0"}}, "must show who they are.*--insecure-no-auth"),
+        ({"listen": {"host": "0.0.0.0"}}, "must authenticate.*--insecure-no-auth"),
         (
             {"listen": {"host": "0.0.0.0"}, "auth": {"tokens": (Secret("t"),)}},
             "must be encrypted.*--insecure-no-tls",
         ),
-        ({"listen": {"host": "::", "insecure_no_tls": True}}, "must show who they are"),
+        ({"listen": {"host": "::", "insecure_no_tls": True}}, "must authenticate"),
         ({"listen": {"host": "192.0.2.1", "insecure_no_auth": True}}, "must be encrypted"),
         ({"listen": {"tls_certificate": "a.pem"}}, "both a certificate and its key"),
         ({"listen": {"tls_certificate": "no.pem", "tls_key": "no.pem"}}, "cannot load the TLS certificate"),
         ({"auth": {"callable": "no_such_module:f"}}, "cannot import no_such_module:f"),
         (
             {"session": {"instructions": "x"}, "clients": {"session_fields": frozenset(["instructions"])}},
-            "take one",
+            "remove one",
         ),
-        ({"session": {"tools": ({"name": "a"}, {"name": "a"})}}, "two tools are called 'a'"),
+        ({"session": {"tools": ({"name": "a"}, {"name": "a"})}}, "two tools are named 'a'"),
     ],
 )
 def test_it_does_not_start_with(sections, says):
