@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -24,13 +23,11 @@ from realtime.relay.client_rules import APPEND, ClientRules, Refusal, Verdict, V
 from realtime.relay.functions import import_function
 from realtime.relay.journal import JsonLines
 from realtime.relay.plain_append import is_plain_append
-from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, ToolPolicy, is_loopback
+from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, is_loopback
 from realtime.relay.server_rules import ServerRules
-from realtime.relay.server_tools import MAX_CALLS, ServerTools
 from realtime.relay.strict_json import parse
 from realtime.relay.tokens import _encode, _key, _sign
 from realtime.relay.turns import Turns
-from tests.waiting import until
 
 SECRET = "0123456789abcdef0123456789abcdef"
 JSON = st.recursive(
@@ -344,43 +341,6 @@ def test_the_choice_of_an_injected_tool_does_not_show():
     session = {"tools": [], "tool_choice": {"type": "function", "name": "book_room"}}
     shown, *_ = rules.filter(json.dumps({"type": "session.updated", "session": session}).encode())
     assert json.loads(shown)["session"]["tool_choice"] == "auto"
-
-
-# --- tools of the relay's own
-
-
-def completed(call_id, name="wait", status="completed"):
-    item = {"type": "function_call", "name": name, "call_id": call_id, "arguments": "{}", "status": status}
-    return {"type": "response.output_item.done", "item": item}
-
-
-async def test_calls_beyond_the_limit_are_answered_at_once_and_others_left_alone():
-    may_end = asyncio.Event()
-
-    async def wait():
-        await may_end.wait()
-        return "done"
-
-    def policy(name, seconds):
-        return ToolPolicy({"type": "function", "name": name, "parameters": {}}, "m:f", seconds)
-
-    sent, finished = [], []
-    handlers = {name: (policy(name, seconds), wait) for name, seconds in (("wait", 9.0), ("also", 9.0))}
-    tools = ServerTools(handlers, sent.append, lambda name, error: finished.append((name, bool(error))))
-    tools.server_said("response.output_item.done", completed("x", status="incomplete"))
-    tools.server_said("response.output_item.done", completed("x", name="nobody's"))
-    for number in range(MAX_CALLS):
-        tools.server_said("response.output_item.done", completed(f"c{number}"))
-        tools.server_said("response.output_item.done", completed(f"c{number}"))
-    assert not sent
-    tools.server_said("response.output_item.done", completed("one more", name="also"))
-    assert finished == [("also", True)]
-    assert [event["item"]["output"] for event in sent] == ['{"error": "too many calls at once"}']
-    may_end.set()
-    await until(lambda: len(finished) > MAX_CALLS)
-    assert finished[1:] == [("wait", False)] * MAX_CALLS
-    assert [event["type"] for event in sent].count("response.create") == 1, "once all are answered"
-    tools.close()
 
 
 # --- functions of the deployer's

@@ -1,4 +1,4 @@
-"""The relay's own websocket, over a socket pair: frames in any pieces, reading that stops, what comes too late."""
+"""The relay's own websocket, over a socket pair: frames in pieces, paused reading, input after a close."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import until
 
 
 class Heard:
-    """SocketDelegate that accepts every handshake, unless it is to refuse them, and keeps what it is told."""
+    """SocketDelegate that accepts every handshake (or refuses it with *status*) and records its events."""
 
     def __init__(self, status: int = 101) -> None:
         self.messages: list[bytes] = []
@@ -100,11 +100,14 @@ async def test_what_arrives_while_reading_is_paused_is_kept_in_order():
         end.pause_reading()
         assert not end.is_reading
         frame = masked(1, b"first")
-        end.data_received(frame[:3])  # on its way when reading was paused
+        # On its way when reading was paused
+        end.data_received(frame[:3])
         end.resume_reading()
         end.resume_reading()
         end.pause_reading()
-        await asyncio.sleep(0.01)
+        # The kept input is handled in the next iteration of the event loop, which finds reading paused.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert delegate.messages == []
         end.resume_reading()
         writer.write(frame[3:] + masked(1, b"second"))
