@@ -1,4 +1,4 @@
-"""Policies: the file, what it refuses and how it says so; the key and where it may lie."""
+"""Policy files and their errors, policies that must not start, the API key, client secrets."""
 
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ def test_what_is_no_text_or_too_long_is_not_read(tmp_path, monkeypatch):
         load_policy(path)
     with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are allowed"):
         load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1) + "\n")
-    monkeypatch.setattr(policy_file, "tomllib", None)  # as on Python 3.10 without tomli
+    # As on Python 3.10 without tomli
+    monkeypatch.setattr(policy_file, "tomllib", None)
     with pytest.raises(ConfigurationError, match="needs tomli on Python 3.10"):
         load(tmp_path, "")
 
@@ -184,7 +185,7 @@ def test_the_documentation_names_every_key():
             assert f"`{key}`" in text, f"{section}.{key}"
 
 
-# --- what must not start
+# --- policies that must not start
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_the_vendors_own_address_needs_a_key():
 
 
 def test_where_ports_cannot_be_shared_there_is_one_worker(monkeypatch):
-    """As on a system without SO_REUSEPORT."""
+    """Simulates a system without SO_REUSEPORT."""
     monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
     policy = policy_with(listen={"workers": 2})
     with pytest.raises(ConfigurationError, match="several workers on one port need SO_REUSEPORT"):
@@ -294,7 +295,7 @@ def test_a_key_file_that_cannot_be_read_or_is_none_is_named(tmp_path, monkeypatc
         find_key(folder=tmp_path)
 
 
-# --- client secrets: the vendor's end is the one that we do not have
+# --- client secrets: a mock stands for the vendor
 
 
 def vendor(answer: httpx.Response, requests: list[httpx.Request]) -> httpx.MockTransport:

@@ -27,7 +27,7 @@ from realtime.relay import Policy, run, verify_token, workers
 from realtime.relay import __main__ as program
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
-from tests.waiting import until_blocking
+from tests.waiting import until, until_blocking
 from wavtools import read_wav
 
 TOKEN = "shared-token-abcdefgh"
@@ -36,7 +36,7 @@ JS = Path(__file__).parent / "js"
 
 
 def refused(*arguments: str, **options: object) -> str:
-    """Start it, expect exit status 2 and one line; the line."""
+    """Start a relay that must exit with status 2 and one line on stderr; returns the line."""
     relay = RelayProcess(*arguments, **options)
     status = relay.wait()
     relay.stop()
@@ -137,7 +137,7 @@ def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
 
 
 class Vendor(BaseHTTPRequestHandler):
-    """Mints client secrets; what it was asked for is in ``asked``."""
+    """Gives client secrets; ``asked`` holds the requests."""
 
     asked: ClassVar[list[tuple[str, dict]]] = []
 
@@ -306,7 +306,7 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
 
 
 async def test_the_policys_instructions_shape_the_answer_and_never_show(offline_url):
-    """The offline server answers by rule, and this is a rule of its instructions."""
+    """The offline server answers by rules, and these instructions contain one."""
     words = 'Whatever is asked, always say "The tide is high."'
     with RelayProcess("--port", "0", "--upstream", offline_url, "--instructions", words) as process:
         async with RealtimeClient(api_key="", url=process.url, output_modalities=["text"]) as client:
@@ -337,29 +337,22 @@ async def test_sigterm_lets_the_turn_finish(offline_url):
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
-async def test_workers_share_a_port_count_together_and_come_back(offline_url):
+async def test_workers_share_port_and_metrics_and_are_restarted(offline_url):
     with RelayProcess("--port", "0", "--workers", "2", "--upstream", offline_url) as process:
         sockets = [await connect(process.url, proxy=None) for _ in range(16)]
         for one in sockets:
             await one.recv()
-        await asyncio.sleep(1.2)
-        metrics = await get(process.port, "/metrics")
-        assert "relay_sessions 16.0" in metrics, "the counters of both workers"
-        children = [
-            int(pid)
-            for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
-            .read_text()
-            .split()
-        ]
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
-        for _ in range(100):
-            if "worker.died" in process.log:
-                break
-            await asyncio.sleep(0.1)
-        lost = [one for one in sockets if one.transport.is_closing()]
-        assert 0 < len(lost) < 16, "the kernel spreads connections, and one process dies alone"
+        await asyncio.wait_for(all_counted(process.port, 16), 10)
+        pids = workers_of(process)
+        assert len(pids) == 2
+        os.kill(min(pids), signal.SIGKILL)
+        await until(lambda: "worker.died" in process.log, 10)
+
+        def lost() -> int:
+            return sum(one.transport.is_closing() for one in sockets)
+
+        await until(lost)
+        assert 0 < lost() < 16, "the kernel spreads connections, and one process dies alone"
         for one in sockets:
             await one.close()
         async with connect(process.url, proxy=None) as again:
@@ -380,6 +373,7 @@ async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url,
 
 
 def workers_of(process: RelayProcess) -> set[int]:
+    """Process ids of the relay's workers."""
     pid = process.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()}
@@ -398,8 +392,8 @@ def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url,
         until_blocking(lambda: process.log.count("worker.died") == 2)
         process.process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
-        assert process.log.count("relay.listening") == 3, "a worker begun now would not get the signal"
-    assert tmp_path.is_dir(), "the folder for the metrics was the deployer's"
+        assert process.log.count("relay.listening") == 3, "a worker started now would not receive the signal"
+    assert tmp_path.is_dir(), "the metrics folder belongs to the deployer"
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
@@ -427,6 +421,12 @@ def test_a_worker_that_was_being_started_when_the_signal_came_gets_it_too():
 def test_workers_need_no_prometheus_client(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     workers._forget_metrics(os.getpid())
+
+
+async def all_counted(port: int, sessions: int) -> None:
+    """Wait until the metrics count *sessions*; each worker publishes its own once a second."""
+    while f"relay_sessions {sessions}.0" not in await get(port, "/metrics"):
+        await asyncio.sleep(0.05)
 
 
 async def get(port: int, path: str) -> str:
@@ -466,7 +466,7 @@ async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
             await client.send('{"type":"nonsense"}')
             assert json.loads(await client.recv())["type"] == "error"
             await client.close(3456, "bye")
-        # Plain text at the TLS port, and a handshake that never comes, cost nobody anything.
+        # Plain text at the TLS port gets no HTTP answer.
         reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert b"HTTP" not in await asyncio.wait_for(reader.read(), 10)
@@ -474,7 +474,7 @@ async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
 
 
 async def test_the_upstream_may_speak_tls(offline_url, certificate):
-    """A relay in front of a relay: what the first must know is the second's certificate."""
+    """A relay in front of a relay: the first must trust the second's certificate."""
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess("--port", "0", "--upstream", offline_url, *arguments) as second:
         trusting = {"SSL_CERT_FILE": certificate[0]}

@@ -1,4 +1,4 @@
-"""The pure parts of the relay: rules both ways, tokens, buckets, turns, addresses."""
+"""The relay's parts without I/O: rules both ways, tokens, buckets, turns, addresses."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ FRAGMENTS = st.sampled_from(
 @settings(max_examples=600, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
 def test_what_is_not_parsed_would_pass_if_it_were(payload):
-    """The short way accepts nothing that a parser could read otherwise, however lenient: strict=False."""
+    """is_plain_append accepts nothing that even a lenient parser (strict=False) could read differently."""
     if is_plain_append(payload):
         pairs = json.JSONDecoder(object_pairs_hook=list, strict=False).decode(payload.decode())
         event = dict(pairs)
