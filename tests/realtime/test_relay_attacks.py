@@ -180,7 +180,7 @@ async def test_a_client_with_a_valid_token_is_admitted(offer):
 
 
 @pytest.mark.parametrize("headers", [("OpenAI-Beta: realtime=v1",)])
-async def test_the_old_dialect_is_refused_where_the_policy_says_so(headers):
+async def test_the_beta_dialect_is_refused_if_the_policy_says_so(headers):
     async with Wiretap() as tap, relay_to(tap.url, clients={"beta": False}) as relay:
         assert b" 400 " in await exchange(relay, upgrade(PATH, "127.0.0.1", *headers))
         assert tap.connections == 0

@@ -48,14 +48,14 @@ async def test_a_lost_client_is_closed_upstream_too():
 # --- limits of time and speed
 
 
-async def test_a_session_ends_after_its_minutes_as_the_vendors_do():
+async def test_a_session_ends_after_its_time_like_the_vendors():
     async with spied(limits={"session_minutes": 0.01}) as (relay, _), join(relay) as socket:
         assert (await receive(socket, "error"))["error"]["code"] == "session_expired"
         code, reason = await closed(socket)
         assert code == 1001 and "maximum duration" in reason
 
 
-async def test_an_idle_session_ends_and_is_not_worth_another_try():
+async def test_an_idle_session_ends_with_a_code_that_stops_reconnection():
     async with spied(limits={"idle_seconds": 0.1}) as (relay, _), join(relay) as socket:
         assert (await closed(socket))[0] == 3008
         assert relay.totals.closed["idle"] == 1
@@ -75,7 +75,7 @@ async def test_a_half_open_peer_is_found_by_its_silence(side):
         await socket.close()
 
 
-async def test_a_client_that_does_not_read_stops_upstream_and_is_closed():
+async def test_a_client_that_does_not_read_pauses_upstream_and_is_closed():
     """The relay keeps no more than its write buffer, and upstream cannot send more."""
     sent = 0
 

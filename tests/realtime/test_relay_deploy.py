@@ -83,7 +83,7 @@ class Started:
         self.process.stdout.close()
 
 
-def test_haproxy_takes_the_configuration(tmp_path):
+def test_haproxy_accepts_the_configuration(tmp_path):
     program, openssl = require_program("haproxy", "haproxy"), require_program("openssl", "openssl")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     request = (
@@ -101,7 +101,7 @@ def test_haproxy_takes_the_configuration(tmp_path):
     assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
 
 
-def test_systemd_takes_the_unit(tmp_path):
+def test_systemd_accepts_the_unit(tmp_path):
     program = require_program("systemd-analyze", "systemd")
     text = (DEPLOY / "relay.service").read_text()
 
@@ -139,7 +139,7 @@ def test_the_images_command_starts_a_relay_that_its_health_check_finds(policy):
     )
 
 
-async def test_what_kubernetes_is_told_agrees_with_the_relay(policy):
+async def test_the_kubernetes_files_agree_with_the_relay(policy):
     relay = load_policy(DEPLOY / "relay.toml")
     found = resources()
     assert set(found) == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}

@@ -58,7 +58,7 @@ async def test_health_readiness_and_metrics_answer_on_the_same_port():
         assert 'relay_messages_total{direction="down"} 1.0' in text
 
 
-async def test_logs_name_sessions_and_no_words(caplog):
+async def test_logs_contain_sessions_but_no_words(caplog):
     caplog.set_level(logging.DEBUG)
     auth = {"tokens": (Secret("token-canary-123456"),)}
     path = "/v1/realtime?token=token-canary-123456"

@@ -55,7 +55,7 @@ def test_the_first_line_says_where_it_listens(offline_url):
         assert relay.wait() == 0
 
 
-def test_by_default_it_is_the_vendors_and_needs_a_key():
+def test_the_default_upstream_is_the_vendor_and_needs_a_key():
     assert "set OPENAI_API_KEY" in refused("--port", "0")
     with RelayProcess("--port", "0", key="sk-canary-123456") as relay:
         assert relay.url
@@ -100,7 +100,7 @@ def test_a_port_that_is_taken():
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
-def test_a_port_that_is_taken_is_no_port_for_several_workers():
+def test_a_port_that_is_taken_is_refused_for_several_workers_too():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -108,7 +108,7 @@ def test_a_port_that_is_taken_is_no_port_for_several_workers():
         assert "cannot listen on" in refused("--port", port, "--workers", "2", key="sk-key-123456")
 
 
-def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch):
+def test_ctrl_c_while_it_is_starting_prints_no_traceback(monkeypatch):
     monkeypatch.setattr(program, "find_key", lambda name: signal.raise_signal(signal.SIGINT))
     assert program.main(["--port", "0"]) == 0
 
@@ -239,7 +239,7 @@ async def test_our_client_holds_a_voice_turn(relay, question):
         assert not any("pirate" in text for text in seen)
 
 
-async def test_our_client_is_told_why_it_is_not_let_in(relay):
+async def test_our_client_learns_why_it_is_refused(relay):
     with pytest.raises(ConnectError) as raised:
         await RealtimeClient(api_key="wrong-token-123", url=relay.url).connect()
     assert raised.value.status == 401 and raised.value.fatal
@@ -361,7 +361,7 @@ async def test_workers_share_port_and_metrics_and_are_restarted(offline_url):
         assert await asyncio.to_thread(process.wait) == 0
 
 
-async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url, tmp_path):
+async def test_relays_that_share_a_metrics_folder_count_together(offline_url, tmp_path):
     shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     arguments = ("--port", "0", "--upstream", offline_url)
     with RelayProcess(*arguments, **shared) as first, RelayProcess(*arguments, **shared) as second:
@@ -380,7 +380,7 @@ def workers_of(process: RelayProcess) -> set[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see the workers")
-def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url, tmp_path):
+def test_a_dead_worker_is_restarted_but_not_after_a_signal(offline_url, tmp_path):
     arguments = ("--port", "0", "--workers", "2", "--upstream", offline_url)
     with RelayProcess(*arguments, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as process:
         assert process.url
@@ -410,7 +410,7 @@ def test_workers_that_cannot_start_end_the_relay(tmp_path, offline_url):
         assert (process.wait(), process.first_line) == (1, "")
 
 
-def test_a_worker_that_was_being_started_when_the_signal_came_gets_it_too():
+def test_a_worker_that_is_starting_at_the_signal_receives_it_too():
     supervisor = workers._Supervisor(Policy(), Secret("sk-key"))
     supervisor._stopping = True
     worker = supervisor._start(multiprocessing.get_context("spawn").Semaphore(0))
@@ -453,7 +453,7 @@ def certificate(tmp_path) -> tuple[str, str]:
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
 
 
-async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
+async def test_tls_with_a_token_beyond_the_loopback(offline_url, certificate):
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess(
         "--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments
@@ -473,7 +473,7 @@ async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
         writer.close()
 
 
-async def test_the_upstream_may_speak_tls(offline_url, certificate):
+async def test_upstream_may_use_tls(offline_url, certificate):
     """A relay in front of a relay: the first must trust the second's certificate."""
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess("--port", "0", "--upstream", offline_url, *arguments) as second:

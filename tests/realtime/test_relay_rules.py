@@ -89,7 +89,7 @@ FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
-def test_what_is_not_parsed_would_pass_if_it_were(payload):
+def test_audio_that_is_not_parsed_would_pass_if_parsed(payload):
     """is_plain_append accepts nothing that even a lenient parser (strict=False) could read differently."""
     if is_plain_append(payload):
         pairs = json.JSONDecoder(object_pairs_hook=list, strict=False).decode(payload.decode())
@@ -119,12 +119,12 @@ def create(**item):
     ],
     ids=str,
 )
-def test_what_has_another_shape_is_refused_by_name(event, code, param):
+def test_a_wrong_shape_is_refused_with_its_place(event, code, param):
     verdict = verdict_on(json.dumps(event).encode())
     assert (verdict.code, verdict.param) == (code, param)
 
 
-def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
+def test_audio_in_an_unusual_form_is_parsed_and_passes():
     payload = b'{ "audio" : "AAAA" , "type" : "input_audio_buffer.append" }'
     assert not is_plain_append(payload)
     assert rules().judge(payload, 0.0) == (payload, APPEND)
@@ -191,7 +191,7 @@ def test_a_refusal_names_the_event_that_caused_it():
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(min_size=1, max_size=60), st.integers(1, 10**6))
-def test_a_minted_token_is_good_until_it_expires(subject, seconds):
+def test_a_minted_token_is_valid_until_it_expires(subject, seconds):
     token = mint_token(SECRET, subject, seconds, now=1000.0)
     assert verify_token([SECRET], token, now=1000.0).subject == subject
     assert verify_token(["x" * 32, SECRET], token, now=1000.0).subject == subject
@@ -201,7 +201,7 @@ def test_a_minted_token_is_good_until_it_expires(subject, seconds):
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 200), st.characters(codec="ascii"))
-def test_a_token_with_any_character_changed_is_no_token(position, character):
+def test_a_token_with_any_character_changed_is_invalid(position, character):
     token = mint_token(SECRET, "alice", 60, now=0.0)
     position %= len(token)
     changed = token[:position] + character + token[position + 1 :]
@@ -210,7 +210,7 @@ def test_a_token_with_any_character_changed_is_no_token(position, character):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
-def test_any_text_is_no_token_and_no_error(text):
+def test_any_text_is_an_invalid_token_and_no_error(text):
     assert verify_token([SECRET], text) is None
 
 
@@ -253,7 +253,7 @@ def test_buckets_forget_the_least_recently_used():
         ("::1", "2001:DB8::7", "2001:db8::7"),
     ],
 )
-def test_only_a_trusted_proxy_is_believed_about_addresses(peer, forwarded, address):
+def test_addresses_are_taken_from_trusted_proxies_alone(peer, forwarded, address):
     headers = Headers() if forwarded is None else Headers({"X-Forwarded-For": forwarded})
     assert client_address(peer, headers, LOOPBACK) == address
 
@@ -280,7 +280,7 @@ def test_a_turn_is_over_after_its_answer_and_a_moment_of_quiet():
     assert turns.between(40.0), "and does not owe it for ever"
 
 
-def test_a_cleared_buffer_and_an_odd_session_hold_up_no_turn():
+def test_a_cleared_buffer_and_an_odd_session_delay_nothing():
     turns = Turns()
     turns.server_said("session.created", {"session": "odd"}, 0.0)
     turns.server_said("input_audio_buffer.speech_started", {}, 1.0)
@@ -291,11 +291,11 @@ def test_a_cleared_buffer_and_an_odd_session_hold_up_no_turn():
 
 
 @pytest.mark.parametrize(("host", "is_one"), [("LocalHost.", True), ("[::1]", True), ("example.org", False)])
-def test_a_loopback_is_known_by_name_and_address(host, is_one):
+def test_a_loopback_is_recognized_by_name_and_address(host, is_one):
     assert is_loopback(host) is is_one
 
 
-def test_a_peer_without_an_address_is_no_trusted_proxy():
+def test_a_peer_without_an_address_is_not_a_trusted_proxy():
     assert client_address("", Headers({"X-Forwarded-For": "203.0.113.7"}), LOOPBACK) == ""
 
 
@@ -310,7 +310,7 @@ def test_a_peer_without_an_address_is_no_trusted_proxy():
         b'{"sub":"a","exp":"later"}',
     ],
 )
-def test_a_signature_alone_makes_no_token(payload):
+def test_a_valid_signature_alone_is_not_enough(payload):
     body = f"rt1.{_encode(payload)}"
     token = f"{body}.{_encode(_sign(_key(SECRET), body))}"
     assert verify_token([SECRET], token) is None
@@ -326,7 +326,7 @@ def test_a_message_without_an_allowed_type_is_dropped(payload):
     assert ServerRules(Policy(), Redactor([]), time.time()).filter(payload) == (None, "", {})
 
 
-def test_a_session_that_is_no_object_passes_as_it_is():
+def test_a_session_that_is_not_an_object_passes_unchanged():
     policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD."))
     rules = ServerRules(policy, Redactor([]), time.time())
     shown, kind, _ = rules.filter(b'{"type":"session.updated","session":7}')
@@ -335,7 +335,7 @@ def test_a_session_that_is_no_object_passes_as_it_is():
     assert rules.filter(odd) == (odd, "response.done", json.loads(odd))
 
 
-def test_the_choice_of_an_injected_tool_does_not_show():
+def test_the_choice_of_an_injected_tool_is_hidden():
     policy = Policy(session=SessionPolicy(tools=({"type": "function", "name": "book_room"},)))
     rules = ServerRules(policy, Redactor([]), time.time())
     session = {"tools": [], "tool_choice": {"type": "function", "name": "book_room"}}
@@ -360,7 +360,7 @@ def test_functions_are_found_in_the_current_folder(tmp_path, monkeypatch):
 # --- the journal
 
 
-def test_an_exception_is_logged_by_its_kind_and_place_without_its_words():
+def test_an_exception_is_logged_by_class_and_place_without_its_message():
     try:
         raise KeyError("sk-test-in-a-message")
     except KeyError:

@@ -124,7 +124,7 @@ async def test_injected_instructions_and_tools_never_show():
         assert "concierge" not in text and "book_room" not in text
 
 
-async def test_a_client_that_sends_its_whole_session_does_not_wipe_the_instructions():
+async def test_a_client_that_sends_its_whole_session_keeps_the_instructions():
     """The vendor's reference client always sends instructions "" and tools []; these alone are taken out."""
     async with (
         spied(echoing, session={"instructions": INSTRUCTIONS}) as (relay, upstream),
@@ -143,7 +143,7 @@ async def test_a_client_that_sends_its_whole_session_does_not_wipe_the_instructi
         assert upstream.peer.received[-1]["session"] == {"type": "realtime", "temperature": 0.8}
 
 
-async def test_tools_of_a_client_that_may_have_some_stand_beside_the_relays():
+async def test_allowed_tools_of_a_client_are_added_to_the_relays():
     sections = {
         "session": {"tools": (SECRET_TOOL,)},
         "clients": {"session_fields": frozenset(("type", "tools"))},
@@ -160,7 +160,7 @@ async def test_tools_of_a_client_that_may_have_some_stand_beside_the_relays():
         assert (await receive(socket))["error"]["code"] == "invalid_value"
 
 
-async def test_errors_of_the_server_lose_the_key_and_the_instructions():
+async def test_key_and_instructions_are_removed_from_server_errors():
     error = {
         "type": "server_error",
         "code": "x",
@@ -215,7 +215,7 @@ async def test_the_session_expires_for_the_client_when_the_relay_will_end_it():
         assert abs(session["expires_at"] - time.time() - 60) < 5
 
 
-async def test_the_beta_dialect_is_asked_for_by_the_relay_itself():
+async def test_the_relay_itself_requests_the_beta_dialect():
     async with spied(session={"fields": {"audio": {"output": {"voice": "ash"}}}}) as (relay, upstream):
         async with join(relay, subprotocols=["realtime", "openai-beta.realtime-v1"]) as socket:
             peer = await upstream.wait_for_peers(1)

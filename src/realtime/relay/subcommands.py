@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from .keys import find_key
 from .policy_file import load_policy
 from .run import PROGRAM
-from .secrets import mint_client_secret
+from .secrets import ClientSecret, mint_client_secret
 from .tokens import mint_token
 
 __all__ = ["SUBCOMMANDS"]
@@ -75,9 +75,11 @@ def client_secret(argv: list[str]) -> int:
     key = find_key(variable)
     if not key:
         raise ConfigurationError(f"no API key: set {variable}, or write it into .env (chmod 600)")
-    minted = asyncio.run(
-        mint_client_secret(key, session=session, seconds=arguments.seconds, base_url=arguments.base_url)
-    )
+    minting = mint_client_secret(key, session=session, seconds=arguments.seconds, base_url=arguments.base_url)
+    return _print(asyncio.run(minting))
+
+
+def _print(minted: ClientSecret) -> int:
     print(json.dumps({"value": minted.value.reveal(), "expires_at": minted.expires_at}))
     return 0
 
