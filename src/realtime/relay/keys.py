@@ -25,7 +25,7 @@ def find_key(name: str = "OPENAI_API_KEY", folder: str | Path = ".") -> Secret:
     Raises
     ------
     ConfigurationError
-        The variable is not set and ``.env`` cannot be used; see `read_env_file`.
+        The variable is not set, and others can access ``.env``, or it cannot be read.
     """
     value = os.environ.get(name, "").strip()
     if not value:
