@@ -52,15 +52,15 @@ def test_taken_port_is_one_line_and_status_2() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--port", "99999"), "'99999' is no port"),
-        (("--port", "x"), "'x' is no port"),
+        (("--port", "99999"), "'99999' is not a port"),
+        (("--port", "x"), "'x' is not a port"),
         (("--dialect", "klingon"), "invalid choice: 'klingon'"),
         (("--no-such-option",), "unrecognized arguments"),
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
         (("--pace", "nan"), "'nan' is no number"),
         (("--pace", "fast"), "'fast' is no number"),
-        (("--workers", "0"), "'0' is no number from 1 on"),
+        (("--workers", "0"), "'0' is not a valid number"),
         (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
         (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
         (("--fault", "no_such_fault"), "no fault named 'no_such_fault'"),

@@ -12,11 +12,11 @@ import argparse
 import asyncio
 import math
 import os
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+from ..command_line import Parser, count, on_stop_signal, port
 from .models.choice import choose_voice
 from .models.interfaces import ModelError
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from .replies.rules import Replier
 
 PROGRAM = "python -m realtime.offline"
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"{PROGRAM}: {message}; see --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="The first line on stdout is: listening on ws://HOST:PORT",
     )
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    p.add_argument("--port", type=_port, default=0, help="port to listen on; 0 picks a free one (default)")
+    p.add_argument("--port", type=port, default=0, help="port to listen on; 0 picks a free one (default)")
     p.add_argument("--dialect", choices=("auto", "ga", "beta"), default="auto", help="default: %(default)s")
     p.add_argument(
         "--key-env",
@@ -55,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
         help="models: refuse to start without them; standin: load none (default: %(default)s)",
     )
     p.add_argument("--stt-model", metavar="FOLDER", help="another Whisper model, in CTranslate2 form")
-    p.add_argument("--workers", type=_count, default=1, help="processes to hear, and to speak (default: 1)")
-    p.add_argument("--max-sessions", type=_count, default=64, help="default: %(default)s")
+    p.add_argument("--workers", type=count(), default=1, help="processes to hear, and to speak (default: 1)")
+    p.add_argument("--max-sessions", type=count(), default=64, help="default: %(default)s")
     p.add_argument(
         "--pace",
         type=_positive,
@@ -84,20 +77,6 @@ def parser() -> argparse.ArgumentParser:
         help="stop when standard input ends: for programs that start the server",
     )
     return p
-
-
-def _port(value: str) -> int:
-    port = int(value) if value.isdecimal() else -1
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{value!r} is no port, expected 0 to 65535")
-    return port
-
-
-def _count(value: str) -> int:
-    count = int(value) if value.isdecimal() else 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 on")
-    return count
 
 
 def _positive(value: str) -> float:
@@ -141,7 +120,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         max_sessions=arguments.max_sessions,
     )
     stop = asyncio.Event()
-    _on_stop_signal(stop)
+    on_stop_signal(stop)
     if arguments.until_eof:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
@@ -185,17 +164,6 @@ def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         loop.call_soon_threadsafe(stop.set)
     except RuntimeError:
         pass  # the loop has ended already
-
-
-def _on_stop_signal(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    if sys.platform == "win32":  # Ctrl-Break; a console process gets no SIGTERM there
-        signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 def main(argv: list[str] | None = None) -> int:
