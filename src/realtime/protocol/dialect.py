@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .audio_format import format_of
+from .audio_format import FORMATS, format_of
 from .reading import Wire
 
 __all__ = [
@@ -42,7 +42,7 @@ GA_NAMES = {
     "transcription_session.created": "session.created",
     "transcription_session.updated": "session.updated",
 }
-BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+BETA_FORMATS = {known.type: known.beta_name for known in FORMATS.values()}
 # The many events of an answer, which need no look.
 _SAME = (
     "response.output_audio.delta",
