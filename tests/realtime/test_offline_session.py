@@ -21,7 +21,8 @@ from realtime.offline.models.interfaces import VAD_FRAME_SAMPLES, ModelError, Vo
 from realtime.offline.models.standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
 from realtime.offline.replies.rules import Call, Context, Say
 from realtime.offline.session import listening, session
-from realtime.offline.session.conversation import AUDIO_SAMPLES_KEPT, Conversation, Item
+from realtime.offline.session.conversation import AUDIO_SAMPLES_KEPT, Conversation
+from realtime.offline.session.items import Item
 from realtime.offline.session.outbox import Outbox
 from tests.offline_probe import Probe, open_probe, order, silence
 
@@ -390,9 +391,12 @@ async def test_a_mistake_in_a_replier_fails_the_response_and_not_the_session() -
 
 async def test_speech_that_may_not_interrupt_is_answered_after_the_response() -> None:
     voice = Voice(HearsSpeech, StandInTranscript, PrerenderedSpeech)
-    async with session_with(voice, options=SessionOptions(pace=2.0)) as (probe, _):
+    async with session_with(voice, options=SessionOptions(pace=1.0)) as (probe, _):
         detection = {"type": "server_vad", "interrupt_response": False}
         await probe.update(audio={"input": {"turn_detection": detection}})
+        # The detector's process starts with its first frame: it must not take as long as the response does.
+        await probe.append(silence(0.1))
+        await probe.settled()
         await probe.send("response.create")
         first = (await probe.until("response.created"))["response"]["id"]
         await probe.until("response.output_audio.delta")

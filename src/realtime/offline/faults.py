@@ -15,7 +15,6 @@ from typing import Any
 from ..protocol import codec
 from .checks.schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
-CONTROL_EVENT = "offline.faults"
 UNKNOWN_EVENT = "offline.unknown"
 
 _TRANSCRIBED = (

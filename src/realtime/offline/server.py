@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from ..protocol.ids import generate_server_id
 from .admission import AdmissionError, admit, is_our_path
 from .beta import BetaDialect
 from .checks.session_object import SessionConfig
@@ -24,7 +25,7 @@ from .models.choice import choose_voice
 from .models.interfaces import Voice
 from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
-from .session.conversation import new_id
+from .session.channel import Channel
 from .session.outbox import Outbox
 from .session.session import Session, SessionOptions
 
@@ -166,18 +167,16 @@ class OfflineServer:
         request = connection.request
         assert request is not None
         offered = _offered(request)
-        session_id = new_id("sess")
+        session_id = generate_server_id("sess")
         try:
             admission = admit(request.path, request.headers, offered, self._dialect, self._key)
         except AdmissionError as refusal:
-            config = SessionConfig("realtime", session_id, "")
-            session = self._session(config, outbox)
-            session.emit_error(refusal.error)
+            Channel(outbox, self._options.faults, self._log).emit_error(refusal.error)
             outbox.close(refusal.close_code, refusal.reason)
             return
         config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
         beta = BetaDialect(admission.kind) if admission.dialect == "beta" else None
-        session = self._session(config, outbox, beta)
+        session = Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
         session.start()
         try:
             async for frame in connection:
@@ -185,10 +184,7 @@ class OfflineServer:
         except ConnectionClosed:
             pass  # without a closing handshake; nothing to answer any more
         finally:
-            await session.close()
-
-    def _session(self, config: SessionConfig, outbox: Outbox, beta: BetaDialect | None = None) -> Session:
-        return Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
+            session.close()
 
 
 def _socket_logger() -> logging.Logger:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..faults import CONTROL_EVENT
 from .schema import (
     Check,
     RequestError,
@@ -33,6 +32,9 @@ from .session_object import (
     VOICE,
     check_modalities,
 )
+
+# The client event that sets the faults of its session, and the server event that confirms it.
+CONTROL_EVENT = "offline.faults"
 
 IDENTIFIER = text(512)
 _STATUS = {"id": IDENTIFIER, "object": anything, "status": anything}

@@ -11,7 +11,7 @@ import copy
 import time
 from typing import Any
 
-from ..audio_format import AudioFormat
+from ...protocol.audio_format import FORMATS, AudioFormat
 from .schema import (
     Check,
     RequestError,
@@ -330,7 +330,7 @@ class SessionConfig:
 
     @property
     def input_format(self) -> AudioFormat:
-        return AudioFormat.of(self.input["format"])
+        return FORMATS[self.input["format"]["type"]]
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:

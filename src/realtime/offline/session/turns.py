@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
+from ...protocol.audio_format import Int16Array
+from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 
 FRAME_MS = 1000 * VAD_FRAME_SAMPLES // VAD_RATE_HZ
 FRAMES_TO_START = 2  # 64 ms: a key click is shorter
