@@ -1,4 +1,4 @@
-"""The listening socket: admits connections, runs a session on each, ends them.
+"""The listening socket: admits connections, runs a session on each and closes them.
 
 Thread: the event loop.
 """
@@ -29,43 +29,51 @@ from .session.channel import Channel
 from .session.outbox import Outbox
 from .session.session import Session, SessionOptions
 
-FRAME_BYTES = 21 << 20  # 15 MiB of audio in base64, and its envelope
+# Longest frame: 15 MiB of audio in base64, and the rest of its event.
+FRAME_BYTES = 21 << 20
 PING_SECONDS = 20.0
-CLOSE_SECONDS = 1.0  # for a client's answer to our close: a stop must not wait for one that hangs
+# Time for a client's answer to a close frame: a client that hangs must not delay the server's stop.
+CLOSE_SECONDS = 1.0
 
 
 def log_to_stderr(line: str) -> None:
-    """One line for the person who started the server."""
+    """Print one line of the log on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 class OfflineServer:
     """A server of the Realtime protocol: ``async with OfflineServer() as server: server.url``.
 
+    The models run in processes that multiprocessing spawns, so a script that makes an OfflineServer must do so
+    under ``if __name__ == "__main__"``.
+
     Parameters
     ----------
-    host, port : str, int
-        Where to listen; port 0 picks a free one.
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on; 0: a free one.
     dialect : "auto", "ga" or "beta"
-        See admission.admit.
+        "auto" follows each client; "ga" refuses beta clients; "beta" speaks beta with every client.
     key : str, optional
-        Ask clients for this API key; None (default) lets everybody in.
+        The API key that a client must send; None (default): no key is needed.
     voice : Voice, optional
         The models; default: choose_voice().
     replier : Replier, optional
-        What answers; default: RuleReplies().
+        Makes the text of answers; default: RuleReplies().
     options : SessionOptions, optional
+        Settings of every session.
     workers : int
         Processes for each of speech recognition and synthesis.
     max_sessions : int
-        Connections beyond these are closed with 1013 (try again later).
+        Further connections are closed with 1013 (try again later).
     log : callable taking a str
-        Gets one line about each thing worth telling; never a key, text or audio of a session.
+        Receives the log, line by line; never a key, and no text or audio of a session.
 
-    The models run in processes that multiprocessing spawns: a script that makes an OfflineServer itself does so
-    under ``if __name__ == "__main__"``.
-
-    Raises OSError (from ``start``) if the port cannot be had.
+    Raises
+    ------
+    ValueError
+        Another *dialect*.
     """
 
     def __init__(
@@ -98,7 +106,7 @@ class OfflineServer:
 
     @property
     def url(self) -> str:
-        """``ws://host:port``; known once started."""
+        """``ws://host:port``; raises RuntimeError before ``start``."""
         if self._server is None:
             raise RuntimeError("the server is not listening; await start() first")
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -106,7 +114,7 @@ class OfflineServer:
         return f"ws://{host}:{port}"
 
     async def start(self) -> None:
-        """Listen. Models load when first used; call ``warm`` to have that behind you."""
+        """Listen. A model is loaded at its first use, or by ``warm``. Raises OSError if the port is not available."""
         self._server = await serve(
             self._connection,
             self.host,
@@ -122,7 +130,7 @@ class OfflineServer:
         )
 
     async def warm(self) -> None:
-        """Load the models and run each once, saying so. ModelError if one cannot be loaded."""
+        """Load the models and run each once. Raises ModelError if one cannot be loaded."""
         self._log(f"loading {', '.join(self._models.voice.names)} ...")
         await self._models.warm()
         self._log("ready")
@@ -182,16 +190,17 @@ class OfflineServer:
             async for frame in connection:
                 await session.handle(frame)
         except ConnectionClosed:
-            pass  # without a closing handshake; nothing to answer any more
+            # The client has gone without a close frame.
+            pass
         finally:
             session.close()
 
 
 def _socket_logger() -> logging.Logger:
-    """The logger of the websockets library for our sockets.
+    """The logger that the websockets library uses for this server's sockets.
 
-    At DEBUG it would write request headers, and so keys: the level is INFO unless somebody sets this very
-    logger. Without any handler Python would print its tracebacks about port scans on stderr.
+    At DEBUG it would log request headers, and with them keys, so its level is INFO unless the application sets this
+    logger's own. Without a handler Python would print tracebacks about port scans on stderr.
     """
     logger = logging.getLogger("realtime.offline.socket")
     if logger.level == logging.NOTSET:

@@ -1,6 +1,6 @@
-"""What a client may send: one schema per event type, and the schema of items.
+"""The client events: one schema per event type, and the schema of items.
 
-Thread: the event loop; pure.
+Thread: any; pure.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _event(required: tuple[str, ...] = (), **fields: Check) -> Check:
 
 
 CLIENT_EVENTS: dict[str, Check] = {
-    # Its session is checked where it is merged (config.py), against the kind of the connection.
+    # SessionConfig.update checks the session object, because its schema depends on the kind of the connection.
     "session.update": _event(session=anything, required=("session",)),
     "input_audio_buffer.append": _event(audio=text(), required=("audio",)),
     "input_audio_buffer.commit": _event(),
@@ -152,7 +152,7 @@ CLIENT_EVENTS: dict[str, Check] = {
 
 
 def check_event(event: Any) -> str:
-    """The type of a well-formed client *event*; RequestError for any other value."""
+    """The type of a well-formed client *event*. Raises RequestError for any other value."""
     if not isinstance(event, dict):
         raise RequestError("invalid_event", "Invalid event: expected a JSON object.")
     tagged(CLIENT_EVENTS)(event, "")
