@@ -39,7 +39,7 @@ def test_a_model_file_is_the_pinned_one_or_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(PINNED, ("some_models", "model.bin"), hashlib.sha256(b"good").hexdigest())
     with pytest.raises(ModelError, match="no_such_package is not installed"):
         model_file("no_such_package", "model.bin")
-    with pytest.raises(ModelError, match="model.bin is missing; say: pip install --force-reinstall"):
+    with pytest.raises(ModelError, match="model.bin is missing; run: pip install --force-reinstall"):
         model_file("some_models", "model.bin")
     (package / "model.bin").write_bytes(b"changed")
     with pytest.raises(ModelError, match=r"has SHA-256 [0-9a-f]{12}\.\.\., expected"):
@@ -61,7 +61,7 @@ def test_what_is_not_installed_has_a_standin_or_is_named(monkeypatch: pytest.Mon
         monkeypatch.setitem(sys.modules, name, None)  # cannot be found then
     assert choose_voice("auto") == choose_voice("standin")
     missing = (
-        "voice detection .silero., speech recognition .whisper., speech synthesis .hibari.; say: pip install"
+        "voice detection .silero., speech recognition .whisper., speech synthesis .hibari.; run: pip install"
     )
     with pytest.raises(ModelError, match=missing):
         choose_voice("models")

@@ -58,13 +58,13 @@ def test_taken_port_is_one_line_and_status_2() -> None:
         (("--no-such-option",), "unrecognized arguments"),
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
-        (("--pace", "nan"), "'nan' is no number"),
-        (("--pace", "fast"), "'fast' is no number"),
+        (("--pace", "nan"), "'nan' is not a valid number"),
+        (("--pace", "fast"), "'fast' is not a valid number"),
         (("--workers", "0"), "'0' is not a valid number"),
         (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
         (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
-        (("--fault", "no_such_fault"), "no fault named 'no_such_fault'"),
-        (("--fault", "drop_at=soon"), "'soon' is no number"),
+        (("--fault", "no_such_fault"), "no fault is named 'no_such_fault'"),
+        (("--fault", "drop_at=soon"), "'soon' is not a number"),
     ],
 )
 def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:
@@ -179,7 +179,7 @@ def test_bare_install_says_how_to_get_the_models() -> None:
         [sys.executable, "-c", bare], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and done.stdout.startswith("listening on ")
-    assert "no models installed; say: pip install 'wavtools[offline]'" in done.stderr
+    assert "no models installed; run: pip install 'wavtools[offline]'" in done.stderr
 
 
 def test_a_chat_endpoint_needs_httpx(
@@ -189,7 +189,7 @@ def test_a_chat_endpoint_needs_httpx(
     monkeypatch.delitem(sys.modules, "realtime.offline.replies.chat_model", raising=False)
     arguments = ["--voice", "standin", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]
     assert program.main(arguments) == 2
-    assert "say: pip install httpx" in capsys.readouterr().err
+    assert "run: pip install httpx" in capsys.readouterr().err
 
 
 def test_what_is_written_to_it_does_not_end_it_but_the_end_does() -> None:

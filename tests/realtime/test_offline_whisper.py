@@ -136,7 +136,7 @@ def test_a_model_of_several_languages_is_told_which() -> None:
 
 
 def test_vocabularies_are_read_in_both_forms(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="it is no CTranslate2 model"):
+    with pytest.raises(ModelError, match="it is not a CTranslate2 model"):
         _read_vocabulary(tmp_path)
     (tmp_path / "vocabulary.json").write_text(json.dumps(["a", "b"]))
     assert _read_vocabulary(tmp_path) == ["a", "b"]
