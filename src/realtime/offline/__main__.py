@@ -47,20 +47,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="environment variable with the API key that clients must send (default: no key is needed)",
     )
-    p.add_argument(
-        "--voice",
-        choices=("auto", "models", "standin"),
-        default="auto",
-        help="auto: the installed models, stand-ins for the others; models: fail if one is not installed; "
-        "standin: no models (default: %(default)s)",
-    )
-    p.add_argument("--stt-model", metavar="FOLDER", help="use another Whisper model, in CTranslate2 form")
-    p.add_argument(
-        "--workers",
-        type=count(),
-        default=1,
-        help="processes for each of recognition and synthesis (default: 1)",
-    )
+    _add_model_options(p)
     p.add_argument(
         "--max-sessions", type=count(), default=64, help="connections at a time (default: %(default)s)"
     )
@@ -69,14 +56,6 @@ def parser() -> argparse.ArgumentParser:
         type=_positive,
         default=8.0,
         help="send audio at most this many times faster than real time; 0: no limit (default: %(default)g)",
-    )
-    p.add_argument(
-        "--llm-url", metavar="URL", help="answer with a chat model, for example http://127.0.0.1:11434/v1"
-    )
-    p.add_argument(
-        "--llm-model",
-        metavar="NAME",
-        help="name of the chat model; its key, if any, is read from LLM_API_KEY",
     )
     p.add_argument(
         "--fault",
@@ -97,6 +76,31 @@ def parser() -> argparse.ArgumentParser:
         help="stop when standard input ends (for programs that start the server)",
     )
     return p
+
+
+def _add_model_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--voice",
+        choices=("auto", "models", "standin"),
+        default="auto",
+        help="auto: the installed models, stand-ins for the others; models: fail if one is not installed; "
+        "standin: no models (default: %(default)s)",
+    )
+    p.add_argument("--stt-model", metavar="FOLDER", help="use another Whisper model, in CTranslate2 form")
+    p.add_argument(
+        "--workers",
+        type=count(),
+        default=1,
+        help="processes for each of recognition and synthesis (default: 1)",
+    )
+    p.add_argument(
+        "--llm-url", metavar="URL", help="answer with a chat model, for example http://127.0.0.1:11434/v1"
+    )
+    p.add_argument(
+        "--llm-model",
+        metavar="NAME",
+        help="name of the chat model; its key, if any, is read from LLM_API_KEY",
+    )
 
 
 def _positive(value: str) -> float:

@@ -113,7 +113,6 @@ def admit(
             CLOSE_BAD_REQUEST,
         )
     spoken: Dialect = "beta" if dialect == "beta" or (wants_beta and dialect == "auto") else "ga"
-
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
     if query.get("intent", [""])[0] == "transcription":
@@ -122,6 +121,10 @@ def admit(
     if models is None and url.path.rstrip("/") == "":
         # The address alone, as a person types it.
         return Admission("realtime", DEFAULT_MODEL, spoken)
+    return Admission("realtime", _check_model(models), spoken)
+
+
+def _check_model(models: list[str] | None) -> str:
     if not models or not models[0]:
         raise AdmissionError(
             RequestError("missing_model", "You must provide a model parameter.", "model"), CLOSE_BAD_REQUEST
@@ -135,7 +138,7 @@ def admit(
             ),
             CLOSE_BAD_REQUEST,
         )
-    return Admission("realtime", models[0], spoken)
+    return models[0]
 
 
 def _check_key(headers: Headers, subprotocols: Sequence[str], key: str) -> None:
