@@ -1,4 +1,4 @@
-"""Models that stand for others, and a session on a server in this process, for tests of the offline server."""
+"""Simple and failing models, and a session on a server in this process, for tests of the offline server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 @asynccontextmanager
 async def session_with(voice: Voice = STANDIN, **server: Any) -> AsyncGenerator[tuple[Probe, list[str]]]:
-    """A session on a server in this process, and the server's log."""
+    """Yields a client of a server in this process, and the server's log."""
     log: list[str] = []
     server.setdefault("options", SessionOptions(pace=0))
     async with (
@@ -30,14 +30,14 @@ async def session_with(voice: Voice = STANDIN, **server: Any) -> AsyncGenerator[
 
 
 class HearsSpeech:
-    """Somebody speaks in every frame that is not digital silence."""
+    """A voice detector: every frame except digital silence is speech."""
 
     def probabilities(self, samples: np.ndarray, state: None) -> tuple[list[float], None]:
         return [float(frame.any()) for frame in samples.reshape(-1, VAD_FRAME_SAMPLES)], None
 
 
 class SlowEars:
-    """Takes its time to hear, and says when it began."""
+    """A speech recognition that takes half a second."""
 
     def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
         time.sleep(0.5)
@@ -45,21 +45,21 @@ class SlowEars:
 
 
 class FailingEars:
-    """Hears nothing but a fault."""
+    """A speech recognition that always fails."""
 
     def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
         raise ValueError("no idea")
 
 
 class Missing:
-    """A model that cannot be had."""
+    """A model that is not installed."""
 
     def __init__(self) -> None:
         raise ModelError("the model is missing")
 
 
 class Damaged:
-    """A model that breaks as it is loaded."""
+    """A model that fails while it is loaded."""
 
     def __init__(self) -> None:
         raise OSError("bad magic number")

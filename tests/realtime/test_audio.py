@@ -1,4 +1,4 @@
-"""Formats, conversion of what callers pass, and the store."""
+"""Audio formats, the check of samples that callers pass, and the store."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ def test_a_store_holds_what_was_appended(sizes):
     store.compact()
     store.truncate(100)
     np.testing.assert_array_equal(store.view(), whole[:100])
-    for view, length in views:  # what was handed out stays as it was
+    # Views that were returned earlier do not change.
+    for view, length in views:
         np.testing.assert_array_equal(view, whole[:length])
         assert not view.flags.writeable
     store.clear()

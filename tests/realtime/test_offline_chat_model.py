@@ -1,4 +1,4 @@
-"""Replies by a chat endpoint, against a small HTTP server that stands for the vendor's."""
+"""Replies by a chat model, with a small HTTP server as the endpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ chat_model = pytest.importorskip("realtime.offline.replies.chat_model", reason="
 
 
 class Endpoint:
-    """Answers POST /v1/chat/completions with what ``answer`` says; keeps the requests."""
+    """Answers POST /v1/chat/completions with ``chunks`` and keeps the requests."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []

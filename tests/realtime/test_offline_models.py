@@ -1,4 +1,4 @@
-"""The models in this process: what is found, what is refused, what they hear and say; and their worker processes."""
+"""The models: their files, their choice, recognition and synthesis in this process, and the worker processes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def test_there_are_three_kinds_of_voice() -> None:
 
 def test_what_is_not_installed_has_a_standin_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("onnxruntime", "ctranslate2"):
-        monkeypatch.setitem(sys.modules, name, None)  # cannot be found then
+        # A module that is None in sys.modules cannot be found.
+        monkeypatch.setitem(sys.modules, name, None)
     assert choose_voice("auto") == choose_voice("standin")
     missing = (
         "voice detection .silero., speech recognition .whisper., speech synthesis .hibari.; run: pip install"
@@ -125,7 +126,7 @@ def test_a_voice_of_another_rate_is_refused(hibari, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.models
 def test_the_clips_can_be_rendered_again(whisper, hibari, tmp_path: Path) -> None:
-    """As long to the sample, and the same words; another machine's arithmetic gives other bits."""
+    """The same length and the same words; the samples differ with the arithmetic of the machine."""
     command = [sys.executable, Path(__file__).parents[2] / "tools/render_clips.py", tmp_path]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
     for name in TEXTS:
@@ -141,7 +142,7 @@ def test_the_clips_can_be_rendered_again(whisper, hibari, tmp_path: Path) -> Non
 
 
 class Slow:
-    """Says in which process it ran, after a while."""
+    """Returns, after a while, the id of the process that it runs in."""
 
     def where(self) -> int:
         time.sleep(0.3)

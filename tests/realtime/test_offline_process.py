@@ -89,7 +89,8 @@ async def test_helper_gives_the_url_and_stops_the_server_with_its_workers() -> N
         async with open_probe(server.url):
             pass
         workers = _children(server.pid)
-    server.stop()  # twice is fine
+    # stop may be called again.
+    server.stop()
     await _gone([server.pid, *workers])
 
 
@@ -116,7 +117,7 @@ async def test_stopping_closes_sessions_with_1001() -> None:
 
 
 def test_a_client_that_hangs_does_not_hold_up_the_stop() -> None:
-    """It answers no close; stop() would kill a server that waits for it, and the status would not be 0."""
+    """The client does not answer the close; stop() would kill a server that waits for it: a status other than 0."""
     server = start_server_process("--voice", "standin")
     address = server.url.removeprefix("ws://").split(":")
     with socket.create_connection((address[0], int(address[1]))) as client:
@@ -170,7 +171,7 @@ def test_questions_are_bundled() -> None:
 
 
 def test_bare_install_says_how_to_get_the_models() -> None:
-    """As if none were installed: a module that is None in sys.modules cannot be found."""
+    """Simulates an installation without models: a module that is None in sys.modules cannot be found."""
     bare = (
         "import sys; sys.modules.update(dict.fromkeys(['onnxruntime', 'ctranslate2']));"
         "from realtime.offline.__main__ import main; sys.exit(main(['--until-eof']))"
@@ -232,7 +233,8 @@ def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch: pytest.MonkeyP
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(program, "choose_voice", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's ignores it
+    # A background job ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert program.main(["--voice", "standin"]) == 0
     finally:
@@ -272,7 +274,8 @@ def _children(pid: int) -> list[int]:
                 continue
             if int(status.rpartition(")")[2].split()[1]) == pid:
                 found.append(int(entry.name))
-    assert len(found) >= 3  # to detect, to hear, to speak
+    # One worker for each of detection, recognition and synthesis.
+    assert len(found) >= 3
     return found
 
 

@@ -1,4 +1,4 @@
-"""What one session of the offline server holds, refuses and survives: its limits, and models that fail."""
+"""One session of the offline server: its limits, refused events, responses, and models that fail."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tests.offline_probe import Probe, open_probe, order, silence
 G711 = {"type": "audio/pcmu"}
 
 
-# --- models that stand for others
+# --- models and repliers with faults
 
 
 class FailingDetector:
-    """Finds nothing but a fault."""
+    """A voice detector that always fails."""
 
     def probabilities(self, samples: np.ndarray, state: None) -> tuple[list[float], None]:
         raise ZeroDivisionError("no frames")
 
 
 class Pieces:
-    """A replier that says its pieces."""
+    """A replier that says the given pieces."""
 
     def __init__(self, *said: str) -> None:
         self.said = said
@@ -48,7 +48,7 @@ class Pieces:
 
 
 class Mistaken:
-    """A replier with a mistake in it."""
+    """A replier that raises an exception."""
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         yield Say("Well.")
@@ -56,7 +56,7 @@ class Mistaken:
 
 
 class Stubborn:
-    """A replier that ends what it says although it is told to stop."""
+    """A replier that ends normally when it is cancelled."""
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         yield Say("Well.")
@@ -111,7 +111,7 @@ async def test_without_turn_detection_the_buffer_holds_ten_minutes() -> None:
 
 
 async def test_a_turn_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector that hears speech in a fan."""
+    """A detector may take the noise of a fan for speech."""
     monkeypatch.setattr(listening, "LONGEST_TURN_MS", 2000)
     async with session_with(Voice(HearsSpeech, StandInTranscript, PrerenderedSpeech)) as (probe, _):
         await probe.append(loud(3.5))
@@ -136,7 +136,7 @@ async def test_what_is_put_behind_a_close_is_dropped() -> None:
             assert (client.close_code, client.close_reason) == (1001, "bye")
 
 
-# --- what is refused
+# --- refused events
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ async def test_speech_that_may_not_interrupt_is_answered_after_the_response() ->
     async with session_with(voice, options=SessionOptions(pace=1.0)) as (probe, _):
         detection = {"type": "server_vad", "interrupt_response": False}
         await probe.update(audio={"input": {"turn_detection": detection}})
-        # The detector's process starts with its first frame: it must not take as long as the response does.
+        # Starts the detector's process, which can take longer than the response.
         await probe.append(silence(0.1))
         await probe.settled()
         await probe.send("response.create")
@@ -353,7 +353,7 @@ async def test_a_detector_with_a_mistake_in_it_is_reported_and_the_session_goes_
     assert "ZeroDivisionError('no frames')" in log[-1]
 
 
-# --- models that cannot be had
+# --- models that cannot be loaded
 
 
 async def test_a_missing_detector_is_answered_by_an_error_and_the_session_goes_on() -> None:

@@ -175,13 +175,14 @@ class OfflineServer:
         request = connection.request
         assert request is not None
         offered = _offered(request)
-        session_id = generate_server_id("sess")
         try:
             admission = admit(request.path, request.headers, offered, self._dialect, self._key)
         except AdmissionError as refusal:
-            Channel(outbox, self._options.faults, self._log).emit_error(refusal.error)
-            outbox.close(refusal.close_code, refusal.reason)
+            channel = Channel(outbox, self._options.faults, self._log)
+            channel.emit_error(refusal.error)
+            channel.close(refusal.close_code, refusal.reason)
             return
+        session_id = generate_server_id("sess")
         config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
         beta = BetaDialect(admission.kind) if admission.dialect == "beta" else None
         session = Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
