@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from realtime.offline import question_path
+from realtime.offline.models import interfaces
 from realtime.offline.models.choice import choose_voice
 from realtime.offline.models.clips import TEXTS, clip_samples
 from realtime.offline.models.files import PINNED, model_file
@@ -66,6 +67,13 @@ def test_what_is_not_installed_has_a_standin_or_is_named(monkeypatch: pytest.Mon
     )
     with pytest.raises(ModelError, match=missing):
         choose_voice("models")
+
+
+def test_the_old_module_has_the_same_names() -> None:
+    from realtime.offline import voice
+
+    assert voice.choose_voice is choose_voice
+    assert all(getattr(voice, name) is getattr(interfaces, name) for name in interfaces.__all__)
 
 
 # --- whisper
