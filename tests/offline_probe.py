@@ -100,7 +100,7 @@ class open_probe:
     """``async with open_probe(url) as probe``: connects and waits for session.created."""
 
     def __init__(self, url: str, target: str = MODEL_QUERY, **options: Any) -> None:
-        # If a test ends before it has read everything, websockets would wait for the server's close frame in vain.
+        # A test may end before it has read everything; the server's close frame does not arrive then.
         options.setdefault("close_timeout", 0.3)
         self._connect = connect(url + target, max_size=None, compression=None, **options)
 

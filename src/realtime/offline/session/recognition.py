@@ -183,7 +183,7 @@ class Recogniser:
 
 
 def _ignore_failure(task: asyncio.Task[str]) -> None:
-    """Retrieve the exception of a task that nobody may await, so that asyncio does not log it."""
+    """Retrieve the exception of a task that may never be awaited, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
