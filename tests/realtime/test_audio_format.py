@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.protocol.audio_format import PCM16, PCMA, PCMU, as_int16, format_of
+from realtime.protocol.audio_format import FORMATS, PCM16, PCMA, PCMU, as_int16, format_of
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,18 @@ def test_g711_goes_there_and_back(audio_format):
     again, carry = audio_format.decode(audio_format.encode(samples))
     np.testing.assert_array_equal(again, samples)
     assert carry == b""
+
+
+@pytest.mark.parametrize("audio_format", FORMATS.values(), ids=FORMATS)
+def test_bytes_of_the_wire_are_whole_samples(audio_format):
+    samples = np.array([-32124, -1000, 0, 1000, 32124], np.int16)
+    data = audio_format.encode_bytes(samples)
+    assert type(data) is bytes and len(data) == 5 * audio_format.sample_bytes
+    again = audio_format.decode_bytes(data)
+    assert again.dtype == np.int16
+    np.testing.assert_allclose(again, samples, rtol=0.04, atol=8)
+
+
+def test_half_a_sample_is_refused():
+    with pytest.raises(ValueError, match="3 bytes are not a whole number of samples of 2 bytes each"):
+        PCM16.decode_bytes(b"abc")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .audio_format import format_of
+from .audio_format import FORMATS, format_of
 from .reading import Wire, branch, dict_of
 
 __all__ = [
@@ -42,8 +42,8 @@ GA_NAMES = {
     "transcription_session.created": "session.created",
     "transcription_session.updated": "session.updated",
 }
-BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
-# The most frequent events: the same in both dialects, so inbound() returns them at once.
+BETA_FORMATS = {ga_type: audio_format.beta_name for ga_type, audio_format in FORMATS.items()}
+
 _SAME = (
     "response.output_audio.delta",
     "response.output_audio_transcript.delta",
