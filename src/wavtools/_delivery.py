@@ -93,7 +93,10 @@ class Delivery:
         self._watch = watch
         self._set_resamplers()
         self._block = np.empty((max(1, device_rate // BLOCKS_PER_SECOND), state.channels), np.float32)
-        self._rate_changes: deque[tuple[int, int]] = deque()  # (capture position, device rate from there on)
+        # (capture position, device rate from there on)
+        self._rate_changes: deque[tuple[int, int]] = deque()
+        # Where the present device rate began: (capture position, session frame).
+        self._origin = 0, 0
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
@@ -234,9 +237,13 @@ class Delivery:
         """Go on with another device's rate from a capture position."""
         if interval is not None and self._resampler is not None:
             self._append(interval, self._resampler.flush())
+        frame = self._frame_at(position)
+        if interval is not None:
+            frame = self._frame_at(interval.start) + interval.produced
         with self._lock:
             self._rate_changes.popleft()
             self._device_rate = device_rate
+            self._origin = position, frame
             if interval is not None:
                 interval.start, interval.produced = position, 0
                 interval.emitted = -self._pending_frames  # they were captured before that position
@@ -294,10 +301,15 @@ class Delivery:
         return AudioChunk(
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if self._channels == 1 else raw),
-            frame=position * self._session_rate // self._device_rate,
+            frame=self._frame_at(interval.start) + interval.emitted,
             time=time.monotonic() - age,
             played=np.ascontiguousarray(frames[:, -1]) if frames.shape[1] > self._channels else None,
         )
+
+    def _frame_at(self, position: int) -> int:
+        """The session frame of a capture position that lies at or after the last change of the rate."""
+        origin, frame = self._origin
+        return frame + (position - origin) * self._session_rate // self._device_rate
 
     def _session_frames(self, device_frames: int) -> int:
         """Frames that the resampler makes of device_frames from a fresh start: ceil(n * out / in)."""

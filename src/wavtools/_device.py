@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
+from wavtools._call_within import call_within
 from wavtools._callbacks import (
     capture_callback_address,
     duplex_callback_address,
@@ -55,6 +56,8 @@ CONNECT_SECONDS = 0.9  # a living server answers within some ms
 CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
 MAX_CHANNELS = 8
 NULL_RATE_HZ = 48_000
+
+_Result = TypeVar("_Result")
 
 Direction = Literal["capture", "playback"]
 Kind = Literal["capture", "playback", "duplex"]
@@ -129,40 +132,23 @@ class Context:
         return _ADVICE_OPEN
 
 
-_Result = TypeVar("_Result")
+def _ask_server(work: Callable[[], _Result], discard: Callable[[_Result], object]) -> _Result:
+    """Do *work* with an audio server, within CONNECT_SECONDS even if it never answers.
 
-
-def connect_server(backends: list[int], work: Callable[[Context], _Result], seconds: float) -> _Result:
-    """Connect to an audio system, do *work* with it, and come back within *seconds* even if it never answers.
-
-    A frozen server accepts the connection and then says nothing, for ever; the call is then left to a thread of its
-    own, and DeviceError is raised.
+    A frozen server accepts the connection and then says nothing, for ever.
     """
-    outcome: list[_Result] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            context = Context(backends)
-            try:
-                outcome.append(work(context))
-            except BaseException:
-                context.close()
-                raise
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="wavtools-connect", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure.pop()
-    if not outcome:
+    try:
+        return call_within(CONNECT_SECONDS, work, discard)
+    except TimeoutError:
         raise DeviceError(
-            f"the audio server does not answer within {seconds:g} s; it seems to be frozen: restart it",
+            f"the audio server does not answer within {CONNECT_SECONDS:g} s; it seems to be frozen: restart it",
             operation="connect",
-        )
-    return outcome[0]
+        ) from None
+
+
+def connect_server(backends: list[int]) -> Context:
+    """Connect to the first of *backends* that answers. Raises DeviceError, within CONNECT_SECONDS."""
+    return _ask_server(lambda: Context(backends), Context.close)
 
 
 def _device_type(kind: Kind) -> int:
@@ -216,12 +202,14 @@ def list_devices(kind: Direction) -> list[DeviceInfo]:
     Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
     """
 
-    def names(context: Context) -> list[DeviceInfo]:
-        infos = [info for info, _ in _enumerate(context, kind)]
-        context.close()
-        return infos
+    def enumerate_devices() -> list[DeviceInfo]:
+        context = Context(BACKENDS)
+        try:
+            return [info for info, _ in _enumerate(context, kind)]
+        finally:
+            context.close()
 
-    return connect_server(BACKENDS, names, CONNECT_SECONDS)
+    return _ask_server(enumerate_devices, lambda devices: None)
 
 
 def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:

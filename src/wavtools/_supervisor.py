@@ -15,23 +15,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from wavtools._device import CONNECT_SECONDS, Context, Direction, NativeDevice, connect_server
+from wavtools._call_within import call_within
+from wavtools._device import Context, Direction, NativeDevice, connect_server
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
 from wavtools._states import now_ns
-from wavtools._stream import Stream
+from wavtools._stream import Device, Stream
 from wavtools.errors import DeviceError
 
 __all__ = ["SupervisedDevice"]
 
-OPEN_SECONDS = 5.0  # a Bluetooth headset may take seconds to wake up; only a frozen server takes longer
+# A Bluetooth headset may take seconds to wake up; only a frozen server takes longer.
+OPEN_SECONDS = 5.0
 POLL_SECONDS = 0.02
-STALL_SECONDS = 0.08  # eight periods without a callback
-PATIENCE_SECONDS = (
-    1.0  # for a server that answers while the device does not call: a null sink's first callback
-)
-RETRY_SECONDS = 0.05  # a restarted server is back within a second or so
-EAGER_SECONDS = 10.0  # after that, retry at
+# Eight periods without a callback.
+STALL_SECONDS = 0.08
+# For a server that answers while the device does not call: a null sink's first callback takes some time.
+PATIENCE_SECONDS = 1.0
+# A restarted server is back within a second or so: retry often at first, then less often.
+RETRY_SECONDS = 0.05
+EAGER_SECONDS = 10.0
 LAZY_RETRY_SECONDS = 0.5
 
 _STARTED = int(lib.ma_device_notification_type_started)
@@ -55,11 +58,13 @@ class SupervisedDevice:
         self._backends = [NULL_BACKEND] if null else BACKENDS
         self._stream = stream
         self._on_event = on_event
-        self._lock = threading.Lock()  # guards _device and _closing against each other
+        # Guards _device, the stream's seat and _closing: a device that was closed is never seated again.
+        self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._device: NativeDevice | None = self._open(self._backends, self._wanted, lost_seconds=None)
-        self._last = self._device
-        self._since_ns = now_ns()  # since when callbacks are due
+        self._last = self._open(self._backends, self._wanted)
+        self._device: NativeDevice | None = self._last
+        # Since when callbacks are due.
+        self._since_ns = now_ns()
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
@@ -70,11 +75,16 @@ class SupervisedDevice:
 
     @property
     def sample_rate(self) -> int:
+        """Hz, of the present device, or of the last one while it is lost; so are the other properties."""
         return self._last.sample_rate
 
     @property
     def channels(self) -> int:
         return self._last.channels
+
+    @property
+    def duplex(self) -> bool:
+        return self._stream.kind == "duplex"
 
     @property
     def latency_seconds(self) -> float:
@@ -84,9 +94,17 @@ class SupervisedDevice:
     def realtime_priority(self) -> bool | None:
         return self._last.realtime_priority
 
-    def start(self) -> None:
-        if self._device is not None:
-            self._device.start()
+    def start(self, old: Device | None = None) -> None:
+        """Seat the stream and start; with *old*, start first, close *old*, and then seat the stream."""
+        device = self._last
+        if old is None:
+            self._seat(device, None)
+            device.start()
+        else:
+            device.start()
+            lost_seconds = old.latency_seconds
+            old.close()
+            self._seat(device, lost_seconds)
         self._since_ns = now_ns()
         self._thread.start()
 
@@ -98,31 +116,35 @@ class SupervisedDevice:
         if device is not None:
             device.close()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(
-                POLL_SECONDS * 5
-            )  # it may hang in a call to a frozen server; it closes up by itself
+            # It may hang in a call to a frozen server; it closes what it opens by itself.
+            self._thread.join(POLL_SECONDS * 5)
+
+    def _open(self, backends: list[int], wanted: Mapping[Direction, str | None]) -> NativeDevice:
+        """A stopped device with an empty seat. Also runs on the supervisor thread."""
+        context = connect_server(backends)
+        stream = self._stream
+
+        def open_device() -> NativeDevice:
+            try:
+                return NativeDevice(context, stream.kind, wanted, stream.channels)
+            except BaseException:
+                context.close()
+                raise
+
+        try:
+            return call_within(OPEN_SECONDS, open_device, NativeDevice.close)
+        except TimeoutError:
+            raise DeviceError(
+                f"the device does not open within {OPEN_SECONDS:g} s", operation="open"
+            ) from None
+
+    def _seat(self, device: NativeDevice, lost_seconds: float | None) -> None:
+        """Put the stream's state into the device's seat, unless this was closed. Also runs on the supervisor thread."""
+        with self._lock:
+            if not self._closing.is_set():
+                self._stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, self.duplex)
 
     # ---- supervisor thread
-
-    def _open(
-        self, backends: list[int], wanted: Mapping[Direction, str | None], lost_seconds: float | None
-    ) -> NativeDevice:
-        context = connect_server(backends, lambda context: context, CONNECT_SECONDS)
-        stream = self._stream
-        try:
-            device = _within(
-                OPEN_SECONDS, lambda: NativeDevice(context, stream.kind, wanted, stream.channels)
-            )
-        except BaseException:
-            context.close()
-            raise
-        try:
-            duplex = stream.kind == "duplex"
-            stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, duplex)
-        except BaseException:
-            device.close()
-            raise
-        return device
 
     def _run(self) -> None:
         while not self._closing.wait(POLL_SECONDS):
@@ -188,9 +210,17 @@ class SupervisedDevice:
         try:
             # At first only where it was: ALSA would take over while a PulseAudio server restarts.
             device = self._open_wanted_or_default([self._last.context.backend] if eager else self._backends)
-            device.start()
         except DeviceError:
-            self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
+            self._retry_later(eager)
+            return
+        try:
+            self._seat(device, self._last.latency_seconds)
+            device.start()
+        except BaseException as error:
+            device.close()
+            if not isinstance(error, DeviceError):
+                raise
+            self._retry_later(eager)
             return
         with self._lock:
             if not self._closing.is_set():
@@ -201,18 +231,22 @@ class SupervisedDevice:
             return
         self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
 
+    def _retry_later(self, eager: bool) -> None:
+        self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
+
     def _open_wanted_or_default(self, backends: list[int]) -> NativeDevice:
-        lost = self._last.latency_seconds
         try:
-            return self._open(backends, self._wanted, lost)
+            return self._open(backends, self._wanted)
         except DeviceError as error:
             gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
             if not any(self._wanted.values()) or not gone:
                 raise
             # The chosen device does not come back: better another one than silence.
-            return self._open(backends, dict.fromkeys(self._wanted), lost)
+            return self._open(backends, dict.fromkeys(self._wanted))
 
     def _tell(self, kind: EventKind, reason: str) -> None:
+        if self._closing.is_set():
+            return
         try:
             self._on_event(DeviceEvent(kind, self._last.name, reason))
         except Exception:
@@ -239,30 +273,3 @@ class _Probe:
         else:
             self.answer = True
             context.close()
-
-
-def _within(seconds: float, open_device: Callable[[], NativeDevice]) -> NativeDevice:
-    """Open a device, or give up after *seconds*; one that opens later is closed at once."""
-    outcome: list[NativeDevice] = []
-    failure: list[BaseException] = []
-    given_up = threading.Event()
-
-    def run() -> None:
-        try:
-            device = open_device()
-        except BaseException as error:
-            failure.append(error)
-            return
-        outcome.append(device)
-        if given_up.is_set():
-            device.close()
-
-    thread = threading.Thread(target=run, name="wavtools-open", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure.pop()
-    if not outcome:
-        given_up.set()
-        raise DeviceError(f"the device does not open within {seconds:g} s", operation="open")
-    return outcome[0]

@@ -21,7 +21,7 @@ from wavtools.errors import StateError
 
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
-    from wavtools._stream import Stream
+    from wavtools._stream import Device, Stream
 
 __all__ = ["OfflineDevice"]
 
@@ -60,8 +60,11 @@ class OfflineDevice:
         self._stand_in = StandIn(channels)
         self._output: Stream | None = None
         self._input: Stream | None = None
+        # One render() and one capture() at a time.
         self._render_lock = threading.Lock()
         self._capture_lock = threading.Lock()
+        # Held around each callback, and while a stream takes or leaves its seat.
+        self._callback_lock = threading.Lock()
 
     def __repr__(self) -> str:
         duplex = ", duplex=True" if self._duplex else ""
@@ -89,7 +92,8 @@ class OfflineDevice:
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._render_lock:
             for start in range(0, frames, period):
-                self._stand_in.play(out[start : start + period])
+                with self._callback_lock:
+                    self._stand_in.play(out[start : start + period])
         return self._spread(out)
 
     def capture(self, x: Any) -> None:
@@ -117,7 +121,8 @@ class OfflineDevice:
             for start in range(0, len(frames), period):
                 chunk = frames[start : start + period]
                 self._wait_for_room(len(chunk))
-                self._stand_in.capture(chunk)
+                with self._callback_lock:
+                    self._stand_in.capture(chunk)
         self._wake()
 
     def exchange(self, x: Any) -> NDArray[np.int16]:
@@ -135,7 +140,8 @@ class OfflineDevice:
             for start in range(0, len(frames), period):
                 chunk = frames[start : start + period]
                 self._wait_for_room(len(chunk))
-                self._stand_in.duplex(chunk, out[start : start + period])
+                with self._callback_lock:
+                    self._stand_in.duplex(chunk, out[start : start + period])
         self._wake()
         return self._spread(out)
 
@@ -175,10 +181,9 @@ class OfflineDevice:
         if stream is not None:
             stream.wake()
 
-    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> _Attachment:
-        """Attach a recorder's or a player's stream; what open_stream calls."""
-        lock = self._capture_lock if stream.kind == "capture" else self._render_lock
-        with lock:
+    def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+        """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
+        with self._callback_lock:
             if stream.kind == "capture":
                 if self._input is not None:
                     raise StateError(f"{self!r} already has a recorder; call its .end() first")
@@ -187,32 +192,46 @@ class OfflineDevice:
                 if self._output is not None:
                     raise StateError(f"{self!r} already has a player; call its .disconnect() first")
                 self._output = stream
-            stream.fit(self._stand_in.seat, self.sample_rate, self.channels, None, self._duplex)
-        return _Attachment(self, stream)
+        return _Attachment(self, stream, self._duplex)
+
+    def _seat(self, stream: Stream, lost_seconds: float | None) -> None:
+        with self._callback_lock:
+            stream.fit(self._stand_in.seat, self.sample_rate, self.channels, lost_seconds, self._duplex)
 
     def _detach(self, stream: Stream) -> None:
-        # Without the locks: capture() may be waiting for this very recorder. Frames that come later go nowhere.
-        stream.leave(self._stand_in.seat)
-        if self._input is stream:
-            self._input = None
-        if self._output is stream:
-            self._output = None
+        # Without the locks of capture() and render(): capture() may be waiting for this very recorder. Frames that come
+        # later go nowhere.
+        with self._callback_lock:
+            stream.leave(self._stand_in.seat)
+            if self._input is stream:
+                self._input = None
+            if self._output is stream:
+                self._output = None
 
 
 class _Attachment:
-    """One direction of an OfflineDevice, open."""
+    """One direction of an OfflineDevice: the Device of one recorder or player."""
 
     latency_seconds = 0.0
     realtime_priority: bool | None = None
 
-    def __init__(self, device: OfflineDevice, stream: Stream) -> None:
+    def __init__(self, device: OfflineDevice, stream: Stream, duplex: bool) -> None:
         self.sample_rate = device.sample_rate
         self.channels = device.channels
+        self.duplex = duplex
         self._device = device
         self._stream = stream
+        self._closed = False
 
-    def start(self) -> None:
-        """Nothing runs by itself here."""
+    def start(self, old: Device | None = None) -> None:
+        """Seat the stream; nothing runs by itself here."""
+        lost_seconds = None
+        if old is not None:
+            lost_seconds = old.latency_seconds
+            old.close()
+        self._device._seat(self._stream, lost_seconds)
 
     def close(self) -> None:
-        self._device._detach(self._stream)
+        if not self._closed:
+            self._closed = True
+            self._device._detach(self._stream)

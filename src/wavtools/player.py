@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._open_stream import is_device_object, open_stream
 from wavtools._samples import as_int16
 from wavtools._states import PlaybackState, Seat
 from wavtools._tracks import TrackOffset, Tracks
@@ -100,8 +101,12 @@ class WavStreamPlayer:
         self._on_event = on_event
         self._prebuffer = int(prebuffer_ms * sample_rate / 1000)
         self._volume = 1.0
+        # One of connect(), disconnect() and use_device() at a time; taken before _lock, which is held briefly only.
+        self._control = threading.Lock()
         self._lock = threading.Lock()
         self._device: Device | None = None
+        # Closes the device of a player that is dropped while connected.
+        self._closer: weakref.finalize[..., WavStreamPlayer] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -116,9 +121,10 @@ class WavStreamPlayer:
         self._underruns = 0
         self._replayed = 0
         self._dropped_samples = 0
-        self._silent_until = (
-            0  # queue position before which nothing is shown in the spectrum: it was cut away
-        )
+        # Queue position before which nothing is shown in the spectrum or played again: it was cut away.
+        self._silent_until = 0
+        # Queue position where the present device began: what lies before it was on other devices.
+        self._device_from = 0
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
         self._analysed = -1
         self._spectrum: NDArray[np.float32] | None = None
@@ -149,47 +155,82 @@ class WavStreamPlayer:
         StateError    already connected
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._stream import open_stream
-
-        with self._lock:
-            if self._device is not None:
-                raise StateError("already connected; call .disconnect() first")
-            self._reset()
-            self._state.touch()
-            stream = _PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
-            device = open_stream(self._device_spec, stream, self._on_event or _ignore)
-            try:
-                device.start()
-            except BaseException:
-                device.close()
-                raise
-            self._device = device
-            self._closer = weakref.finalize(
-                self, device.close
-            )  # for a player that is dropped while connected
+        with self._control:
+            with self._lock:
+                if self._device is not None:
+                    raise StateError("already connected; call .disconnect() first")
+                self._reset()
+                self._state.touch()
+                self._stream = _PlaybackStream(
+                    self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost)
+                )
+            self._take(open_stream(self._device_spec, self._stream, self._on_event))
         return True
 
     def disconnect(self) -> None:
         """Close the output; what is queued is dropped. Closing twice is fine."""
+        with self._control:
+            with self._lock:
+                device, self._device = self._device, None
+                if device is None:
+                    return
+                self._interrupt(0)
+            if self._closer is not None:
+                self._closer.detach()
+            # Without the lock: the supervisor may be waiting for it.
+            device.close()
+
+    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+        """Move to another output, at once and while audio plays.
+
+        The queue, tracks, receipts, counters and volume stay. What the old device may have held and not played is played
+        again on the new one and counted in ``stats.frames_replayed``. A fade that runs ends. While not connected, the
+        device is noted for connect(). A device object that is in use already is left as it is.
+
+        If this raises, the old device goes on and nothing is lost.
+
+        Thread: any. Waits for the new device to open; the calls that queue and interrupt do not wait meanwhile.
+
+        Parameters
+        ----------
+        device : None, str, OfflineDevice or DuplexDevice
+            As for the constructor.
+
+        Raises
+        ------
+        DeviceError
+            the device cannot be opened; the message says which, and what to try
+        StateError
+            another player uses that OfflineDevice or DuplexDevice
+        """
+        with self._control:
+            old = self._device
+            if old is not None and not (device is self._device_spec and is_device_object(device)):
+                self._take(open_stream(device, self._stream, self._on_event, old))
+            self._device_spec = device
+
+    def _take(self, device: Device) -> None:
         with self._lock:
-            device, self._device = self._device, None
-            if device is None:
-                return
-            self._interrupt(0)
+            self._device = device
+        if self._closer is not None:
             self._closer.detach()
-        device.close()  # without the lock: the supervisor may be waiting for it
+        self._closer = weakref.finalize(self, device.close)
 
     def _rewind_lost(self, lost_seconds: float) -> None:
-        """Step back over what a lost device held and did not play. Supervisor thread, while no callback runs."""
+        """Step back over what the device before held and did not play. No callback may be running.
+
+        Supervisor thread after a loss; the control thread in a move.
+        """
         with self._lock:
             device = self._device
             if device is None:
                 return
             silent = self._state.silence * self.sample_rate // device.sample_rate
             held = int(lost_seconds * self.sample_rate) - silent
-            held = min(held, self._state.consumed - self._silent_until)
+            held = min(held, self._state.consumed - max(self._silent_until, self._device_from))
             if held > 0:
                 self._replayed += self._state.rewind(held)
+            self._device_from = self._state.consumed
 
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
         """Queue audio for a track; it plays at once, after what is queued already.
@@ -404,7 +445,3 @@ class _PlaybackStream:
 
     def wake(self) -> None:
         """Playback has nothing to wake up."""
-
-
-def _ignore(event: DeviceEvent) -> None:
-    return None

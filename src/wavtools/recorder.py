@@ -1,7 +1,7 @@
 """WavRecorder: record PCM16 from a microphone, in exact chunks, with exact pauses.
 
 The device thread only fills a ring; a delivery thread (see _delivery.py) converts to the session rate and runs the
-callback. This module is the state machine; _audio_store.py keeps what was recorded.
+callback. This module is the state machine; _capture_session.py owns what a session consists of.
 
 Thread: any; calls of several threads are taken one after another. begin() opens a device, pause() and end() finish
 delivering; no other call waits.
@@ -11,35 +11,30 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._audio_store import AudioStore
-from wavtools._delivery import AudioChunk, Delivery
+from wavtools._capture_session import CaptureSession
+from wavtools._chunk_queue import ChunkQueue
+from wavtools._delivery import AudioChunk
 from wavtools._device_watch import DeviceWatch
-from wavtools._states import CaptureState, Seat
+from wavtools._open_stream import is_device_object, open_stream
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio, decode
 from wavtools.errors import StateError
-from wavtools.spectrum import Analyser
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo, Kind
+    from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._stream import Device
     from wavtools.duplex_device import DuplexDevice
     from wavtools.offline_device import OfflineDevice
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
-
-RING_SECONDS = 10  # a Python thread can be away for seconds when the machine is busy
-FFT_SIZE = 8192
-SMOOTHING = 0.1
 
 Status = Literal["ended", "paused", "recording"]
 
@@ -112,29 +107,22 @@ class WavRecorder:
         self._channels_wanted = channels
         self._on_event = on_event
         self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
-        self._control = threading.RLock()  # one control call at a time
-        self._lock = threading.Lock()  # guards chunks and spectrum; never held around the user's code
-        self._arrived = threading.Condition(self._lock)
-        self._async_wakers: set[Callable[[], None]] = set()
+        # One control call at a time.
+        self._control = threading.RLock()
+        self._chunks = ChunkQueue(self._keep_frames)
         self._status: Status = "ended"
-        self._delivered = True  # all of the last session is; iteration ends here, not when the status changes
         self._device: Device | None = None
-        self._state: CaptureState | None = None
-        self._delivery: Delivery | None = None
+        # What was given to open _device.
+        self._device_in_use: str | OfflineDevice | DuplexDevice | None = None
+        # The last session stays after its end, for stats and repr().
+        self._session: CaptureSession | None = None
         self._watch: DeviceWatch | None = None
-        self._start_afresh(1)
-
-    def _start_afresh(self, channels: int) -> None:
-        self._store = AudioStore(channels, self._keep_frames)
-        self._chunks: deque[AudioChunk] = deque()
-        self._analyser = Analyser(FFT_SIZE, SMOOTHING)
-        self._analysed = False
-        self._spectrum: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
+        frames = self._session.store.frames if self._session is not None else 0
         return (
             f"WavRecorder(sample_rate={self.sample_rate}, device={self._device_spec!r}), {self._status},"
-            f" {self._store.frames / self.sample_rate:.3f} s stored"
+            f" {frames / self.sample_rate:.3f} s stored"
         )
 
     def __enter__(self) -> WavRecorder:
@@ -189,26 +177,52 @@ class WavRecorder:
         StateError    a session is running
         DeviceError   the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._stream import open_stream
-
         with self._control:
             if self._status != "ended":
                 raise StateError("a session is running; call .end() first")
             spec = self._device_spec if device is None else device
-            stream = _CaptureStream(self)
-            opened = open_stream(spec, stream, self._on_event or _ignore)
-            state, delivery = stream.state, stream.delivery
-            assert state is not None and delivery is not None
+            session = CaptureSession(self.sample_rate, self._channels_wanted, self._keep_frames)
             try:
-                opened.start()
+                self._device = open_stream(spec, session, self._on_event)
             except BaseException:
-                opened.close()
-                delivery.close()
+                session.close()
                 raise
-            self._device, self._state, self._delivery = opened, state, delivery
+            self._session, self._device_in_use = session, spec
+            self._chunks.open()
             self._status = "paused"
-            self._delivered = False
         return True
+
+    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+        """Move to another microphone, at once and while recording.
+
+        The status, stored audio, chunks, callback and counters stay. Every frame that the old device has delivered is kept;
+        recording goes on with the new one's first frame. While no session runs, the device is noted for begin(). A device
+        object that is in use already is left as it is.
+
+        If this raises, the old device goes on and nothing is lost.
+
+        Thread: any. Waits for the new device to open.
+
+        Parameters
+        ----------
+        device : None, str, OfflineDevice or DuplexDevice
+            As for the constructor.
+
+        Raises
+        ------
+        DeviceError
+            the device cannot be opened; the message says which, and what to try
+        StateError
+            another recorder uses that OfflineDevice or DuplexDevice; or the session cannot go on there, because that has
+            another number of channels, or because only one of the two is a duplex device
+        """
+        with self._control:
+            old, session = self._device, self._session
+            if old is not None and session is not None:
+                if not (device is self._device_in_use and is_device_object(device)):
+                    self._device = open_stream(device, session, self._on_event, old)
+                self._device_in_use = device
+            self._device_spec = device
 
     def record(self, callback: Callable[[AudioChunk], Any] | None = None, chunk_size: int = 8192) -> bool:
         """Start recording, from the next frame captured on; the status is then "recording".
@@ -231,11 +245,10 @@ class WavRecorder:
         if chunk_size < 1:
             raise ValueError(f"chunk_size is {chunk_size} samples; it must be at least 1")
         with self._control:
-            delivery = self._require_session()
+            delivery = self._require_session().delivery
             if self._status == "recording":
                 raise StateError("already recording; call .pause() first")
-
-            delivery.record(chunk_size, self._queue_chunk if callback is None else callback)
+            delivery.record(chunk_size, self._chunks.put if callback is None else callback)
             self._status = "recording"
         return True
 
@@ -250,7 +263,7 @@ class WavRecorder:
         StateError   no session, or not recording
         """
         with self._control:
-            delivery = self._require_session()
+            delivery = self._require_session().delivery
             if self._status != "recording":
                 raise StateError("not recording; call .record() first")
             done = delivery.pause()
@@ -269,7 +282,8 @@ class WavRecorder:
         StateError   no session
         """
         with self._control:
-            self._require_session().clear_store(self._store.clear)
+            session = self._require_session()
+            session.delivery.clear_store(session.store.clear)
         return True
 
     def read(self) -> RecordedAudio:
@@ -279,8 +293,7 @@ class WavRecorder:
         ------
         StateError   no session
         """
-        self._require_session()
-        raw = self._store.read().astype(np.float32) / np.float32(32768)
+        raw = self._require_session().store.read().astype(np.float32) / np.float32(32768)
         return RecordedAudio(
             mean_values=raw.mean(axis=1, dtype=np.float32) if raw.shape[1] > 1 else raw[:, 0].copy(),
             channels=[np.ascontiguousarray(raw[:, i]) for i in range(raw.shape[1])],
@@ -293,10 +306,10 @@ class WavRecorder:
         ------
         StateError   no session, or recording and not *force*
         """
-        self._require_session()
+        session = self._require_session()
         if self._status == "recording" and not force:
             raise StateError("recording; call .pause() first, or .save(force=True)")
-        return self._wav()
+        return self._wav(session)
 
     def end(self) -> WavFile:
         """Deliver what was captured, as pause() does, close the microphone, and return the WAV file.
@@ -306,12 +319,11 @@ class WavRecorder:
         StateError   no session
         """
         with self._control:
-            delivery = self._require_session()
+            session = self._require_session()
+            delivery = session.delivery
             if self._status == "recording":
                 delivery.pause()
-                self._status = "paused"
             device, self._device = self._device, None
-            self._delivery = None
             self._status = "ended"
         if delivery.is_current_thread:
             delivery.drain()
@@ -319,14 +331,9 @@ class WavRecorder:
             delivery.finished()
         if device is not None:
             device.close()
-        delivery.close()
-        with self._lock:
-            self._delivered = True
-            self._arrived.notify_all()
-            wakers = list(self._async_wakers)
-        for wake in wakers:
-            wake()
-        return self._wav()
+        session.close()
+        self._chunks.close()
+        return self._wav(session)
 
     def quit(self) -> WavFile | None:
         """end(), if there is a session; never fails without one."""
@@ -337,45 +344,11 @@ class WavRecorder:
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """The chunks of record() without a callback, across pauses, until end()."""
-        while True:
-            with self._arrived:
-                while not self._chunks and not self._delivered:
-                    self._arrived.wait(0.5)
-                if not self._chunks:
-                    return
-                chunk = self._chunks.popleft()
-            yield chunk
+        return iter(self._chunks)
 
-    async def __aiter__(self) -> AsyncIterator[AudioChunk]:
+    def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """The same for ``async for``. Cancel-safe: a chunk is taken off only when it is handed over."""
-        import asyncio  # 30 ms that a synchronous program need not spend
-
-        loop = asyncio.get_running_loop()
-        arrived = asyncio.Event()
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(arrived.set)
-            except RuntimeError:  # the loop has closed; nobody waits any more
-                pass
-
-        with self._lock:
-            self._async_wakers.add(wake)
-        try:
-            while True:
-                arrived.clear()
-                with self._lock:
-                    chunk = self._chunks.popleft() if self._chunks else None
-                    ended = self._delivered
-                if chunk is not None:
-                    yield chunk
-                elif ended:
-                    return
-                else:
-                    await arrived.wait()
-        finally:
-            with self._lock:
-                self._async_wakers.discard(wake)
+        return aiter(self._chunks)
 
     def get_frequencies(
         self,
@@ -389,12 +362,7 @@ class WavRecorder:
         ------
         StateError   no session
         """
-        self._require_session()
-        with self._lock:
-            if self._spectrum is None or self._analysed:
-                self._spectrum = self._analyser.float_frequency_data()
-                self._analysed = False
-            spectrum = self._spectrum
+        spectrum = self._require_session().get_spectrum()
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
@@ -407,7 +375,8 @@ class WavRecorder:
     @property
     def stats(self) -> RecorderStats:
         """Counters since begin(); they stay readable after end()."""
-        state, device = self._state, self._device
+        state = self._session.state if self._session is not None else None
+        device = self._device
         return RecorderStats(
             frames_captured=state.captured if state else 0,
             frames_dropped=state.dropped if state else 0,
@@ -417,81 +386,12 @@ class WavRecorder:
             latency_seconds=device.latency_seconds if device else 0.0,
         )
 
-    # ------------------------------------------------------------------------------------- called by the delivery
-
-    def _queue_chunk(self, chunk: AudioChunk) -> None:
-        with self._arrived:
-            self._chunks.append(chunk)
-            if self._keep_frames is not None:
-                held = sum(len(c.mono) for c in self._chunks)
-                while len(self._chunks) > 1 and held > self._keep_frames:
-                    held -= len(self._chunks.popleft().mono)
-            self._arrived.notify_all()
-            wakers = list(self._async_wakers)
-        for wake in wakers:
-            wake()
-
-    def _analyse(self, mono: NDArray[np.float32]) -> None:
-        with self._lock:
-            self._analyser.push(mono)
-            self._analysed = True
-
-    # ------------------------------------------------------------------------------------------------------ private
-
-    def _wav(self) -> WavFile:
-        raw = self._store.read()
+    def _wav(self, session: CaptureSession) -> WavFile:
+        raw = session.store.read()
         return WavPacker.pack(raw.reshape(-1), self.sample_rate, raw.shape[1])
 
-    def _require_session(self) -> Delivery:
-        delivery = self._delivery
-        if delivery is None:
+    def _require_session(self) -> CaptureSession:
+        session = self._session
+        if session is None or self._status == "ended":
             raise StateError("no session; call .begin() first")
-        return delivery
-
-
-class _CaptureStream:
-    """The recorder's side of its device: the capture ring, and the delivery that empties it."""
-
-    kind: Kind = "capture"
-
-    def __init__(self, recorder: WavRecorder) -> None:
-        self._recorder = recorder
-        self.channels = recorder._channels_wanted
-        self.state: CaptureState | None = None
-        self.delivery: Delivery | None = None
-
-    @property
-    def last_callback_ns(self) -> int:
-        return self.state.last_callback_ns if self.state is not None else 0
-
-    @property
-    def room(self) -> int:
-        return self.state.writable if self.state is not None else 0
-
-    def fit(
-        self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
-    ) -> None:
-        if self.state is None or self.delivery is None:
-            self.channels = channels  # a later device is opened with as many
-            self.state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
-            recorder = self._recorder
-            with recorder._lock:
-                recorder._start_afresh(channels)
-            self.delivery = Delivery(
-                self.state, sample_rate, recorder.sample_rate, recorder._store.add, recorder._analyse, duplex
-            )
-        else:
-            self.state.set_rate(sample_rate)
-            self.delivery.change_rate(sample_rate)
-        seat.take_capture(self.state)
-
-    def leave(self, seat: Seat) -> None:
-        seat.take_capture(None)
-
-    def wake(self) -> None:
-        if self.delivery is not None:
-            self.delivery.wake()
-
-
-def _ignore(event: DeviceEvent) -> None:
-    return None
+        return session
