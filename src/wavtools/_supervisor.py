@@ -1,11 +1,11 @@
-"""The supervisor: opens a device for a stream, and opens another one when that is lost.
+"""The supervisor: opens a native device for a stream, and opens another one when that is lost.
 
-miniaudio says nothing when an audio server dies: its callbacks just stop. So a thread watches the time of the last
-callback. When it stalls, a probe asks the server: one that is dead, or alive without calling back, costs the device
-(stop, uninit, rebuild, context included); one that is frozen is waited for, because it goes on by itself. The stream's
-queue and positions live in its state, not in the device, and are kept all the while.
+miniaudio does not report that an audio server died: its callbacks just stop. So a thread watches the time of the last
+callback. When callbacks stop, a probe asks the server. If it is dead, or alive without calling back, the device is
+closed and opened again, context included. If it is frozen, the supervisor waits, because the device goes on by itself
+later. Queue and positions live in the stream's state, not in the device, so they stay.
 
-Thread: its own ("wavtools-supervisor") for each open device; open and close on control threads.
+Thread: its own ("wavtools-supervisor") for each open device; opening, starting and closing on control threads.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class SupervisedDevice:
         stalled = (now_ns() - max(self._stream.last_callback_ns, self._since_ns)) * 1e-9
         if stalled < STALL_SECONDS:
             self._probe = None
-            # A callback that was under way when the device stopped does not count.
+            # A callback that was running when the device stopped does not count.
             if self._suspended and self._stream.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
                 self._suspended = False
                 self._tell("resumed", "the device calls again")
@@ -183,7 +183,8 @@ class SupervisedDevice:
         elif answer is None and stalled > PATIENCE_SECONDS and not self._suspended:
             self._suspend("the audio server does not answer; waiting for it")
         elif answer is True and self._probe.age > PATIENCE_SECONDS:
-            self._probe = None  # ask again: a suspended device's server may die too
+            # Ask again: a suspended device's server may die too.
+            self._probe = None
 
     def _suspend(self, reason: str) -> None:
         self._suspended, self._suspended_ns = True, now_ns()
@@ -204,7 +205,7 @@ class SupervisedDevice:
 
     def _restore(self) -> None:
         now = time.monotonic()
-        if now < self._retry_at:
+        if now < self._retry_at or self._closing.is_set():
             return
         eager = now - self._lost_at < EAGER_SECONDS
         try:
@@ -241,7 +242,7 @@ class SupervisedDevice:
             gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
             if not any(self._wanted.values()) or not gone:
                 raise
-            # The chosen device does not come back: better another one than silence.
+            # The chosen device does not come back: another one is better than silence.
             return self._open(backends, dict.fromkeys(self._wanted))
 
     def _tell(self, kind: EventKind, reason: str) -> None:
@@ -254,7 +255,7 @@ class SupervisedDevice:
 
 
 class _Probe:
-    """Asks an audio system whether it is there, without waiting for it. ``answer``: None until it is known."""
+    """Asks an audio system whether it answers, without waiting for it. ``answer`` is None until it is known."""
 
     def __init__(self, backend: int) -> None:
         self.answer: bool | None = None
