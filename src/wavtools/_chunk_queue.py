@@ -1,6 +1,6 @@
-"""ChunkQueue: the chunks of a recorder that is iterated over, for threads and for event loops.
+"""ChunkQueue: holds the chunks of a recorder until a thread or an event loop takes them by iterating.
 
-Thread: put() on the delivery thread; everything else any.
+Thread: put() on the delivery thread, the rest any.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ChunkQueue:
     Parameters
     ----------
     keep_frames : int, optional
-        Most frames that wait; the oldest chunks beyond go. No limit when not given.
+        Most frames that wait; then the oldest chunks are dropped. No limit when not given.
     """
 
     def __init__(self, keep_frames: int | None) -> None:
@@ -38,7 +38,7 @@ class ChunkQueue:
             self._closed = False
 
     def put(self, chunk: AudioChunk) -> None:
-        """Add a chunk and wake who waits for one."""
+        """Add a chunk, and wake those who wait for one."""
         with self._lock:
             self._chunks.append(chunk)
             if self._keep_frames is not None:
@@ -48,7 +48,7 @@ class ChunkQueue:
         self._wake()
 
     def close(self) -> None:
-        """No chunk will come any more."""
+        """End iteration once the queue is empty."""
         with self._lock:
             self._closed = True
         self._wake()
@@ -72,7 +72,7 @@ class ChunkQueue:
             yield chunk
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        """The chunks for ``async for``. Cancel-safe: a chunk is taken off only when it is handed over."""
+        """The chunks for ``async for``. Cancel-safe: a chunk leaves the queue only when it is handed over."""
         # Here, because importing it takes 30 ms that a synchronous program need not spend.
         import asyncio
 
@@ -82,7 +82,7 @@ class ChunkQueue:
         def wake() -> None:
             try:
                 loop.call_soon_threadsafe(arrived.set)
-            except RuntimeError:  # the loop has closed: nobody waits any more
+            except RuntimeError:  # the loop is closed, so nobody waits
                 pass
 
         with self._lock:

@@ -1,10 +1,10 @@
 """Delivery: the thread that takes captured frames off the ring and turns them into session audio.
 
-It is the ring's consumer from begin() to end(), also while nothing is recorded: what to keep is decided by capture
-position, not by when this thread happens to run. Recording is a list of intervals [start, stop) of positions, and so
-record(), pause() and clear() are exact to the frame.
+It consumes the ring from begin() to end(), also while nothing is recorded. Capture positions decide what is kept, not the
+moment when this thread runs: a recording is a list of intervals [start, stop) of positions. So record(), pause() and
+clear() are exact to the frame.
 
-Thread: its own ("wavtools-delivery"), which also runs the user's callback; the methods marked so, control threads.
+Thread: its own ("wavtools-delivery"), which also runs the user's callback; methods are grouped by thread below.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from wavtools.resample import Resampler
 
 __all__ = ["AudioChunk", "Delivery"]
 
-POLL_SECONDS = 0.01  # while nobody waits for a chunk, and for a device that has stopped calling
-LATE_SECONDS = 0.001  # for a callback that is due
-SILENT_SECONDS = 0.1  # without a callback: the device has stopped, or wakes us itself
-BLOCKS_PER_SECOND = 20  # frames taken off the ring at a time: 50 ms
+# While nobody waits for a chunk, or the device has stopped calling.
+POLL_SECONDS = 0.01
+# While a callback is due.
+LATE_SECONDS = 0.001
+# Without a callback for that long, the device has stopped, or it wakes us itself.
+SILENT_SECONDS = 0.1
+# Blocks of 50 ms are taken off the ring at a time.
+BLOCKS_PER_SECOND = 20
 
 _log = logging.getLogger("wavtools")
 
@@ -39,11 +43,18 @@ Samples = NDArray[np.int16]
 class AudioChunk:
     """One chunk of recorded audio, int16 at the session rate.
 
-    ``mono`` has shape (frames,): the arithmetic mean of the channels. ``raw`` has the device's channels: shape
-    (frames,) for one, (frames, channels) for more. ``frame`` is the number of its first frame, counted at the session
-    rate since begin(), pauses included; ``time`` when that was captured, on the clock of time.monotonic(), in seconds.
-    ``played`` is what the player put out at the very same frames, silence included; None unless recorder and player
-    share a DuplexDevice.
+    Attributes
+    ----------
+    mono : int16, shape (frames,)
+        The arithmetic mean of the channels.
+    raw : int16, shape (frames,) or (frames, channels)
+        The device's channels.
+    frame : int
+        Number of the first frame, counted at the session rate since begin(), pauses included.
+    time : float
+        When that frame was captured, in seconds of time.monotonic().
+    played : int16, shape (frames,), or None
+        What the player played at the same frames, silence included; None unless recorder and player share a duplex device.
     """
 
     mono: Samples
@@ -55,25 +66,37 @@ class AudioChunk:
 
 @dataclasses.dataclass
 class Interval:
-    """Captured frames [start, stop) that are recorded; stop is None while recording."""
+    """Captured frames [start, stop) that are recorded.
+
+    ``stop`` is None while recording. ``produced`` counts the session frames stored since ``start`` or the last change of
+    the device's rate, ``emitted`` those of them that went out in chunks. ``skip`` counts session frames still to come that
+    were captured before a clear().
+    """
 
     start: int
     stop: int | None
     chunk_size: int
     emit: Callable[[AudioChunk], None]
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
-    produced: int = 0  # session frames stored so far, since `start` or the last change of the device's rate
-    emitted: int = 0  # of those, in chunks
-    skip: int = 0  # session frames still to come that were captured before a clear()
+    produced: int = 0
+    emitted: int = 0
+    skip: int = 0
 
 
 class Delivery:
     """Consumer of one capture ring.
 
-    ``store(raw)`` gets all recorded audio, (frames, channels) int16 at the session rate, with our lock held;
-    ``watch(mono)`` all captured audio as float32 at the session rate, recorded or not (for the live spectrum). An
-    interval's ``emit`` gets its chunks. With *reference*, the ring's last channel is what was played at the time: it
-    goes with the chunks, and is not stored.
+    Parameters
+    ----------
+    state : CaptureState
+    device_rate, session_rate : int
+        Hz
+    store : callable
+        Gets all recorded audio, int16 (frames, channels) at the session rate, with the lock held.
+    watch : callable
+        Gets all captured audio, recorded or not, as float32 mono at the session rate; for the live spectrum.
+    reference : bool
+        True if the ring's last channel is what was played at the time. It goes with the chunks and is not stored.
     """
 
     def __init__(
@@ -86,7 +109,8 @@ class Delivery:
         reference: bool = False,
     ) -> None:
         self._state = state
-        self._channels = state.channels - reference  # the microphone's
+        # The microphone's.
+        self._channels = state.channels - reference
         self._device_rate = device_rate
         self._session_rate = session_rate
         self._store = store
@@ -103,7 +127,8 @@ class Delivery:
         # Guards the intervals and the order of storing; taken before the recorder's lock.
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._seen = 0, 0  # (callbacks, captured) when we last looked
+        # (callbacks, captured) when we last looked.
+        self._seen = 0, 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
         self._thread.start()
@@ -120,23 +145,25 @@ class Delivery:
 
     @property
     def is_current_thread(self) -> bool:
+        """True inside the user's callback."""
         return threading.current_thread() is self._thread
 
     def wake(self) -> None:
+        """Look at the ring now."""
         self._wake.set()
 
     def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> None:
-        """Record from the next frame captured on."""
+        """Record, beginning with the next frame captured."""
         with self._lock:
             self._intervals.append(Interval(self._state.captured, None, chunk_size, emit))
 
     def change_rate(self, device_rate: int) -> None:
-        """The frames captured from now on come from a device of that rate."""
+        """Note that the frames captured from now on come from a device of that rate."""
         with self._lock:
             self._rate_changes.append((self._state.captured, device_rate))
 
     def pause(self) -> threading.Event:
-        """Record nothing captured after this moment; the event tells when all before it was delivered."""
+        """Record nothing captured after this moment. The event is set when everything before it was delivered."""
         with self._lock:
             interval = self._intervals[-1]
             interval.stop = self._state.captured
@@ -144,7 +171,7 @@ class Delivery:
         return interval.done
 
     def clear_store(self, clear: Callable[[], None]) -> None:
-        """Call *clear*, and keep out of the store what was captured before this moment but is not stored yet."""
+        """Call *clear*; audio captured before this moment that is not stored yet will not be stored."""
         with self._lock:
             position = self._state.captured
             for interval in self._intervals:
@@ -153,21 +180,21 @@ class Delivery:
             clear()
 
     def finished(self) -> None:
-        """Wait until every paused interval was delivered."""
+        """Wait until every interval was delivered; all of them are paused."""
         with self._lock:
             waiting = [interval.done for interval in self._intervals]
         for done in waiting:
             done.wait()
 
     def close(self) -> None:
-        """End the thread. What is not delivered by then is not delivered at all."""
+        """End the thread. Audio that is not delivered by then is dropped."""
         self._closing = True
         self._wake.set()
         if not self.is_current_thread:
             self._thread.join()
 
     def drain(self) -> None:
-        """From inside a callback: deliver what is pending now instead of waiting for ourselves. Delivery thread."""
+        """Deliver what is pending. For the user's callback, which cannot wait for its own thread. Delivery thread."""
         while self._intervals:
             self._pump()
 
@@ -180,15 +207,16 @@ class Delivery:
                 self._wake.clear()
                 while not self._closing and self._pump():
                     pass
-        finally:  # whatever ended us, nobody waits for us for ever
+        finally:
+            # Whatever ended this thread: end all pending waits.
             with self._lock:
                 for interval in self._intervals:
                     interval.done.set()
 
     def _until_due(self) -> float:
-        """Seconds to sleep. A callback may make no system call, and so cannot wake us: we wake when one is due.
+        """Seconds to sleep. A callback may not make system calls, so it cannot wake us; we wake when one is due.
 
-        Polling every 10 ms instead cost a chunk 5 ms in the mean.
+        Polling every 10 ms would delay a chunk by 5 ms on average.
         """
         state = self._state
         callbacks, captured, called_ns = state.callbacks, state.captured, state.last_callback_ns
@@ -202,10 +230,10 @@ class Delivery:
         return min(max(period - silent, LATE_SECONDS), POLL_SECONDS)
 
     def _pump(self) -> bool:
-        """Move one block on; False when there was nothing to do."""
+        """Process one block; False if there was nothing to do."""
         position = self._state.consumed
         with self._lock:
-            # Read with the lock held: an interval that is added later starts at or after it.
+            # Read with the lock held: an interval that is added later starts at this position or after it.
             limit = self._state.captured
             interval = self._intervals[0] if self._intervals else None
             change = self._rate_changes[0] if self._rate_changes else None
@@ -234,7 +262,7 @@ class Delivery:
         return count > 0
 
     def _switch(self, interval: Interval | None, position: int, device_rate: int) -> None:
-        """Go on with another device's rate from a capture position."""
+        """Go on with another device's rate, from a capture position."""
         if interval is not None and self._resampler is not None:
             self._append(interval, self._resampler.flush())
         frame = self._frame_at(position)
@@ -246,7 +274,8 @@ class Delivery:
             self._origin = position, frame
             if interval is not None:
                 interval.start, interval.produced = position, 0
-                interval.emitted = -self._pending_frames  # they were captured before that position
+                # The pending frames were captured before that position.
+                interval.emitted = -self._pending_frames
         self._set_resamplers()
 
     def _take(self, interval: Interval, frames: NDArray[np.float32]) -> None:
@@ -259,7 +288,7 @@ class Delivery:
         """Deliver the filter's tail and the last partial chunk of an interval that was paused."""
         with self._lock:
             if not self._intervals or self._intervals[0] is not interval:
-                return  # drain() inside the last callback was here first
+                return  # drain() in the last callback has finished it
             self._intervals.popleft()
         if self._resampler is not None:
             self._append(interval, self._resampler.flush())
@@ -279,7 +308,7 @@ class Delivery:
         self._pending_frames += len(raw)
 
     def _emit(self, interval: Interval, at_least: int) -> None:
-        """Hand over full chunks, and with at_least=1 the rest. The user's code runs here: it may call us again."""
+        """Hand over full chunks, and with at_least=1 the rest too. The user's code runs here and may call us again."""
         while self._pending_frames >= at_least:
             pending = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
             frames, rest = pending[: interval.chunk_size], pending[interval.chunk_size :]
@@ -312,12 +341,12 @@ class Delivery:
         return frame + (position - origin) * self._session_rate // self._device_rate
 
     def _session_frames(self, device_frames: int) -> int:
-        """Frames that the resampler makes of device_frames from a fresh start: ceil(n * out / in)."""
+        """Frames that the resampler makes of device_frames from its beginning: ceil(n * out / in)."""
         return -(-device_frames * self._session_rate // self._device_rate)
 
 
 def _to_int16(frames: NDArray[np.float32]) -> Samples:
-    """Nearest int16 of full scale 32768, so int16 from a device comes through bit for bit. NaN gives 0."""
+    """Nearest int16 with full scale 32768, so that int16 from a device arrives bit for bit. NaN gives 0."""
     scaled = np.rint(np.nan_to_num(frames) * np.float32(32768))
     pcm: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
     return pcm

@@ -1,7 +1,7 @@
-"""DuplexDevice: a microphone and a speaker on one clock, so that what was played lies beside what was heard.
+"""DuplexDevice: a microphone and a speaker on one clock, so that played and captured frames are aligned.
 
 Echo cancellation and session recording need the frames that were really played, silence included, aligned with the
-frames captured. Two devices that run by themselves drift; one duplex device has a single callback for both.
+frames captured. Two separate devices drift apart; one duplex device has a single callback for both directions.
 
 Thread: control threads. The device's own callback is duplex_callback in _callbacks.pyx.
 """
@@ -31,8 +31,8 @@ STALL_SECONDS = 0.3
 class DuplexDevice:
     """A device for one WavRecorder and one WavStreamPlayer that share a clock.
 
-    Give the same object as ``device=`` to both. The recorder's chunks then have ``played``: what the player put out at
-    the same frames, at the session rate. The device opens with the first of the two and closes with the last.
+    Give the same object as ``device=`` to both. The recorder's chunks then have ``played``: what the player played at the
+    same frames, at the session rate. The device opens with the first of the two and closes with the last.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""WavRecorder: record PCM16 from a microphone, in exact chunks, with exact pauses.
+"""WavRecorder: records PCM16 from a microphone, in exact chunks, with exact pauses.
 
 The device thread only fills a ring; a delivery thread (see _delivery.py) converts to the session rate and runs the
 callback. This module is the state machine; _capture_session.py owns what a session consists of.
 
-Thread: any; calls of several threads are taken one after another. begin() opens a device, pause() and end() finish
-delivering; no other call waits.
+Thread: any; calls from several threads run one after another. begin() and use_device() wait for a device to open, pause()
+and end() for the last chunks; no other call waits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,15 @@ Status = Literal["ended", "paused", "recording"]
 
 @dataclasses.dataclass(frozen=True)
 class RecordedAudio:
-    """All audio since begin() or clear(), float32 in [-1, 1): the mean of the channels, and each channel."""
+    """All audio stored since begin() or clear(), float32 in [-1, 1).
+
+    Attributes
+    ----------
+    mean_values : float32, shape (frames,)
+        The mean of the channels.
+    channels : list of float32, shape (frames,)
+        Each channel.
+    """
 
     mean_values: NDArray[np.float32]
     channels: list[NDArray[np.float32]]
@@ -49,10 +57,22 @@ class RecordedAudio:
 
 @dataclasses.dataclass(frozen=True)
 class RecorderStats:
-    """Counters since begin(). Frames are the device's.
+    """Counters since begin().
 
-    ``frames_captured`` reached the ring, ``frames_dropped`` found it full. ``worst_lateness_seconds``: most that a
-    callback came late. ``realtime_priority``: whether the device thread has it, None where that cannot be seen.
+    Attributes
+    ----------
+    frames_captured : int
+        Device frames that reached the ring.
+    frames_dropped : int
+        Device frames that found the ring full.
+    callbacks : int
+        Calls of the device callback.
+    worst_lateness_seconds : float
+        Longest delay of a callback.
+    realtime_priority : bool or None
+        True if the device thread has real-time priority; None where the system does not show it.
+    latency_seconds : float
+        How much audio the device may hold.
     """
 
     frames_captured: int
@@ -68,23 +88,24 @@ class WavRecorder:
 
     Parameters
     ----------
-    sample_rate : int, 8000..192000 Hz
-        Rate of the chunks and files; the device runs at its own.
-    device : None, str or OfflineDevice, optional
-        The default input, an id or name (or part of one) from list_devices(), "null" for a silent clock, or an
-        OfflineDevice.
-    channels : int, 1..8, optional
-        Channels to record; the device's own number when not given.
+    sample_rate : int
+        Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
+    device : None, str, OfflineDevice or DuplexDevice, optional
+        None for the default input, an id or name (or part of one) from list_devices(), "null" for a silent clock, or a
+        device object.
+    channels : int, optional
+        1 to 8 channels to record; the device's own number when not given.
     keep_seconds : float, optional
-        How much audio read(), save() and end() can give back: the newest that many seconds. All of it when not given,
-        which is 2 bytes a sample without end.
+        read(), save() and end() return the newest that many seconds. When not given they return everything, and memory
+        grows by 2 bytes a sample.
     on_event : callable, optional
-        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Recording goes on by
-        itself; what was said while no device was there is missing. Runs on a thread of its own.
+        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Recording goes on by itself;
+        what was said without a device is missing. Runs on a thread of its own.
 
     Raises
     ------
-    ValueError   an argument out of range
+    ValueError
+        an argument out of range
     """
 
     def __init__(
@@ -137,7 +158,7 @@ class WavRecorder:
         return self.sample_rate
 
     def get_status(self) -> Status:
-        """ "ended" (no session), "paused" or "recording"."""
+        """The state: "ended" (no session), "paused" or "recording"."""
         return self._status
 
     @staticmethod
@@ -148,9 +169,17 @@ class WavRecorder:
         return list_devices("capture")
 
     def listen_for_device_change(self, callback: Callable[[list[DeviceInfo]], None] | None) -> bool:
-        """Call *callback* with the input devices: once at first, then whenever the set of them has changed.
+        """Call *callback* with the input devices: at once, and later whenever the set of them has changed.
 
-        It runs on a watcher thread and replaces an earlier one; None ends the watching.
+        Parameters
+        ----------
+        callback : callable or None
+            Gets a list of DeviceInfo, on a watcher thread. It replaces an earlier callback; None ends the watching.
+
+        Raises
+        ------
+        TypeError
+            callback not callable
         """
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
@@ -165,17 +194,19 @@ class WavRecorder:
     # ------------------------------------------------------------------------------------------------- the session
 
     def begin(self, device: str | OfflineDevice | DuplexDevice | None = None) -> bool:
-        """Open the microphone; the status is then "paused".
+        """Open the microphone; the status is then "paused". Waits for the device to open.
 
         Parameters
         ----------
-        device : optional
-            Instead of the one given to the constructor.
+        device : None, str, OfflineDevice or DuplexDevice, optional
+            For this session, instead of the one given to the constructor or use_device().
 
         Raises
         ------
-        StateError    a session is running
-        DeviceError   the device cannot be opened; the message says which, and what to try
+        StateError
+            a session is running, or another recorder uses that OfflineDevice or DuplexDevice
+        DeviceError
+            the device cannot be opened; the message says which, and what to try
         """
         with self._control:
             if self._status != "ended":
@@ -225,20 +256,24 @@ class WavRecorder:
             self._device_spec = device
 
     def record(self, callback: Callable[[AudioChunk], Any] | None = None, chunk_size: int = 8192) -> bool:
-        """Start recording, from the next frame captured on; the status is then "recording".
+        """Start recording with the next frame captured; the status is then "recording".
 
         Parameters
         ----------
         callback : callable, optional
-            Gets an AudioChunk for every *chunk_size* samples of mono, on the delivery thread. One that raises is
-            logged, and recording goes on. Without it, iterate over the recorder to get the chunks.
-        chunk_size : int, 1 or more samples
+            Gets an AudioChunk for every *chunk_size* samples of mono, on the delivery thread. If it raises, that is logged
+            and recording goes on. Without a callback, iterate over the recorder to get the chunks.
+        chunk_size : int
+            Samples of mono, 1 or more.
 
         Raises
         ------
-        StateError   no session, or recording already
-        TypeError    callback not callable
-        ValueError   chunk_size out of range
+        StateError
+            no session, or recording already
+        TypeError
+            callback not callable
+        ValueError
+            chunk_size out of range
         """
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable, not {type(callback).__name__}")
@@ -260,7 +295,8 @@ class WavRecorder:
 
         Raises
         ------
-        StateError   no session, or not recording
+        StateError
+            no session, or not recording
         """
         with self._control:
             delivery = self._require_session().delivery
@@ -273,13 +309,14 @@ class WavRecorder:
         return True
 
     def clear(self) -> bool:
-        """Drop all audio captured before this call from the store; recording, if it was on, goes on.
+        """Drop all audio captured before this call from the store; recording goes on if it was on.
 
-        Chunks are delivered as ever: only read(), save() and end() forget.
+        Chunks are not affected, only what read(), save() and end() return.
 
         Raises
         ------
-        StateError   no session
+        StateError
+            no session
         """
         with self._control:
             session = self._require_session()
@@ -291,7 +328,8 @@ class WavRecorder:
 
         Raises
         ------
-        StateError   no session
+        StateError
+            no session
         """
         raw = self._require_session().store.read().astype(np.float32) / np.float32(32768)
         return RecordedAudio(
@@ -302,9 +340,19 @@ class WavRecorder:
     def save(self, force: bool = False) -> WavFile:
         """A WAV file of all audio stored so far, with the device's channels.
 
+        Parameters
+        ----------
+        force : bool
+            True to save while recording too.
+
+        Returns
+        -------
+        WavFile
+
         Raises
         ------
-        StateError   no session, or recording and not *force*
+        StateError
+            no session, or recording and not *force*
         """
         session = self._require_session()
         if self._status == "recording" and not force:
@@ -314,9 +362,15 @@ class WavRecorder:
     def end(self) -> WavFile:
         """Deliver what was captured, as pause() does, close the microphone, and return the WAV file.
 
+        Returns
+        -------
+        WavFile
+            All audio stored.
+
         Raises
         ------
-        StateError   no session
+        StateError
+            no session
         """
         with self._control:
             session = self._require_session()
@@ -336,7 +390,7 @@ class WavRecorder:
         return self._wav(session)
 
     def quit(self) -> WavFile | None:
-        """end(), if there is a session; never fails without one."""
+        """end() if there is a session; None without one."""
         with self._control:
             return None if self._status == "ended" else self.end()
 
@@ -347,7 +401,7 @@ class WavRecorder:
         return iter(self._chunks)
 
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        """The same for ``async for``. Cancel-safe: a chunk is taken off only when it is handed over."""
+        """The same for ``async for``. Cancel-safe: a chunk leaves the queue only when it is handed over."""
         return aiter(self._chunks)
 
     def get_frequencies(
@@ -356,11 +410,23 @@ class WavRecorder:
         min_decibels: float = -100,
         max_decibels: float = -30,
     ) -> Frequencies:
-        """Spectrum of what the microphone hears, recording or not, smoothed as a browser's analyser does.
+        """Spectrum of what the microphone hears, recording or not, smoothed like a browser's AnalyserNode.
+
+        Parameters
+        ----------
+        analysis_type : "frequency", "music" or "voice"
+            One value for each FFT bin, or the loudest bin of each note.
+        min_decibels, max_decibels : float
+            The levels that become 0 and 1.
+
+        Returns
+        -------
+        Frequencies
 
         Raises
         ------
-        StateError   no session
+        StateError
+            no session
         """
         spectrum = self._require_session().get_spectrum()
         return AudioAnalysis.get_frequencies(
