@@ -1,4 +1,4 @@
-"""Devices that are changed while they run: nothing lost, receipts exact."""
+"""Microphone and Speaker: devices change while they run, nothing is lost, receipts are exact."""
 
 from __future__ import annotations
 

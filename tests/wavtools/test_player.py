@@ -1,3 +1,5 @@
+"""WavStreamPlayer plays every sample once, and its receipts are exact."""
+
 from __future__ import annotations
 
 import array
@@ -288,7 +290,7 @@ def test_the_null_device_is_a_silent_clock():
 
 
 def test_interrupts_race_with_a_running_device_and_account_for_every_sample():
-    """Played + dropped == queued for each track, whoever wins the swap, with a real device thread on the other side."""
+    """Played + dropped == queued for each track, whichever thread swaps first, with a real device thread."""
     with WavStreamPlayer(RATE, device="null") as player:
         for i in range(200):
             track = f"t{i}"
@@ -390,7 +392,8 @@ def test_queueing_audio_asks_the_system_for_no_memory():
 def test_the_time_a_device_takes_to_start_is_no_lateness():
     device = OfflineDevice(RATE)
     with WavStreamPlayer(RATE, device=device) as player:
-        device.render(240)  # what a device is filled with before it starts
+        # A device's buffer is filled before it starts.
+        device.render(240)
         time.sleep(0.05)
         device.render(240)
         assert player.stats.worst_lateness_seconds == 0

@@ -13,12 +13,14 @@ RATE = 24_000
 
 
 class Model:
-    """The player, slow and obvious: one device frame at a time, in units of 1/device_rate of a sample."""
+    """A simple, slow player: one device frame at a time, in units of 1/device_rate of a sample."""
 
     def __init__(self, device_rate: int) -> None:
         self.device_rate = device_rate
-        self.time = 0  # of the next frame, in samples x device_rate
-        self.samples: list[tuple[str, int]] = []  # every sample ever queued: (track, number within it)
+        # Of the next frame, in samples x device_rate.
+        self.time = 0
+        # Every sample ever queued: (track, number within it).
+        self.samples: list[tuple[str, int]] = []
         self.totals: dict[str, int] = {}
         self.interrupted: set[str] = set()
         self.heard: tuple[str, int] | None = None
@@ -63,7 +65,8 @@ class Model:
         for track, _ in self.samples[self.position :]:
             dropped[track] = dropped.get(track, 0) + 1
             self.interrupted.add(track)
-        if dropped:  # with nothing to drop, the next frame still falls where it would have
+        # With nothing to drop, the time of the next frame does not change.
+        if dropped:
             self.time = len(self.samples) * self.device_rate
         return dropped
 
@@ -113,12 +116,12 @@ def test_offsets_are_exact_over_random_scripts(device_rate):
 
 @pytest.mark.parametrize("device_rate", [24_000, 48_000, 44_100, 16_000])
 def test_the_offset_of_2500_random_interrupts_is_exact(device_rate):
-    """10 000 in all: each on a queue of its own, cut at a random frame of a random period size."""
+    """10 000 in all: each cuts a track of its own at a random frame, with random period sizes."""
     random_ = random.Random(device_rate)
     device = OfflineDevice(device_rate)
     with WavStreamPlayer(RATE, device=device) as player:
-        queued = 0  # samples in all, and the time of the next frame, in samples x device_rate as Model has it
-        time = 0
+        # Samples in all, and the time of the next frame, in samples x device_rate as in Model.
+        queued = time = 0
         for i in range(2_500):
             count = random_.randint(1, 2_000)
             player.add_16bit_pcm(np.ones(count, np.int16), f"t{i}")

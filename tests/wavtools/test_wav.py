@@ -1,4 +1,4 @@
-"""WAV files are packed with true sizes and read in every common format; anything else is a clear DecodeError."""
+"""WAV files are packed with correct sizes and read in every common format; other data raises DecodeError."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def test_files_are_the_originals_but_for_the_riff_size(folder: pathlib.Path) -> 
     compared = 0
     for case in vectors.facts["cases"]:
         if case["bits_per_sample"] not in (16, "16") or case["sample_rate"] != int(case["sample_rate"]):
-            continue  # we pack 16 bits at whole rates only; the others' headers contradict their data
+            # We pack 16 bits at whole rates only; the other headers contradict their data.
+            continue
         key = f"case{case['case']:02d}"
         interleaved = np.ascontiguousarray(vectors.arrays[f"{key}_channels"].T).reshape(-1)
         got = WavPacker.pack(float32_to_pcm16(interleaved), case["sample_rate"], case["channels"])
