@@ -1,12 +1,14 @@
-"""CaptureSession: what a recorder owns from begin() to end(): capture ring, delivery, stored audio, live spectrum.
+"""CaptureSession: what a recorder owns from begin() to end(): capture rings, delivery, stored audio, live spectrum.
 
-It is the recorder's side of its device (a Stream), and stays when the device is replaced.
+It is the recorder's side of its device (a Stream), and stays when the device is replaced. Each device has a ring of its
+own, because rate and channels may differ; the delivery empties one after the other.
 
 Thread: fit() and leave() on control and supervisor threads, get_spectrum() any.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,23 @@ FFT_SIZE = 8192
 SMOOTHING = 0.1
 
 
+@dataclasses.dataclass(frozen=True)
+class Counters:
+    """What happened on all devices of a session."""
+
+    dropped: int = 0
+    callbacks: int = 0
+    worst_lateness_seconds: float = 0.0
+
+    def plus(self, state: CaptureState) -> Counters:
+        """These and those of one device's ring."""
+        return Counters(
+            self.dropped + state.dropped,
+            self.callbacks + state.callbacks,
+            max(self.worst_lateness_seconds, state.worst_lateness_seconds),
+        )
+
+
 class CaptureSession:
     """One recording session.
 
@@ -44,13 +63,12 @@ class CaptureSession:
     Attributes
     ----------
     channels : int or None
-        As given; after the first fit(), those of the device. A later device is opened with as many.
-    state, store, delivery
+        As given; after the first fit(), those of the device. A later native device is opened with as many.
+    store, delivery
         Made by the first fit().
     """
 
     kind: Kind = "capture"
-    state: CaptureState
     store: AudioStore
     delivery: Delivery
 
@@ -58,7 +76,10 @@ class CaptureSession:
         self.channels = channels
         self._sample_rate = sample_rate
         self._keep_frames = keep_frames
-        self._fitted = False
+        # The ring of the present device.
+        self._state: CaptureState | None = None
+        # Of the devices before.
+        self._counted = Counters()
         # Guards what follows.
         self._lock = threading.Lock()
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
@@ -68,29 +89,34 @@ class CaptureSession:
     @property
     def last_callback_ns(self) -> int:
         """Time of the last callback by now_ns(); 0 before the first."""
-        return self.state.last_callback_ns if self._fitted else 0
+        return self._state.last_callback_ns if self._state is not None else 0
 
     @property
     def room(self) -> int:
         """Frames that the ring can take now."""
-        return self.state.writable if self._fitted else 0
+        return self._state.writable if self._state is not None else 0
+
+    @property
+    def counters(self) -> Counters:
+        """Of all devices, until now."""
+        return self._counted if self._state is None else self._counted.plus(self._state)
 
     def fit(
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
-        """Prepare for a device and take its seat. A later device has as many channels as the first."""
-        if self._fitted:
-            self.state.set_rate(sample_rate)
-            self.delivery.change_rate(sample_rate)
-        else:
+        """Make a ring for a device and put it into the device's seat."""
+        state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
+        if self._state is None:
             self.channels = channels
-            self.state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
             self.store = AudioStore(channels, self._keep_frames)
             self.delivery = Delivery(
-                self.state, sample_rate, self._sample_rate, self.store.add, self._analyse, duplex
+                state, sample_rate, self._sample_rate, self.store.add, self._analyse, duplex
             )
-            self._fitted = True
-        seat.take_capture(self.state)
+        else:
+            self.delivery.change_device(state, sample_rate, duplex)
+            self._counted = self._counted.plus(self._state)
+        self._state = state
+        seat.take_capture(state)
 
     def leave(self, seat: Seat) -> None:
         """Take the ring out of the seat."""
@@ -98,12 +124,12 @@ class CaptureSession:
 
     def wake(self) -> None:
         """Wake the delivery thread: frames were captured."""
-        if self._fitted:
+        if self._state is not None:
             self.delivery.wake()
 
     def close(self) -> None:
         """End the delivery thread."""
-        if self._fitted:
+        if self._state is not None:
             self.delivery.close()
 
     def get_spectrum(self) -> NDArray[np.float32]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wavtools.errors import StateError
-
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
     from wavtools._stream import AttachableDevice, Device, Stream
@@ -42,12 +40,10 @@ def open_stream(
     DeviceError
         the device does not open or start
     StateError
-        the device already serves a stream of that kind, or captures frames of another shape than *old*
+        the device already serves a stream of that kind
     """
     device = _attach(spec, stream, on_event or _ignore)
     try:
-        if old is not None and stream.kind == "capture":
-            _require_same_frames(device, old)
         device.start(old)
     except BaseException:
         device.close()
@@ -70,19 +66,6 @@ def _attach(
     from wavtools._supervisor import SupervisedDevice
 
     return SupervisedDevice({stream.kind: spec}, stream, on_event)
-
-
-def _require_same_frames(device: Device, old: Device) -> None:
-    """The capture ring and what was recorded have a fixed number of channels."""
-    if device.channels != old.channels:
-        raise StateError(
-            f"this session records {old.channels} channels, the new device has {device.channels}; "
-            "call .end(), then .begin() with it"
-        )
-    if device.duplex != old.duplex:
-        raise StateError(
-            "a session cannot move between a duplex device and another one; call .end(), then .begin() with it"
-        )
 
 
 def _ignore(event: DeviceEvent) -> None:

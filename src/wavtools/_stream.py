@@ -33,11 +33,6 @@ class Device(Protocol):
         ...
 
     @property
-    def duplex(self) -> bool:
-        """True if captured frames carry what was played as one channel more."""
-        ...
-
-    @property
     def latency_seconds(self) -> float:
         """How much audio the device may hold."""
         ...

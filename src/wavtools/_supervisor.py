@@ -83,10 +83,6 @@ class SupervisedDevice:
         return self._last.channels
 
     @property
-    def duplex(self) -> bool:
-        return self._stream.kind == "duplex"
-
-    @property
     def latency_seconds(self) -> float:
         return self._last.latency_seconds
 
@@ -138,11 +134,19 @@ class SupervisedDevice:
                 f"the device does not open within {OPEN_SECONDS:g} s", operation="open"
             ) from None
 
-    def _seat(self, device: NativeDevice, lost_seconds: float | None) -> None:
-        """Put the stream's state into the device's seat, unless this was closed. Also runs on the supervisor thread."""
+    def _seat(self, device: NativeDevice, lost_seconds: float | None) -> bool:
+        """Put the stream's state into the device's seat; False if this was closed. Also runs on the supervisor thread.
+
+        From then on close() closes that device: nothing else may touch the state after a close().
+        """
+        duplex = self._stream.kind == "duplex"
         with self._lock:
-            if not self._closing.is_set():
-                self._stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, self.duplex)
+            if self._closing.is_set():
+                return False
+            self._stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, duplex)
+            self._device = self._last = device
+            self._since_ns = now_ns()
+            return True
 
     # ---- supervisor thread
 
@@ -195,7 +199,7 @@ class SupervisedDevice:
             if self._device is not device:  # closed meanwhile
                 return
             self._device = None
-        device.seat.vacate()
+            device.seat.vacate()
         self._probe, self._suspended = None, False
         self._lost_at = time.monotonic()
         self._retry_at = 0.0
@@ -214,23 +218,18 @@ class SupervisedDevice:
         except DeviceError:
             self._retry_later(eager)
             return
+        seated = False
         try:
-            self._seat(device, self._last.latency_seconds)
+            # With an empty seat, so that a device which does not start has not touched the stream.
             device.start()
-        except BaseException as error:
-            device.close()
-            if not isinstance(error, DeviceError):
-                raise
+            seated = self._seat(device, self._last.latency_seconds)
+        except DeviceError:
             self._retry_later(eager)
-            return
-        with self._lock:
-            if not self._closing.is_set():
-                self._device = self._last = device
-                self._since_ns = now_ns()
-        if self._device is not device:
-            device.close()
-            return
-        self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
+        finally:
+            if not seated:
+                device.close()
+        if seated:
+            self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
 
     def _retry_later(self, eager: bool) -> None:
         self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)

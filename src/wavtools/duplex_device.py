@@ -162,8 +162,6 @@ class DuplexDevice:
 class _Half:
     """One direction of an open DuplexDevice: the Device of one recorder or player."""
 
-    duplex = True
-
     def __init__(
         self,
         owner: DuplexDevice,

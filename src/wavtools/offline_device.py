@@ -221,7 +221,7 @@ class OfflineDevice:
                 if self._output is not None:
                     raise StateError(f"{self!r} already has a player; call its .disconnect() first")
                 self._output = stream
-        return _Attachment(self, stream, self._duplex)
+        return _Attachment(self, stream)
 
     def _seat(self, stream: Stream, lost_seconds: float | None) -> None:
         with self._callback_lock:
@@ -244,10 +244,9 @@ class _Attachment:
     latency_seconds = 0.0
     realtime_priority: bool | None = None
 
-    def __init__(self, device: OfflineDevice, stream: Stream, duplex: bool) -> None:
+    def __init__(self, device: OfflineDevice, stream: Stream) -> None:
         self.sample_rate = device.sample_rate
         self.channels = device.channels
-        self.duplex = duplex
         self._device = device
         self._stream = stream
         self._closed = False

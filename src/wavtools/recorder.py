@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._capture_session import CaptureSession
+from wavtools._capture_session import CaptureSession, Counters
 from wavtools._chunk_queue import ChunkQueue
 from wavtools._delivery import AudioChunk
 from wavtools._device_watch import DeviceWatch
@@ -226,9 +226,9 @@ class WavRecorder:
     def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
         """Move to another microphone, at once and while recording.
 
-        The status, stored audio, chunks, callback and counters stay. Every frame that the old device has delivered is kept;
-        recording goes on with the new one's first frame. While no session runs, the device is noted for begin(). A device
-        object that is in use already is left as it is.
+        The status, stored audio, chunks, callback, counters and number of channels stay. Every frame that the old device has
+        delivered is kept; recording goes on with the new one's first frame. While no session runs, the device is noted for
+        begin(). A device object that is in use already is left as it is.
 
         If this raises, the old device goes on and nothing is lost.
 
@@ -244,8 +244,7 @@ class WavRecorder:
         DeviceError
             the device cannot be opened; the message says which, and what to try
         StateError
-            another recorder uses that OfflineDevice or DuplexDevice; or the session cannot go on there, because that has
-            another number of channels, or because only one of the two is a duplex device
+            another recorder uses that OfflineDevice or DuplexDevice
         """
         with self._control:
             old, session = self._device, self._session
@@ -441,13 +440,13 @@ class WavRecorder:
     @property
     def stats(self) -> RecorderStats:
         """Counters since begin(); they stay readable after end()."""
-        state = self._session.state if self._session is not None else None
-        device = self._device
+        session, device = self._session, self._device
+        counters = session.counters if session is not None else Counters()
         return RecorderStats(
-            frames_captured=state.captured if state else 0,
-            frames_dropped=state.dropped if state else 0,
-            callbacks=state.callbacks if state else 0,
-            worst_lateness_seconds=state.worst_lateness_seconds if state else 0.0,
+            frames_captured=session.delivery.captured if session is not None else 0,
+            frames_dropped=counters.dropped,
+            callbacks=counters.callbacks,
+            worst_lateness_seconds=counters.worst_lateness_seconds,
             realtime_priority=device.realtime_priority if device else None,
             latency_seconds=device.latency_seconds if device else 0.0,
         )

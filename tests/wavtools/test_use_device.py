@@ -1,4 +1,4 @@
-"""Players and recorders that move to another device while they run: no sample lost or doubled, positions kept."""
+"""Players that move to another device while they play: no sample lost or doubled, positions and tracks kept."""
 
 from __future__ import annotations
 
@@ -9,50 +9,8 @@ import numpy as np
 import pytest
 
 from tests.audio_server import AudioServer
+from tests.wavtools.odd_devices import HELD, RATE, BrokenDevice, HoldingDevice, ramp
 from wavtools import DeviceError, DuplexDevice, OfflineDevice, StateError, WavRecorder, WavStreamPlayer
-
-RATE = 24_000
-HELD = 720
-
-
-def ramp(count: int, start: int = 1) -> np.ndarray:
-    return (np.arange(start, start + count) % 30_000).astype(np.int16)
-
-
-class HoldingDevice:
-    """An OfflineDevice that says it holds the last 30 ms, as a real one does."""
-
-    def __init__(self, rate: int = RATE) -> None:
-        self.offline = OfflineDevice(rate)
-
-    def attach(self, stream, on_event):
-        device = self.offline.attach(stream, on_event)
-        device.latency_seconds = HELD / RATE
-        return device
-
-    def render(self, frames: int) -> np.ndarray:
-        return self.offline.render(frames)
-
-
-class BrokenDevice:
-    """A device that opens and does not start."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def attach(self, stream, on_event):
-        self.sample_rate, self.channels, self.duplex = RATE, 1, False
-        self.latency_seconds, self.realtime_priority = 0.0, None
-        return self
-
-    def start(self, old=None):
-        raise DeviceError("cannot start")
-
-    def close(self):
-        self.closed = True
-
-
-# ---------------------------------------------------------------------------------------------------------- players
 
 
 def test_the_rest_of_the_queue_is_played_on_the_new_device_and_receipts_count_on():
@@ -280,131 +238,6 @@ def test_a_player_joins_and_leaves_the_device_of_a_recorder():
         recorder.end()
     played = np.concatenate([chunk.played for chunk in chunks])
     assert (played > 4_000).sum() >= 1_100
-
-
-# -------------------------------------------------------------------------------------------------------- recorders
-
-
-def test_recording_goes_on_with_the_frames_of_the_new_device():
-    first, second = OfflineDevice(RATE), OfflineDevice(RATE)
-    chunks = []
-    with WavRecorder(RATE, device=first) as recorder:
-        recorder.record(chunks.append, chunk_size=480)
-        first.capture(ramp(1_000))
-        recorder.use_device(second)
-        assert recorder.get_status() == "recording"
-        first.capture(ramp(500))
-        second.capture(ramp(700, 1_001))
-        recorder.pause()
-        assert [len(chunk.mono) for chunk in chunks] == [480, 480, 480, 260]
-        assert [chunk.frame for chunk in chunks] == [0, 480, 960, 1_440]
-        assert recorder.stats.frames_captured == 1_700
-        wav = recorder.end()
-    np.testing.assert_array_equal(np.concatenate([chunk.mono for chunk in chunks]), ramp(1_700))
-    np.testing.assert_array_equal(wav.pcm, ramp(1_700))
-
-
-@pytest.mark.parametrize("rates", [(48_000, 24_000), (24_000, 48_000), (16_000, 44_100)])
-def test_chunks_are_numbered_on_through_a_change_of_the_rate(rates):
-    first, second = map(OfflineDevice, rates)
-    chunks = []
-    with WavRecorder(RATE, device=first) as recorder:
-        first.capture(np.zeros(rates[0] // 10, np.int16))
-        recorder.record(chunks.append, chunk_size=1_000)
-        first.capture(np.full(rates[0] // 10, 1_000, np.int16))
-        recorder.use_device(second)
-        second.capture(np.full(rates[1] // 10, 1_000, np.int16))
-        recorder.pause()
-        second.capture(np.zeros(rates[1] // 10, np.int16))
-        recorder.use_device(first)
-        first.capture(np.zeros(rates[0] // 10, np.int16))
-        recorder.record(chunks.append, chunk_size=1_000)
-        first.capture(np.full(rates[0] // 10, 1_000, np.int16))
-        recorder.end()
-    assert [chunk.frame for chunk in chunks] == [2_400, 3_400, 4_400, 5_400, 6_400, 12_000, 13_000, 14_000]
-    assert sum(len(chunk.mono) for chunk in chunks) == 7_200
-
-
-def test_a_recorder_that_is_paused_or_iterated_moves_too():
-    first, second = OfflineDevice(RATE), OfflineDevice(RATE)
-    with WavRecorder(RATE, device=first) as recorder:
-        recorder.use_device(second)
-        assert recorder.get_status() == "paused"
-        recorder.record(chunk_size=100)
-        second.capture(ramp(150))
-        recorder.use_device(first)
-        first.capture(ramp(150, 151))
-        recorder.end()
-        np.testing.assert_array_equal(np.concatenate([chunk.mono for chunk in recorder]), ramp(300))
-
-
-def test_a_recorder_moves_from_inside_its_callback():
-    first, second = OfflineDevice(RATE), OfflineDevice(RATE)
-    got, moved = [], threading.Event()
-
-    def callback(chunk):
-        got.append(chunk.mono)
-        if not moved.is_set():
-            recorder.use_device(second)
-            moved.set()
-
-    with WavRecorder(RATE, device=first) as recorder:
-        recorder.record(callback, chunk_size=100)
-        first.capture(ramp(100))
-        assert moved.wait(30)
-        second.capture(ramp(150, 101))
-        recorder.end()
-    np.testing.assert_array_equal(np.concatenate(got), ramp(250))
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "words"),
-    [
-        (BrokenDevice, DeviceError, "cannot start"),
-        (lambda: "no such device", DeviceError, "no such device|no audio system"),
-        (lambda: OfflineDevice(RATE, channels=2), StateError, "records 1 channels, the new device has 2"),
-        (lambda: OfflineDevice(RATE, duplex=True), StateError, "duplex device"),
-    ],
-)
-def test_a_device_that_the_session_cannot_go_on_with_leaves_the_old_one_recording(make, error, words):
-    device, other = OfflineDevice(RATE), make()
-    with WavRecorder(RATE, device=device) as recorder:
-        recorder.record()
-        device.capture(ramp(100))
-        with pytest.raises(error, match=words):
-            recorder.use_device(other)
-        device.capture(ramp(100, 101))
-        np.testing.assert_array_equal(recorder.end().pcm, ramp(200))
-        if isinstance(other, OfflineDevice):
-            WavRecorder(RATE, device=other).begin()
-
-
-def test_before_begin_the_device_is_noted():
-    device = OfflineDevice(RATE)
-    recorder = WavRecorder(RATE, device="no such device")
-    recorder.use_device(device)
-    recorder.begin()
-    recorder.record()
-    device.capture(ramp(10))
-    recorder.use_device(device)
-    device.capture(ramp(10, 11))
-    np.testing.assert_array_equal(recorder.end().pcm, ramp(20))
-
-
-def test_a_recorder_moves_between_running_devices():
-    device = OfflineDevice(RATE)
-    with WavRecorder(RATE, device="null") as recorder:
-        recorder.record()
-        recorder.use_device("null")
-        recorder.use_device(device)
-        device.capture(ramp(100))
-        pcm = recorder.end().pcm
-    np.testing.assert_array_equal(pcm[-100:], ramp(100))
-    assert not pcm[:-100].any()
-    assert recorder.stats.frames_dropped == 0
-
-
-# ------------------------------------------------------------------------------------------------------ real devices
 
 
 @pytest.mark.audio
