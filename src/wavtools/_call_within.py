@@ -1,4 +1,4 @@
-"""call_within: run a call that may hang, and come back in time.
+"""call_within: runs a call that may hang on a helper thread, and comes back by a deadline.
 
 Calls into a frozen audio server return late or never. Each runs on a helper thread, and the caller waits for it no longer
 than its deadline. One lock decides who owns the result: the caller, or after the deadline the helper, which cleans up.
