@@ -285,6 +285,9 @@ class Delivery:
             self._watch(mono if self._watch_resampler is None else self._watch_resampler.process(mono))
             if recording and interval is not None:
                 self._take(interval, frames)
+        if self._source is not source:
+            # drain() in the user's callback has gone on with the next device.
+            return True
         if recording and interval is not None and interval.stop == position + count:
             self._finish(interval)
             return True

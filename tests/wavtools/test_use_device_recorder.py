@@ -83,6 +83,27 @@ def test_a_recorder_moves_from_inside_its_callback():
     np.testing.assert_array_equal(np.concatenate(got), ramp(250))
 
 
+def test_a_recorder_moves_and_ends_from_inside_its_callback():
+    first, second = OfflineDevice(RATE), OfflineDevice(RATE)
+    got, wavs, ended = [], [], threading.Event()
+
+    def callback(chunk):
+        got.append(chunk.mono)
+        if len(got) == 1:
+            recorder.use_device(second)
+            second.capture(ramp(150, 101))
+            wavs.append(recorder.end())
+            ended.set()
+
+    recorder = WavRecorder(RATE, device=first)
+    recorder.begin()
+    recorder.record(callback, chunk_size=100)
+    first.capture(ramp(100))
+    assert ended.wait(30)
+    np.testing.assert_array_equal(np.concatenate(got), ramp(250))
+    np.testing.assert_array_equal(wavs[0].pcm, ramp(250))
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
