@@ -83,15 +83,18 @@ def test_a_recorder_moves_from_inside_its_callback():
     np.testing.assert_array_equal(np.concatenate(got), ramp(250))
 
 
-def test_a_recorder_moves_and_ends_from_inside_its_callback():
+def test_a_session_may_end_inside_its_callback_while_a_move_waits_to_be_delivered(monkeypatch):
     first, second = OfflineDevice(RATE), OfflineDevice(RATE)
-    got, wavs, ended = [], [], threading.Event()
+    got, wavs, failures = [], [], []
+    called, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr(threading, "excepthook", failures.append)
 
     def callback(chunk):
         got.append(chunk.mono)
         if len(got) == 1:
-            recorder.use_device(second)
-            second.capture(ramp(150, 101))
+            called.set()
+            assert go_on.wait(30)
+        elif len(got) == 2:
             wavs.append(recorder.end())
             ended.set()
 
@@ -99,7 +102,16 @@ def test_a_recorder_moves_and_ends_from_inside_its_callback():
     recorder.begin()
     recorder.record(callback, chunk_size=100)
     first.capture(ramp(100))
+    assert called.wait(30)
+    first.capture(ramp(100, 101))
+    recorder.use_device(second)
+    second.capture(ramp(50, 201))
+    go_on.set()
     assert ended.wait(30)
+    for thread in threading.enumerate():
+        if thread.name == "wavtools-delivery":
+            thread.join(30)
+    assert failures == []
     np.testing.assert_array_equal(np.concatenate(got), ramp(250))
     np.testing.assert_array_equal(wavs[0].pcm, ramp(250))
 
