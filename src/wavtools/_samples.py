@@ -16,17 +16,7 @@ __all__ = ["as_int16", "as_int16_frames"]
 def as_int16(x: Any, name: str) -> NDArray[np.int16]:
     """*x* as a 1-D int16 array, without a copy where it is one.
 
-    Parameters
-    ----------
-    x : C-contiguous buffer
-        Of int16, or of bytes, which are taken as little-endian int16 (the API's pcm16).
-    name : str
-        What the caller calls it, for error texts.
-
-    Returns
-    -------
-    numpy.ndarray
-        int16, shape (n,)
+    Accepts any C-contiguous buffer of int16, or of bytes (taken as little-endian int16, the API's pcm16).
 
     Raises
     ------
@@ -35,27 +25,8 @@ def as_int16(x: Any, name: str) -> NDArray[np.int16]:
     ValueError
         an odd number of bytes, or more than one dimension
     """
-    # The usual case first: NumPy's buffer export takes longer than queueing the samples.
     if type(x) is np.ndarray and x.dtype == np.int16 and x.ndim == 1 and x.flags.c_contiguous:
-        return x
-    samples = _read_buffer(x, name)
-    if samples.ndim != 1:
-        raise ValueError(f"{name} has shape {samples.shape}; mono samples of shape (n,) are needed")
-    return samples
-
-
-def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
-    """*x* as an int16 array of shape (frames,) or (frames, channels); arrays may have any memory layout.
-
-    Otherwise as as_int16().
-    """
-    samples = x if isinstance(x, np.ndarray) and x.dtype == np.int16 else _read_buffer(x, name)
-    if samples.ndim not in (1, 2):
-        raise ValueError(f"{name} has shape {samples.shape}; (frames,) or (frames, channels) is needed")
-    return samples
-
-
-def _read_buffer(x: Any, name: str) -> NDArray[np.int16]:
+        return x  # the usual case; NumPy's buffer export takes longer than queueing the samples
     try:
         view = memoryview(x)
     except TypeError:
@@ -75,6 +46,20 @@ def _read_buffer(x: Any, name: str) -> NDArray[np.int16]:
         raise TypeError(f"{name} holds floats; convert with wavtools.pcm.float32_to_pcm16 first")
     if item != "h":
         raise TypeError(f"{name} holds items of format {view.format!r}; int16 samples are needed")
-    # frombuffer() refuses an empty buffer.
-    samples = np.frombuffer(view, np.int16) if view.nbytes else np.empty(0, np.int16)
-    return samples.reshape(view.shape)
+    if view.ndim != 1:
+        raise ValueError(f"{name} has shape {view.shape}; mono samples of shape (n,) are needed")
+    return np.frombuffer(view, np.int16) if view.nbytes else np.empty(0, np.int16)
+
+
+def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
+    """*x* as an int16 array of shape (frames,) or (frames, channels).
+
+    Arrays of int16 may have any memory layout; everything else is taken as by as_int16(), and raises the same.
+    """
+    if isinstance(x, memoryview):
+        x = np.asarray(x)
+    if not isinstance(x, np.ndarray) or x.dtype != np.int16:
+        return as_int16(x, name)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"{name} has shape {x.shape}; (frames,) or (frames, channels) is needed")
+    return x
