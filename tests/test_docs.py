@@ -21,6 +21,7 @@ import pytest
 
 from tests.conftest import require_program
 from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
+from tools.module_map import find_modules
 
 
 def test_every_block_is_in_a_language_that_is_run():
@@ -32,9 +33,9 @@ GENERATOR = ("sphinx", "myst_parser", "furo")
 
 @pytest.fixture(scope="module")
 def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
-    """The pages being built, strictly, and where; begun early, for it takes as long as all blocks together.
+    """The process that builds the pages strictly, and its folder. It starts early: it takes as long as all blocks.
 
-    As text, which is written in half the time of HTML; `make docs` differs by the theme alone.
+    The output is pseudo-XML, which is written in half the time of HTML. `make docs` differs by the theme alone.
     """
     if any(importlib.util.find_spec(name) is None for name in GENERATOR):
         yield None, Path()
@@ -48,7 +49,7 @@ def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
         "-W",
         "--keep-going",
         "-b",
-        "text",
+        "pseudoxml",
         "-d",
         folder / "trees",
     ]
@@ -383,12 +384,10 @@ def test_the_notebook_runs_and_carries_no_output(tmp_path, offline_url):
 
 
 def public_modules() -> list[str]:
-    names = []
-    for package in ("wavtools", "realtime"):
-        folder = ROOT / "src" / package
-        stems = {path.stem for kind in ("*.py", "*.pyx") for path in folder.glob(kind)}
-        names += [package, *(f"{package}.{stem}" for stem in sorted(stems) if not stem.startswith("_"))]
-    return [*names, "realtime.offline", "realtime.relay"]
+    """Modules that must have a page: no underscore in the name, and of the servers their packages."""
+    names = [name for name, module in find_modules().items() if module.path.suffix in (".py", ".pyx")]
+    servers = ("realtime.offline.", "realtime.relay.", "console")
+    return [name for name in names if "._" not in name and not name.startswith(servers)]
 
 
 @pytest.mark.timeout(300)
@@ -398,11 +397,11 @@ def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(b
     process, folder = building
     assert process.wait() == 0, read(folder / "complaints")
     for name in public_modules():
-        page = read(folder / "api" / f"{name}.txt")
+        page = read(folder / "api" / f"{name}.pseudoxml")
         module = importlib.import_module(name)
         for member in getattr(module, "__all__", ()):
             value = getattr(module, member)
             if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
                 assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
-    budget = read(folder / "latency.txt")
+    budget = read(folder / "latency.pseudoxml")
     assert "latency_seconds" in budget and "The latency budget" in budget  # included from RESULTS.md
