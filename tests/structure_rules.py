@@ -7,6 +7,7 @@ small; every module says what it owns and on which thread it runs. The order of 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -306,6 +307,47 @@ def attributes_of(node: ast.ClassDef) -> set[str]:
 
 
 # ------------------------------------------------------------------------------------------------------ docstrings
+
+SECTIONS = ["Parameters", "Returns", "Yields", "Raises", "Attributes", "Examples", "Notes", "See Also"]
+NAMES = r"[\w.*\\]+(, [\w.*\\]+)*"
+# Lines that begin an item of a section: the names, and a type where there is one.
+ITEMS = {"Parameters": rf"{NAMES}( : .+)?$", "Attributes": rf"{NAMES}( : .+)?$", "Raises": rf"{NAMES}$"}
+PROSE = r"(Thread|Source|GIL|Allocates|Units|Raises|Memory): |Cancel-safe"
+
+
+def odd_docstrings(root: Path) -> list[str]:
+    """Docstrings with sections that numpydoc does not know, or with prose after a section."""
+    problems = []
+    for path in our_files(root, ["src", "console"]):
+        where = path.relative_to(root).as_posix()
+        for text in docstrings(path):
+            problems += [f"{where}: {problem}" for problem in section_problems(text)]
+    return problems
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        for node in nodes(source):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield ast.get_docstring(node) or ""
+    elif path.suffix == ".pyx":
+        yield from map(inspect.cleandoc, re.findall(r'"""(.*?)"""', source, re.S))
+
+
+def section_problems(text: str) -> Iterator[str]:
+    lines = text.splitlines()
+    section = ""
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        if re.fullmatch(r"-{3,}", following):
+            section = line
+            if section not in SECTIONS:
+                yield f"{section!r} is no section of numpydoc"
+        elif line and not line.startswith((" ", "---")):
+            if section and re.match(PROSE, line):
+                yield f"prose after {section}: {line!r}"
+            elif section in ITEMS and not re.match(ITEMS[section], line):
+                yield f"no item of {section}: {line!r}"
 
 
 def silent_modules(root: Path) -> list[str]:

@@ -78,7 +78,7 @@ def test_a_python_block_runs(block, offline_url, tmp_path):
 
 
 def alone(block: Block) -> bool:
-    """Not one of a walk, and nothing that stays behind when the shell has gone."""
+    """True for a block that needs no other block before it, and leaves no process behind."""
     return block.page != "contributing.md" and "pulseaudio -n" not in block.code
 
 
@@ -88,7 +88,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are
 @posix
 @pytest.mark.parametrize("block", [one for one in of("sh") if alone(*one.values)])
 def test_a_shell_block_runs(block, offline_url, tmp_path):
-    """In a folder that looks like the repository. One that ends in a server is stopped once it listens."""
+    """In a folder that looks like the repository. A block that ends in a server is stopped once it listens."""
     folder = tmp_path / "repository"
     folder.mkdir()
     for entry in ROOT.iterdir():
@@ -100,12 +100,13 @@ def test_a_shell_block_runs(block, offline_url, tmp_path):
         if serves:
             assert shell.line().startswith("listening on ws://127.0.0.1:"), read(shell.complaints)
         else:
-            shell.end(expect={0, 1} if "console doctor" in code else {0})  # 1: there is something to mend
+            # Status 1 of doctor: it found a fault of this machine.
+            shell.end(expect={0, 1} if "console doctor" in code else {0})
 
 
 @posix
 def test_the_sound_server_for_a_container_is_found_by_our_programs(tmp_path):
-    """In a runtime folder of its own, so that it is nobody else's; it is ended there, too."""
+    """In its own runtime folder, so that no other server is touched; the test ends it there."""
     pulseaudio = require_program("pulseaudio", "pulseaudio")
     (block,) = [block for block in BLOCKS if "pulseaudio -n" in block.code]
     others = {name: value for name, value in environment("").items() if not name.startswith("PULSE_")}
@@ -121,7 +122,7 @@ def test_the_sound_server_for_a_container_is_found_by_our_programs(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Path:
-    """A folder with the original wavtools and what it needs of a browser."""
+    """A folder with the original wavtools and the parts of a browser that it needs."""
     require_program("node", "nodejs")
     npm = require_program("npm", "npm")
     folder = tmp_path_factory.mktemp("browser")
@@ -145,7 +146,8 @@ def test_a_javascript_block_runs_with_the_original(block, browser):
     )
     assert done.returncode == 0, done.stderr
     track_id, offset = json.loads(done.stdout)
-    assert track_id in ("my-track", None) and 0 <= offset <= 24_000  # None: not a sample was played yet
+    # None: no sample was played yet.
+    assert track_id in ("my-track", None) and 0 <= offset <= 24_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -201,7 +203,7 @@ def test_every_name_of_the_originals_is_in_the_table():
 
 
 def test_every_name_that_the_original_declares_is_in_the_table(browser):
-    """What its own declarations of types make public."""
+    """Taken from its type declarations."""
     declared = set()
     for path in (browser / "node_modules/wavtools/dist").rglob("*.d.ts"):
         text = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
@@ -222,7 +224,7 @@ OBJECTS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "Re
 
 
 def test_every_python_name_in_the_table_exists():
-    """The first code of each second cell names something that can be called or looked at; a call's arguments fit."""
+    """Each second cell begins with code: the name exists, and the arguments of a call fit."""
     checked = 0
     for _, python, *_ in rows():
         code = re.match(r"`([^`]+)`$", python)
@@ -337,7 +339,7 @@ def test_the_numbers_of_the_readme_are_those_that_were_measured():
 
 
 def test_the_numbers_in_the_text_are_those_that_were_measured():
-    """Those that pages repeat in a sentence."""
+    """Numbers that pages repeat in a sentence."""
     latency, delta = read(DOCS / "latency.md"), "P10, P11 and P13"
     for row in ("wavtools and realtime", "openai and sounddevice"):
         assert f"{result(delta, row, 2)} ms" in latency

@@ -27,6 +27,7 @@ RULES: list[Rule] = [
     rules.long_functions,
     rules.large_classes,
     rules.silent_modules,
+    rules.odd_docstrings,
 ]
 
 
@@ -180,6 +181,23 @@ BROKEN = {
         rules.silent_modules,
         {"console/x.py": '"""Owns a thing."""'},
         "Thread:",
+    ),
+    "an exception and its text on one line": (
+        rules.odd_docstrings,
+        {"console/x.py": '"""Say.\n\nRaises\n------\nValueError  no good\n"""'},
+        "console/x.py: no item of Raises: 'ValueError  no good'",
+    ),
+    "prose after a section": (
+        rules.odd_docstrings,
+        {
+            "src/wavtools/x.pyx": 'def f(x):\n    """Say.\n\n    Returns\n    -------\n    int\n\n    Thread: any.\n    """'
+        },
+        "src/wavtools/x.pyx: prose after Returns: 'Thread: any.'",
+    ),
+    "a section of its own": (
+        rules.odd_docstrings,
+        {"console/x.py": '"""Say.\n\nEvents\n------\nclose\n"""'},
+        "console/x.py: 'Events' is no section of numpydoc",
     ),
     "a header without a thread": (
         rules.silent_modules,
