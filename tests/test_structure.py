@@ -272,6 +272,19 @@ def test_a_new_module_makes_both_tables_stale(tmp_path):
     assert set(after[1].splitlines()) - set(before[1].splitlines()) == {"| `src/wavtools/pcm.py` |  |"}
 
 
+def test_an_order_of_rooms_is_suggested(tmp_path):
+    grow(
+        tmp_path,
+        {
+            "src/wavtools/errors.py": "import wavtools.wav",
+            "src/wavtools/wav.py": SAID,
+            "src/wavtools/new.py": SAID,
+        },
+    )
+    modules = module_map.find_modules(tmp_path)
+    assert module_map.suggested_order("wavtools", modules) == ["wav", "errors", "wavtools", "new"]
+
+
 def test_a_module_without_a_test_of_its_own_has_those_of_its_importers(tmp_path):
     grow(
         tmp_path,

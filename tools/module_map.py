@@ -1,6 +1,7 @@
 """Writes two tables from the source: the modules in docs/architecture.md, and their tests in CONTRIBUTING.md.
 
     make maps
+    python tools/module_map.py --order      print an order of rooms in which imports point downward
 
 It also holds the order of the rooms, and reads what each module imports; tests/structure_rules.py checks both.
 
@@ -25,24 +26,27 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _events _samples _miniaudio
-        ring pcm resample spectrum _states _callbacks bands analysis wav decode
-        _device _stream _supervisor _open_stream _device_watch _tracks _audio_store _delivery
+        ring pcm spectrum _polyphase resample bands analysis wav decode _states _callbacks
+        _call_within _device _stream _supervisor _open_stream _device_watch
+        _tracks _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
         errors callables command_line protocol conversation events tools connection client voice realtime
     """,
     "realtime.relay": """
-        policy functions tokens policy_file keys secrets journal buckets metrics admission
-        turns client_rules server_tools server_rules socket upstream opening pipe handshake server
-        run workers verbs relay __main__
+        policy functions tokens policy_file keys secrets journal buckets metrics admission context
+        close_codes strict_json plain_append client_rules turns server_tools server_rules
+        socket upstream opening heartbeat pipe sessions health handshake server
+        run workers relay subcommands __main__
     """,
     "realtime.offline": """
         checks faults beta models replies session admission server process voice offline __main__
     """,
     "console": """
-        errors console text event_log settings keys tools world echo transcript event_book session audio
-        session_files push_to_talk endpoint playback call replay plain talk doctor screen __main__
+        errors console text event_log settings keys tools world echo push_to_talk
+        transcript event_book state session audio session_files endpoint playback replay
+        model_tools echo_watch call plain talk doctor screen __main__
     """,
 }
 
@@ -252,7 +256,6 @@ TESTED_BY = {
     "realtime.relay.pipe": ["realtime/test_relay_session.py", "realtime/test_relay_attacks.py"],
     "realtime.relay.server": ["realtime/test_relay_session.py", "realtime/test_relay_process.py"],
     "realtime.relay.workers": ["realtime/test_relay_process.py"],
-    "realtime.protocol.audio_format": ["realtime/test_audio.py"],
 }
 SHOWN = 2
 
@@ -393,7 +396,25 @@ def pages(root: Path = ROOT) -> Iterable[tuple[Path, str]]:
         yield path, replaced(path.read_text(encoding="utf-8"), what, tables[what](root))
 
 
+def suggested_order(package: str, modules: dict[str, Module]) -> list[str]:
+    """The rooms of a package, each after those it imports, near their present places; a circle is left out."""
+    inside = [module for module in modules.values() if module.package == package]
+    wanted: dict[str, set[str]] = {module.room: set() for module in inside}
+    for module in inside:
+        targets = [modules[target] for target in imports(module, modules)]
+        wanted[module.room] |= {t.room for t in targets if t.package == package and t.room != module.room}
+    order: list[str] = []
+    while ready := [room for room in wanted if room not in order and wanted[room] <= set(order)]:
+        order.append(ready[0])
+    return order
+
+
 def main() -> int:
+    if "--order" in sys.argv:
+        modules = find_modules()
+        for package in ROOMS:
+            print(f"{package}: {' '.join(suggested_order(package, modules))}")
+        return 0
     for path, text in pages():
         path.write_text(text, encoding="utf-8")
     return 0
