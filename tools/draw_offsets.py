@@ -1,8 +1,8 @@
-"""Makes docs/offsets.svg: plays a conversation's worth of trouble on an OfflineDevice, and draws what the receipt says.
+"""Makes docs/offsets.svg from a run on an OfflineDevice: an underrun, two queued answers, an interrupt.
 
     python tools/draw_offsets.py
 
-Nothing in the figure is typed in: positions and lengths come from the player and from what the device rendered.
+All positions and lengths come from the player's receipt and from what the device rendered.
 """
 
 from __future__ import annotations
@@ -56,89 +56,113 @@ def sounding(heard: np.ndarray) -> list[tuple[float, float]]:
     return [(begin / DEVICE_HZ, end / DEVICE_HZ) for begin, end in edges.reshape(-1, 2)]
 
 
-def draw(scene: Scene) -> str:
-    total = sum(count for _, count in scene.queued) / RATE_HZ
-    scale = (WIDTH - LEFT - 30) / total
-    receipt = scene.receipt
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="Helvetica, Arial, sans-serif" font-size="13" role="img" '
-        'aria-label="Queue and loudspeaker on two lines; the interrupt cuts the first answer">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-    ]
+class Drawing:
+    """SVG elements on one scale of time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="Helvetica, Arial, sans-serif" font-size="13" role="img" '
+            'aria-label="Queue and loudspeaker on two lines; the interrupt cuts the first answer">',
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        ]
+        self._scale = (WIDTH - LEFT - 30) / seconds
+
+    def x(self, seconds: float) -> float:
+        return LEFT + seconds * self._scale
 
     def text(
-        x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = ""
+        self, x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = ""
     ) -> None:
-        parts.append(
+        self.parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {style}>{words}</text>'
         )
 
     def bar(
-        x: float, y: float, width: float, colour: str, opacity: float = 1.0, dashed: bool = False
+        self, begin: float, end: float, y: float, colour: str, opacity: float = 1.0, dashed: bool = False
     ) -> None:
+        """A stretch of seconds."""
         edge = f'stroke="{colour}" stroke-dasharray="4 3" fill-opacity="{opacity}"' if dashed else ""
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="3" fill="{colour}" {edge}/>'
+        self.parts.append(
+            f'<rect x="{self.x(begin):.1f}" y="{y}" width="{(end - begin) * self._scale:.1f}" height="{BAR}" '
+            f'rx="3" fill="{colour}" {edge}/>'
         )
 
-    def line(x: float, y: float, end: float, bottom: float, colour: str, dash: str = "") -> None:
-        parts.append(
-            f'<line x1="{x:.1f}" y1="{y}" x2="{end:.1f}" y2="{bottom}" stroke="{colour}" stroke-width="1.4" '
-            f'stroke-dasharray="{dash}"/>'
+    def line(self, x: float, y: float, bottom: float, colour: str) -> None:
+        """A vertical line."""
+        self.parts.append(
+            f'<line x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{bottom}" stroke="{colour}" stroke-width="1.4" '
+            'stroke-dasharray=""/>'
         )
 
-    text(LEFT - 14, QUEUE_Y + 22, "queued", "end", style='font-weight="bold"')
-    text(LEFT - 14, HEARD_Y + 22, "loudspeaker", "end", style='font-weight="bold"')
-    cut = receipt.offset / RATE_HZ  # of answer-1, which is first in the queue
+
+def draw(scene: Scene) -> str:
+    drawing = Drawing(sum(count for _, count in scene.queued) / RATE_HZ)
+    drawing.text(LEFT - 14, QUEUE_Y + 22, "queued", "end", style='font-weight="bold"')
+    drawing.text(LEFT - 14, HEARD_Y + 22, "loudspeaker", "end", style='font-weight="bold"')
+    draw_queue(drawing, scene)
+    draw_heard(drawing, sounding(scene.heard))
+    draw_axis(drawing)
+    draw_receipt(drawing, scene.receipt)
+    return "\n".join([*drawing.parts, "</svg>"]) + "\n"
+
+
+def draw_queue(drawing: Drawing, scene: Scene) -> None:
+    """The tracks in the queue: played, dropped, and the read position between the two."""
+    receipt = scene.receipt
+    # The offset is one of answer-1, which is first in the queue.
+    cut = receipt.offset / RATE_HZ
     at, spans = 0.0, {}
     for track, count in scene.queued:
         spans.setdefault(track, [at, at])[1] = at = at + count / RATE_HZ
     for track, (begin, end) in spans.items():
+        colour = COLOURS[track]
         done = max(begin, min(end, cut))
         if done > begin:
-            bar(LEFT + begin * scale, QUEUE_Y, (done - begin) * scale, COLOURS[track])
-        bar(LEFT + done * scale, QUEUE_Y, (end - done) * scale, COLOURS[track], 0.18, dashed=True)
+            drawing.bar(begin, done, QUEUE_Y, colour)
+        drawing.bar(done, end, QUEUE_Y, colour, 0.18, dashed=True)
         lost = receipt.dropped.get(track, 0)
-        text(LEFT + (done + end) / 2 * scale, QUEUE_Y + 22, f"{lost} dropped", "middle", COLOURS[track])
-        text(LEFT + begin * scale, QUEUE_Y - 28, track, colour=COLOURS[track], style='font-weight="bold"')
-    text(LEFT + cut / 2 * scale, QUEUE_Y + 22, f"{receipt.offset} samples", "middle", "#fff")
-    text(LEFT + cut * scale, QUEUE_Y - 10, "the read position", "middle", "#b22222")
-    line(LEFT + cut * scale, QUEUE_Y - 5, LEFT + cut * scale, QUEUE_Y + BAR + 6, "#b22222")
+        drawing.text(drawing.x((done + end) / 2), QUEUE_Y + 22, f"{lost} dropped", "middle", colour)
+        drawing.text(drawing.x(begin), QUEUE_Y - 28, track, colour=colour, style='font-weight="bold"')
+    drawing.text(drawing.x(cut / 2), QUEUE_Y + 22, f"{receipt.offset} samples", "middle", "#fff")
+    drawing.text(drawing.x(cut), QUEUE_Y - 10, "the read position", "middle", "#b22222")
+    drawing.line(drawing.x(cut), QUEUE_Y - 5, QUEUE_Y + BAR + 6, "#b22222")
 
-    stretches = sounding(scene.heard)
+
+def draw_heard(drawing: Drawing, stretches: list[tuple[float, float]]) -> None:
+    """What came out of the loudspeaker, with the silence between, and where it stopped."""
     for begin, end in stretches:
-        bar(LEFT + begin * scale, HEARD_Y, (end - begin) * scale, COLOURS["answer-1"])
-        text(
-            LEFT + (begin + end) / 2 * scale,
-            HEARD_Y + 22,
-            f"{round((end - begin) * RATE_HZ)}",
-            "middle",
-            "#fff",
-        )
-    gap = (stretches[0][1] + stretches[1][0]) / 2
-    text(LEFT + gap * scale, HEARD_Y + 16, "silence:", "middle", "#777")
-    text(LEFT + gap * scale, HEARD_Y + 30, "not counted", "middle", "#777")
-    stop = stretches[-1][1]
-    line(LEFT + stop * scale, HEARD_Y - 8, LEFT + stop * scale, HEARD_Y + BAR + 8, "#b22222")
-    text(LEFT + stop * scale + 8, HEARD_Y + 22, "interrupt()", colour="#b22222", style='font-weight="bold"')
-    parts.append(
-        f'<line x1="{LEFT}" y1="{HEARD_Y + BAR + 8}" x2="{WIDTH - 30}" y2="{HEARD_Y + BAR + 8}" stroke="#999"/>'
-    )
-    for tenth in range(int(total * 10) + 1):
-        x = LEFT + tenth / 10 * scale
-        line(x, HEARD_Y + BAR + 8, x, HEARD_Y + BAR + 13, "#999")
-        text(x, HEARD_Y + BAR + 27, f"{tenth / 10:.1f} s", "middle", "#777", 'font-size="11"')
-    dropped = ", ".join(f'"{track}": {count}' for track, count in receipt.dropped.items())
-    text(LEFT - 14, HEIGHT - 20, "receipt", "end", style='font-weight="bold"')
-    text(
+        drawing.bar(begin, end, HEARD_Y, COLOURS["answer-1"])
+        samples = f"{round((end - begin) * RATE_HZ)}"
+        drawing.text(drawing.x((begin + end) / 2), HEARD_Y + 22, samples, "middle", "#fff")
+    gap = drawing.x((stretches[0][1] + stretches[1][0]) / 2)
+    drawing.text(gap, HEARD_Y + 16, "silence:", "middle", "#777")
+    drawing.text(gap, HEARD_Y + 30, "not counted", "middle", "#777")
+    stop = drawing.x(stretches[-1][1])
+    drawing.line(stop, HEARD_Y - 8, HEARD_Y + BAR + 8, "#b22222")
+    drawing.text(stop + 8, HEARD_Y + 22, "interrupt()", colour="#b22222", style='font-weight="bold"')
+
+
+def draw_axis(drawing: Drawing) -> None:
+    y = HEARD_Y + BAR + 8
+    drawing.parts.append(f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - 30}" y2="{y}" stroke="#999"/>')
+    for tenth in range(int(drawing.seconds * 10) + 1):
+        x = drawing.x(tenth / 10)
+        drawing.line(x, y, y + 5, "#999")
+        drawing.text(x, y + 19, f"{tenth / 10:.1f} s", "middle", "#777", 'font-size="11"')
+
+
+def draw_receipt(drawing: Drawing, receipt: TrackOffset) -> None:
+    dropped = ", ".join(f"&quot;{track}&quot;: {count}" for track, count in receipt.dropped.items())
+    drawing.text(LEFT - 14, HEIGHT - 20, "receipt", "end", style='font-weight="bold"')
+    drawing.text(
         LEFT,
         HEIGHT - 20,
         f"track_id=&quot;{receipt.track_id}&quot; offset={receipt.offset} current_time={receipt.current_time} "
-        f"queued={receipt.queued} dropped={{{dropped.replace(chr(34), '&quot;')}}}",
+        f"queued={receipt.queued} dropped={{{dropped}}}",
         style='font-family="Menlo, Consolas, monospace" font-size="12"',
     )
-    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def main() -> None:
