@@ -306,7 +306,24 @@ def attributes_of(node: ast.ClassDef) -> set[str]:
     return names | {inner.attr for inner in ast.walk(node) if is_set_on(inner, ("self",))}
 
 
-# ------------------------------------------------------------------------------------------------------ docstrings
+# ------------------------------------------------------------------------------------------------ docstrings and pages
+
+
+def lost_files(root: Path) -> list[str]:
+    """Source files that a comment, a docstring or a page names, and that do not exist (any more)."""
+    there = {f"/{path.relative_to(root).as_posix()}" for path in our_files(root)}
+    pages = [
+        path for path in [*root.glob("*.md"), *root.glob("docs/*.md")] if "change" not in path.name.lower()
+    ]
+    problems = []
+    for path in [*our_files(root, ["src", "console"]), *sorted(pages)]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for name in re.findall(r"(?<![\w/.*-])((?:\w+/)*\w+\.(?:pyx|pxd|py|inc|h|c))\b", line):
+                known = "#include" in line or any(file.endswith(f"/{name}") for file in there)
+                if not known:
+                    problems.append(f"{path.relative_to(root).as_posix()}:{number} names {name}")
+    return problems
+
 
 SECTIONS = ["Parameters", "Returns", "Yields", "Raises", "Attributes", "Examples", "Notes", "See Also"]
 NAMES = r"[\w.*\\]+(, [\w.*\\]+)*"

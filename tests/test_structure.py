@@ -28,6 +28,7 @@ RULES: list[Rule] = [
     rules.large_classes,
     rules.silent_modules,
     rules.odd_docstrings,
+    rules.lost_files,
 ]
 
 
@@ -79,6 +80,11 @@ BROKEN = {
         rules.upward_imports,
         {"src/wavtools/player.py": "import realtime.errors", "src/realtime/errors.py": ""},
         "src/wavtools/player.py:1 imports realtime.errors",
+    ),
+    "realtime imports the console": (
+        rules.upward_imports,
+        {"src/realtime/voice.py": "def f():\n    import console.call", "console/call.py": ""},
+        "src/realtime/voice.py:2 imports console.call",
     ),
     "the relay imports the client": (
         rules.upward_imports,
@@ -198,6 +204,16 @@ BROKEN = {
         rules.odd_docstrings,
         {"console/x.py": '"""Say.\n\nEvents\n------\nclose\n"""'},
         "console/x.py: 'Events' is no section of numpydoc",
+    ),
+    "a comment that names a file that is gone": (
+        rules.lost_files,
+        {"console/x.py": "a = 1  # see y.py"},
+        "console/x.py:1 names y.py",
+    ),
+    "a page that names a file that is gone": (
+        rules.lost_files,
+        {"docs/x.md": "The state is in `a/x.py`, the rest in `a/y.py`.", "src/realtime/a/x.py": ""},
+        "docs/x.md:1 names a/y.py",
     ),
     "a header without a thread": (
         rules.silent_modules,

@@ -115,12 +115,6 @@ def test_every_table_of_hops_is_found():
     assert len(list(hops(section("Ten walks")))) == len([line for line in rows if "| `" in line])
 
 
-def test_every_file_that_the_page_names_exists():
-    names = {path.relative_to(ROOT).as_posix() for path in our_files(ROOT)}
-    for name in set(re.findall(r"(?<![\w/])((?:\w+/)*\w+\.(?:pyx|py|c|h|inc))\b", PAGE)):
-        assert any(f"/{there}".endswith(f"/{name}") for there in names), name
-
-
 SOURCES = {
     "src/a/x.py": "class A:\n    def f(self):\n        go(1,\n           2)\n\n    def g(self):\n        stop()\n",
     "src/a/y.pyx": "cdef class A:\n    def f(self):\n        go()\n\n\ncdef int g(int x):\n    return x\n",
