@@ -125,7 +125,11 @@ def write_index() -> None:
 
 
 write_index()
-autosummary_context = {"exports": {package: exports_of(package) for package in PACKAGES}}
+autosummary_context = {
+    "exports": {package: exports_of(package) for package in PACKAGES},
+    # RealtimeClient is made of several classes; its page shows all of its methods.
+    "with_inherited": ["realtime.client.client"],
+}
 
 # ----------------------------------------------------------------------------------------------------------- links
 
