@@ -147,10 +147,11 @@ def short_signature(
     return tuple(text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returns))
 
 
-def qualify_errors(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Both packages have a StateError: name the module, after napoleon has made the field."""
+def mend_fields(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """After napoleon: name the module of an error, for both packages have a StateError; leave prose types unlinked."""
     errors = importlib.import_module(f"{name.partition('.')[0]}.errors")
     for at, line in enumerate(lines):
+        lines[at] = re.sub(r"^( +):type: ", r"\1:Type: ", line)
         if field := re.match(r":raises ([\w, ]+):", line):
             names = [
                 f"~{errors.__name__}.{one}" if hasattr(errors, one) else one for one in field[1].split(", ")
@@ -197,6 +198,6 @@ def entries(app: Any) -> dict[str, tuple[str, str]]:
 
 
 def setup(app: Any) -> None:
-    app.connect("autodoc-process-docstring", qualify_errors, priority=600)
+    app.connect("autodoc-process-docstring", mend_fields, priority=600)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("doctree-resolved", link_code)
