@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 # folder with its modules. The package's own name, such as `relay` in `realtime.relay`, is its __init__.
 ROOMS = {
     "wavtools": """
-        _native _kernels _buffers errors _version _events _samples _miniaudio
-        ring pcm spectrum _polyphase resample bands analysis wav decode _states _callbacks
+        _native _kernels _buffers errors _version _events _miniaudio
+        ring pcm _samples spectrum _polyphase resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
         _tracks _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools
