@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench coverage format lint types docs build tsan asan soak wheel wheels release clean
+.PHONY: help console test interop bench coverage format lint types docs maps build tsan asan soak wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -69,6 +69,9 @@ types: build  ## mypy --strict over the packages; the compiled modules against t
 
 docs: build  ## build the documentation into build/docs/html; warnings and broken links are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
+
+maps:  ## write the tables of modules and of their tests anew
+	$(BIN)/python tools/module_map.py
 
 tsan: build  ## ThreadSanitizer over the ring and a live duplex device, seeded bugs included
 	$(BIN)/python tools/sanitize.py thread

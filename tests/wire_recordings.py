@@ -83,14 +83,6 @@ def recordings() -> dict[str, list[Wire]]:
         *turns.speech("item_user_2", 400, 900, "item_answer")[1:],
     ]
     failure = {"type": "failed", "error": {"type": "server_error", "code": "overloaded", "message": "busy"}}
-    two_calls = [
-        *turns.response_created(),
-        *turns.call_begin("look", "call_1", "item_1"),
-        *turns.call_end("look", '{"x":1}', "call_1", "item_1"),
-        *turns.call_begin("look", "call_2", "item_2", output_index=1),
-        *turns.call_end("look", '{"x":2}', "call_2", "item_2", output_index=1),
-        *turns.response_done(),
-    ]
     return {
         "text": [*turns.user_text("hi"), *turns.text_answer("hello there")],
         "audio, VAD": [
@@ -105,7 +97,7 @@ def recordings() -> dict[str, list[Wire]]:
             *turns.transcription("is it"),
         ],
         "function call": [*turns.user_text("look"), *turns.function_call("look", '{"x": 1}')],
-        "two calls": [*turns.user_text("look"), *two_calls],
+        "two calls": [*turns.user_text("look"), *_two_calls()],
         "barge-in": cancelled,
         "failed": [*turns.response_created(), *turns.response_done(status="failed", details=failure)],
         "MCP": _mcp_call(),
@@ -113,21 +105,36 @@ def recordings() -> dict[str, list[Wire]]:
             *turns.user_text("forget it"),
             *turns.with_ids([{"type": "conversation.item.deleted", "item_id": "item_user"}]),
         ],
-        "idle": [
-            *turns.with_ids(
-                [
-                    {
-                        "type": "input_audio_buffer.timeout_triggered",
-                        "item_id": "item_user",
-                        "audio_start_ms": 0,
-                        "audio_end_ms": 500,
-                    }
-                ]
-            ),
-            *turns.committed(),
-            *turns.text_answer("still there?"),
-        ],
+        "idle": _idle(),
     }
+
+
+def _two_calls() -> list[Wire]:
+    return [
+        *turns.response_created(),
+        *turns.call_begin("look", "call_1", "item_1"),
+        *turns.call_end("look", '{"x":1}', "call_1", "item_1"),
+        *turns.call_begin("look", "call_2", "item_2", output_index=1),
+        *turns.call_end("look", '{"x":2}', "call_2", "item_2", output_index=1),
+        *turns.response_done(),
+    ]
+
+
+def _idle() -> list[Wire]:
+    return [
+        *turns.with_ids(
+            [
+                {
+                    "type": "input_audio_buffer.timeout_triggered",
+                    "item_id": "item_user",
+                    "audio_start_ms": 0,
+                    "audio_end_ms": 500,
+                }
+            ]
+        ),
+        *turns.committed(),
+        *turns.text_answer("still there?"),
+    ]
 
 
 JUNK: list[Any] = [
