@@ -191,7 +191,7 @@ def test_the_walk_to_the_line_that_cuts_an_answer_can_be_walked():
     walk = {name: path for _, name, path, _ in steps}
     for caller, callee in (("_callbacks.pyx", "wt_playback_commit"), ("player.py", "_state.interrupt")):
         assert callee in read(ROOT / "src/wavtools" / caller)
-    assert walk["wt_playback_commit"] == "src/wavtools/_native/streams.h"
+    assert walk["wt_playback_commit"] == "src/wavtools/_native/playback.h"
 
 
 # ---------------------------------------------------------------------------------------------- from JavaScript

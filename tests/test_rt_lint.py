@@ -14,10 +14,19 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "wavtools"
-CALLBACKS = ["capture_callback", "playback_callback", "duplex_callback", "notification_callback"]
+# Each callback, and functions at the end of its chain of calls: the lint must get there.
+CALLBACKS = {
+    "capture_callback": {"wt_clock_tick", "wt_ring_write", "wt_capture_stamp"},
+    "playback_callback": {"wt_clock_tick", "wt_playback_commit", "wt_polyphase", "wt_fade_move"},
+    "duplex_callback": {"wt_ring_write", "wt_playback_commit", "wt_polyphase", "wt_capture_stamp"},
+    "notification_callback": {"wt_seat_notify"},
+}
+# C keywords that look like calls, or like functions with a body
+KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do"}
 HARMLESS = {
-    # C keywords that look like calls, and what the compiler turns into instructions
-    *("if", "while", "for", "switch", "return", "sizeof", "do", "likely", "unlikely", "defined"),
+    *KEYWORDS,
+    # What the compiler turns into instructions
+    *("likely", "unlikely", "defined"),
     *("memcpy", "memset", "clock_gettime", "QueryPerformanceCounter", "QueryPerformanceFrequency"),
     *("lrintf", "fmaf", "fabsf", "UINT64_C", "__attribute__", "__declspec"),
     *("__asm__", "block"),  # one instruction of pcm16.inc; what the macro BLOCKS is given
@@ -44,6 +53,8 @@ def functions(text: str) -> dict[str, str]:
             for user in re.findall(rf"\b{prefix}\w+", text):
                 found.setdefault(user, body)
     for match in re.finditer(r"\b(\w+)\s*\([^;{}()]*(?:\([^()]*\)[^;{}()]*)*\)\s*\{", text):
+        if match.group(1) in KEYWORDS:
+            continue
         depth, end = 1, match.end()
         while depth:
             depth += {"{": 1, "}": -1}.get(text[end], 0)
@@ -90,10 +101,10 @@ def reachable(code: dict[str, str], start: str) -> dict[str, str]:
     return seen
 
 
-@pytest.mark.parametrize("callback", CALLBACKS)
-def test_no_callback_touches_the_python_api_the_heap_or_a_lock(code, callback):
+@pytest.mark.parametrize(("callback", "leads_to"), CALLBACKS.items())
+def test_no_callback_touches_the_python_api_the_heap_or_a_lock(code, callback, leads_to):
     bodies = reachable(code, callback)
-    assert len(bodies) > 3, "the callback's calls were not found"
+    assert bodies.keys() >= leads_to, "the callback's calls were not found"
     for name, body in bodies.items():
         touched = FORBIDDEN.search(body)
         assert touched is None, f"{callback} leads to {name}, which uses {touched and touched.group()}"

@@ -22,6 +22,16 @@ from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
 from wavtools._kernels cimport selected_kernels, wt_kernels
+from wavtools._polyphase cimport (
+    wt_bank,
+    wt_bank_down,
+    wt_bank_free,
+    wt_bank_new,
+    wt_bank_taps,
+    wt_bank_up,
+    wt_polyphase,
+    wt_quality,
+)
 from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
 
 from wavtools.errors import ConcurrencyError
