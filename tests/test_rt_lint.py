@@ -1,7 +1,7 @@
 """The device callbacks never enter Python: read from the C that Cython generates for them.
 
-Checked are the two callbacks, the notification callback, and every function of ours that they call, followed through
-the generated C and the headers. Anything else that they call must be on the short list of harmless names.
+Checked are the three audio callbacks, the notification callback, and every function of ours that they call, followed
+through the generated C and the headers. Anything else that they call must be on the short list of harmless names.
 """
 
 from __future__ import annotations
@@ -134,6 +134,26 @@ def test_the_lint_can_fail(code):
     """StandIn's constructor takes memory and raises: it must be caught."""
     guilty = [name for name, body in code.items() if FORBIDDEN.search(body)]
     assert any("StandIn" in name for name in guilty)
+
+
+@pytest.mark.parametrize(
+    "line", ["state.playback.device_only.holding = 1", "wt_clock_tick(&state.playback.clock, 1)"]
+)
+def test_a_control_thread_that_touches_what_is_the_callbacks_does_not_compile(tmp_path, line):
+    def compile_with(line: str) -> subprocess.CompletedProcess[str]:
+        source = tmp_path / "control.pyx"
+        source.write_text(
+            f"from wavtools._states cimport *\n\ndef control(PlaybackState state):\n    {line}\n"
+        )
+        command = [sys.executable, "-m", "cython", "-3", "-I", SOURCE.parent, source]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    assert compile_with("wt_clock_last_ns(&state.playback.clock)").returncode == 0
+    refused = compile_with(line)
+    assert refused.returncode != 0
+    assert re.search("has no attribute 'device_only'|undeclared name|no member", refused.stderr), (
+        refused.stderr
+    )
 
 
 def test_the_words_with_gil_do_not_occur():
