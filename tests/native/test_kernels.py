@@ -63,6 +63,15 @@ def test_windows_gives_the_same_bits_and_compiles_the_rest(here, tmp_path) -> No
     compiler = require_program("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64")
     windows = sums(tmp_path, compiler, "-static", emulator=(require_program("wine", "wine"),))
     assert windows == here
-    for name in ("polyphase.c", "blocks.c", "spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"):
+    for name in (
+        "polyphase.c",
+        "blocks.c",
+        "spsc.h",
+        "clock.h",
+        "capture.h",
+        "seat.h",
+        "fade.h",
+        "playback.h",
+    ):
         command = [compiler, "-std=c11", "-Wall", "-Werror", "-x", "c", "-fsyntax-only", NATIVE / name]
         subprocess.run(command, check=True)
