@@ -21,33 +21,22 @@ import numpy as np
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
-from wavtools._kernels cimport selected_kernels, wt_kernels
-from wavtools._polyphase cimport (
-    wt_bank,
-    wt_bank_down,
-    wt_bank_free,
-    wt_bank_new,
-    wt_bank_taps,
-    wt_bank_up,
-    wt_polyphase,
-    wt_quality,
+from wavtools._blocks cimport (
+    wt_blocks,
+    wt_blocks_frames,
+    wt_blocks_free,
+    wt_blocks_new,
+    wt_blocks_reach,
+    wt_blocks_run,
+    wt_blocks_step,
 )
+from wavtools._kernels cimport selected_kernels, wt_kernels
+from wavtools._polyphase cimport wt_bank_down, wt_bank_free, wt_bank_new, wt_bank_taps, wt_bank_up, wt_polyphase, wt_quality
 from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
 
 from wavtools.errors import ConcurrencyError
 
 __all__ = ["Resampler", "resample"]
-
-
-cdef extern from "blocks.h" nogil:
-    ctypedef struct wt_blocks:
-        pass
-    wt_blocks *wt_blocks_new(const wt_bank *bank)
-    void wt_blocks_free(wt_blocks *blocks)
-    size_t wt_blocks_reach(const wt_blocks *blocks)
-    size_t wt_blocks_step(const wt_blocks *blocks)
-    size_t wt_blocks_frames(const wt_blocks *blocks)
-    void wt_blocks_run(wt_blocks *blocks, const float *x, float *y)
 
 
 cdef enum:

@@ -48,7 +48,7 @@ def test_compilers_without_vector_types_give_the_same_bits(here, tmp_path) -> No
     assert all(found == here["base"] for found in plain.values())
 
 
-@pytest.mark.skipif(platform.machine() == "aarch64", reason="is the processor of the other tests here")
+@pytest.mark.skipif(platform.machine() == "aarch64", reason="the other tests run on this processor already")
 def test_arm64_gives_the_same_bits(here, tmp_path) -> None:
     compiler = require_program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
     emulator = require_program("qemu-aarch64", "qemu-user")
