@@ -148,7 +148,7 @@ def float32_to_pcm16(x, out=None):
     x : buffer of float32, any shape
         Nominal range [-1, 1]; louder samples are clamped, NaN becomes 0.
     out : buffer of int16, optional
-        Receives the result instead of a new array: C-contiguous, writable, as many samples as *x*, no memory of *x*.
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def pcm16_to_float32(x, out=None):
     ----------
     x : buffer of int16, any shape; or bytes of little-endian PCM16
     out : buffer of float32, optional
-        Receives the result instead of a new array: C-contiguous, writable, as many samples as *x*, no memory of *x*.
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
@@ -236,8 +236,8 @@ def mix_to_mono(x, out=None):
     ----------
     x : buffer of float32 or int16, shape (frames, channels) or (frames,)
     out : buffer of the dtype of *x*, optional
-        Receives the result instead of a new array: C-contiguous, writable, as many samples as *x* has frames, no memory
-        of *x*.
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x* has frames, not
+        overlapping *x*.
 
     Returns
     -------
@@ -394,7 +394,7 @@ def ulaw_encode(x, out=None):
     ----------
     x : buffer of int16, any shape; or bytes of little-endian PCM16
     out : buffer of uint8, optional
-        Receives the result instead of a new array: C-contiguous, writable, as many samples as *x*, no memory of *x*.
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
@@ -421,7 +421,7 @@ def ulaw_decode(x, out=None):
     ----------
     x : buffer of uint8, any shape; or bytes
     out : buffer of int16, optional
-        Receives the result instead of a new array: C-contiguous, writable, as many samples as *x*, no memory of *x*.
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
