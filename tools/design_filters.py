@@ -42,9 +42,18 @@ class Design(NamedTuple):
 DESIGNS = [
     Design("FAST", 24, 0.330, 1e-4, 0.400, 1e-2, 0.500, "any rate"),
     Design(
-        "HIGH", 63, 0.370, 1.1e-5, 0.455, 1e-2, 0.500, "lower rate from 16 kHz: 63 samples and one are 4 ms"
+        "HIGH", 63, 0.370, 1.1e-5, 0.455, 1e-2, 0.500, "lower rates from 16 kHz: 64 samples last at most 4 ms"
     ),
-    Design("HIGH_8", 51, 0.380, 1.1e-5, 0.455, 1e-2, 0.510, "below: 51 samples are at most 6.4 ms"),
+    Design(
+        "HIGH_8",
+        51,
+        0.380,
+        1.1e-5,
+        0.455,
+        1e-2,
+        0.510,
+        "lower rates below 16 kHz: 51 samples last at most 6.4 ms",
+    ),
     Design("BEST", 108, 0.430, 3e-8, 0.4575, 1e-4, 0.500, "any rate"),
 ]
 
@@ -116,7 +125,10 @@ def decibels(ripple: float) -> str:
 
 def main() -> None:
     lines = [
-        "/* Written by tools/design_filters.py, which explains it: cosine series of the prototype filters. */",
+        "/* The prototype filters of the resampler as cosine series; written by tools/design_filters.py.",
+        " *",
+        " * Thread: any; constants.",
+        " */",
         "#ifndef WT_PROTOTYPES_H",
         "#define WT_PROTOTYPES_H",
     ]

@@ -1,4 +1,6 @@
-"""Run the compiled module beside the Python API: the same numbers.
+"""Compare the results of the compiled module with those of the Python API: they are the same.
+
+Thread: one.
 
 pip install --no-build-isolation examples/downstream && python examples/downstream/check.py
 """
@@ -28,4 +30,4 @@ assert np.array_equal(mono, pcm.mix_to_mono(x.reshape(-1, 2)))
 peak = 20 * np.log10(np.abs(out[:written].astype(np.float64)).max() / 32768)
 assert abs(downstream.peak_dbfs(out[:written]) - peak) < 1e-4
 assert downstream.peak_dbfs(np.zeros(10, np.int16)) == -np.inf
-print(f"{written} samples, {peak:.2f} dBFS at most: as the Python API has it")
+print(f"{written} samples, {peak:.2f} dBFS at most: the same as from the Python API")

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Compiled code on wavtools' kernels: whole chains of them run without the GIL and without a Python call.
+"""Compiled code that uses wavtools' kernels: whole chains of them run without the GIL and without a Python call.
 
 Thread: drain() is the consumer of its ring; the others, any.
 """
@@ -19,10 +19,10 @@ cdef enum:
 
 
 def drain(RingBuffer ring not None, Resampler stream not None, Analyser analyser not None, int16_t[::1] out not None):
-    """Move what waits in *ring* (float32, mono) through *stream* into *analyser* and, as PCM16, into *out*.
+    """Move all frames of *ring* (float32, mono) through *stream* into *analyser* and, as PCM16, into *out*.
 
-    The first call begins the signal of *stream*. Returns the samples written; what *out* has no room for stays in the
-    ring.
+    The first call begins the signal of *stream*. Returns the samples written; frames that *out* has no room for stay in
+    the ring. Raises ValueError unless *ring* and *stream* are mono and the ring holds float32.
     """
     cdef float frames[BLOCK]
     cdef float[::1] converted = np.empty(out.shape[0], np.float32)
@@ -47,9 +47,12 @@ def drain(RingBuffer ring not None, Resampler stream not None, Analyser analyser
 
 
 def to_mono(const float[:, ::1] frames not None, float[::1] out not None):
-    """The mean of the channels of *frames* (frames, channels), into *out*."""
+    """Write the mean of the channels of *frames* (frames, channels) to *out* (frames,).
+
+    Raises ValueError if the lengths differ or are 0.
+    """
     if out.shape[0] != frames.shape[0] or out.shape[0] == 0:
-        raise ValueError(f"out holds {out.shape[0]} frames, {frames.shape[0]} are given")
+        raise ValueError(f"out holds {out.shape[0]} frames, expected {frames.shape[0]}, 1 or more")
     with nogil:
         floats_to_mono(&frames[0, 0], &out[0], frames.shape[0], frames.shape[1])
 

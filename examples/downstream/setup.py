@@ -1,6 +1,6 @@
-"""One extension that cimports from wavtools: its .pxd files lie beside its modules, its headers in get_include().
+"""Builds one extension that cimports from wavtools: the .pxd files are beside its modules, the headers in get_include().
 
-C11, because the ring's header uses its atomics.
+It needs C11, because the ring's header uses atomics.
 """
 
 import sys
@@ -19,5 +19,5 @@ downstream = Extension(
     include_dirs=[wavtools.get_include()],
     extra_compile_args=C11,
 )
-# Cython finds an installed wavtools by itself; the path is for an editable one, which is an import hook.
+# Cython finds an installed wavtools by itself. An editable one is an import hook: there Cython needs the path.
 setup(ext_modules=cythonize([downstream], include_path=[str(Path(wavtools.__file__).parents[1])]))

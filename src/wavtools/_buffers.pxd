@@ -1,18 +1,18 @@
-"""Take a caller's samples through the buffer protocol: int16, float32 or bytes, any shape. Strided memory is copied.
+"""The compiled modules' one rule for samples that come through the buffer protocol: int16, float32, or bytes.
 
-Inlined into pcm, resample and spectrum, so that they agree on what they accept and on what they say when they refuse.
-A Py_buffer that was acquired must be released by the caller.
+Inlined into pcm, resample, ring and spectrum, so that they accept the same buffers and refuse others with the same
+words. The caller must release each Py_buffer that was acquired.
 
 Thread: any; needs the GIL.
 """
 
 from cpython.buffer cimport (
     PyBUF_FORMAT,
-    PyBUF_ND,
     PyBUF_STRIDES,
     PyBUF_WRITABLE,
     PyBuffer_IsContiguous,
     PyBuffer_Release,
+    PyObject_CheckBuffer,
     PyObject_GetBuffer,
 )
 
@@ -40,8 +40,12 @@ cdef inline int sample_kind(const Py_buffer *view) noexcept:
     return 0
 
 
+cdef inline str kind_name(int kind):
+    return "int16" if kind == INT16 else "float32" if kind == FLOAT32 else "uint8"
+
+
 cdef inline int refuse_kind(str name, object given, int allowed) except -1:
-    """Raise the TypeError for samples of the wrong dtype. Names the converter where there is one."""
+    """Raise the TypeError for samples of the wrong dtype. It names the converter if there is one."""
     what = f"{given.dtype} array" if hasattr(given, "dtype") else type(given).__name__
     if allowed == (INT16 | FLOAT32):
         wanted, advice = "int16 or float32", "convert with .astype(np.float32)"
@@ -52,18 +56,20 @@ cdef inline int refuse_kind(str name, object given, int allowed) except -1:
         advice = "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
     else:
         wanted, advice = "uint8", "G.711 codes are one byte a sample"
-    raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}")
+    raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}") from None
 
 
-cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) except -1:
-    """Acquire read access to *given* and return its kind, one of *allowed*.
+cdef inline int acquire_any(str name, object given, Py_buffer *view, int allowed, int flags) except -1:
+    """Acquire *given* in any layout and return its kind, one of *allowed*. *flags*: PyBUF_WRITABLE, or 0 to read.
 
     Where int16 is allowed and uint8 is not, raw bytes are taken as little-endian int16: the caller then finds
     ``view.itemsize == 1`` and must count ``view.len // 2`` samples.
     """
     try:
-        PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES)
+        PyObject_GetBuffer(given, view, PyBUF_FORMAT | PyBUF_STRIDES | flags)
     except (TypeError, BufferError, ValueError):
+        if flags & PyBUF_WRITABLE and PyObject_CheckBuffer(given):
+            raise TypeError(f"{name} is read-only; pass memory that can be written") from None
         refuse_kind(name, given, allowed)
     cdef int kind = sample_kind(view)
     if kind == UINT8 and not allowed & UINT8 and allowed & INT16:
@@ -71,10 +77,16 @@ cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) ex
         if view.len % 2:
             length = view.len
             PyBuffer_Release(view)
-            raise ValueError(f"{name} holds {length} bytes, which is not a whole number of 2-byte int16 samples")
+            raise ValueError(f"{name} holds {length} bytes, an odd number; int16 samples have two bytes each")
     if not kind & allowed:
         PyBuffer_Release(view)
         refuse_kind(name, given, allowed)
+    return kind
+
+
+cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) except -1:
+    """Acquire read access to *given* as C-contiguous memory, copied if it is strided; return its kind, as acquire_any."""
+    cdef int kind = acquire_any(name, given, view, allowed, 0)
     if not PyBuffer_IsContiguous(view, b"C"):
         PyBuffer_Release(view)
         import numpy
@@ -82,12 +94,17 @@ cdef inline int acquire(str name, object given, Py_buffer *view, int allowed) ex
     return kind
 
 
-cdef inline str kind_name(int kind):
-    return "int16" if kind == INT16 else "float32" if kind == FLOAT32 else "uint8"
+cdef inline int acquire_contiguous(str name, object given, Py_buffer *view, int allowed, int flags) except -1:
+    """As acquire_any, but refuse strided memory: for callers that must not copy."""
+    cdef int kind = acquire_any(name, given, view, allowed, flags)
+    if not PyBuffer_IsContiguous(view, b"C"):
+        PyBuffer_Release(view)
+        raise TypeError(f"{name} is not C-contiguous; pass numpy.ascontiguousarray({name})")
+    return kind
 
 
 cdef inline int acquire_new(object array, Py_buffer *view) except -1:
-    """Write access to an array just made, whose shape and dtype are known."""
+    """Acquire write access to an array that the caller has just made, whose shape and dtype are known."""
     return PyObject_GetBuffer(array, view, PyBUF_WRITABLE)
 
 

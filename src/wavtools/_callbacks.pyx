@@ -1,14 +1,14 @@
 # cython: cdivision=True
 # (a division that checks for zero takes the GIL to raise; tests/test_rt_lint.py would tell)
-# Not freethreading_compatible: set_offsets moves where a StandIn's callbacks look for their seat, which only a GIL keeps
-# apart from a render that is under way.
+# Not freethreading_compatible: set_offsets moves where a StandIn's callbacks look for their seat, and only a GIL keeps
+# that apart from a running render.
 """The device callbacks: what the device's own thread runs.
 
 miniaudio calls them through their C addresses. They are compiled code from end to end: no GIL, no heap, no lock, no
 system call, no Python (a test reads the generated C). They find their work through the device's seat: the structs of
-_native/streams.h, which the control threads own through _states.pyx.
+capture.h and playback.h in _native/, which the control threads own through _states.pyx.
 
-Thread: the functions marked "callback thread" on the device's; the addresses and StandIn on control threads.
+Thread: the functions marked "device callback" on the device's; the addresses and StandIn on control threads.
 """
 
 from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
@@ -23,30 +23,18 @@ from wavtools._states cimport (
     WT_FADE_PLAYING,
     WT_PLAYBACK_BLOCK,
     Seat,
-    wt_bank,
-    wt_bank_down,
-    wt_bank_taps,
-    wt_bank_up,
     wt_capture,
-    wt_capture_drop,
-    wt_capture_stamp,
+    wt_clock,
     wt_clock_last_ns,
-    wt_clock_tick,
+    wt_fade,
     wt_fade_move,
     wt_fade_set,
     wt_fade_state,
-    wt_floats_to_int16,
     wt_playback,
-    wt_playback_apply_gain,
     wt_playback_commit,
-    wt_playback_hold,
-    wt_playback_silence,
-    wt_polyphase,
     wt_seat,
-    wt_seat_capture,
-    wt_seat_notify,
-    wt_seat_playback,
 )
+from wavtools._polyphase cimport wt_bank, wt_bank_down, wt_bank_taps, wt_bank_up, wt_polyphase
 from wavtools.ring cimport (
     wt_ring_copy_out,
     wt_ring_read_pos,
@@ -63,24 +51,59 @@ __all__ = [
     "set_offsets",
 ]
 
-# Where the fields lie that the callbacks read: the package ships no C header, so _device.py passes the offsets that
-# cffi knows, before any device starts. 0 suits the stand-in that OfflineDevice hands over.
-cdef size_t user_data_offset = 0            # pUserData in ma_device
-cdef size_t notification_device_offset = 0  # pDevice in ma_device_notification
-cdef size_t notification_type_offset = 0    # type in ma_device_notification
+
+# What only the device's thread may call or touch; _states.pxd declares the rest of these headers.
+
+cdef extern from "clock.h" nogil:
+    void wt_clock_tick(wt_clock *clock, uint64_t frames)
+
+
+cdef extern from "capture.h" nogil:
+    void wt_capture_drop(wt_capture *capture, uint64_t frames)
+    void wt_capture_stamp(wt_capture *capture, uint64_t position, uint64_t now_ns)
+
+
+cdef extern from "playback.h" nogil:
+    ctypedef struct wt_cursor:
+        uint64_t position, phase, origin
+
+    ctypedef struct wt_renderer:
+        wt_cursor queue, fade
+        bint holding
+    wt_renderer *wt_playback_renderer(wt_playback *playback)
+    bint wt_playback_hold(wt_playback *playback)
+    void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
+    void wt_playback_silence(wt_playback *playback, bint goes_on, uint64_t frames)
+    void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
+
+
+cdef extern from "seat.h" nogil:
+    wt_capture *wt_seat_capture(wt_seat *seat)
+    wt_playback *wt_seat_playback(wt_seat *seat)
+    void wt_seat_notify(wt_seat *seat, uint32_t type)
+
+
+# Offsets of miniaudio's fields that the callbacks read. The miniaudio package ships no C header, so _device.py passes
+# the offsets that cffi knows, before any device starts. 0 suits the StandIn of OfflineDevice.
+# pUserData in ma_device; pDevice and type in ma_device_notification:
+cdef size_t user_data_offset = 0
+cdef size_t notification_device_offset = 0
+cdef size_t notification_type_offset = 0
 
 
 cdef enum:
-    DUPLEX_BLOCK = 64  # frames put together at a time
-    MAX_OFFSET = 4096  # of a field within miniaudio's structs
+    # Frames that the duplex callback puts together at a time.
+    DUPLEX_BLOCK = 64
+    # Largest offset of a field in miniaudio's structs.
+    MAX_OFFSET = 4096
 
 
-# --------------------------------------------------------------------------------------------------- callback thread
+# --------------------------------------------------------------------------------------------------- device callback
 
 cdef void capture_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
-    """Move one period from the device into the capture ring; see capture_period.
+    """Move one period from the device into the capture ring; see keep_captured.
 
-    Thread: callback thread.
+    Thread: device callback.
     """
     cdef wt_capture *capture = wt_seat_capture(seat_of(device))
     if capture != NULL:
@@ -92,18 +115,20 @@ cdef void capture_callback(void *device, void *output, const void *frames, uint3
 cdef void playback_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
     """Fill one period with what is queued, and silence after it; see play_period.
 
-    Thread: callback thread.
+    Thread: device callback.
     """
     play_period(wt_seat_playback(seat_of(device)), <int16_t *> output, frame_count)
 
 
 cdef void duplex_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
-    """Both directions of one clock. Each captured frame is kept together with the frame played at its side.
+    """Play and capture one period of both directions, which share a clock.
 
-    The capture ring of a duplex stream has one channel more than the microphone: what was played, silence included.
-    So the two stay aligned through ring, resampler and chunks, whatever happens.
+    Each captured frame is stored together with the frame played at the same time: the capture ring of a duplex stream
+    has one channel more than the microphone, the reference, which holds what was played, silence included. So the two
+    stay aligned through ring, resampler and chunks.
 
-    Thread: callback thread. Real-time: as below; the scratch memory is on the stack.
+    Thread:     device callback.
+    Real-time:  as keep_captured and play_period; the scratch memory is on the stack.
     """
     cdef wt_seat *seat = seat_of(device)
     cdef wt_capture *capture = wt_seat_capture(seat)
@@ -136,10 +161,10 @@ cdef wt_seat *seat_of(const void *device) noexcept nogil:
 cdef void keep_captured(wt_capture *capture, const float *frames, uint32_t frame_count) noexcept nogil:
     """Put captured frames into the ring.
 
-    Thread:     callback thread; producer end of the ring.
+    Thread:     device callback; producer end of the ring.
     Real-time:  no GIL, heap, lock or system call; O(frame_count), two memcpy at most.
     Writes:     ring.write_pos (release), frames_dropped (relaxed).
-    Short ring: keeps the oldest frames and counts the rest as dropped.
+    Full ring:  keeps what fits, the oldest frames, and counts the rest as dropped.
     Units:      float32 frames of `capture.channels` samples; frame_count differs from call to call.
     """
     cdef uint64_t taken = wt_ring_write(&capture.ring, frames, frame_count)
@@ -148,71 +173,93 @@ cdef void keep_captured(wt_capture *capture, const float *frames, uint32_t frame
 
 
 cdef void stamp_captured(wt_capture *capture) noexcept nogil:
-    """Note when the frames captured so far were: at the beginning of this callback. Callback thread."""
+    """Note that all frames so far were captured by the beginning of this callback. Thread: device callback."""
     wt_capture_stamp(capture, wt_ring_write_pos(&capture.ring), wt_clock_last_ns(&capture.clock))
 
 
 cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count) noexcept nogil:
     """Fill one period with what is queued, silence after it, and commit what was consumed.
 
-    The commit is a compare-and-swap on the queue's read position (see streams.h): when an interrupt got there first,
-    the period is rendered anew from the position that the interrupt left, so what it reported is what was played.
+    The commit is a compare-and-swap on the queue's read position (see playback.h): if an interrupt moved it first, the
+    period is rendered anew from the position that the interrupt left, so what it reported is what was played.
 
-    Thread:     callback thread; consumer end of the queue.
+    Thread:     device callback; consumer end of the queue.
     Real-time:  no GIL, heap, lock or system call; O(frame_count * taps), at most three attempts.
-    Reads:      ring.write_pos (acquire), fade_state (acquire), gain (relaxed).
-    Writes:     ring.read_pos (compare-and-swap), fade_state, clock and silence (relaxed).
+    Reads:      ring.write_pos (acquire), fade.state (acquire), gain (relaxed).
+    Writes:     ring.read_pos (compare-and-swap), fade.state, clock and silence (relaxed).
     Units:      int16 mono frames at the device rate; frame_count differs from call to call.
     """
-    cdef uint64_t position, end, origin, phase, consumed, fade_pos, fade_phase
+    cdef wt_renderer *renderer
+    cdef wt_cursor queue, fade
+    cdef uint64_t position
     cdef size_t faded, done = 0
     cdef bint committed = False
     cdef bint holding
-    cdef int _attempt, fade
+    cdef int _attempt
     if playback == NULL:
         memset(out, 0, frame_count * sizeof(int16_t))
         return
+    renderer = wt_playback_renderer(playback)
     wt_clock_tick(&playback.clock, frame_count)
     holding = wt_playback_hold(playback)
     for _attempt in range(3):
         position = wt_ring_read_pos(&playback.ring)
-        origin, phase = playback.origin, playback.phase
-        if position != playback.expected:
+        queue = renderer.queue
+        if position != queue.position:
             take_fade(playback, position)
-            origin, phase = position, 0
+            queue.position, queue.phase, queue.origin = position, 0, position
+        fade = renderer.fade
         faded = 0
-        fade_pos, fade_phase = playback.fade_pos, playback.fade_phase
-        if wt_fade_state(playback) == WT_FADE_PLAYING:
-            faded = render(playback, playback.fade, playback.fade_origin, playback.fade_length,
-                           &fade_pos, &fade_phase, out, frame_count)
-        end = position if holding else wt_ring_write_pos(&playback.ring)
-        consumed = position
-        done = faded + render(playback, NULL, origin, end, &consumed, &phase, out + faded, frame_count - faded)
-        committed = (done == faded and consumed == position) or wt_playback_commit(playback, &position, consumed)
+        if wt_fade_state(&playback.fade) == WT_FADE_PLAYING:
+            faded = render(playback, playback.fade.samples, playback.fade.length, &fade, out, frame_count)
+        done = faded
+        if not holding:
+            done += render(
+                playback, NULL, wt_ring_write_pos(&playback.ring), &queue, out + faded, frame_count - faded
+            )
+        committed = (done == faded and queue.position == position) or wt_playback_commit(
+            playback, &position, queue.position
+        )
         if committed:
             break
-    if not committed:  # three interrupts within one period: the next one starts clean
+    # Three interrupts within one period: play silence, and let the next period start anew.
+    if not committed:
         memset(out, 0, frame_count * sizeof(int16_t))
         return
-    playback.fade_pos, playback.fade_phase = fade_pos, fade_phase
-    fade = wt_fade_state(playback)
-    if fade == WT_FADE_KILL or fade == WT_FADE_PLAYING and fade_pos >= playback.fade_length:
-        wt_fade_set(playback, WT_FADE_IDLE)
+    renderer.queue, renderer.fade = queue, fade
+    end_fade(playback)
     wt_playback_apply_gain(playback, out, done)
-    if done < frame_count:
-        memset(out + done, 0, (frame_count - done) * sizeof(int16_t))
-        origin, phase = consumed, 0  # after a silence the filter starts from silence
-        playback.holding = True
-        wt_playback_silence(playback, done == 0, frame_count - done)
-    else:
+    end_period(playback, out, done, frame_count)
+
+
+cdef void end_fade(wt_playback *playback) noexcept nogil:
+    """Free the fade slot if the fade was played to its end or an interrupt asked for that. Thread: device callback."""
+    cdef wt_fade *fade = &playback.fade
+    cdef int state = wt_fade_state(fade)
+    if state == WT_FADE_KILL or (
+        state == WT_FADE_PLAYING and wt_playback_renderer(playback).fade.position >= fade.length
+    ):
+        wt_fade_set(fade, WT_FADE_IDLE)
+
+
+cdef void end_period(wt_playback *playback, int16_t *out, size_t done, uint32_t frame_count) noexcept nogil:
+    """Fill the period with silence after its first *done* frames, and count that silence. Thread: device callback."""
+    cdef wt_renderer *renderer = wt_playback_renderer(playback)
+    if done == frame_count:
         wt_playback_silence(playback, False, 0)
-    playback.expected, playback.origin, playback.phase = consumed, origin, phase
+        return
+    memset(out + done, 0, (frame_count - done) * sizeof(int16_t))
+    # After a silence the filter starts from silence.
+    renderer.queue.origin, renderer.queue.phase = renderer.queue.position, 0
+    renderer.holding = True
+    wt_playback_silence(playback, done == 0, frame_count - done)
 
 
 cdef void notification_callback(const void *notification) noexcept nogil:
-    """Note that the device was stopped, started or rerouted; a control thread looks at the seat now and then.
+    """Note on the seat that the device was stopped, started or rerouted; a control thread polls for it.
 
-    Thread: whichever of miniaudio's threads notices. Real-time: as above.
+    Thread:     the thread of miniaudio's that notices.
+    Real-time:  no GIL, heap, lock or system call.
     """
     cdef const char *device = (<const char **> (<const char *> notification + notification_device_offset))[0]
     cdef uint32_t type = (<const uint32_t *> (<const char *> notification + notification_type_offset))[0]
@@ -220,90 +267,107 @@ cdef void notification_callback(const void *notification) noexcept nogil:
 
 
 cdef void take_fade(wt_playback *playback, uint64_t position) noexcept nogil:
-    """Start the fade that the interrupt which left read_pos at *position* has armed, if it armed one."""
+    """Start the fade that was armed by the interrupt which left read_pos at *position*, if one was.
+
+    Thread: device callback.
+    """
+    cdef wt_renderer *renderer = wt_playback_renderer(playback)
+    cdef wt_fade *fade = &playback.fade
     cdef uint64_t history
-    if wt_fade_state(playback) != WT_FADE_ARMED or playback.fade_to != position:
+    if wt_fade_state(fade) != WT_FADE_ARMED or fade.resume != position:
         return
-    if playback.fade_cut != playback.expected:  # an earlier interrupt stopped us: the faded audio was never heard
-        wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_IDLE)
+    # An earlier interrupt stopped playback before this cut: the audio that would be faded was never heard.
+    if fade.cut != renderer.queue.position:
+        wt_fade_move(fade, WT_FADE_ARMED, WT_FADE_IDLE)
         return
-    playback.fade_pos = playback.fade_head
-    playback.fade_phase = playback.phase
+    renderer.fade.position = fade.head
+    renderer.fade.phase = renderer.queue.phase
     # The filter goes on across the cut: samples before this stretch's origin count as silence here too.
-    history = playback.fade_cut - playback.origin
-    playback.fade_origin = playback.fade_head - history if history < playback.fade_head else 0
-    wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_PLAYING)
+    history = fade.cut - renderer.queue.origin
+    renderer.fade.origin = fade.head - history if history < fade.head else 0
+    wt_fade_move(fade, WT_FADE_ARMED, WT_FADE_PLAYING)
 
 
 cdef size_t render(
-    wt_playback *playback, const int16_t *flat, uint64_t origin, uint64_t end,
-    uint64_t *position, uint64_t *phase, int16_t *out, size_t count,
+    wt_playback *playback, const int16_t *flat, uint64_t end, wt_cursor *cursor, int16_t *out, size_t count
 ) noexcept nogil:
-    """Render up to *count* device frames of the samples [position, end) and move position and phase past them.
+    """Render up to *count* device frames from *cursor* on, and move it past the samples that they consumed.
 
-    The samples lie in *flat*, or in the queue's ring where that is NULL. Outside [origin, end) is silence. Returns
-    the frames rendered: fewer than *count* only when `end` was reached.
+    The samples lie in *flat*, or in the queue's ring if that is NULL. Outside [cursor.origin, end) is silence. Returns
+    the frames rendered: fewer than *count* only if `end` was reached.
+
+    Thread: device callback.
     """
     cdef const wt_bank *bank = playback.bank
-    cdef uint64_t up, down, taps, left, pos, ph, frames, first, last, available
+    cdef uint64_t up, down, taps, left, position, phase, frames, last
     cdef size_t done = 0
     if bank == NULL:
-        available = end - position[0]
-        done = count if count < available else available
-        if flat != NULL:
-            copy_flat(flat + position[0], out, done)
-        else:
-            wt_ring_copy_out(&playback.ring, position[0], out, done)
-        position[0] += done
-        return done
+        return render_copy(playback, flat, end, cursor, out, count)
     up, down, taps = wt_bank_up(bank), wt_bank_down(bank), wt_bank_taps(bank)
     left = taps // 2 - 1
-    pos, ph = position[0] + phase[0] // up, phase[0] % up
-    while done < count and pos < end:
-        # Frames whose instant lies before `end`: the smallest n with pos + (ph + n * down) / up >= end.
-        frames = ((end - pos) * up - ph + down - 1) // down
+    position, phase = cursor.position + cursor.phase // up, cursor.phase % up
+    while done < count and position < end:
+        # Frames whose instant lies before `end`: the smallest n with position + (phase + n * down) / up >= end.
+        frames = ((end - position) * up - phase + down - 1) // down
         if frames > count - done:
             frames = count - done
         if frames > WT_PLAYBACK_BLOCK:
             frames = WT_PLAYBACK_BLOCK
-        first = pos
-        last = pos + (ph + (frames - 1) * down) // up + taps // 2
-        fill_window(playback, flat, origin, end, first, left, last)
-        ph = wt_polyphase(bank, playback.window, <uint32_t> ph, playback.block, frames)
-        wt_floats_to_int16(playback.block, out + done, frames)
-        pos += ph // up
-        ph %= up
+        last = position + (phase + (frames - 1) * down) // up + taps // 2
+        fill_window(playback, flat, cursor.origin, end, position, left, last)
+        phase = wt_polyphase(bank, playback.scratch.window, <uint32_t> phase, playback.scratch.block, frames)
+        wt_floats_to_int16(playback.scratch.block, out + done, frames)
+        position += phase // up
+        phase %= up
         done += frames
-    if pos > end:  # the next frame's instant lies past the end: remember by how much
-        ph += (pos - end) * up
-        pos = end
-    position[0], phase[0] = pos, ph
+    # The next frame's instant may lie past the end: the phase keeps by how much.
+    if position > end:
+        phase += (position - end) * up
+        position = end
+    cursor.position, cursor.phase = position, phase
     return done
 
 
-cdef void copy_flat(const int16_t *source, int16_t *out, size_t count) noexcept nogil:
+cdef size_t render_copy(
+    wt_playback *playback, const int16_t *flat, uint64_t end, wt_cursor *cursor, int16_t *out, size_t count
+) noexcept nogil:
+    """As render, where the device runs at the session rate: a frame is a sample. Thread: device callback."""
+    cdef size_t done = min(<uint64_t> count, end - cursor.position)
+    copy_samples(playback, flat, cursor.position, out, done)
+    cursor.position += done
+    return done
+
+
+cdef void copy_samples(
+    wt_playback *playback, const int16_t *flat, uint64_t start, int16_t *out, size_t count
+) noexcept nogil:
+    """Copy samples [start, start + count) of *flat*, or of the queue's ring if that is NULL. Thread: device callback."""
     cdef size_t i
+    if flat == NULL:
+        wt_ring_copy_out(&playback.ring, start, out, count)
+        return
     for i in range(count):
-        out[i] = source[i]
+        out[i] = flat[start + i]
 
 
 cdef void fill_window(
     wt_playback *playback, const int16_t *flat, uint64_t origin, uint64_t end,
     uint64_t first, uint64_t left, uint64_t last,
 ) noexcept nogil:
-    """Put samples first - left .. last as float32 into the window; silence outside [origin, end)."""
-    cdef float *window = playback.window
+    """Put samples first - left .. last as float32 into the window; silence outside [origin, end).
+
+    Thread: device callback.
+    """
+    cdef float *window = playback.scratch.window
+    cdef int16_t *samples = playback.scratch.samples
     cdef uint64_t start = first - left if first > origin + left else origin
     cdef uint64_t stop = last + 1 if last + 1 < end else end
-    cdef size_t lead = start + left - first  # samples of silence before `start`
+    # Samples of silence before `start`.
+    cdef size_t lead = start + left - first
     cdef size_t total = left + (last - first) + 1
     cdef size_t i, count = stop - start
-    cdef int16_t *samples = playback.samples
     memset(window, 0, lead * sizeof(float))
-    if flat != NULL:
-        copy_flat(flat + start, samples, count)
-    else:
-        wt_ring_copy_out(&playback.ring, start, samples, count)
+    copy_samples(playback, flat, start, samples, count)
     for i in range(count):
         window[lead + i] = samples[i] * <float> (1.0 / 32768.0)
     memset(window + lead + count, 0, (total - lead - count) * sizeof(float))
@@ -312,34 +376,68 @@ cdef void fill_window(
 # --------------------------------------------------------------------------------------------------- control threads
 
 def set_offsets(size_t user_data, size_t notification_device, size_t notification_type):
-    """Tell the callbacks where miniaudio's fields lie; before any device starts."""
+    """Tell the callbacks the offsets of miniaudio's fields, before any device starts.
+
+    Parameters
+    ----------
+    user_data : int
+        Bytes from the start of ``ma_device`` to its ``pUserData``.
+    notification_device, notification_type : int
+        Bytes from the start of ``ma_device_notification`` to its ``pDevice`` and ``type``.
+
+    Raises
+    ------
+    ValueError
+        an offset is above 4096
+    """
     global user_data_offset, notification_device_offset, notification_type_offset
     if max(user_data, notification_device, notification_type) > MAX_OFFSET:
-        raise ValueError(f"a field of miniaudio's lies {user_data} bytes into its struct; {MAX_OFFSET} are expected")
+        raise ValueError(
+            f"miniaudio's fields are at offsets {user_data}, {notification_device} and {notification_type},"
+            f" expected at most {MAX_OFFSET}"
+        )
     user_data_offset = user_data
     notification_device_offset = notification_device
     notification_type_offset = notification_type
 
 
 def capture_callback_address():
+    """The C address of capture_callback, for miniaudio."""
     return <uintptr_t> capture_callback
 
 
 def playback_callback_address():
+    """The C address of playback_callback, for miniaudio."""
     return <uintptr_t> playback_callback
 
 
 def duplex_callback_address():
+    """The C address of duplex_callback, for miniaudio."""
     return <uintptr_t> duplex_callback
 
 
 def notification_callback_address():
+    """The C address of notification_callback, for miniaudio."""
     return <uintptr_t> notification_callback
 
 
 cdef class StandIn:
-    """As much of an ma_device as the callbacks look at, and calls them as a device would. OfflineDevice runs on it."""
+    """Stands in for an ma_device: holds the field that the callbacks read, and calls them as a device would.
 
+    OfflineDevice runs on it.
+
+    Parameters
+    ----------
+    channels : int, 1 to 8
+        Of the microphone.
+
+    Attributes
+    ----------
+    seat : Seat
+        The seat that the callbacks find.
+    """
+
+    # An ma_device as far as the callbacks read it.
     cdef char *memory
     cdef readonly Seat seat
 
@@ -350,7 +448,7 @@ cdef class StandIn:
             raise MemoryError("no memory for a stand-in device")
 
     cdef void place(self):
-        """Put the seat where the callbacks look for it now: loading miniaudio moves that."""
+        """Put the seat where the callbacks look for it at present: loading miniaudio changes the offset."""
         (<wt_seat **> (self.memory + user_data_offset))[0] = self.seat.seat
 
     def __dealloc__(self):
@@ -369,9 +467,11 @@ cdef class StandIn:
             playback_callback(self.memory, &out[0], NULL, <uint32_t> out.shape[0])
 
     def duplex(self, const float[:, ::1] frames not None, int16_t[::1] out not None):
-        """Call duplex_callback for as many frames in as out."""
+        """Call duplex_callback; *frames* and *out* have the same length, else ValueError is raised."""
         if frames.shape[0] != out.shape[0]:
-            raise ValueError(f"{frames.shape[0]} frames in, {out.shape[0]} out; a duplex period has as many of both")
+            raise ValueError(
+                f"a duplex period has equal lengths, but frames has {frames.shape[0]} and out has {out.shape[0]}"
+            )
         if frames.shape[0]:
             self.place()
             duplex_callback(self.memory, &out[0], &frames[0, 0], <uint32_t> out.shape[0])

@@ -1,4 +1,7 @@
-"""The C kernels, for the extensions compiled with them. Private: others cimport pcm, resample, spectrum."""
+"""The C kernels, for the extensions compiled with kernels_*.c. Private: others cimport pcm, resample, spectrum.
+
+Thread: any.
+"""
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int16_t, uint32_t
@@ -33,7 +36,7 @@ cdef extern from "kernels.h" nogil:
 
 
 cdef inline const wt_kernels *selected_kernels() except NULL:
-    """The kernel set of this process; ImportError where WAVTOOLS_KERNELS names one that is not here."""
+    """The kernel set of this process. Raises ImportError if WAVTOOLS_KERNELS names one that this machine lacks."""
     cdef const wt_kernels *kernels = wt_kernels_select()
     cdef unsigned index = 0
     if kernels == NULL:

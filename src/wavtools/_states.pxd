@@ -1,106 +1,105 @@
-from libc.stdint cimport int16_t, uint32_t, uint64_t
-from libc.stddef cimport size_t
+"""The C structs that device callbacks and control threads share, as control threads may use them.
 
+What only a device callback may call or touch is declared in _callbacks.pyx: a control thread that names it does not
+compile.
+
+Thread: control threads; the classes, under their owner's lock.
+"""
+
+from libc.stdint cimport int16_t, uint32_t, uint64_t
+
+from wavtools._polyphase cimport wt_bank
 from wavtools.ring cimport wt_ring
 
 
-cdef extern from "polyphase.h" nogil:
-    ctypedef struct wt_bank:
-        pass
-    wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, int quality)
-    void wt_bank_free(wt_bank *bank)
-    uint32_t wt_bank_up(const wt_bank *bank)
-    uint32_t wt_bank_down(const wt_bank *bank)
-    uint32_t wt_bank_taps(const wt_bank *bank)
-    uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float *y, size_t count)
-    int WT_HIGH
+cdef extern from "clock.h" nogil:
+    uint64_t wt_now_ns()
 
-
-cdef extern from "streams.h" nogil:
     ctypedef struct wt_clock:
         pass
     void wt_clock_init(wt_clock *clock, uint32_t rate)
-    void wt_clock_tick(wt_clock *clock, uint64_t frames)
     uint64_t wt_clock_callbacks(wt_clock *clock)
     uint64_t wt_clock_last_ns(wt_clock *clock)
     uint64_t wt_clock_worst_lateness_ns(wt_clock *clock)
 
-    uint64_t wt_now_ns()
 
-    ctypedef struct wt_capture
-    ctypedef struct wt_playback
-
-    ctypedef struct wt_seat:
-        uint32_t channels
-    wt_capture *wt_seat_capture(wt_seat *seat)
-    wt_playback *wt_seat_playback(wt_seat *seat)
-    void wt_seat_take_capture(wt_seat *seat, wt_capture *capture)
-    void wt_seat_take_playback(wt_seat *seat, wt_playback *playback)
-    void wt_seat_notify(wt_seat *seat, uint32_t type)
-    uint32_t wt_seat_take_notified(wt_seat *seat)
-
+cdef extern from "capture.h" nogil:
     ctypedef struct wt_capture:
         wt_ring ring
         wt_clock clock
         uint32_t channels
     uint64_t wt_capture_dropped(wt_capture *capture)
-    void wt_capture_drop(wt_capture *capture, uint64_t frames)
-    void wt_capture_stamp(wt_capture *capture, uint64_t position, uint64_t now_ns)
     void wt_capture_read_stamp(wt_capture *capture, uint64_t *position, uint64_t *now_ns)
 
-    enum: WT_PLAYBACK_BLOCK
+
+cdef extern from "fade.h" nogil:
     enum: WT_FADE_IDLE
     enum: WT_FADE_ARMED
     enum: WT_FADE_PLAYING
     enum: WT_FADE_KILL
 
+    ctypedef struct wt_fade:
+        int16_t *samples
+        uint64_t capacity, head, length, cut, resume
+    int wt_fade_state(wt_fade *fade)
+    void wt_fade_set(wt_fade *fade, int state)
+    bint wt_fade_move(wt_fade *fade, int source, int target)
+
+
+cdef extern from "playback.h" nogil:
+    enum: WT_PLAYBACK_BLOCK
+
+    ctypedef struct wt_scratch:
+        int16_t *samples
+        float *window
+        float *block
+
     ctypedef struct wt_playback:
         wt_ring ring
         wt_clock clock
-        int16_t *fade
-        uint64_t fade_capacity, fade_length, fade_head, fade_cut, fade_to
-        uint32_t session_rate
-        uint64_t prebuffer
+        wt_fade fade
         const wt_bank *bank
-        float *window
-        float *block
-        int16_t *samples
-        float gain_now
-        bint holding
-        uint64_t held_ns
-        uint64_t expected, origin, phase
-        uint64_t fade_pos, fade_phase, fade_origin
+        wt_scratch scratch
+    void wt_playback_init(wt_playback *playback, uint32_t session_rate, uint64_t prebuffer)
+    void wt_playback_restart(wt_playback *playback, uint32_t device_rate)
+    void wt_playback_set_gain(wt_playback *playback, float gain)
     bint wt_playback_commit(wt_playback *playback, uint64_t *expected, uint64_t position)
     uint64_t wt_playback_silent_frames(wt_playback *playback)
-    void wt_playback_silence(wt_playback *playback, bint goes_on, uint64_t frames)
-    bint wt_playback_hold(wt_playback *playback)
-    void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
-    void wt_playback_set_gain(wt_playback *playback, float gain)
-    int wt_fade_state(wt_playback *playback)
-    void wt_fade_set(wt_playback *playback, int state)
-    bint wt_fade_move(wt_playback *playback, int source, int target)
-    void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
+
+
+cdef extern from "seat.h" nogil:
+    ctypedef struct wt_seat:
+        uint32_t channels
+    void wt_seat_set_capture(wt_seat *seat, wt_capture *capture)
+    void wt_seat_set_playback(wt_seat *seat, wt_playback *playback)
+    uint32_t wt_seat_take_notified(wt_seat *seat)
 
 
 cdef enum:
-    MAX_CHANNELS = 8  # of a device
+    # Of a device.
+    MAX_CHANNELS = 8
 
 
 cdef class Seat:
     cdef wt_seat *seat
+    # The states that the callback works on, or may still be working on.
     cdef object _held
 
 
 cdef class CaptureState:
     cdef wt_capture *capture
+    # Memory of the ring.
     cdef void *data
     cdef readonly int channels
 
 
 cdef class PlaybackState:
     cdef wt_playback *playback
+    # Memory of the ring.
     cdef void *data
+    # NULL where the device runs at the session rate.
     cdef wt_bank *bank
+    # Samples that can wait in the queue.
     cdef readonly uint64_t capacity
     cdef void _free_buffers(self)
     cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count)

@@ -1,8 +1,8 @@
-# Not freethreading_compatible: a Seat's list of states is changed by control and supervisor threads.
-"""What the control threads see of the device thread's work: the seat, the capture ring, the playback queue.
+# Not freethreading_compatible: control and supervisor threads change a Seat's list of states.
+"""The control threads' side of a device's streams: its seat, the capture ring, the playback queue.
 
-Each class owns one struct of _native/streams.h, which the callbacks in _callbacks.pyx work on, and its memory. All
-that the two sides share are the atomics in those structs: no call here waits for the device thread.
+Each class owns one struct of _native/ (seat.h, capture.h, playback.h), which the callbacks in _callbacks.pyx work on,
+and its memory. The two sides share only the atomics in those structs: no call here waits for the device thread.
 
 Thread: any control thread, under its owner's lock where two could meet.
 """
@@ -13,6 +13,14 @@ from libc.stdint cimport int16_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from wavtools._polyphase cimport (
+    WT_HIGH,
+    wt_bank_down,
+    wt_bank_free,
+    wt_bank_new,
+    wt_bank_taps,
+    wt_bank_up,
+)
 from wavtools.ring cimport (
     wt_ring_copy_out,
     wt_ring_init,
@@ -27,15 +35,25 @@ __all__ = ["CaptureState", "PlaybackState", "Seat", "now_ns"]
 
 
 def now_ns():
-    """The clock of the callbacks' time stamps."""
+    """The present time in nanoseconds, by the clock of the callbacks' time stamps. Thread: any."""
     return wt_now_ns()
 
 
 cdef class Seat:
-    """A device's link to the states its callback works on; a device keeps its seat alive as long as it may call.
+    """A device's link to the states that its callback works on. A device keeps its seat alive as long as it may call.
 
-    The seat holds the states that it refers to, and the last it referred to before: a callback may be working on one
-    while a control thread takes it away.
+    The seat keeps alive the states that it refers to and the last ones before them: a callback may still be working on
+    a state that a control thread has just replaced.
+
+    Parameters
+    ----------
+    channels : int, 1 to 8
+        Of the microphone.
+
+    Raises
+    ------
+    ValueError
+        *channels* is out of range
     """
 
     def __cinit__(self, uint32_t channels=1):
@@ -52,21 +70,21 @@ cdef class Seat:
 
     @property
     def address(self):
-        """What the device passes to the callback as its user data."""
+        """The user data that the device passes to its callbacks: the address of the C struct."""
         return <uintptr_t> self.seat
 
     def take_capture(self, CaptureState state):
-        """Let the callback write into *state* from now on, or nowhere (None)."""
+        """Let the callback write captured frames into *state* from now on, or discard them (None)."""
         self._hold(state)
-        wt_seat_take_capture(self.seat, NULL if state is None else state.capture)
+        wt_seat_set_capture(self.seat, NULL if state is None else state.capture)
 
     def take_playback(self, PlaybackState state):
-        """Let the callback play from *state* from now on, or silence (None)."""
+        """Let the callback play from *state* from now on, or play silence (None)."""
         self._hold(state)
-        wt_seat_take_playback(self.seat, NULL if state is None else state.playback)
+        wt_seat_set_playback(self.seat, NULL if state is None else state.playback)
 
     def vacate(self):
-        """Let the callback do nothing from now on."""
+        """Let the callback discard what it captures and play silence from now on."""
         self.take_capture(None)
         self.take_playback(None)
 
@@ -74,7 +92,7 @@ cdef class Seat:
         self._held.append(state)
 
     def take_notified(self):
-        """The notification types since the last call, as a set."""
+        """The ``ma_device_notification_type`` values that arrived since the last call, as a set."""
         bits = wt_seat_take_notified(self.seat)
         return {kind for kind in range(8) if bits >> kind & 1}
 
@@ -83,6 +101,15 @@ cdef class CaptureState:
     """The capture ring and its counters. Producer: the callback; consumer: the recorder's delivery thread.
 
     Positions count device frames since creation; ``captured`` of them were written, ``consumed`` were read.
+
+    Parameters
+    ----------
+    capacity_frames : int
+        Device frames that the ring holds.
+    channels : int
+        Of a frame; in a duplex stream, the reference included.
+    sample_rate : int
+        Hz, of the device.
     """
 
     def __cinit__(self, uint64_t capacity_frames, int channels, uint32_t sample_rate):
@@ -100,21 +127,22 @@ cdef class CaptureState:
         free(self.data)
 
     def set_rate(self, uint32_t sample_rate):
-        """Note the rate of another device; no callback may be working on this state."""
+        """Prepare for another device, of that rate in Hz; no callback may be working on this state."""
         wt_clock_init(&self.capture.clock, sample_rate)
 
     @property
     def captured(self):
-        """Position of the next frame that the device will write: all before it were captured by now."""
+        """Position of the next frame that the device will write: all frames before it have been captured."""
         return wt_ring_write_pos(&self.capture.ring)
 
     @property
     def consumed(self):
+        """Position of the next frame that ``read`` will return."""
         return wt_ring_read_pos(&self.capture.ring)
 
     @property
     def stamp(self):
-        """(position, now_ns of it): all frames before that position were captured by then."""
+        """(position, time by ``now_ns``): all frames before that position were captured by that time."""
         cdef uint64_t position = 0
         cdef uint64_t ns = 0
         wt_capture_read_stamp(self.capture, &position, &ns)
@@ -122,27 +150,31 @@ cdef class CaptureState:
 
     @property
     def writable(self):
+        """Frames that the ring has room for."""
         return wt_ring_writable(&self.capture.ring)
 
     @property
     def dropped(self):
+        """Frames that were lost because the ring was full, since creation."""
         return wt_capture_dropped(self.capture)
 
     @property
     def callbacks(self):
+        """Callbacks since creation."""
         return wt_clock_callbacks(&self.capture.clock)
 
     @property
     def last_callback_ns(self):
-        """When the last callback began, by now_ns(); 0 before the first."""
+        """When the last callback began, by ``now_ns``; 0 before a device's first."""
         return wt_clock_last_ns(&self.capture.clock)
 
     @property
     def worst_lateness_seconds(self):
+        """Longest time from the end of one callback's audio to the next callback, since creation."""
         return wt_clock_worst_lateness_ns(&self.capture.clock) * 1e-9
 
     def read(self, float[:, ::1] out not None):
-        """Take as many frames as *out* (frames, channels) holds; returns how many there were. Consumer only."""
+        """Move up to as many frames as *out* (frames, channels) holds into it; returns how many. Delivery thread only."""
         if out.shape[0] == 0:
             return 0
         if out.shape[1] != self.channels:
@@ -151,13 +183,28 @@ cdef class CaptureState:
 
 
 cdef class PlaybackState:
-    """The playback queue (int16 mono at the session rate), its commit word and its counters.
+    """The playback queue (int16 mono at the session rate), its read position and its counters.
 
     Positions count queued samples since creation: [0, consumed) was played or dropped, [consumed, queued) waits.
-    One control thread at a time may call (the player's lock sees to it); the callback is the other side.
+    One control thread at a time may call (the player's lock ensures it); the callback is the other side.
+
+    Parameters
+    ----------
+    capacity : int
+        Samples that can wait in the queue.
+    session_rate : int
+        Hz, of the queued samples.
+    fade_capacity : int
+        Samples of the longest fade.
+    prebuffer : int
+        Samples that must be queued before playback starts, and starts again after silence.
+
+    Attributes
+    ----------
+    KEEP : int
+        Samples behind the play position that stay readable: one window of the spectrum.
     """
 
-    # Samples behind the play position that stay readable: one window of the spectrum.
     KEEP = 32768
 
     def __cinit__(self, uint64_t capacity, uint32_t session_rate, uint64_t fade_capacity, uint64_t prebuffer=0):
@@ -167,13 +214,8 @@ cdef class PlaybackState:
         if self.playback == NULL or self.data == NULL:
             raise MemoryError(f"no memory for a playback queue of {capacity} samples")
         wt_ring_init(&self.playback.ring, self.data, capacity + PlaybackState.KEEP, PlaybackState.KEEP, sizeof(int16_t))
-        wt_clock_init(&self.playback.clock, session_rate)
-        self.playback.fade_capacity = fade_capacity
-        self.playback.session_rate = session_rate
-        self.playback.prebuffer = prebuffer
-        self.playback.holding = True
-        self.playback.gain_now = 1.0
-        wt_playback_set_gain(self.playback, 1.0)
+        wt_playback_init(self.playback, session_rate, prebuffer)
+        self.playback.fade.capacity = fade_capacity
 
     def __dealloc__(self):
         if self.playback != NULL:
@@ -182,7 +224,11 @@ cdef class PlaybackState:
         free(self.data)
 
     def set_rates(self, uint32_t session_rate, uint32_t device_rate):
-        """Prepare for a device of that rate; no callback may be working on this state. Resampling quality is "high"."""
+        """Prepare for a device of another rate; no callback may be working on this state.
+
+        Where the rates (Hz) differ, the callback resamples with quality "high".
+        """
+        cdef wt_playback *playback = self.playback
         cdef uint64_t window = 0
         cdef uint64_t head = 0
         self._free_buffers()
@@ -193,40 +239,39 @@ cdef class PlaybackState:
             head = wt_bank_taps(self.bank) // 2 - 1
             window = wt_bank_taps(self.bank) + 2
             window += <uint64_t> WT_PLAYBACK_BLOCK * wt_bank_down(self.bank) // wt_bank_up(self.bank)
-            self.playback.window = <float *> calloc(window, sizeof(float))
-            self.playback.samples = <int16_t *> calloc(window, sizeof(int16_t))
-            self.playback.block = <float *> calloc(WT_PLAYBACK_BLOCK, sizeof(float))
-        self.playback.fade_head = head
-        self.playback.fade = <int16_t *> calloc(head + self.playback.fade_capacity + 1, sizeof(int16_t))
-        self.playback.bank = self.bank
-        self.playback.expected = <uint64_t> -1  # no position: the next callback starts its filter anew
-        wt_fade_set(self.playback, WT_FADE_IDLE)
-        wt_clock_init(&self.playback.clock, device_rate)
+            playback.scratch.window = <float *> calloc(window, sizeof(float))
+            playback.scratch.samples = <int16_t *> calloc(window, sizeof(int16_t))
+            playback.scratch.block = <float *> calloc(WT_PLAYBACK_BLOCK, sizeof(float))
+        playback.fade.head = head
+        playback.fade.samples = <int16_t *> calloc(head + playback.fade.capacity + 1, sizeof(int16_t))
+        playback.bank = self.bank
+        wt_playback_restart(playback, device_rate)
 
     cdef void _free_buffers(self):
-        free(self.playback.fade)
-        free(self.playback.window)
-        free(self.playback.block)
-        free(self.playback.samples)
+        free(self.playback.fade.samples)
+        free(self.playback.scratch.window)
+        free(self.playback.scratch.block)
+        free(self.playback.scratch.samples)
         wt_bank_free(self.bank)
-        self.playback.fade = self.playback.samples = NULL
-        self.playback.window = self.playback.block = NULL
+        self.playback.fade.samples = self.playback.scratch.samples = NULL
+        self.playback.scratch.window = self.playback.scratch.block = NULL
         self.bank = NULL
 
     def touch(self):
-        """Have the system give the queue's memory now, before audio arrives.
+        """Make the system provide the queue's memory now, before audio arrives.
 
-        It gives memory page by page when that is first written: of a delta of 200 ms that took 4 of 12 µs, on the
-        caller's thread. All of it takes some 10 ms, once.
+        It provides memory page by page, at the first write: for a delta of 200 ms that took 4 of 12 µs, on the caller's
+        thread. The whole queue takes some 10 ms, once.
         """
         cdef size_t size = (self.capacity + <uint64_t> PlaybackState.KEEP) * sizeof(int16_t)
         with nogil:
             memset(self.data, 0, size)
 
     def rewind(self, uint64_t samples):
-        """Step the play position back, to play again what a lost device held; no callback may be working here.
+        """Step the play position back, to play again what a lost device held; no callback may be working on this state.
 
-        At most KEEP samples, which the producer leaves alone, and not past the first. Returns how many it was.
+        Steps over at most KEEP samples, which the producer does not overwrite, and not past the first sample.
+        Returns how many.
         """
         cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
         samples = min(samples, position, <uint64_t> PlaybackState.KEEP)
@@ -245,8 +290,8 @@ cdef class PlaybackState:
 
     @property
     def idle(self):
-        """Nothing waits and no fade is running."""
-        return self.consumed == self.queued and wt_fade_state(self.playback) == WT_FADE_IDLE
+        """True if nothing waits and no fade is running."""
+        return self.consumed == self.queued and wt_fade_state(&self.playback.fade) == WT_FADE_IDLE
 
     @property
     def silence(self):
@@ -255,19 +300,21 @@ cdef class PlaybackState:
 
     @property
     def callbacks(self):
+        """Callbacks since creation."""
         return wt_clock_callbacks(&self.playback.clock)
 
     @property
     def last_callback_ns(self):
-        """When the last callback began, by now_ns(); 0 before the first."""
+        """When the last callback began, by ``now_ns``; 0 before a device's first."""
         return wt_clock_last_ns(&self.playback.clock)
 
     @property
     def worst_lateness_seconds(self):
+        """Longest time from the end of one callback's audio to the next callback, since creation."""
         return wt_clock_worst_lateness_ns(&self.playback.clock) * 1e-9
 
     def write(self, const int16_t[::1] samples not None):
-        """Queue all of *samples* or nothing; returns whether there was room."""
+        """Queue all of *samples* and return True, or none and False if there is no room for all."""
         if samples.shape[0] == 0:
             return True
         if wt_ring_writable(&self.playback.ring) < <uint64_t> samples.shape[0]:
@@ -276,55 +323,57 @@ cdef class PlaybackState:
         return True
 
     def set_gain(self, float gain):
-        """The volume from the next period on; the callback glides to it."""
+        """Set the volume, 0 to 1, from the next period on; the callback ramps to it within that period."""
         wt_playback_set_gain(self.playback, gain)
 
     def interrupt(self, uint64_t fade_samples):
         """Drop all that waits; returns (position of the cut, position after the last sample dropped).
 
-        Never waits: each turn of the loop means that the device consumed a period meanwhile.
+        The first *fade_samples* after the cut are played with a falling ramp. Never waits: the loop repeats only if the
+        device consumed a period meanwhile.
         """
         cdef wt_playback *playback = self.playback
         cdef uint64_t end = wt_ring_write_pos(&playback.ring)
         cdef uint64_t cut = wt_ring_read_pos(&playback.ring)
         cdef bint armed
-        if not wt_fade_move(playback, WT_FADE_PLAYING, WT_FADE_KILL):
-            wt_fade_move(playback, WT_FADE_ARMED, WT_FADE_KILL)
+        if not wt_fade_move(&playback.fade, WT_FADE_PLAYING, WT_FADE_KILL):
+            wt_fade_move(&playback.fade, WT_FADE_ARMED, WT_FADE_KILL)
         while True:
             armed = fade_samples > 0 and cut < end and self._arm_fade(cut, end, fade_samples)
             if wt_playback_commit(playback, &cut, end):
                 return cut, end
             if armed:
-                wt_fade_set(playback, WT_FADE_IDLE)
+                wt_fade_set(&playback.fade, WT_FADE_IDLE)
 
     cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count):
-        """Put the ramped samples after the cut, and the filter's history before it, into the fade slot."""
-        cdef wt_playback *playback = self.playback
-        cdef uint64_t head = playback.fade_head
-        cdef uint64_t history = head if cut > head else cut
+        """Put the filter's history before the cut, and *count* ramped samples after it, into the fade slot."""
+        cdef wt_ring *ring = &self.playback.ring
+        cdef wt_fade *fade = &self.playback.fade
+        cdef int16_t *ramped = fade.samples + fade.head
+        cdef uint64_t history = min(fade.head, cut)
         cdef uint64_t i
-        if wt_fade_state(playback) != WT_FADE_IDLE:  # an earlier fade still runs: this cut is a hard one
+        # While an earlier fade still runs, the slot is taken: this cut is a hard one.
+        if wt_fade_state(fade) != WT_FADE_IDLE:
             return False
-        count = min(count, end - cut, playback.fade_capacity)
-        wt_ring_copy_out(&playback.ring, cut - history, playback.fade + head - history, history)
-        wt_ring_copy_out(&playback.ring, cut, playback.fade + head, count)
+        count = min(count, end - cut, fade.capacity)
+        wt_ring_copy_out(ring, cut - history, ramped - history, history)
+        wt_ring_copy_out(ring, cut, ramped, count)
         for i in range(count):
-            playback.fade[head + i] = <int16_t> (
-                playback.fade[head + i] * <int64_t> (count - i) // <int64_t> (count + 1))
-        playback.fade_length = head + count
-        playback.fade_cut, playback.fade_to = cut, end
-        wt_fade_set(playback, WT_FADE_ARMED)
+            ramped[i] = <int16_t> (ramped[i] * <int64_t> (count - i) // <int64_t> (count + 1))
+        fade.length = fade.head + count
+        fade.cut, fade.resume = cut, end
+        wt_fade_set(fade, WT_FADE_ARMED)
         return True
 
     def history(self, int16_t[::1] out not None):
-        """Copy the samples that end at the play position into *out* (at most KEEP, zeros before the first).
+        """Fill *out* (at most KEEP samples) with the last samples before the play position, zeros before the first.
 
-        Returns the position that they end at.
+        Returns the play position. Raises ValueError if *out* holds more than KEEP samples.
         """
         cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
         cdef uint64_t count = out.shape[0]
         if count > <uint64_t> PlaybackState.KEEP:
-            raise ValueError(f"{count} samples asked for, {PlaybackState.KEEP} are kept")
+            raise ValueError(f"out holds {count} samples; only the last {PlaybackState.KEEP} are kept")
         if count == 0:
             return position
         if count > position:

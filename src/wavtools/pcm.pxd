@@ -1,6 +1,8 @@
-"""C-level conversions: no Python, no allocation, usable without the GIL and in audio callbacks.
+"""The conversions for other compiled modules: no Python, no allocation, usable without the GIL and in audio callbacks.
 
-Thread: any. Memory: `count` values each; input and output must not overlap.
+Input and output hold `count` values each (`frames * channels` and `frames` for the mix to mono) and must not overlap.
+
+Thread: any.
 """
 
 from libc.stdint cimport int16_t, uint8_t

@@ -7,6 +7,7 @@ from typing_extensions import Buffer
 __all__ = [
     "alaw_decode",
     "alaw_encode",
+    "as_int16",
     "available_kernel_sets",
     "float32_to_pcm16",
     "kernel_set",
@@ -20,6 +21,7 @@ _Samples: TypeAlias = Buffer | NDArray[Any]
 _Out = TypeVar("_Out", bound=_Samples)
 _Sample = TypeVar("_Sample", np.int16, np.float32)
 
+def as_int16(x: _Samples, name: str = "x") -> NDArray[np.int16]: ...
 @overload
 def float32_to_pcm16(x: _Samples, out: None = None) -> NDArray[np.int16]: ...
 @overload

@@ -1,9 +1,9 @@
 # cython: freethreading_compatible=True
 # (safe without a GIL: no object has state; the G.711 tables and the kernels' pointer are written while the module is
 # imported and only read afterwards; the buffers are the callers')
-"""Sample conversion: float32, PCM16 and G.711 each way, and the mix to mono.
+"""Sample conversion: float32, PCM16 and G.711 each way, the mix to mono, and which buffers count as int16 samples.
 
-Thread: any; every function is stateless. GIL: released for more than ``LONG`` samples; for less, the switch would cost
+Thread: any; every function is stateless. GIL: released for more than ``LONG`` samples; for fewer, the switch would cost
 more than the work.
 """
 
@@ -13,12 +13,13 @@ import numpy as np
 
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_new, acquire_out
+from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_contiguous, acquire_new, acquire_out
 from wavtools._kernels cimport selected_kernels, wt_kernels, wt_kernels_available
 
 __all__ = [
     "alaw_decode",
     "alaw_encode",
+    "as_int16",
     "available_kernel_sets",
     "float32_to_pcm16",
     "kernel_set",
@@ -35,7 +36,10 @@ cdef enum:
 cdef const wt_kernels *kernels = selected_kernels()
 
 cdef object empty = np.empty
+cdef object frombuffer = np.frombuffer
+cdef object ndarray = np.ndarray
 cdef object INT16_DTYPE = np.dtype(np.int16)
+cdef object LITTLE_INT16_DTYPE = np.dtype("<i2")
 cdef object FLOAT32_DTYPE = np.dtype(np.float32)
 cdef object UINT8_DTYPE = np.dtype(np.uint8)
 
@@ -65,17 +69,17 @@ cdef void pcm16_to_mono(const int16_t *x, int16_t *out, size_t frames, size_t ch
 
 
 def kernel_set():
-    """The name of the kernels that run: "base"; on processors with AVX2 "x86-64-v3"; with the AVX-512 of
-    Ice Lake, Zen 4 and later "x86-64-v4".
+    """The name of the kernels that run: "base"; on processors with AVX2 "x86-64-v3"; with the AVX-512 of Ice Lake,
+    Zen 4 and later "x86-64-v4".
 
     The fastest that the processor has, chosen at import; the environment variable ``WAVTOOLS_KERNELS`` forces another.
-    Results have the same bits with any of them.
+    Every set gives the same bits.
     """
     return kernels.name.decode()
 
 
 def available_kernel_sets():
-    """The names of the kernel sets this processor runs, slowest first."""
+    """The names of the kernel sets that this processor can run, slowest first, as a tuple."""
     names = []
     cdef unsigned index = 0
     while wt_kernels_available(index) != NULL:
@@ -85,33 +89,78 @@ def available_kernel_sets():
 
 
 cdef object shape_of(const Py_buffer *view, Py_ssize_t count):
-    """The shape of the result: that of the input, or flat where two bytes make a sample."""
+    """The shape of the result: that of the input, or one dimension if the input is raw bytes of int16."""
     if view.ndim == 1 or view.len // view.itemsize != count:
         return count
     return tuple([view.shape[i] for i in range(view.ndim)])
 
 
-def float32_to_pcm16(x, out=None):
-    """Convert float32 samples to PCM16.
+def as_int16(x, str name="x"):
+    """View *x* as one-dimensional int16 samples, without a copy.
+
+    The one place that decides which buffers count as mono int16 audio.
+
+    Thread: any.
 
     Parameters
     ----------
-    x : float32, any shape
-        Nominal range [-1, 1]; louder samples are clamped, NaN becomes 0.
-    out : int16, as many samples as *x*, C-contiguous, writable, optional
-        Receives the result instead of a new array. Must not overlap *x*.
+    x : C-contiguous buffer of int16, shape (n,)
+        ``bytes`` and other buffers of bytes are taken as little-endian int16, the Realtime API's pcm16.
+    name : str
+        What the messages of errors call *x*.
 
     Returns
     -------
-    int16, the shape of *x*; or *out* itself.
+    numpy.ndarray of int16
+        Shape (n,), over the memory of *x*; *x* itself if it is such an array.
 
     Raises
     ------
-    TypeError   *x* is not float32, *out* is not int16 or read-only
-    ValueError  *out* has another size, overlaps *x*, or is not contiguous; nothing is written
+    TypeError
+        *x* is no buffer of int16 (the message names the converter), or is not C-contiguous
+    ValueError
+        an odd number of bytes, or more than one dimension
+    """
+    # The usual case: NumPy's buffer export takes longer than queueing the samples.
+    if type(x) is ndarray and x.dtype == INT16_DTYPE and x.ndim == 1 and x.flags.c_contiguous:
+        return x
+    cdef Py_buffer view
+    acquire_contiguous(name, x, &view, INT16, 0)
+    cdef bint raw = view.itemsize == 1
+    cdef Py_ssize_t size = view.len
+    shape = tuple([view.shape[i] for i in range(view.ndim)])
+    PyBuffer_Release(&view)
+    if not raw and len(shape) != 1:
+        raise ValueError(f"{name} has shape {shape}; mono samples of shape (n,) are needed")
+    if size == 0:
+        return empty(0, INT16_DTYPE)
+    return frombuffer(x, LITTLE_INT16_DTYPE if raw else INT16_DTYPE).astype(INT16_DTYPE, copy=False)
 
-    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
+
+def float32_to_pcm16(x, out=None):
+    """Convert float32 samples to PCM16.
+
+    Thread: any. Allocates nothing with *out*. GIL: released above 16384 samples.
     Source: the rule of wavtools' ``floatTo16BitPCM``: clamp, x32768 below zero and x32767 above in double, truncate.
+
+    Parameters
+    ----------
+    x : buffer of float32, any shape
+        Nominal range [-1, 1]; louder samples are clamped, NaN becomes 0.
+    out : buffer of int16, optional
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
+
+    Returns
+    -------
+    numpy.ndarray of int16
+        The shape of *x*; or *out* itself.
+
+    Raises
+    ------
+    TypeError
+        *x* is not float32; *out* is not int16, or read-only
+    ValueError
+        *out* has another size, overlaps *x*, or is not contiguous; nothing is written
     """
     cdef Py_buffer source, target
     acquire("x", x, &source, FLOAT32)
@@ -134,25 +183,28 @@ def float32_to_pcm16(x, out=None):
 
 
 def pcm16_to_float32(x, out=None):
-    """Convert PCM16 samples to float32, dividing by 32768. Exact.
+    """Convert PCM16 samples to float32: exactly the sample divided by 32768.
+
+    Thread: any. Allocates nothing with *out*. GIL: released above 16384 samples.
+    Source: the same rule as wavtools' stream processor, and as the Web Audio decoders for negative samples.
 
     Parameters
     ----------
-    x : int16, any shape; or bytes of little-endian PCM16
-    out : float32, as many samples as *x*, C-contiguous, writable, optional
-        Receives the result instead of a new array. Must not overlap *x*.
+    x : buffer of int16, any shape; or bytes of little-endian PCM16
+    out : buffer of float32, optional
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
-    float32 in [-1, 1), the shape of *x* (flat for bytes); or *out* itself.
+    numpy.ndarray of float32
+        In [-1, 1), the shape of *x* (one dimension for bytes); or *out* itself.
 
     Raises
     ------
-    TypeError   *x* is not int16, *out* is not float32 or read-only
-    ValueError  an odd number of bytes; *out* has another size or overlaps *x*; nothing is written
-
-    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
-    Source: the same rule as wavtools' stream processor, and as the Web Audio decoders for negative samples.
+    TypeError
+        *x* is not int16; *out* is not float32, or read-only
+    ValueError
+        an odd number of bytes; *out* has another size or overlaps *x*; nothing is written
     """
     cdef Py_buffer source, target
     acquire("x", x, &source, INT16)
@@ -177,24 +229,28 @@ def pcm16_to_float32(x, out=None):
 def mix_to_mono(x, out=None):
     """Average the channels of interleaved frames.
 
+    Thread: any. Allocates nothing with *out*. GIL: released above 16384 samples.
+    Source: the mean that wavtools' audio processor takes in ``mono``.
+
     Parameters
     ----------
-    x : float32 or int16, shape (frames, channels) or (frames,)
-    out : the dtype of *x*, as many samples as *x* has frames, C-contiguous, writable, optional
-        Receives the result instead of a new array. Must not overlap *x*.
+    x : buffer of float32 or int16, shape (frames, channels) or (frames,)
+    out : buffer of the dtype of *x*, optional
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x* has frames, not
+        overlapping *x*.
 
     Returns
     -------
-    The dtype of *x*, shape (frames,): the arithmetic mean, summed in double for float32 and in integers for int16
-    (rounded to the nearest, halves away from zero); or *out* itself. One channel comes back as a copy.
+    numpy.ndarray of the dtype of *x*
+        Shape (frames,): the arithmetic mean, summed in double for float32 and in integers for int16 (rounded to the
+        nearest, halves away from zero); or *out* itself. One channel is returned as a copy.
 
     Raises
     ------
-    TypeError   *x* is neither float32 nor int16; *out* has another dtype or is read-only
-    ValueError  more than two dimensions, or no channel; *out* has another size or overlaps *x*; nothing is written
-
-    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
-    Source: the mean that wavtools' audio processor takes in ``mono``.
+    TypeError
+        *x* is neither float32 nor int16; *out* has another dtype or is read-only
+    ValueError
+        more than two dimensions, or no channel; *out* has another size or overlaps *x*; nothing is written
     """
     cdef Py_buffer source, target
     cdef int kind = acquire("x", x, &source, INT16 | FLOAT32)
@@ -229,18 +285,23 @@ cdef void mix(int kind, const void *x, void *out, size_t frames, size_t channels
         pcm16_to_mono(<const int16_t *> x, <int16_t *> out, frames, channels)
 
 
-cdef uint8_t ulaw_codes[1 << 14]    # by the upper 14 bits of a sample
-cdef uint8_t alaw_codes[1 << 13]    # by the upper 13 bits
+# Codes by the upper 14 bits of a sample, and by the upper 13; samples by code.
+cdef uint8_t ulaw_codes[1 << 14]
+cdef uint8_t alaw_codes[1 << 13]
 cdef int16_t ulaw_values[256]
 cdef int16_t alaw_values[256]
 
 
 cdef void make_g711_tables() noexcept:
-    """ITU-T G.711, tables 1 and 2: sign, three bits of segment, four of step; all or every other bit inverted."""
+    """Fill the tables by ITU-T G.711, tables 1 and 2: sign, three bits of segment, four of step.
+
+    Mu-law inverts all bits of a code, A-law every other one.
+    """
     cdef int code, sample, magnitude, segment, mask
     for sample in range(-(1 << 13), 1 << 13):
         mask = 0xFF if sample >= 0 else 0x7F
-        magnitude = min(sample if sample >= 0 else -sample, 8158) + 33  # louder ones clip
+        # Louder samples are clipped.
+        magnitude = min(sample if sample >= 0 else -sample, 8158) + 33
         segment = 0
         while magnitude >> (segment + 6):
             segment += 1
@@ -280,7 +341,7 @@ cdef void decode(const uint8_t *x, int16_t *out, size_t count, const int16_t *va
 
 
 cdef object encoded(object x, object out, const uint8_t *codes, int shift):
-    """A G.711 code for each sample: codes[the sample without its lowest bits]."""
+    """A G.711 code for each sample, looked up by the sample without its lowest *shift* bits."""
     cdef Py_buffer source, target
     acquire("x", x, &source, INT16)
     cdef Py_ssize_t count = source.len // 2
@@ -326,23 +387,26 @@ cdef object decoded(object x, object out, const int16_t *values):
 def ulaw_encode(x, out=None):
     """Encode PCM16 as G.711 mu-law, one byte a sample.
 
+    Thread: any. Allocates nothing with *out*. GIL: released above 16384 samples.
+    Source: ITU-T G.711, on the upper 14 bits of each sample, as CPython's ``audioop.lin2ulaw``.
+
     Parameters
     ----------
-    x : int16, any shape; or bytes of little-endian PCM16
-    out : uint8, as many samples as *x*, C-contiguous, writable, optional
-        Receives the result instead of a new array. Must not overlap *x*.
+    x : buffer of int16, any shape; or bytes of little-endian PCM16
+    out : buffer of uint8, optional
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
-    uint8, the shape of *x* (flat for bytes); or *out* itself.
+    numpy.ndarray of uint8
+        The shape of *x* (one dimension for bytes); or *out* itself.
 
     Raises
     ------
-    TypeError   *x* is not int16, *out* is not uint8 or read-only
-    ValueError  an odd number of bytes; *out* has another size or overlaps *x*; nothing is written
-
-    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
-    Source: ITU-T G.711, on the upper 14 bits of each sample, as CPython's ``audioop.lin2ulaw``.
+    TypeError
+        *x* is not int16; *out* is not uint8, or read-only
+    ValueError
+        an odd number of bytes; *out* has another size or overlaps *x*; nothing is written
     """
     return encoded(x, out, ulaw_codes, 2)
 
@@ -350,29 +414,33 @@ def ulaw_encode(x, out=None):
 def ulaw_decode(x, out=None):
     """Decode G.711 mu-law to PCM16.
 
+    Thread: any. Allocates nothing with *out*. GIL: released above 16384 samples.
+    Source: ITU-T G.711, as CPython's ``audioop.ulaw2lin``.
+
     Parameters
     ----------
-    x : uint8, any shape; or bytes
-    out : int16, as many samples as *x*, C-contiguous, writable, optional
-        Receives the result instead of a new array. Must not overlap *x*.
+    x : buffer of uint8, any shape; or bytes
+    out : buffer of int16, optional
+        Receives the result instead of a new array. C-contiguous, writable, as many samples as *x*, not overlapping *x*.
 
     Returns
     -------
-    int16, the shape of *x*; or *out* itself. ``ulaw_encode`` gives back *x*, but for 0x7F (minus zero): 0xFF.
+    numpy.ndarray of int16
+        The shape of *x*; or *out* itself. ``ulaw_encode`` returns the same codes again, except that 0x7F (minus zero)
+        becomes 0xFF.
 
     Raises
     ------
-    TypeError   *x* is not bytes or uint8, *out* is not int16 or read-only
-    ValueError  *out* has another size or overlaps *x*; nothing is written
-
-    Thread: any. Allocates: no, with *out*. GIL: released above 16384 samples.
-    Source: ITU-T G.711, as CPython's ``audioop.ulaw2lin``.
+    TypeError
+        *x* is not bytes or uint8; *out* is not int16, or read-only
+    ValueError
+        *out* has another size or overlaps *x*; nothing is written
     """
     return decoded(x, out, ulaw_values)
 
 
 def alaw_encode(x, out=None):
-    """Encode PCM16 as G.711 A-law, one byte a sample. Otherwise as ``ulaw_encode``.
+    """Encode PCM16 as G.711 A-law, one byte a sample. Parameters, result and errors as ``ulaw_encode``.
 
     Source: ITU-T G.711, on the upper 13 bits of each sample, as CPython's ``audioop.lin2alaw``.
     """
@@ -380,7 +448,9 @@ def alaw_encode(x, out=None):
 
 
 def alaw_decode(x, out=None):
-    """Decode G.711 A-law to PCM16. Otherwise as ``ulaw_decode``; ``alaw_encode`` gives back *x*.
+    """Decode G.711 A-law to PCM16. Parameters, result and errors as ``ulaw_decode``.
+
+    ``alaw_encode`` returns exactly the same codes again.
 
     Source: ITU-T G.711, as CPython's ``audioop.alaw2lin``.
     """

@@ -1,24 +1,12 @@
-"""The streaming resampler for other compiled modules. The filter banks themselves are C: see _native/polyphase.h."""
+"""The streaming resampler for other compiled modules. Its filter banks are in C: _native/polyphase.h.
 
-from libc.stddef cimport size_t
+Thread: one at a time per Resampler.
+"""
+
 from libc.stdint cimport uint32_t, uint64_t
 
+from wavtools._polyphase cimport wt_bank
 from wavtools.ring cimport wt_flag
-
-
-cdef extern from "polyphase.h" nogil:
-    ctypedef struct wt_bank:
-        pass
-    ctypedef enum wt_quality:
-        WT_FAST
-        WT_HIGH
-        WT_BEST
-    wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, wt_quality quality)
-    void wt_bank_free(wt_bank *bank)
-    uint32_t wt_bank_up(const wt_bank *bank)
-    uint32_t wt_bank_down(const wt_bank *bank)
-    uint32_t wt_bank_taps(const wt_bank *bank)
-    uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float *y, size_t count)
 
 
 cdef class Resampler:
@@ -28,26 +16,39 @@ cdef class Resampler:
     cdef readonly int channels
     cdef readonly str quality
     cdef uint64_t up, down
-    cdef Py_ssize_t reach       # input frames that one output frame looks at
-    cdef Py_ssize_t behind      # of these, how many come before the one at or before the output's time
-    cdef float *history         # channels rows of `row` values: what later output frames still need
-    cdef float *scratch         # one channel of output
+    # Input frames that one output frame depends on, and how many of these precede its own time.
+    cdef Py_ssize_t reach
+    cdef Py_ssize_t behind
+    # What later output frames still need: for each channel a line of `row` values, `held` of them in use.
+    cdef float *history
     cdef Py_ssize_t row
-    cdef Py_ssize_t held        # frames in history
-    cdef uint32_t phase         # numerator of the next output frame's time, in units of 1 / up input frames
-    cdef int kind               # INT16 or FLOAT32 once the signal has begun, else 0
-    cdef uint64_t taken         # input frames since the signal began
-    cdef uint64_t given         # output frames since then
-    cdef wt_flag busy           # taken by the Python methods while they run
+    cdef Py_ssize_t held
+    # One channel of output.
+    cdef float *scratch
+    # Numerator of the next output frame's time, in units of 1 / up input frames.
+    cdef uint32_t phase
+    # INT16 or FLOAT32 once the signal has begun, else 0.
+    cdef int kind
+    # Input and output frames since the signal began.
+    cdef uint64_t taken
+    cdef uint64_t given
+    # Taken by the Python methods while they run.
+    cdef wt_flag busy
 
     # Without Python, for compiled callers: begin_floats or begin_pcm16 once, then convert chunk after chunk. An output
     # buffer must hold writable(count) frames. Real-time safe; one thread at a time.
-    cdef int enter(self) except -1
-    cdef void restart(self) noexcept nogil
     cdef void begin_floats(self) noexcept nogil
     cdef void begin_pcm16(self) noexcept nogil
     cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil
+
+    # Of resample.pyx alone.
+    cdef int enter(self) except -1
+    cdef void restart(self) noexcept nogil
+    cdef void append(self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel) noexcept nogil
+    cdef void filter(
+        self, const float *line, Py_ssize_t count, void *out, Py_ssize_t first, Py_ssize_t channel
+    ) noexcept nogil
     cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1
     cdef object new_array(self, int kind, Py_ssize_t frames)

@@ -1,11 +1,11 @@
 # cython: freethreading_compatible=True
-# (safe without a GIL: an atomic flag turns a second thread away from a Resampler, banks are made anew for each and never
+# (safe without a GIL: an atomic flag refuses a second thread at a Resampler, banks are shared under a lock and never
 # change, and module constants are only read)
-"""Sample rate conversion: a streaming polyphase resampler whose delay is constant and whose chunks do not matter.
+"""Sample rate conversion: a streaming polyphase resampler with constant delay and the same result for any chunking.
 
 Every output frame is one dot product of the input around its time with one row of a filter bank (_native/polyphase.h),
 so any way of cutting the input into chunks gives the same bits. The filter is symmetric about the output frame: output
-is aligned with the input, and the only latency is the half filter that has to be seen before a frame can be computed.
+is aligned with the input, and the only latency is half the filter, which must arrive before a frame can be computed.
 
 Thread: one at a time per Resampler; the banks never change. GIL: released for more than ``LONG`` frames of input.
 """
@@ -21,7 +21,17 @@ import numpy as np
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
+from wavtools._blocks cimport (
+    wt_blocks,
+    wt_blocks_frames,
+    wt_blocks_free,
+    wt_blocks_new,
+    wt_blocks_reach,
+    wt_blocks_run,
+    wt_blocks_step,
+)
 from wavtools._kernels cimport selected_kernels, wt_kernels
+from wavtools._polyphase cimport wt_bank_down, wt_bank_free, wt_bank_new, wt_bank_taps, wt_bank_up, wt_polyphase, wt_quality
 from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
 
 from wavtools.errors import ConcurrencyError
@@ -29,21 +39,12 @@ from wavtools.errors import ConcurrencyError
 __all__ = ["Resampler", "resample"]
 
 
-cdef extern from "blocks.h" nogil:
-    ctypedef struct wt_blocks:
-        pass
-    wt_blocks *wt_blocks_new(const wt_bank *bank)
-    void wt_blocks_free(wt_blocks *blocks)
-    size_t wt_blocks_reach(const wt_blocks *blocks)
-    size_t wt_blocks_step(const wt_blocks *blocks)
-    size_t wt_blocks_frames(const wt_blocks *blocks)
-    void wt_blocks_run(wt_blocks *blocks, const float *x, float *y)
-
-
 cdef enum:
     LONG = 4096
-    WHOLE_SECONDS = 30  # of input, from which resample() works by FFT
-    BLOCK = 6144  # input frames taken at a time, so that the working set stays in the first-level cache
+    # Seconds of input from which resample() works by FFT.
+    WHOLE_SECONDS = 30
+    # Input frames converted at a time, so that the working set stays in the first-level cache.
+    BLOCK = 6144
 
 MIN_RATE_HZ = 8_000
 MAX_RATE_HZ = 192_000
@@ -71,8 +72,11 @@ cdef object FLOAT32_DTYPE = np.dtype(np.float32)
 cdef class Resampler:
     """Convert a signal from one sample rate to another, chunk by chunk.
 
-    Any chunking gives bit-identical output to one call, and ``process`` plus ``flush`` give exactly
+    Any chunking gives the same bits as one call, and ``process`` plus ``flush`` give exactly
     ``ceil(n * out_rate / in_rate)`` frames for n frames of input.
+
+    Thread: any one thread at a time per object. Allocates: only the returned arrays, after construction.
+    Source: polyphase interpolation, Crochiere and Rabiner 1983, chapter 3; the filters are Chebyshev designs.
 
     Parameters
     ----------
@@ -80,9 +84,10 @@ cdef class Resampler:
         Hz, 8000 to 192000, any pair. Equal rates pass samples through bit for bit.
     channels : int
         1 to 8, interleaved.
-    quality : "fast", "high" or "best"
-        Frequencies as parts of the slower side's Nyquist frequency, latency in its samples. The gain is exact within
-        0.0001 dB ("fast" 0.001) but for the last fifth of the passband, where it falls by at most:
+    quality : {"fast", "high", "best"}
+        Frequencies are given as parts of the Nyquist frequency of the lower rate, latency in samples of that rate. The
+        gain is exact within 0.0001 dB ("fast" 0.001), except in the last fifth of the passband, where it falls by at
+        most:
 
         =========  ===================  =================  ==============================
         quality    passband             stopband           latency
@@ -93,15 +98,14 @@ cdef class Resampler:
         best       to 0.915, -0.001 dB  -179 dB from 1.0   108 samples: 4.5 ms at 24 kHz
         =========  ===================  =================  ==============================
 
-        "high" has its second form below 16 kHz. "best" sums in double.
+        Where the lower rate is below 16 kHz, "high" is the filter "high, 8k". "best" sums in double.
 
     Raises
     ------
-    TypeError   a rate or ``channels`` is not an integer
-    ValueError  a rate, ``channels`` or ``quality`` out of range
-
-    Thread: any one thread at a time per object. Allocates: only the returned arrays, after construction.
-    Source: polyphase interpolation, Crochiere and Rabiner 1983, chapter 3; the filters are Chebyshev designs.
+    TypeError
+        a rate or ``channels`` is not an integer
+    ValueError
+        a rate, ``channels`` or ``quality`` is out of range
     """
 
     def __cinit__(self, in_rate, out_rate, channels=1, quality="high"):
@@ -123,7 +127,7 @@ cdef class Resampler:
             raise MemoryError
         self.up = wt_bank_up(self.bank)
         self.down = wt_bank_down(self.bank)
-        # Equal rates copy: nothing around a frame is looked at.
+        # Equal rates copy: an output frame depends on its own input frame alone.
         self.reach = 1 if self.up == self.down else wt_bank_taps(self.bank)
         self.behind = 0 if self.up == self.down else self.reach // 2 - 1
         self.row = self.reach + BLOCK
@@ -141,22 +145,23 @@ cdef class Resampler:
 
     @property
     def latency_seconds(self) -> float:
-        """Input time that must follow a frame before it comes out, in seconds. Constant; 0.0 for equal rates."""
+        """Seconds of input that must follow a frame before ``process`` returns it. Constant; 0.0 for equal rates."""
         return (self.reach - 1 - self.behind) / <double> self.in_rate
 
     def reset(self):
-        """Forget the signal so far; the next chunk starts a new one. ConcurrencyError as ``process``."""
+        """Forget the signal so far; the next chunk starts a new one. Raises ConcurrencyError as ``process``."""
         self.enter()
         self.restart()
         wt_flag_drop(&self.busy)
 
     cdef int enter(self) except -1:
-        """Keep other threads out until the flag is dropped: two at once would write past the history."""
+        """Refuse other threads until the flag is dropped: two at once would write past the history."""
         if wt_flag_take(&self.busy):
             raise ConcurrencyError("this Resampler is in use by another thread; use one for each signal")
         return 0
 
     cdef void restart(self) noexcept nogil:
+        """Forget the signal: no kind, and silence as history."""
         memset(self.history, 0, self.row * self.channels * sizeof(float))
         self.held = self.behind
         self.phase = 0
@@ -175,19 +180,17 @@ cdef class Resampler:
         self.kind = INT16
 
     cdef Py_ssize_t writable(self, Py_ssize_t frames) noexcept nogil:
-        """Output frames that can be computed once *frames* more input frames are there."""
-        cdef Py_ssize_t last = self.held + frames - self.reach  # where the last full window would start
+        """Output frames that can be computed after *frames* more input frames."""
+        # Where the last full window would start.
+        cdef Py_ssize_t last = self.held + frames - self.reach
         if last < 0:
             return 0
         return <Py_ssize_t> ((<uint64_t> (last + 1) * self.up - self.phase - 1) // self.down + 1)
 
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil:
-        """Take *count* interleaved frames of the signal's kind (NULL: zeros); return the frames written."""
-        cdef Py_ssize_t written = 0, taken, ready, channel, i, drop
+        """Convert *count* interleaved frames of the signal's kind (NULL: silence); return the frames written."""
+        cdef Py_ssize_t written = 0, taken, ready, channel, drop
         cdef Py_ssize_t size = 2 if self.kind == INT16 else 4
-        cdef Py_ssize_t channels = self.channels
-        cdef const int16_t *pcm
-        cdef const float *floats
         cdef float *line
         cdef uint64_t end
         while count > 0:
@@ -195,31 +198,10 @@ cdef class Resampler:
             ready = self.writable(taken)
             end = self.phase + <uint64_t> ready * self.down
             drop = <Py_ssize_t> (end // self.up)
-            for channel in range(channels):
+            for channel in range(self.channels):
                 line = self.history + channel * self.row
-                if frames == NULL:
-                    memset(line + self.held, 0, taken * sizeof(float))
-                elif self.kind == INT16:
-                    pcm = <const int16_t *> frames + channel
-                    for i in range(taken):
-                        line[self.held + i] = pcm[i * channels]
-                elif channels == 1:
-                    memcpy(line + self.held, frames, taken * sizeof(float))
-                else:
-                    floats = <const float *> frames + channel
-                    for i in range(taken):
-                        line[self.held + i] = floats[i * channels]
-                if self.kind == INT16:
-                    wt_polyphase(self.bank, line, self.phase, self.scratch, ready)
-                    kernels.round_to_pcm16(
-                        self.scratch, <int16_t *> out + written * channels + channel, ready, channels
-                    )
-                elif channels == 1:
-                    wt_polyphase(self.bank, line, self.phase, <float *> out + written, ready)
-                else:
-                    wt_polyphase(self.bank, line, self.phase, self.scratch, ready)
-                    for i in range(ready):
-                        (<float *> out)[(written + i) * channels + channel] = self.scratch[i]
+                self.append(line + self.held, frames, taken, channel)
+                self.filter(line, ready, out, written, channel)
                 # A window is longer than the step from one to the next, so the next one starts within what is held.
                 memmove(line, line + drop, (self.held + taken - drop) * sizeof(float))
             self.held += taken - drop
@@ -229,11 +211,47 @@ cdef class Resampler:
             count -= taken
             if frames != NULL:
                 self.taken += taken
-                frames = <const char *> frames + taken * channels * size
+                frames = <const char *> frames + taken * self.channels * size
         return written
 
+    cdef void append(
+        self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel
+    ) noexcept nogil:
+        """Copy one channel of *count* interleaved frames (NULL: silence) to *line*, int16 on its own scale."""
+        cdef Py_ssize_t i, channels = self.channels
+        cdef const int16_t *pcm
+        cdef const float *floats
+        if frames == NULL:
+            memset(line, 0, count * sizeof(float))
+        elif self.kind == INT16:
+            pcm = <const int16_t *> frames + channel
+            for i in range(count):
+                line[i] = pcm[i * channels]
+        elif channels == 1:
+            memcpy(line, frames, count * sizeof(float))
+        else:
+            floats = <const float *> frames + channel
+            for i in range(count):
+                line[i] = floats[i * channels]
+
+    cdef void filter(
+        self, const float *line, Py_ssize_t count, void *out, Py_ssize_t first, Py_ssize_t channel
+    ) noexcept nogil:
+        """Compute *count* output frames of one channel from *line* into *out*, from frame number *first* on."""
+        cdef Py_ssize_t i, channels = self.channels
+        cdef Py_ssize_t start = first * channels + channel
+        if self.kind == INT16:
+            wt_polyphase(self.bank, line, self.phase, self.scratch, count)
+            kernels.round_to_pcm16(self.scratch, <int16_t *> out + start, count, channels)
+        elif channels == 1:
+            wt_polyphase(self.bank, line, self.phase, <float *> out + start, count)
+        else:
+            wt_polyphase(self.bank, line, self.phase, self.scratch, count)
+            for i in range(count):
+                (<float *> out)[start + i * channels] = self.scratch[i]
+
     cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil:
-        """A signal from its begin to its end: ceil(count * up / down) frames."""
+        """Convert a whole signal: *count* frames into ceil(count * up / down)."""
         self.restart()
         self.kind = kind
         cdef Py_ssize_t written = self.convert(frames, count, out)
@@ -243,23 +261,27 @@ cdef class Resampler:
     def process(self, chunk):
         """Convert the next chunk of the signal.
 
+        Thread: any one thread at a time per object. GIL: released above 4096 frames.
+
         Parameters
         ----------
-        chunk : int16 or float32, shape (frames,) for one channel, else (frames, channels)
-            Or bytes of interleaved little-endian int16. May be empty, and of any length.
+        chunk : buffer of int16 or float32, shape (frames,) for one channel, else (frames, channels)
+            Or bytes of interleaved little-endian int16. Of any length, or empty.
 
         Returns
         -------
-        The dtype of *chunk*, shape (n,) or (n, channels): every output frame whose look-ahead has arrived. int16 is
-        rounded to the nearest and clamped.
+        numpy.ndarray of the dtype of *chunk*
+            Shape (n,) or (n, channels): every output frame whose look-ahead has arrived. int16 is rounded to the nearest
+            and clamped.
 
         Raises
         ------
-        TypeError   neither int16 nor float32
-        ValueError  another number of channels, or another dtype than the signal began with; nothing is taken
-        ConcurrencyError   another thread is using this object at this moment; nothing is taken
-
-        Thread: any one thread at a time per object. GIL: released above 4096 frames.
+        TypeError
+            *chunk* is neither int16 nor float32
+        ValueError
+            another number of channels, or another dtype than at the signal's start; nothing is taken
+        ConcurrencyError
+            another thread is using this object at this moment; nothing is taken
         """
         cdef Py_buffer source, target
         cdef int kind = acquire("chunk", chunk, &source, INT16 | FLOAT32)
@@ -287,11 +309,17 @@ cdef class Resampler:
         return out
 
     def flush(self):
-        """End the signal: the frames whose look-ahead would have been silence. The next chunk starts a new signal.
+        """End the signal: return the remaining frames, with silence as look-ahead. The next chunk starts a new signal.
 
         Returns
         -------
-        As ``process``; float32 if there was no signal. ConcurrencyError as there.
+        numpy.ndarray
+            As ``process``; float32 if there was no signal.
+
+        Raises
+        ------
+        ConcurrencyError
+            another thread is using this object at this moment
         """
         cdef Py_buffer target
         cdef uint64_t total
@@ -311,7 +339,7 @@ cdef class Resampler:
         return out
 
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1:
-        """Frames in a chunk; ValueError if it does not fit this stream."""
+        """Frames in a chunk. Raises ValueError if it does not fit this stream."""
         cdef Py_ssize_t samples = source.len // (2 if kind == INT16 else 4)
         if source.itemsize == 1:
             if samples % self.channels:
@@ -328,6 +356,7 @@ cdef class Resampler:
         return samples // self.channels
 
     cdef object new_array(self, int kind, Py_ssize_t frames):
+        """An array for *frames* output frames of *kind*."""
         dtype = INT16_DTYPE if kind == INT16 else FLOAT32_DTYPE
         if self.channels == 1:
             return empty(frames, dtype)
@@ -341,24 +370,30 @@ cdef class Resampler:
 
 
 def resample(x, in_rate, out_rate, quality="high"):
-    """Convert a whole signal from one sample rate to another. The result lies in time where the input does.
+    """Convert a whole signal from one sample rate to another. The result is aligned in time with the input.
+
+    Below 30 s of input it has the bits that a Resampler gives. From there on, simple ratios (at most 4 outputs to 1 or 2
+    inputs; not "best") are convolved by FFT with the same filters: the result differs by rounding only, below -120 dB.
+
+    Thread: any. GIL: released above 4096 frames.
 
     Parameters
     ----------
-    x : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
-    in_rate, out_rate, quality : as for Resampler
+    x : buffer of int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
+    in_rate, out_rate : int
+        Hz, as for Resampler.
+    quality : {"fast", "high", "best"}
+        As for Resampler.
 
     Returns
     -------
-    The dtype of *x*, ceil(frames * out_rate / in_rate) frames. Below 30 s of input: the bits that a Resampler gives for
-    it. From there, simple ratios (at most 4 outputs to 1 or 2 inputs; not "best") are convolved by FFT with
-    the same filters: the result differs by rounding only, under -120 dB.
+    numpy.ndarray of the dtype of *x*
+        ceil(frames * out_rate / in_rate) frames.
 
     Raises
     ------
-    As Resampler and its ``process``.
-
-    Thread: any. GIL: released above 4096 frames.
+    TypeError, ValueError
+        as Resampler and its ``process``
     """
     shape = getattr(x, "shape", None) or (0,)
     cdef Resampler stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
@@ -397,9 +432,9 @@ cdef int convolve(
     wt_blocks *blocks, const void *frames, int kind, Py_ssize_t count, Py_ssize_t channels, Py_ssize_t behind,
     void *out, Py_ssize_t wanted,
 ) noexcept nogil:
-    """All *count* interleaved frames to *wanted* ones; 0 if memory is short."""
+    """Convert all *count* interleaved frames into *wanted* ones; return 0 if memory is short."""
     cdef Py_ssize_t reach = wt_blocks_reach(blocks), step = wt_blocks_step(blocks), made = wt_blocks_frames(blocks)
-    cdef Py_ssize_t channel, begin, position, first, last, ready, i
+    cdef Py_ssize_t channel, begin, position, ready
     cdef float *x = <float *> malloc(reach * sizeof(float))
     cdef float *y = <float *> malloc(made * sizeof(float))
     if x == NULL or y == NULL:
@@ -408,34 +443,50 @@ cdef int convolve(
         return 0
     for channel in range(channels):
         begin = 0
-        position = -behind  # of x[0] in the input
+        # Of x[0] in the input.
+        position = -behind
         while begin < wanted:
-            first = min(max(position, 0), position + reach)
-            last = max(first, min(position + reach, count))
-            memset(x, 0, (first - position) * sizeof(float))
-            memset(x + last - position, 0, (position + reach - last) * sizeof(float))
-            if kind == INT16:
-                for i in range(first, last):
-                    x[i - position] = (<const int16_t *> frames)[i * channels + channel]
-            elif channels == 1:
-                memcpy(x + first - position, <const float *> frames + first, (last - first) * sizeof(float))
-            else:
-                for i in range(first, last):
-                    x[i - position] = (<const float *> frames)[i * channels + channel]
+            take_block(x, reach, frames, kind, count, channels, channel, position)
             ready = min(made, wanted - begin)
             if kind == FLOAT32 and channels == 1 and ready == made:
                 wt_blocks_run(blocks, x, <float *> out + begin)
-                begin += made
-                position += step
-                continue
-            wt_blocks_run(blocks, x, y)
-            if kind == INT16:
-                kernels.round_to_pcm16(y, <int16_t *> out + begin * channels + channel, ready, channels)
             else:
-                for i in range(ready):
-                    (<float *> out)[(begin + i) * channels + channel] = y[i]
+                wt_blocks_run(blocks, x, y)
+                put_block(y, ready, out, kind, channels, begin * channels + channel)
             begin += made
             position += step
     free(x)
     free(y)
     return 1
+
+
+cdef void take_block(
+    float *x, Py_ssize_t reach, const void *frames, int kind, Py_ssize_t count, Py_ssize_t channels,
+    Py_ssize_t channel, Py_ssize_t position,
+) noexcept nogil:
+    """Copy one channel of input frames [position, position + reach) to *x*; silence outside [0, count)."""
+    cdef Py_ssize_t first = min(max(position, 0), position + reach)
+    cdef Py_ssize_t last = max(first, min(position + reach, count))
+    cdef Py_ssize_t i
+    memset(x, 0, (first - position) * sizeof(float))
+    memset(x + last - position, 0, (position + reach - last) * sizeof(float))
+    if kind == INT16:
+        for i in range(first, last):
+            x[i - position] = (<const int16_t *> frames)[i * channels + channel]
+    elif channels == 1:
+        memcpy(x + first - position, <const float *> frames + first, (last - first) * sizeof(float))
+    else:
+        for i in range(first, last):
+            x[i - position] = (<const float *> frames)[i * channels + channel]
+
+
+cdef void put_block(
+    const float *y, Py_ssize_t count, void *out, int kind, Py_ssize_t channels, Py_ssize_t start
+) noexcept nogil:
+    """Copy *count* frames of one channel to samples start, start + channels, ... of *out*."""
+    cdef Py_ssize_t i
+    if kind == INT16:
+        kernels.round_to_pcm16(y, <int16_t *> out + start, count, channels)
+    else:
+        for i in range(count):
+            (<float *> out)[start + i * channels] = y[i]

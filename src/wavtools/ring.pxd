@@ -1,5 +1,11 @@
-# The C ring, for other extensions: `from wavtools.ring cimport wt_ring, wt_ring_write` and wavtools.get_include().
-# The struct is opaque here, so that no Cython line can read a position without choosing a memory order.
+"""The ring for other compiled modules: the C ring of _native/spsc.h, and RingBuffer.
+
+`from wavtools.ring cimport wt_ring, wt_ring_write`; the header is in wavtools.get_include(). The struct is opaque, so
+that Cython code reads positions only through functions that choose a memory order.
+
+Thread: one thread per end.
+"""
+
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
@@ -26,10 +32,15 @@ cdef extern from "spsc.h" nogil:
 
 cdef class RingBuffer:
     cdef wt_ring *ring
+    # Memory of the ring.
     cdef void *data
+    # INT16 or FLOAT32.
+    cdef int kind
+    cdef Py_ssize_t frame_bytes
+    # Taken by the Python methods while they use an end.
     cdef wt_flag writing
     cdef wt_flag reading
     cdef readonly object capacity_frames
     cdef readonly int channels
     cdef readonly str dtype
-    cdef int _samples(self, Py_buffer *view, object x, int flags, str name) except -1
+    cdef int _frames(self, Py_buffer *view, object x, int flags, str name) except -1

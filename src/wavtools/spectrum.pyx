@@ -1,5 +1,5 @@
 # cython: freethreading_compatible=True
-# (safe without a GIL: the methods of an object lock it for each other; the plans that all share are published whole)
+# (safe without a GIL: each method locks its object; the plans that all objects share are published when complete)
 """Spectra: a real FFT, and the Web Audio AnalyserNode on top of it.
 
 Thread: one at a time per object. GIL: held; a spectrum takes some microseconds.
@@ -23,11 +23,14 @@ from wavtools._kernels cimport WT_FFT_PAD, WT_FFT_WORK, selected_kernels, wt_fft
 __all__ = ["Analyser", "RealFFT", "rfft", "scaled_bands"]
 
 cdef enum:
-    QUANTUM = 128  # frames of a Web Audio render quantum
+    # Frames of a Web Audio render quantum.
+    QUANTUM = 128
     MIN_FFT_SIZE = 32
     MAX_FFT_SIZE = 32768
+    # Frames that push mixes at a time.
     BLOCK = 1024
-    NEAR = 1024  # up to so many samples, a transform's work space is on the stack: 10 KiB
+    # Largest transform whose work space is on the stack: 10 KiB.
+    NEAR = 1024
     NEAR_WORK = 2 * NEAR + 5 * WT_FFT_PAD
 
 
@@ -38,6 +41,7 @@ cdef object COMPLEX64_DTYPE = np.dtype(np.complex64)
 
 
 cdef size_t checked_size(size) except 0:
+    """*size* as an FFT size. Raises TypeError and ValueError."""
     try:
         size = operator.index(size)
     except TypeError:
@@ -48,23 +52,25 @@ cdef size_t checked_size(size) except 0:
 
 
 cdef class Analyser:
-    """The spectrum of the newest samples, smoothed from call to call, exactly as Chromium's AnalyserNode has it.
+    """The spectrum of the newest samples, smoothed from call to call, exactly as by Chromium's AnalyserNode.
+
+    Thread: any one thread at a time per object. Allocates only the returned arrays.
+    Source: Web Audio API 1.8.6, and Chromium's RealtimeAnalyser where it differs: the state advances only when a call
+    finds a new render quantum of 128 samples, so calls without new audio all return the same.
 
     Parameters
     ----------
     fft_size : int
-        A power of two, 32 to 32768: the samples that one spectrum sees. There are half as many bins.
+        Samples of one spectrum: a power of two, 32 to 32768. There are half as many bins.
     smoothing : float
-        0 to 1: the part of the last spectrum that remains in the next one. The state starts at silence.
+        The part of the last spectrum that remains in the next one, 0 to 1. The first spectrum follows silence.
 
     Raises
     ------
-    TypeError   *fft_size* is not an integer
-    ValueError  *fft_size* is no power of two or out of range, *smoothing* not in [0, 1]
-
-    Thread: any one thread at a time per object. Allocates: only the returned arrays.
-    Source: Web Audio API 1.8.6, and Chromium's RealtimeAnalyser where it differs: the state advances only when a call
-    finds a new render quantum of 128 samples, so calls without new audio all return the same.
+    TypeError
+        *fft_size* is not an integer
+    ValueError
+        *fft_size* is no power of two or out of range, or *smoothing* is not in [0, 1]
     """
 
     def __cinit__(self, fft_size=8192, smoothing=0.1):
@@ -74,7 +80,7 @@ cdef class Analyser:
             raise ValueError(f"smoothing is {smoothing}, expected 0 to 1")
         cdef size_t n = self.fft_size, work = WT_FFT_WORK(n), i
         self.plan = wt_fft_plan(self.fft_size)
-        # recent, window, frame, re, im (a few more than n / 2 each), state, work
+        # For recent, window, frame, re and im (a few more than n / 2 each), state, work.
         self.memory = <float *> calloc(5 * n + 64 + work, sizeof(float))
         if self.plan == NULL or self.memory == NULL:
             raise MemoryError
@@ -85,7 +91,8 @@ cdef class Analyser:
         self.im = self.re + n // 2 + 32
         self.state = self.im + n // 2 + 32
         self.work = self.state + n // 2
-        for i in range(n):  # Blackman, alpha 0.16, periodic
+        # Blackman, alpha 0.16, periodic.
+        for i in range(n):
             self.window[i] = <float> (0.42 - 0.5 * cos(2 * M_PI * i / n) + 0.08 * cos(4 * M_PI * i / n))
 
     def __dealloc__(self):
@@ -93,7 +100,7 @@ cdef class Analyser:
 
     @cython.critical_section
     def reset(self):
-        """Back to silence, the smoothing too."""
+        """Start again from silence, in samples and smoothing."""
         memset(self.recent, 0, self.fft_size * sizeof(float))
         memset(self.state, 0, self.fft_size // 2 * sizeof(float))
         self.pushed = self.seen = 0
@@ -111,7 +118,7 @@ cdef class Analyser:
         memcpy(self.recent, x + first, (count - first) * sizeof(float))
 
     cdef void advance(self) noexcept nogil:
-        """Take a spectrum of the newest samples into the state."""
+        """Add a spectrum of the newest samples to the smoothed state. Real-time safe."""
         cdef size_t n = self.fft_size, start = self.pushed % n
         memcpy(self.frame, self.recent + start, (n - start) * sizeof(float))
         memcpy(self.frame + n - start, self.recent, start * sizeof(float))
@@ -122,17 +129,19 @@ cdef class Analyser:
 
     @cython.critical_section
     def push(self, x):
-        """Append samples: the audio up to now.
+        """Append the next samples of the signal.
 
         Parameters
         ----------
-        x : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
+        x : buffer of int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
             int16 is divided by 32768; channels are averaged.
 
         Raises
         ------
-        TypeError   neither int16 nor float32
-        ValueError  more than two dimensions, or no channel; nothing is taken
+        TypeError
+            *x* is neither int16 nor float32
+        ValueError
+            more than two dimensions, or no channel; nothing is taken
         """
         cdef Py_buffer source
         cdef int kind = acquire("x", x, &source, INT16 | FLOAT32)
@@ -163,12 +172,13 @@ cdef class Analyser:
             PyBuffer_Release(&source)
 
     def float_frequency_data(self):
-        """The smoothed spectrum of the newest ``fft_size`` samples; before the start of the signal is silence.
+        """The smoothed spectrum of the newest ``fft_size`` samples; the signal is silent before its start.
 
         Returns
         -------
-        float32, shape (fft_size / 2,): decibels; 0 dB is the magnitude of a full-scale constant in bin 0 (before the
-        window), -inf is silence. Bin i is at i * sample_rate / fft_size Hz.
+        numpy.ndarray of float32
+            Shape (fft_size / 2,), decibels: 0 dB is the magnitude of a full-scale constant in bin 0 (before the window),
+            -inf is silence. Bin i is at i * sample_rate / fft_size Hz.
         """
         cdef uint64_t quanta
         cdef Py_buffer target
@@ -187,19 +197,27 @@ cdef class Analyser:
 def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins, double low, double high):
     """Scale decibels to 0 at *low* and 1 at *high*, clamped, band by band.
 
+    Thread: any.
+
     Parameters
     ----------
-    db : float32, shape (bins,)
-    first_bins : intp, shape (bands + 1,), ascending, at most ``bins``; or None
-        Band n is the loudest of bins [first_bins[n], first_bins[n + 1]), at least *low*. None: each bin is a band.
+    db : array of float32, shape (bins,)
+        Decibels.
+    first_bins : array of intp, shape (bands + 1,), or None
+        Ascending, at most ``bins``. Band n is the loudest of bins [first_bins[n], first_bins[n + 1]), at least *low*.
+        With None each bin is a band.
     low, high : float
-        Equal limits give 0, 1, or NaN at the limit itself, as division by zero does.
+        Decibels. Equal limits give 0, 1, or NaN at the limit itself, as division by zero does.
 
     Returns
     -------
-    float32, shape (bands,); NaN where a bin was NaN.
+    numpy.ndarray of float32
+        Shape (bands,); NaN where a bin was NaN.
 
-    Thread: any.
+    Raises
+    ------
+    ValueError
+        *first_bins* reaches beyond *db*
     """
     cdef Py_ssize_t count = db.shape[0] if first_bins is None else first_bins.shape[0] - 1
     cdef Py_ssize_t band
@@ -215,7 +233,8 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
             value = low
             if first_bins[band] < first_bins[band + 1]:
                 loudest = kernels.loudest(&db[first_bins[band]], first_bins[band + 1] - first_bins[band])
-                if not loudest <= low:  # louder; or NaN, which stays
+                # Also true for NaN, which stays.
+                if not loudest <= low:
                     value = loudest
         value = (value - low) / span
         if value < 0.0:
@@ -227,32 +246,37 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
 
 
 cdef class RealFFT:
-    """The discrete Fourier transform of real samples, not scaled, between two arrays of its own: for loops that transform
-    often, and must not allocate.
+    """The unscaled discrete Fourier transform of real samples, from one array of its own to another.
+
+    For loops that transform often and must not allocate; :func:`rfft` is simpler.
+
+    Thread: any one thread at a time per object.
 
     Parameters
     ----------
     fft_size : int
-        A power of two, 32 to 32768: the samples that are transformed.
+        Samples that are transformed: a power of two, 32 to 32768.
 
     Attributes
     ----------
-    samples : float32, shape (fft_size,)
-        Write the samples here; they stay.
-    bins : complex64, shape (fft_size / 2 + 1,)
-        The bins from 0 to the Nyquist frequency of the last :meth:`execute`, as ``numpy.fft.rfft``; zeros before it.
+    samples : numpy.ndarray of float32, shape (fft_size,)
+        The input: write here. ``execute`` does not change it.
+    bins : numpy.ndarray of complex64, shape (fft_size / 2 + 1,)
+        The output of the last ``execute``: the bins from 0 to the Nyquist frequency, as ``numpy.fft.rfft``; zeros at
+        first.
 
     Raises
     ------
-    TypeError   *fft_size* is not an integer
-    ValueError  *fft_size* is no power of two or out of range
-
-    Thread: any one thread at a time per object.
+    TypeError
+        *fft_size* is not an integer
+    ValueError
+        *fft_size* is no power of two or out of range
     """
 
     def __cinit__(self, fft_size):
         cdef size_t n = checked_size(fft_size)
-        self.samples = np.zeros(n, np.float32)[:]  # views: an array that does not own its memory cannot be resized
+        # Views: an array that does not own its memory cannot be resized.
+        self.samples = np.zeros(n, np.float32)[:]
         self.bins = np.zeros(n // 2 + 1, np.complex64)[:]
         self.plan = wt_fft_plan(n)
         self.work = <float *> malloc(WT_FFT_WORK(n) * sizeof(float))
@@ -268,7 +292,7 @@ cdef class RealFFT:
 
     @cython.critical_section
     def execute(self):
-        """Transform :attr:`samples` into :attr:`bins`, which are returned. Allocates nothing."""
+        """Transform ``samples`` into ``bins`` and return ``bins``. Allocates nothing."""
         kernels.real_fft(
             self.plan, <const float *> self.source.buf, NULL, self.work, <float *> self.target.buf, NULL
         )
@@ -276,22 +300,26 @@ cdef class RealFFT:
 
 
 def rfft(x):
-    """The discrete Fourier transform of real samples, not scaled. :class:`RealFFT` does it without allocating.
+    """The unscaled discrete Fourier transform of real samples. :class:`RealFFT` computes it without allocating.
+
+    Thread: any.
 
     Parameters
     ----------
-    x : float32, shape (n,); n a power of two, 32 to 32768
+    x : buffer of float32, shape (n,)
+        n is a power of two, 32 to 32768.
 
     Returns
     -------
-    complex64, shape (n / 2 + 1,): the bins from 0 to the Nyquist frequency, as ``numpy.fft.rfft``.
+    numpy.ndarray of complex64
+        Shape (n / 2 + 1,): the bins from 0 to the Nyquist frequency, as ``numpy.fft.rfft``.
 
     Raises
     ------
-    TypeError   *x* is not float32
-    ValueError  not one dimension, or n no power of two or out of range
-
-    Thread: any.
+    TypeError
+        *x* is not float32
+    ValueError
+        more or less than one dimension, or n is no power of two or out of range
     """
     cdef Py_buffer source, target
     cdef size_t n
@@ -314,7 +342,7 @@ def rfft(x):
 
 
 cdef int transform(const float *x, size_t n, float *out) except -1:
-    """n samples into n / 2 + 1 bins, real and imaginary parts in turn."""
+    """Transform *n* samples into n / 2 + 1 bins, each a real part and then an imaginary part."""
     cdef float[NEAR_WORK] near
     cdef float *far = NULL
     cdef float *work = near

@@ -1,7 +1,7 @@
-"""A live duplex stream, for ThreadSanitizer (`make tsan` names this file; the plain suite has its own).
+"""A live duplex stream for ThreadSanitizer: `make tsan` names this file; the plain suite has tests of its own.
 
-Control threads queue, interrupt, read spectra and statistics as fast as they can while real device threads run: the
-null backend's always, PulseAudio's where a server can be started.
+Control threads queue, interrupt, read spectra and statistics as fast as they can while real device threads run: always
+those of the null backend, those of PulseAudio where a server can be started.
 """
 
 from __future__ import annotations

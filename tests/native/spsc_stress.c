@@ -1,6 +1,10 @@
-/* Two threads move counting samples through the ring in chunks of changing, odd sizes; any loss, repeat or reordering
- * shows as a number out of turn. Built by tests/native/test_spsc.py; with -fsanitize=thread it is the race test, and
- * with -DWT_ACQUIRE=memory_order_relaxed (or WT_RELEASE) the seeded bug that the race test must catch.
+/* Moves counting samples through the ring from one thread to another, in chunks of changing, odd sizes: any loss, repeat
+ * or reordering shows as a wrong number.
+ *
+ * tests/native/test_spsc.py builds it. With -fsanitize=thread it is the race test; with -DWT_ACQUIRE=memory_order_relaxed
+ * (or WT_RELEASE) it has the seeded bug that the race test must catch.
+ *
+ * Thread: produce() writes, main() reads.
  *
  * usage: spsc_stress CAPACITY SAMPLES SEED
  */

@@ -21,6 +21,7 @@ from tests.conformance import both, load
 from wavtools.pcm import (
     alaw_decode,
     alaw_encode,
+    as_int16,
     available_kernel_sets,
     float32_to_pcm16,
     kernel_set,
@@ -117,7 +118,61 @@ def test_shape_is_kept() -> None:
     assert pcm16_to_float32(np.zeros((3, 4, 2), np.int16)).shape == (3, 4, 2)
 
 
-@pytest.mark.parametrize("make", [bytes, bytearray, memoryview, lambda data: array.array("h", data)])
+BUFFERS = [bytes, bytearray, memoryview, lambda data: array.array("h", data)]
+
+
+@pytest.mark.parametrize("make", [*BUFFERS, lambda data: np.frombuffer(data, np.int8).reshape(2, -1)])
+def test_int16_samples_of_any_buffer_are_a_view_of_its_memory(make: type) -> None:
+    pcm = np.array([-32768, -1, 0, 1, 32767, 7], np.int16)
+    buffer = make(pcm.tobytes())
+    got = as_int16(buffer)
+    assert (got.dtype, got.shape) == (np.int16, (6,))
+    np.testing.assert_array_equal(got, pcm)
+    assert np.shares_memory(got, np.frombuffer(buffer, np.uint8))
+
+
+def test_an_int16_array_is_its_own_samples() -> None:
+    pcm = np.arange(8, dtype=np.int16)
+    assert as_int16(pcm) is pcm
+    assert as_int16(pcm[2:5]).tolist() == [2, 3, 4]
+    assert as_int16(memoryview(pcm)[::1]).tolist() == pcm.tolist()
+
+
+@pytest.mark.parametrize("empty", [b"", array.array("h"), np.zeros(0, np.int16), np.zeros((0, 2), np.uint8)])
+def test_no_samples_are_an_empty_array(empty: object) -> None:
+    got = as_int16(empty)
+    assert (got.dtype, got.shape) == (np.int16, (0,))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.zeros(2, np.float32), TypeError, "audio must be a buffer of int16 .*float32_to_pcm16"),
+        (np.zeros(2), TypeError, "not float64 array"),
+        (array.array("f", [0.0]), TypeError, "not array"),
+        (np.zeros(2, np.uint16), TypeError, "not uint16 array"),
+        (np.zeros(2, ">i2"), TypeError, "not >i2 array"),
+        (np.zeros(2, "M8[s]"), TypeError, "audio must be a buffer of int16"),
+        ([1, 2], TypeError, "not list"),
+        ("12", TypeError, "not str"),
+        (None, TypeError, "not NoneType"),
+        (
+            np.arange(8, dtype=np.int16)[::2],
+            TypeError,
+            r"not C-contiguous; pass numpy.ascontiguousarray\(audio\)",
+        ),
+        (memoryview(bytes(8))[::2], TypeError, "not C-contiguous"),
+        (b"123", ValueError, "audio holds 3 bytes, an odd number"),
+        (np.zeros((4, 1), np.int16), ValueError, r"audio has shape \(4, 1\); mono"),
+        (np.int16(3), ValueError, r"audio has shape \(\)"),
+    ],
+)
+def test_what_is_not_mono_int16_is_refused(value: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        as_int16(value, "audio")
+
+
+@pytest.mark.parametrize("make", BUFFERS)
 def test_any_buffer_of_int16_is_accepted(make: type) -> None:
     pcm = np.array([-32768, -1, 0, 1, 32767], np.int16)
     np.testing.assert_array_equal(pcm16_to_float32(make(pcm.tobytes())), pcm / np.float32(32768))

@@ -1,4 +1,4 @@
-"""The resampler is exact in length and time, does not care about chunks, and keeps its stated quality."""
+"""The resampler is exact in length and time, gives the same bits for any chunking, and has its stated quality."""
 
 from __future__ import annotations
 
@@ -347,14 +347,14 @@ def test_a_second_thread_is_turned_away_and_spoils_nothing(rng):
         while len(parts) < 500 and not (refused.is_set() and len(parts) >= 3):
             try:
                 parts.append(stream.process(chunk))
-            except ConcurrencyError:  # the other one was quicker
+            except ConcurrencyError:  # the other thread is using it
                 pass
 
     worker = threading.Thread(target=convert)
     worker.start()
     while worker.is_alive():
         try:
-            stream.process(chunk[:0])  # nothing, so that it changes nothing when it gets in
+            stream.process(chunk[:0])  # empty: changes nothing if it is accepted
         except ConcurrencyError as error:
             assert "one for each signal" in str(error)
             refused.set()

@@ -1,5 +1,8 @@
+"""The ring between two threads: order, capacity, and what it refuses."""
+
 from __future__ import annotations
 
+import array
 import threading
 
 import numpy as np
@@ -94,6 +97,8 @@ def test_any_sequence_of_writes_and_reads_is_a_queue(operations, capacity):
         (np.zeros((4, 3), np.float32), ValueError, "3 channels, the ring has 2"),
         (np.zeros(3, np.float32), ValueError, "12 bytes, not a whole number of 8-byte frames"),
         ([1.0, 2.0], TypeError, "not list"),
+        (bytes(8), TypeError, "float32 samples, not bytes"),
+        (array.array("h", [1, 2]), TypeError, "float32 samples, not array"),
     ],
 )
 def test_a_bad_write_says_what_is_wrong_and_writes_nothing(x, error, words):
@@ -108,7 +113,7 @@ def test_a_read_only_out_is_refused_and_nothing_is_read():
     ring.write(np.ones(2, np.float32))
     out = np.zeros(2, np.float32)
     out.flags.writeable = False
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="out is read-only"):
         ring.read(out=out)
     with pytest.raises(TypeError, match="not both"):
         ring.read(1, out=np.zeros(1, np.float32))

@@ -171,7 +171,7 @@ def test_other_arguments_are_refused() -> None:
 
 
 def test_many_threads_share_plans_and_an_analyser(rng):
-    """With and without a GIL: each transform is right, and an analyser stays in order for who comes next."""
+    """With and without a GIL: each transform is right, and a shared analyser works as before after a reset."""
     signals = [rng.uniform(-1, 1, 1 << k).astype(np.float32) for k in range(5, 16)]
     shared, fresh = Analyser(1024), Analyser(1024)
 

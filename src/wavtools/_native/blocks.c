@@ -1,4 +1,7 @@
-/* Block convolution by FFT (overlap-save), one filter for each phase of the output. blocks.h has the contract. */
+/* The block convolution of blocks.h by FFT (overlap-save), with one filter for each phase of the output.
+ *
+ * Thread: one at a time per wt_blocks.
+ */
 #include "blocks.h"
 
 #include <float.h>
@@ -8,9 +11,11 @@
 
 #include "kernels.h"
 
-#define SIZE 8192u /* input samples of a block: the filter's taps, 102 to 288, are what it wastes */
+/* Input samples of a block. Each block computes as many outputs in vain as the filter has taps, 102 to 288. */
+#define SIZE 8192u
 #define HALF (SIZE / 2)
-#define BINS (HALF + 32) /* one more than HALF, and off the powers of two */
+/* Room for HALF + 1 bins; no power of two, which would put the arrays on the same cache lines. */
+#define BINS (HALF + 32)
 
 struct wt_blocks {
     const wt_kernels *kernels;
@@ -18,7 +23,7 @@ struct wt_blocks {
     uint32_t up, down;
     uint32_t turns;                   /* outputs of each phase in a block */
     const wt_fft *forward, *backward; /* of SIZE and of SIZE / down samples */
-    float *filters;             /* up times: BINS real, BINS imaginary */
+    float *filters;                   /* up times: BINS real, BINS imaginary */
     float *re, *im, *back, *line, *work;
     float *memory;
 };
@@ -48,7 +53,7 @@ wt_blocks *wt_blocks_new(const wt_bank *bank)
     blocks->line = blocks->back + 2 * BINS;
     blocks->work = blocks->line + SIZE;
     for (uint32_t r = 0; r < up; r++) {
-        /* Output r of each group reads r * down / up samples later than output 0: the filter itself is shifted. */
+        /* Output r of each group reads r * down / up samples later than output 0: its filter is shifted by as many. */
         memset(blocks->line, 0, SIZE * sizeof(float));
         wt_bank_row(bank, r * down % up, blocks->line + r * down / up);
         float *filter = blocks->filters + (size_t)r * 2 * BINS;
@@ -73,13 +78,14 @@ size_t wt_blocks_reach(const wt_blocks *blocks)
 size_t wt_blocks_step(const wt_blocks *blocks) { return (size_t)blocks->turns * blocks->down; }
 size_t wt_blocks_frames(const wt_blocks *blocks) { return (size_t)blocks->turns * blocks->up; }
 
-/* The Hartley transform (real part less imaginary part) of the correlation of x and the filter, from their spectra; where
- * only every other value is wanted, its second half is folded onto the first. */
+/* The Hartley transform (real part minus imaginary part) of the correlation of x and the filter, from their spectra. If only
+ * every other value of the correlation is needed (down is 2), the second half of the transform is added to the first. */
 static void correlate(const float *restrict x_re, const float *restrict x_im, const float *restrict h_re,
                       const float *restrict h_im, float *restrict line, uint32_t down)
 {
     if (down == 1) {
-        line[0] = x_re[0] * h_re[0]; /* bins 0 and HALF are real */
+        /* Bins 0 and HALF are real. */
+        line[0] = x_re[0] * h_re[0];
         line[HALF] = x_re[HALF] * h_re[HALF];
         float *mirror = line + SIZE;
         for (uint32_t k = 1; k < HALF; k++) {
@@ -102,7 +108,8 @@ static void correlate(const float *restrict x_re, const float *restrict x_im, co
     line[HALF / 2] = 2.0f * (x_re[HALF / 2] * h_re[HALF / 2] + x_im[HALF / 2] * h_im[HALF / 2]);
 }
 
-/* The signal from the Hartley transform of its Hartley transform, a scale apart; every `up`-th of y. */
+/* The signal into every `up`-th value of y. The Hartley transform is its own inverse, except for a scale: re - im of the
+ * transform of `line`. */
 static void unfold(const float *restrict re, const float *restrict im, float *restrict y, uint32_t half, uint32_t turns,
                    uint32_t up)
 {
@@ -128,7 +135,8 @@ static int all_finite(const float *x, uint32_t count)
 
 void wt_blocks_run(wt_blocks *blocks, const float *x, float *y)
 {
-    if (!all_finite(x, SIZE)) { /* an FFT would spread a NaN over the block, a sum no further than the filter */
+    /* An FFT would spread a NaN over the whole block, a sum only over the filter's length. */
+    if (!all_finite(x, SIZE)) {
         wt_polyphase(blocks->bank, x, 0, y, wt_blocks_frames(blocks));
         return;
     }

@@ -1,12 +1,15 @@
-/* Plans for the FFT: tables of cosines and sines, computed in double; and the one plan of each size. */
+/* Makes the plans of fft.h: tables of cosines and sines, computed in double, and one shared plan for each size.
+ *
+ * Thread: any; never waits.
+ */
 #include "fft.h"
 
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* The cosine and sine of k / n of a turn, n a multiple of 8. Taken from the first eighth of the circle: zeros and ones are
- * exact, and no platform's libm is left to reduce an angle. */
+/* The cosine and sine of k / n of a turn, n a multiple of 8, computed from the first eighth of the circle: zeros and ones
+ * are exact, and no result depends on how a platform's libm reduces an angle. */
 static void turn(uint32_t k, uint32_t n, float *cosine, float *sine)
 {
     uint32_t quarter = n / 4, quadrant = k / quarter % 4, rest = k % quarter;
@@ -33,7 +36,8 @@ static wt_fft *new_plan(uint32_t size)
     }
     uint32_t half = size / 2;
     plan->columns = half / 8;
-    size_t column_count = 2 * (size_t)plan->columns; /* 6/4 of the length, then of its quarter, ... : under twice it */
+    /* A stage takes 6/4 of its length, the next one 6/4 of a quarter of it, and so on: less than twice the first. */
+    size_t column_count = 2 * (size_t)plan->columns;
     size_t cross_count = 14 * (size_t)plan->columns, real_count = 2 * ((size_t)size / 4 + 16);
     float *table = plan->memory = malloc((column_count + cross_count + real_count) * sizeof(float));
     if (!table) {
@@ -56,7 +60,7 @@ static wt_fft *new_plan(uint32_t size)
     return plan;
 }
 
-/* By the logarithm of the size. A plan is published whole, and never changed or freed after. */
+/* By the logarithm of the size. A plan is published when it is complete, and never changed or freed after that. */
 static _Atomic(wt_fft *) plans[16];
 
 const wt_fft *wt_fft_plan(uint32_t size)
@@ -69,7 +73,8 @@ const wt_fft *wt_fft_plan(uint32_t size)
     if (!made) return NULL;
     if (atomic_compare_exchange_strong_explicit(&plans[k], &plan, made, memory_order_acq_rel, memory_order_acquire))
         return made;
-    free(made->memory); /* another thread was first */
+    /* Another thread published its plan first. */
+    free(made->memory);
     free(made);
     return plan;
 }

@@ -1,7 +1,9 @@
-/* The kernels: one body (kernels.inc), compiled for each instruction set, picked once.
+/* The table of kernels: one body (kernels.inc), compiled for each instruction set, selected once.
  *
- * Thread: any; stateless. Real-time: nothing here allocates, locks or calls the system, but wt_kernels_select.
- * Every set gives the same bits. Inputs and outputs do not overlap unless it says so.
+ * Every set gives the same bits. Inputs and outputs do not overlap.
+ *
+ * Thread: any; stateless.
+ * Real-time: nothing here allocates, locks or calls the system, except wt_kernels_select.
  */
 #ifndef WT_KERNELS_H
 #define WT_KERNELS_H
@@ -14,19 +16,19 @@
 typedef struct wt_kernels {
     const char *name;
 
-    /* PCM16 from float32, the rule of wavtools' floatTo16BitPCM: NaN -> 0, clamp to [-1, 1], x32768 below zero, x32767
+    /* PCM16 from float32, by the rule of wavtools' floatTo16BitPCM: NaN -> 0, clamp to [-1, 1], x32768 below zero, x32767
      * above (as if in double), truncate. */
     void (*floats_to_pcm16)(const float *x, int16_t *out, size_t count);
     /* x / 32768. */
     void (*pcm16_to_floats)(const int16_t *x, float *out, size_t count);
-    /* Samples on the int16 scale, rounded to the nearest and clamped; out[i * stride]. */
+    /* Samples on the int16 scale, rounded to the nearest and clamped, into out[i * stride]. */
     void (*round_to_pcm16)(const float *x, int16_t *out, size_t count, size_t stride);
     /* The mean of the channels, summed in double. */
     void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
 
-    /* out[j] = dot(row, x + floor(t)), t = (phase + j * down) / up, the row being number (phase + j * down) % up;
-     * phase < up. A row holds taps values, rounded up to a multiple of 16: whole vectors, then, if taps is no such
-     * multiple, one for x[taps - 16 .. taps) with zeros where it overlaps. taps >= 16. */
+    /* out[j] = dot(row, x + floor(t)) with t = (phase + j * down) / up and row number (phase + j * down) % up; phase < up,
+     * taps >= 16. A row holds taps values, rounded up to a multiple of 16: whole vectors of 16; then, if taps is no
+     * multiple, one vector for x[taps - 16 .. taps), which is zero where it overlaps the one before. */
     void (*polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
                       float *out, size_t count);
 
@@ -41,10 +43,10 @@ typedef struct wt_kernels {
     float (*loudest)(const float *x, size_t count);
 } wt_kernels;
 
-/* The fastest set this processor runs, or the one the environment variable WAVTOOLS_KERNELS names; NULL if there is
- * none of that name here. Reads the environment: at import, not in a callback. */
+/* The fastest set that this processor can run, or the one that the environment variable WAVTOOLS_KERNELS names; NULL if
+ * it can run no set of that name. Reads the environment: call it at import, not in a callback. */
 const wt_kernels *wt_kernels_select(void);
-/* The sets this processor runs, slowest first; NULL past the last. */
+/* The sets that this processor can run, slowest first; NULL past the last. */
 const wt_kernels *wt_kernels_available(unsigned index);
 
 #endif

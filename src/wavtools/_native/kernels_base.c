@@ -1,4 +1,7 @@
-/* The kernels for every processor: SSE2 on x86-64, NEON on arm64. */
+/* The kernels for every processor: SSE2 on x86-64, NEON on arm64.
+ *
+ * Thread: any; stateless.
+ */
 #include <math.h>
 #include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)

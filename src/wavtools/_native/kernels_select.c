@@ -1,4 +1,7 @@
-/* Which set of kernels runs. */
+/* Selects the set of kernels that runs: by the processor's features, or by the environment.
+ *
+ * Thread: any.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +16,7 @@ const wt_kernels *wt_kernels_available(unsigned index)
     extern const wt_kernels wt_kernels_v3, wt_kernels_v4;
     __builtin_cpu_init();
     int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-    /* avx512vbmi2 tells Ice Lake, Zen 4 and their heirs from those whose clock falls with 512-bit vectors. */
+    /* Ice Lake, Zen 4 and their successors have avx512vbmi2; older processors lower their clock for 512-bit vectors. */
     int v4 = v3 && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi2");
     if (index == 1 && v3) return &wt_kernels_v3;

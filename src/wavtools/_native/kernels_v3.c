@@ -1,4 +1,7 @@
-/* The kernels for x86-64-v3 processors (AVX2), from 2013 and 2015 on. Empty elsewhere. */
+/* The kernels for x86-64-v3 processors (AVX2), made since 2013 (Intel) and 2015 (AMD). Empty for other processors.
+ *
+ * Thread: any; stateless.
+ */
 #include <math.h>
 #include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -7,7 +10,7 @@
 
 #include "kernels.h"
 
-/* System headers come before: what they define inline must run anywhere. */
+/* System headers are included before this: their inline functions must run on every processor. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
@@ -26,5 +29,6 @@ extern const wt_kernels WT_SET;
 #pragma clang attribute pop
 #endif
 #else
-typedef int wt_kernels_v3_is_empty; /* ISO C wants a declaration in every file */
+/* ISO C requires a declaration in every file. */
+typedef int wt_kernels_v3_is_empty;
 #endif

@@ -1,5 +1,8 @@
-/* The kernels for x86-64-v4 processors (AVX-512) that run it without lowering their clock: from 2019 and 2022 on.
- * Empty elsewhere. */
+/* The kernels for x86-64-v4 processors (AVX-512) that keep their clock rate with it, made since 2019 (Intel) and
+ * 2022 (AMD). Empty for other processors.
+ *
+ * Thread: any; stateless.
+ */
 #include <math.h>
 #include <string.h>
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -8,7 +11,7 @@
 
 #include "kernels.h"
 
-/* System headers come before: what they define inline must run anywhere. */
+/* System headers are included before this: their inline functions must run on every processor. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
@@ -28,5 +31,6 @@ extern const wt_kernels WT_SET;
 #pragma clang attribute pop
 #endif
 #else
-typedef int wt_kernels_v4_is_empty; /* ISO C wants a declaration in every file */
+/* ISO C requires a declaration in every file. */
+typedef int wt_kernels_v4_is_empty;
 #endif

@@ -1,4 +1,9 @@
-/* Polyphase interpolation. polyphase.h has the contract; tools/design_filters.py explains the prototypes. */
+/* The filter banks of polyphase.h: sampling the prototype filters, sharing banks, and the inner loop.
+ *
+ * tools/design_filters.py explains the prototypes.
+ *
+ * Thread: as in polyphase.h; the list of banks is under banks_lock, which control threads alone take.
+ */
 #include "polyphase.h"
 
 #include <math.h>
@@ -9,28 +14,29 @@
 #include "kernels.h"
 #include "prototypes.h"
 
-/* Rows of coefficients are kept for every phase of the ratio while they fit in this many values (1 MB of float). Odd
+/* A bank holds a row of coefficients for every phase of the ratio if they fit in this many values (1 MB of float). Odd
  * ratios such as 44100 : 44101 would need far more: their rows are interpolated between the rows of DENSE phases. */
 #define MAX_VALUES (1u << 18)
-/* Phases per sample of the lower rate: cubic interpolation between them errs by -170 dB of full scale. */
+/* Phases per sample of the lower rate: the error of cubic interpolation between them is -170 dB of full scale. */
 #define DENSE 128
 #define LANES 16
-#define LINE 64 /* bytes of a cache line, and of the longest vector */
+/* Bytes of a cache line, and of the longest vector. */
+#define LINE 64
 
-/* Banks are shared by all who want the same one, and this many that nobody uses stay for the next. */
+/* All users of a ratio and quality share one bank; this many unused banks are kept for later users. */
 #define MAX_IDLE 8
 
 struct wt_bank {
-    struct wt_bank *next; /* the list of all banks, newest first; this and users under banks_lock */
+    struct wt_bank *next; /* in the list of all banks, newest first; under banks_lock, as `users` */
     unsigned users;
     const wt_kernels *kernels;
-    const double *series; /* of the prototype: with up and down, what tells banks apart */
+    const double *series; /* of the prototype; with up, down and kernels it identifies a bank */
     uint32_t up, down, taps;
     uint32_t phases; /* 0: one row for each of the `up` phases; else rows at (i - 1) / phases, i < phases + 3 */
     uint32_t stride; /* values per row: taps rounded up to LANES */
     int wide;        /* rows are double and so are the sums */
-    void *rows;   /* from a cache line's begin on: a vector that lies in two lines takes two loads */
-    void *memory; /* what holds them */
+    void *rows;   /* aligned to a cache line: a vector across two lines takes two loads */
+    void *memory; /* that the rows are in */
 };
 
 typedef struct {
@@ -59,10 +65,11 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
     return a;
 }
 
-/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), made to sum to one: a constant stays that constant. */
+/* out[k] = scale * h((k - (taps / 2 - 1) - phase) * scale), normalised to the sum one: a constant signal stays the same. */
 static void sample_row(prototype p, double scale, double phase, uint32_t taps, double *out)
 {
-    enum { BLOCK = 16 }; /* positions evaluated side by side, so that the recurrence vectorises */
+    /* Positions evaluated side by side, so that the recurrence vectorises. */
+    enum { BLOCK = 16 };
     const double pi = 3.14159265358979323846;
     double sum = 0.0;
     for (uint32_t k = 0; k < taps; k += BLOCK) {
@@ -88,8 +95,8 @@ static void sample_row(prototype p, double scale, double phase, uint32_t taps, d
     for (uint32_t k = 0; k < taps; k++) out[k] /= sum;
 }
 
-/* Rows are read in whole vectors. Where taps is no multiple of LANES the last vector overlaps the one before and has
- * zeros there, so that nothing outside x[0 .. taps) is read. */
+/* Rows are read in whole vectors. If taps is no multiple of LANES, the last vector overlaps the one before and is zero
+ * there, so that nothing outside x[0 .. taps) is read. */
 static void store_row(wt_bank *bank, uint32_t index, const double *row)
 {
     uint32_t whole = bank->taps / LANES * LANES, pad = bank->stride - bank->taps;
@@ -103,7 +110,8 @@ static void store_row(wt_bank *bank, uint32_t index, const double *row)
 }
 
 static wt_bank *banks;
-static atomic_flag banks_lock = ATOMIC_FLAG_INIT; /* held for a few list steps, by control threads only */
+/* Held for a few steps through the list, by control threads only. */
+static atomic_flag banks_lock = ATOMIC_FLAG_INIT;
 
 static void lock_banks(void)
 {
@@ -120,7 +128,7 @@ static void destroy(wt_bank *bank)
     free(bank);
 }
 
-/* Under the lock. */
+/* The bank in the list, or NULL. Call under banks_lock. */
 static wt_bank *find(uint32_t up, uint32_t down, const double *series, const wt_kernels *kernels)
 {
     for (wt_bank *bank = banks; bank; bank = bank->next)
@@ -137,11 +145,14 @@ static wt_bank *build(uint32_t up, uint32_t down, prototype p, int wide, const w
     bank->up = up;
     bank->down = down;
     bank->taps = 2;
-    if (up == down) return bank; /* wt_polyphase copies */
+    /* Equal rates need no rows: wt_polyphase copies. */
+    if (up == down) return bank;
 
-    double scale = up < down ? (double)up / down : 1.0; /* the lower rate over the input rate */
+    /* The lower rate over the input rate. */
+    double scale = up < down ? (double)up / down : 1.0;
     uint32_t low = up < down ? up : down;
-    bank->taps = 2 * (uint32_t)(((uint64_t)p.half * down + low - 1) / low); /* the support, rounded up */
+    /* The prototype's support in input samples, rounded up. */
+    bank->taps = 2 * (uint32_t)(((uint64_t)p.half * down + low - 1) / low);
     bank->stride = (bank->taps + LANES - 1) / LANES * LANES;
     bank->wide = wide;
     if ((uint64_t)up * bank->stride > MAX_VALUES) bank->phases = (uint32_t)(DENSE * scale) + 1;
@@ -177,7 +188,8 @@ wt_bank *wt_bank_new(uint32_t in_rate, uint32_t out_rate, wt_quality quality)
     wt_bank *built = build(up, down, p, quality == WT_BEST, kernels);
     if (!built) return NULL;
     lock_banks();
-    bank = find(up, down, p.series, kernels); /* another thread may have been faster */
+    /* Another thread may have added the same bank meanwhile. */
+    bank = find(up, down, p.series, kernels);
     if (!bank) {
         built->next = banks;
         banks = bank = built;
@@ -257,7 +269,8 @@ static double dot(const wt_bank *bank, uint32_t row, const float *x)
 static double dot_between(const wt_bank *bank, uint32_t phase, const float *x)
 {
     uint64_t position = (uint64_t)phase * bank->phases;
-    uint32_t row = (uint32_t)(position / bank->up); /* the row before the one at or below the phase */
+    /* The row before the one at or below the phase. */
+    uint32_t row = (uint32_t)(position / bank->up);
     double u = (double)(position % bank->up) / bank->up;
     double before = -u * (u - 1) * (u - 2) / 6, at = (u + 1) * (u - 1) * (u - 2) / 2;
     double after = -(u + 1) * u * (u - 2) / 2, beyond = (u + 1) * u * (u - 1) / 6;

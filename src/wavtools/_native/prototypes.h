@@ -1,4 +1,7 @@
-/* Written by tools/design_filters.py, which explains it: cosine series of the prototype filters. */
+/* The prototype filters of the resampler as cosine series; written by tools/design_filters.py.
+ *
+ * Thread: any; constants.
+ */
 #ifndef WT_PROTOTYPES_H
 #define WT_PROTOTYPES_H
 
@@ -18,7 +21,7 @@ static const double WT_FAST_SERIES[33] = {
     -1.787604921647919e-07,
 };
 
-/* Lower rate from 16 kHz: 63 samples and one are 4 ms.
+/* Lower rates from 16 kHz: 64 samples last at most 4 ms.
  * Error 0.0001 dB to 0.740 of the lower Nyquist frequency, 0.09 dB at 0.910;
  * -141.6 dB from 1.00 on. */
 #define WT_HIGH_HALF 63
@@ -43,7 +46,7 @@ static const double WT_HIGH_SERIES[72] = {
     -1.2919193640900463e-09, 1.2716989752422214e-09, -1.0772745833207473e-09, 9.277469333593887e-10,
 };
 
-/* Below: 51 samples are at most 6.4 ms.
+/* Lower rates below 16 kHz: 51 samples last at most 6.4 ms.
  * Error 0.0001 dB to 0.760 of the lower Nyquist frequency, 0.09 dB at 0.910;
  * -132.9 dB from 1.02 on. */
 #define WT_HIGH_8_HALF 51

@@ -1,13 +1,15 @@
-/* Single-producer single-consumer ring of frames of any sample type.
+/* The single-producer single-consumer ring of frames of any sample type: positions, copies and their memory orders.
  *
- * The memory is allocated once by the owner and never grows. Both ends are wait-free. A full ring refuses frames (it
- * never overwrites), an empty ring gives none. There is no way to wait: readers poll. One thread per end at a time.
+ * The owner allocates the memory once; it never grows. Both ends are wait-free. A full ring refuses frames (it never
+ * overwrites), an empty ring gives none. There is no way to wait: readers poll.
+ *
+ * Thread: the producer writes the data and write_pos, the consumer read_pos; one thread per end at a time.
  *
  * Positions count frames since creation and do not wrap in practice (2^64 frames); they are reduced modulo the capacity
  * only to index `data`. So full and empty need no spare slot:
  *     readable = write_pos - read_pos,   0 <= readable <= capacity - keep
- * `keep` frames behind read_pos are left untouched by the producer, so that the control thread can look at what was
- * consumed last (a spectrum of what is heard, or stepping back after a device was lost).
+ * The producer does not overwrite the `keep` frames behind read_pos, so that a control thread can read what was consumed
+ * last (for a spectrum of what is heard, or to step back after a device was lost).
  *
  * WT_ACQUIRE / WT_RELEASE can be weakened from the command line: the race tests prove that they then fail.
  */
@@ -26,7 +28,8 @@
 #define WT_RELEASE memory_order_release
 #endif
 
-/* One cache line apart, so that the two ends do not slow each other (64 bytes on x86-64; arm64 has 64 or 128). */
+/* The positions are a cache line apart, so that the two ends do not slow each other (64 bytes on x86-64; arm64 has 64 or
+ * 128). */
 #define WT_CACHE_LINE 128
 
 typedef struct wt_ring {
@@ -39,7 +42,7 @@ typedef struct wt_ring {
     /* Fixed after wt_ring_init. */
     unsigned char *data;
     uint64_t capacity;    /* frames */
-    uint64_t keep;        /* frames behind read_pos that the producer leaves alone */
+    uint64_t keep;        /* frames behind read_pos that the producer does not overwrite */
     size_t frame_bytes;
 } wt_ring;
 
@@ -64,7 +67,7 @@ static inline uint64_t wt_ring_read_pos(wt_ring *ring)
     return atomic_load_explicit(&ring->read_pos, WT_ACQUIRE);
 }
 
-/* Copies frames [pos, pos + count) out of the ring's memory; the caller guarantees that they are there. */
+/* Copies frames [pos, pos + count) out of the ring's memory; the caller guarantees that the ring holds them. */
 static inline void wt_ring_copy_out(const wt_ring *ring, uint64_t pos, void *out, uint64_t count)
 {
     uint64_t start = pos % ring->capacity;
@@ -76,8 +79,9 @@ static inline void wt_ring_copy_out(const wt_ring *ring, uint64_t pos, void *out
 /* Frames that can be written now; only grows until the next write. Producer end. */
 static inline uint64_t wt_ring_writable(wt_ring *ring)
 {
-    uint64_t write = atomic_load_explicit(&ring->write_pos, memory_order_relaxed); /* our own */
-    uint64_t read = atomic_load_explicit(&ring->read_pos, WT_ACQUIRE); /* pairs with the release of the consumer */
+    /* Relaxed: this end's own position. Acquire: pairs with the release of the consumer. */
+    uint64_t write = atomic_load_explicit(&ring->write_pos, memory_order_relaxed);
+    uint64_t read = atomic_load_explicit(&ring->read_pos, WT_ACQUIRE);
     uint64_t used = write - read + ring->keep;
     return used < ring->capacity ? ring->capacity - used : 0;
 }
@@ -85,8 +89,9 @@ static inline uint64_t wt_ring_writable(wt_ring *ring)
 /* Frames that can be read now; only grows until the next read. Consumer end. */
 static inline uint64_t wt_ring_readable(wt_ring *ring)
 {
-    uint64_t read = atomic_load_explicit(&ring->read_pos, memory_order_relaxed); /* our own */
-    return atomic_load_explicit(&ring->write_pos, WT_ACQUIRE) - read; /* pairs with the release of the producer */
+    /* Relaxed: this end's own position. Acquire: pairs with the release of the producer. */
+    uint64_t read = atomic_load_explicit(&ring->read_pos, memory_order_relaxed);
+    return atomic_load_explicit(&ring->write_pos, WT_ACQUIRE) - read;
 }
 
 /* Writes as many of `count` frames as fit and returns how many. Producer end. */
@@ -112,7 +117,7 @@ static inline uint64_t wt_ring_read(wt_ring *ring, void *frames, uint64_t count)
     uint64_t read = atomic_load_explicit(&ring->read_pos, memory_order_relaxed);
     if (count > available) count = available;
     wt_ring_copy_out(ring, read, frames, count);
-    /* Gives the frames back only after they were copied: pairs with the acquire in wt_ring_writable. */
+    /* Frees the frames only after they were copied: pairs with the acquire in wt_ring_writable. */
     atomic_store_explicit(&ring->read_pos, read + count, WT_RELEASE);
     return count;
 }
@@ -126,7 +131,7 @@ static inline uint64_t wt_ring_clear(wt_ring *ring)
     return available;
 }
 
-/* "This end is in use": tells two threads on one end apart, with or without a GIL. */
+/* Set while a thread uses an end, so that a second thread is refused, with or without a GIL. */
 typedef struct wt_flag {
     atomic_flag taken;
 } wt_flag;
@@ -136,7 +141,7 @@ static inline void wt_flag_init(wt_flag *flag)
     atomic_flag_clear(&flag->taken);
 }
 
-/* True when somebody else has it. */
+/* True if another thread holds the flag; otherwise this one holds it now. */
 static inline int wt_flag_take(wt_flag *flag)
 {
     return atomic_flag_test_and_set_explicit(&flag->taken, memory_order_acquire);

@@ -1,5 +1,9 @@
-/* Eight and sixteen floats at a time, for the bodies in kernels.inc. All forms give the same bits: every operation is
- * one IEEE operation per lane, and every sum has one fixed order. */
+/* Vectors of four, eight and sixteen floats for the bodies in kernels.inc, in a form for each compiler and processor.
+ *
+ * All forms give the same bits: every operation is one IEEE operation per lane, and every sum has one fixed order.
+ *
+ * Thread: any; stateless.
+ */
 #ifndef WT_VEC8_H
 #define WT_VEC8_H
 
@@ -12,7 +16,7 @@
 #define WT_INLINE static inline __attribute__((always_inline))
 #endif
 
-/* GCC and Clang have vector types. WT_PLAIN leaves them out, so that tests see what other compilers do. */
+/* GCC and Clang have vector types. WT_PLAIN disables them, so that tests can run the code for other compilers. */
 #if defined(__GNUC__) && !defined(WT_PLAIN)
 #define WT_VECTORS
 #else
@@ -21,7 +25,7 @@
 
 #if defined(WT_VECTORS)
 typedef float v4 __attribute__((vector_size(16)));
-/* Lanes by index: 0 to 3 are a's, 4 to 7 are b's. */
+/* A vector of four lanes by index: 0 to 3 are those of a, 4 to 7 those of b. */
 #if defined(__clang__) || __GNUC__ >= 12
 #define v4_pick(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else
@@ -92,7 +96,7 @@ WT_INLINE void v8_store(float *x, v8 v)
 }
 #endif
 
-/* Rows become columns. */
+/* Transposes a matrix of four rows. */
 WT_INLINE void v4_transpose(v4 *a, v4 *b, v4 *c, v4 *d)
 {
     v4 ab_low = v4_pick(*a, *b, 0, 4, 1, 5), ab_high = v4_pick(*a, *b, 2, 6, 3, 7);
