@@ -27,7 +27,7 @@ async def take_all(outbox: Outbox) -> list:
 async def test_events_and_audio_keep_their_order():
     outbox = Outbox(2.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     outbox.put({"n": 1})
     outbox.put_audio(samples(3))
     outbox.put({"n": 2})
@@ -93,11 +93,11 @@ async def test_dropped_entries_take_no_memory():
 async def test_while_the_socket_takes_a_file_is_not_dropped():
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     for _ in range(100):
         outbox.put_audio(samples(2_400))
     assert outbox.dropped_samples == 0 and outbox.audio_samples == 240_000
-    outbox.blocked_since = time.monotonic()  # a send has just begun
+    outbox.send_started()
     outbox.put_audio(samples(2_400))
     assert outbox.dropped_samples == 0
 
@@ -105,7 +105,7 @@ async def test_while_the_socket_takes_a_file_is_not_dropped():
 async def test_what_has_waited_too_long_is_dropped_though_some_is_sent(monkeypatch):
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     for _ in range(20):
@@ -119,7 +119,7 @@ async def test_there_is_a_limit_whatever_the_circumstances(monkeypatch):
     monkeypatch.setattr(module, "MAX_SECONDS", 3.0)
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     for _ in range(50):
         outbox.put_audio(samples(2_400))
     assert outbox.audio_samples == 72_000
@@ -155,7 +155,7 @@ def test_a_put_after_the_loop_has_closed_raises_nothing():
 async def test_threads_lose_nothing(threads):
     outbox = Outbox(60.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
 
     def work(value: int) -> None:
         for _ in range(500):

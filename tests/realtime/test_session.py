@@ -11,47 +11,14 @@ import numpy as np
 import pytest
 
 from realtime import RealtimeClient
-from realtime.client import session as module
+from realtime.client import turn_taking as module
 from tests import wire_turns as turns
 from tests.canary import KEY
+from tests.client_bench import Bench
 from tests.wire_recordings import disturb, recordings
 from tests.wire_server import ScriptedServer, created
 
 RECORDINGS = recordings()
-
-
-class Bench:
-    """A client that believes it is connected; frames go in by hand, and what it would send comes out."""
-
-    def __init__(self, **session: object) -> None:
-        self.client = RealtimeClient(api_key="", url="ws://127.0.0.1:1", **session)
-        self.session = self.client._session
-        self.client._outbox.open()
-        self.client._outbox.blocked_since = None
-        self.client._link.state = "connected"
-        self.prelude = self.session.begin(created(), resumed=False)
-        self.events: list[tuple[str, object]] = []
-        for name in ("error", "response.failed", "usage", "timings", "conversation.item.completed"):
-            self.client.on(name, lambda event, name=name: self.events.append((name, event)))
-
-    def say(self, *events: object) -> None:
-        for event in events:
-            self.session.receive(json.dumps(event))
-
-    async def sent(self) -> list[dict]:
-        """What waits to be sent, written."""
-        await asyncio.sleep(0)
-        written = []
-        while len(self.client._outbox):
-            encoded = self.session.encode(await self.client._outbox.take())
-            if encoded is not None:
-                assert json.loads(encoded[0]) == encoded[1]
-                self.session.sent(encoded[1])
-                written.append(encoded[1])
-        return written
-
-    def of(self, name: str) -> list:
-        return [event for known, event in self.events if known == name]
 
 
 async def test_3000_disturbed_recordings_raise_nothing_and_the_next_turn_works():
@@ -73,8 +40,8 @@ async def test_3000_disturbed_recordings_raise_nothing_and_the_next_turn_works()
         # A clean turn: the user's text is sent, and its answer arrives whole. A response whose end was lost is
         # given up after a while.
         item_id = bench.client.send_user_message_content("and now?")
-        bench.session._last_response_event = 0.0
-        bench.session._check_stall()
+        bench.turns.response_event(0.0)
+        bench.turns._check_stall()
         create = next(event for event in await bench.sent() if event.get("item", {}).get("id") == item_id)
         bench.say(
             *turns.echo(create), *turns.audio_answer("a clean turn", turns.tone(480), "clean", "resp_clean")
@@ -83,12 +50,10 @@ async def test_3000_disturbed_recordings_raise_nothing_and_the_next_turn_works()
         assert (answer.status, answer.formatted.transcript) == ("completed", "a clean turn")
         np.testing.assert_array_equal(answer.formatted.audio, turns.tone(480))
         assert bench.client.conversation.get_item(item_id).status == "completed"
-        assert not bench.session.sequencer.busy or bench.session.sequencer.active != "resp_clean"
+        assert not bench.turns.response_active or bench.turns._sequencer.active != "resp_clean"
         assert {event.source for event in bench.of("error")} <= {"wire", "server", "tool"}
         assert look.most_at_once <= 2
-        bench.session.toolbox.cancel()
-        if bench.session._stall_timer is not None:
-            bench.session._stall_timer.cancel()
+        bench.turns.stop()
     await asyncio.sleep(0.01)
     assert not escaped
 
@@ -112,7 +77,7 @@ async def test_a_recording_drives_the_client_to_the_right_sends(name):
     await bench.sent()
     bench.say(*RECORDINGS[name])
     for _ in range(100):
-        if not bench.session.toolbox.running:
+        if not bench.turns.toolbox.running:
             break
         await asyncio.sleep(0.005)
     types = [(event["type"], event.get("item", {}).get("output")) for event in await bench.sent()]
@@ -209,7 +174,7 @@ async def test_an_incomplete_call_is_not_made():
         *turns.call_begin("look", "call_1", "item_1"),
         *turns.call_end("look", '{"x":', "call_1", "item_1", status="incomplete"),
     )
-    assert not bench.session.toolbox.running and await bench.sent() == []
+    assert not bench.turns.toolbox.running and await bench.sent() == []
 
 
 @pytest.mark.parametrize(
@@ -280,9 +245,9 @@ async def test_a_refused_item_is_not_sent_again():
     bench = Bench()
     bench.client.create_item({"type": "message", "role": "user", "content": []}, previous_item_id="root")
     (create,) = await bench.sent()
-    assert create["previous_item_id"] == "root" and bench.session._pending
+    assert create["previous_item_id"] == "root" and bench.session._unconfirmed
     bench.say(turns.error("bad", "invalid_value", create["event_id"]))
-    assert not bench.session._pending
+    assert not bench.session._unconfirmed
 
 
 async def test_a_response_whose_end_was_lost_is_given_up(monkeypatch):
@@ -544,14 +509,14 @@ async def test_reports_of_any_shape_break_nothing():
 async def test_a_call_without_a_name_is_not_made():
     bench = Bench()
     bench.say(*turns.call_end("", "{}", "call_1", "item_1"))
-    assert not bench.session.toolbox.running
+    assert not bench.turns.toolbox.running
 
 
 async def test_what_could_not_leave_waits_for_the_next_connection():
     bench = Bench()
     bench.client.send_user_message_content("hello")
     bench.client.append_input_audio(turns.tone(480))
-    create, response, audio = [await bench.client._outbox.take() for _ in range(3)]
+    create, response, audio = [await bench.outbox.take() for _ in range(3)]
     for entry in (audio, response, create):
         bench.session.encode(entry)
         bench.session.put_back(entry)

@@ -8,7 +8,7 @@ import pytest
 import realtime
 from realtime import ConnectionEvent, RealtimeClient, ServerError, ToolError
 from realtime.client.meter import Meter
-from realtime.connection.unconfirmed import Pending
+from realtime.connection.unconfirmed import Unconfirmed
 from realtime.conversation.change import Change
 from realtime.conversation.interruption import interrupt
 from realtime.conversation.item_list import ItemList
@@ -153,7 +153,7 @@ def create(item_id: str, **item: object) -> dict:
 
 
 def test_what_is_confirmed_is_not_sent_again():
-    pending, renamed = Pending(), []
+    pending, renamed = Unconfirmed(), []
     part = {"type": "input_text", "text": "x"}
     for event in (create("a", role="user", content=[part]), create("b"), create("c")):
         pending.sent(event)
@@ -168,7 +168,7 @@ def test_what_is_confirmed_is_not_sent_again():
 
 
 def test_an_output_ends_its_call():
-    pending = Pending()
+    pending = Unconfirmed()
     pending.call_started("k")
     pending.sent(create("o", type="function_call_output", call_id="k"))
     pending.confirm({"id": "o"}, lambda i: False, print)
