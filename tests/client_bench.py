@@ -9,7 +9,7 @@ from realtime import LinkOptions, RealtimeClient
 from tests.canary import KEY
 from tests.wire_server import Peer, ScriptedServer, created
 
-__all__ = ["MANUAL", "QUICK", "Bench", "ask", "connected", "make", "texts"]
+__all__ = ["MANUAL", "QUICK", "Bench", "ask", "connected", "delivered", "make", "notes", "texts"]
 
 MANUAL = {"turn_detection": None}
 QUICK = LinkOptions(connect_timeout=2.0, first_delay=0.01, max_delay=0.05, max_attempts=4)
@@ -83,6 +83,17 @@ def texts(history: list[dict]) -> list[str]:
         else:
             lines.append(f"{item['type']} {item['call_id']} {item.get('output', '')}".strip())
     return lines
+
+
+def notes(history: list[dict]) -> list[str]:
+    """The client's notes to the model in a session's history."""
+    return [item["content"][0]["text"] for item in history if item.get("role") == "system"]
+
+
+async def delivered(client: RealtimeClient, peer: Peer) -> None:
+    """Wait until the server has everything that the client sent so far."""
+    client.send("conversation.item.retrieve", item_id="item_none")
+    await peer.expect("conversation.item.retrieve")
 
 
 async def ask(client: RealtimeClient, text: str) -> str:

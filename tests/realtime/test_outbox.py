@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from realtime.connection import outbox as module
-from realtime.connection.outbox import Outbox
+from realtime.connection.outbox import Commit, Outbox
+from tests.waiting import until
 
 
 def samples(count: int, value: int = 1) -> np.ndarray:
@@ -30,13 +31,15 @@ async def test_events_and_audio_keep_their_order():
     outbox.send_finished()
     outbox.put({"n": 1})
     outbox.put_audio(samples(3))
+    outbox.put(Commit())
     outbox.put({"n": 2})
     outbox.put_first({"n": 0})
     taken = await take_all(outbox)
-    assert [entry if isinstance(entry, dict) else len(entry) for entry in taken] == [
+    assert [len(entry) if isinstance(entry, np.ndarray) else entry for entry in taken] == [
         {"n": 0},
         {"n": 1},
         3,
+        Commit(),
         {"n": 2},
     ]
     assert outbox.audio_samples == 0
@@ -46,7 +49,7 @@ async def test_take_waits_for_what_another_thread_puts():
     outbox = Outbox(2.0)
     outbox.open()
     waiting = asyncio.create_task(outbox.take())
-    await asyncio.sleep(0.01)
+    await until(lambda: outbox._sleeping)
     thread = threading.Thread(target=lambda: outbox.put_audio(samples(7)))
     thread.start()
     assert len(await asyncio.wait_for(waiting, 2)) == 7
@@ -102,12 +105,42 @@ async def test_while_the_socket_takes_a_file_is_not_dropped():
     assert outbox.dropped_samples == 0
 
 
+@pytest.mark.parametrize("stuck", ["send_started", "disconnected"])
+async def test_while_the_socket_takes_nothing_audio_is_dropped(monkeypatch, stuck):
+    outbox = Outbox(1.0)
+    outbox.open()
+    outbox.send_finished()
+    now = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    getattr(outbox, stuck)()
+    now[0] += module.STUCK_SECONDS + 0.01
+    for _ in range(20):
+        outbox.put_audio(samples(2_400))
+    assert outbox.audio_samples == 24_000 and outbox.dropped_samples == 10 * 2_400
+    outbox.send_finished()
+    outbox.put_audio(samples(2_400))
+    assert outbox.audio_samples == 26_400
+
+
+def test_rejected_audio_is_counted():
+    outbox = Outbox(1.0)
+    outbox.reject_audio(samples(7))
+    assert outbox.dropped_samples == 7 and len(outbox) == 0
+
+
+async def test_long_audio_is_queued_in_pieces():
+    outbox = Outbox(60.0)
+    outbox.open()
+    outbox.put_audio(samples(500_000))
+    assert [len(piece) for piece in await take_all(outbox)] == [240_000, 240_000, 20_000]
+
+
 async def test_what_has_waited_too_long_is_dropped_though_some_is_sent(monkeypatch):
     outbox = Outbox(1.0)
     outbox.open()
     outbox.send_finished()
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for _ in range(20):
         outbox.put_audio(samples(2_400))
     now[0] += 1.5

@@ -45,12 +45,6 @@ def heard_by(peer) -> np.ndarray:
     return np.frombuffer(data, "<i2")
 
 
-@pytest.fixture
-async def server():
-    async with ScriptedServer() as server:
-        yield server
-
-
 async def test_push_to_talk_sends_every_sample_and_then_asks(server):
     rig = Rig(server)
     async with rig.session(mode="manual") as voice:
