@@ -167,6 +167,14 @@ async def test_an_event_that_comes_with_the_timeout_is_left_for_the_next_wait(em
     assert await asyncio.wait_for(waiting, 5) == ["y1", "x1"]
 
 
+async def test_an_event_right_before_the_timeout_is_returned(emitter):
+    loop = asyncio.get_running_loop()
+    waiting = asyncio.create_task(emitter.wait_for_next("x", timeout=0))
+    # One turn later: when the wait has begun, and before its timer.
+    loop.call_soon(loop.call_soon, emitter.emit, "x", "x1")
+    assert await waiting == "x1"
+
+
 async def test_an_event_that_comes_with_a_cancellation_is_left_for_the_next_wait(emitter):
     async def wait() -> str:
         try:
