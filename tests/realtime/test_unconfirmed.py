@@ -17,7 +17,9 @@ def test_what_is_confirmed_is_not_sent_again():
     unconfirmed.confirm({"id": "b"}, lambda i: False, lambda *names: renamed.append(names))
     theirs = {"id": "theirs", "type": "message", "role": "user", "content": [part]}
     unconfirmed.confirm(theirs, lambda i: False, lambda *names: renamed.append(names))
-    unconfirmed.confirm({"id": "stranger", "type": "x"}, lambda i: False, lambda *names: renamed.append(names))
+    unconfirmed.confirm(
+        {"id": "stranger", "type": "x"}, lambda i: False, lambda *names: renamed.append(names)
+    )
     unconfirmed.confirm({"id": "known"}, lambda i: True, lambda *names: renamed.append(names))
     unconfirmed.confirm("nonsense", lambda i: True, lambda *names: renamed.append(names))
     assert renamed == [("a", "theirs")]
