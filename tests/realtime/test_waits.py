@@ -143,6 +143,7 @@ async def test_several_waits_at_once_go_on_where_their_task_stood(emitter):
 async def test_of_simultaneous_events_a_task_takes_one(emitter, wait):
     waiting = asyncio.create_task(wait(emitter, "xyy"))
     await until(lambda: emitter.wants("x"))
+    emitter.emit("y", "y0")
     outer = emitter.begin_batch()
     emitter.emit("x", "x1")
     inner = emitter.begin_batch()
@@ -152,7 +153,8 @@ async def test_of_simultaneous_events_a_task_takes_one(emitter, wait):
     emitter.emit("y", "y3")
     emitter.end_batch(outer)
     emitter.emit("y", "y4")
-    assert await asyncio.wait_for(waiting, 5) == ["x1", "y1", "y4"]
+    emitter.emit("y", "y5")
+    assert await asyncio.wait_for(waiting, 5) == ["x1", "y4", "y5"]
 
 
 async def test_an_event_that_comes_with_the_timeout_is_left_for_the_next_wait(emitter):
@@ -185,7 +187,9 @@ async def test_an_event_that_comes_with_a_cancellation_is_left_for_the_next_wait
 
     waiting = asyncio.create_task(wait())
     await until(lambda: emitter.wants("x"))
+    batch = emitter.begin_batch()
     emitter.emit("x", "x1")
+    emitter.end_batch(batch)
     waiting.cancel()
     assert await waiting == "x1"
 
@@ -225,4 +229,27 @@ def test_a_wait_may_be_made_before_the_loop_runs():
     loop = asyncio.new_event_loop()
     loop.call_later(0.01, emitter.emit, "x", 1)
     assert loop.run_until_complete(emitter.wait_for_next("x", timeout=5)) == 1
+    loop.close()
+
+
+def test_waits_may_go_on_in_another_loop(emitter):
+    for number in (1, 2):
+        loop = asyncio.new_event_loop()
+        loop.call_later(0.01, emitter.emit, "x", number)
+        assert loop.run_until_complete(emitter.wait_for_next("x", timeout=5)) == number
+        if number == 2:
+            loop.run_until_complete(until(lambda: not emitter._waits.open))
+        loop.close()
+
+
+def test_a_wait_that_outlives_its_loop_leaves_nothing_registered(emitter):
+    loop = asyncio.new_event_loop()
+    wait = emitter.wait_for_next("x")
+    task = loop.create_task(wait)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert emitter.wants("x")
+    wait.close()
+    assert not emitter.wants("x")
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()

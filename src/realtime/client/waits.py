@@ -37,11 +37,14 @@ class _Wait:
 
     def __init__(self, name: str, task: asyncio.Task[Any] | None) -> None:
         self.name = name
-        self.task = task  # the task that asked for the wait
+        # The task that asked for the wait.
+        self.task = task
         self.queue: deque[_Entry] = deque(maxlen=MAX_QUEUED)
-        self.batch: int | None = None  # the batch of the last event taken
+        # The batch of the last event that the task has taken.
+        self.batch: int | None = None
         self.woken: asyncio.Future[None] | None = None
-        self.turns_left: int | None = None  # loop iterations until it is dropped; None while it is under way
+        # Loop iterations until the wait is dropped; None while it is under way.
+        self.turns_left: int | None = None
 
     def wants(self, name: str | None) -> bool:
         """True for every event, but while the task sleeps only for the one that wakes it."""
@@ -49,10 +52,10 @@ class _Wait:
         return not sleeping or name is None or name == self.name
 
     def put(self, name: str | None, event: Any, batch: int | None) -> None:
-        if self.wants(name) and (batch is None or batch != self.batch):
+        """Queue an event if it is wanted, and wake the task."""
+        if self.wants(name):
             self.queue.append((name, event, batch))
             if self.woken is not None and not self.woken.done():
-                self.batch = batch
                 self.woken.set_result(None)
 
     def drop_until_wanted(self) -> bool:
@@ -65,6 +68,7 @@ class _Wait:
         return False
 
     def take(self) -> Any:
+        """The first queued event; raises a queued exception."""
         name, event, self.batch = self.queue.popleft()
         if name is None:
             raise event
@@ -86,17 +90,19 @@ class Waits:
         self.open: list[_Wait] = []
         self.batch: int | None = None
         self._batches = 0
-        self._counting = False
+        # The loop in which `_count_turn` is due. Later waits may run in another loop.
+        self._counting_in: asyncio.AbstractEventLoop | None = None
 
     def begin_batch(self) -> int | None:
         """Begin a batch; returns what to pass to `end_batch`."""
         before = self.batch
-        self._batches += 1
-        self.batch = self._batches
+        if before is None:
+            self._batches += 1
+            self.batch = self._batches
         return before
 
     def end_batch(self, before: int | None) -> None:
-        """End the batch; batches may be nested."""
+        """End the batch; a batch within another one is a part of it."""
         self.batch = before
 
     def wants(self, name: str) -> bool:
@@ -162,12 +168,18 @@ class Waits:
                 timer.cancel()
 
     def _keep_open(self, wait: _Wait) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # The loop has ended before the wait.
+            self.open.remove(wait)
+            return
         wait.turns_left = OPEN_TURNS
-        if not self._counting:
-            self._counting = True
-            asyncio.get_running_loop().call_soon(self._count_turn)
+        if self._counting_in is not loop:
+            self._counting_in = loop
+            loop.call_soon(self._count_turn, loop)
 
-    def _count_turn(self) -> None:
+    def _count_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         counting = False
         for wait in tuple(self.open):
             if wait.turns_left is not None:
@@ -176,9 +188,9 @@ class Waits:
                     counting = True
                 else:
                     self.open.remove(wait)
-        self._counting = counting
+        self._counting_in = loop if counting else None
         if counting:
-            asyncio.get_running_loop().call_soon(self._count_turn)
+            loop.call_soon(self._count_turn, loop)
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:
