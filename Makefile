@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench coverage lint types docs build tsan asan soak wheel wheels clean
+.PHONY: help console test interop bench coverage format lint types docs maps build tsan asan soak wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,10 @@ coverage: build  ## run the tests of realtime; fails below 100 % of its lines an
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
+format: build  ## write the code in the project's style, and mend what can be mended by rule
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 lint: build  ## style and static checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,6 +69,9 @@ types: build  ## mypy --strict over the packages; the compiled modules against t
 
 docs: build  ## build the documentation into build/docs/html; warnings and broken links are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
+
+maps:  ## write the tables of modules and of their tests anew
+	$(BIN)/python tools/module_map.py
 
 tsan: build  ## ThreadSanitizer over the ring and a live duplex device, seeded bugs included
 	$(BIN)/python tools/sanitize.py thread
@@ -82,8 +89,11 @@ soak: build  ## the long forms of the fault tests
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m build
 
-wheels: build  ## build wheels for every CPython found here, and test each one installed; WHEELS_FLAGS=--short for one
+wheels: build  ## build and test wheels for every CPython found here; WHEELS_FLAGS=--short for one
 	$(BIN)/python tools/check_wheels.py $(WHEELS_FLAGS)
+
+release: build  ## VERSION=0.2.0: check, then write version and changelog, commit and tag; see docs/releasing.md
+	$(BIN)/python tools/release.py $(VERSION)
 
 clean:  ## remove everything that was built
 	rm -rf build dist $(VENV) src/*.egg-info

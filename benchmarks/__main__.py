@@ -38,7 +38,7 @@ def heading() -> Iterator[str]:
     )
     yield (
         "All cases of a group take turns in one run; each figure is the median of the rounds, in processor "
-        "time. Times differ from machine to machine, and others ran on this one: read the ratios.\n"
+        "time. Times differ from machine to machine, and other programs ran on this one: read the ratios.\n"
     )
 
 
@@ -85,8 +85,8 @@ def goals(times: Times) -> Iterator[str]:
     yield ""
 
 
-# Why goals that are missed are missed, as found on the processor of the committed RESULTS.md.
-REASONS = """## Why what is missed is missed
+# The reasons for missed goals, as found on the processor of the committed RESULTS.md.
+REASONS = """## Why goals are missed
 
 - PCM16 to float32 of 480 samples into a new array: 0.17 of the 0.28 µs are the making of the array and the two buffer
   requests. With `out=` there is no new array. (Allocating through NumPy's C interface would be faster; wavtools does

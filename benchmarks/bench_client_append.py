@@ -19,7 +19,7 @@ CHUNK = (np.arange(480) * 7).astype(np.int16)
 
 
 class Loaded:
-    """A client that has so many minutes behind it, without a socket."""
+    """A client after *minutes* of conversation, without a socket."""
 
     def __init__(self, minutes: float) -> None:
         self.client = RealtimeClient(api_key="", url="ws://127.0.0.1:1")

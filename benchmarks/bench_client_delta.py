@@ -48,7 +48,8 @@ def test_ours(benchmark: Any) -> None:
             player.add_16bit_pcm(event.delta.audio, event.item.id)
 
     receive = client._session.receive
-    frame = FRAME.encode()  # as the websocket gives it
+    # The websocket delivers bytes.
+    frame = FRAME.encode()
     receive(frame)
     np.testing.assert_array_equal(device.render(4_800), SAMPLES)
 

@@ -88,7 +88,7 @@ asyncio.run(main())
 
 
 class Listener:
-    """The server: answers each end of a burst, and notes how long that took it."""
+    """The server: answers at the end of each burst, and records the time that its answer took."""
 
     def __init__(self) -> None:
         self.own_seconds: list[float] = []
@@ -187,7 +187,7 @@ class Monitor:
 
 
 def measure(program: str, turns: int) -> tuple[list[float], list[float]]:
-    """Seconds of each turn without the server's own, and those of the server."""
+    """Seconds of each turn without the server's time, and the server's time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ".asoundrc").write_text(
@@ -218,7 +218,7 @@ def measure(program: str, turns: int) -> tuple[list[float], list[float]]:
                 time.sleep(0.1)
             speech.stdin.write(silence)
             burst = np.where(np.arange(int(BURST * RATE)) // 60 % 2, 9_000, -9_000).astype(np.int16)
-            # Pauses of changing length, so that the bursts end anywhere in a period.
+            # Pauses of changing length let the bursts end at any point of a period.
             for turn in range(turns):
                 pause = np.zeros(int(PAUSE * RATE) + 137 * turn, np.int16)
                 speech.stdin.write(burst.tobytes() + pause.tobytes())

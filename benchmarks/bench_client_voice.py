@@ -30,7 +30,7 @@ BLOCK = 480
 
 
 class AnsweringServer:
-    """In a thread of its own: answers every response.create with one delta, at once."""
+    """A server in its own thread that answers every response.create with one delta at once."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -149,8 +149,8 @@ def test_openai_sdk_with_blocks(benchmark: Any, server: AnsweringServer) -> None
         await asyncio.sleep(0.02)
 
     async def turn() -> None:
-        # The callback has the block; the loop finds it in its queue when it next looks (the documented pattern
-        # polls), sends it, and the output callback takes what is there at its next block.
+        # The callback queues the block. The loop polls the queue, as the documented pattern does, and sends the
+        # block. The output callback takes the queued audio at its next block.
         await append(SPOKEN[-BLOCK:])
         await connection.input_audio_buffer.commit()
         await connection.response.create()

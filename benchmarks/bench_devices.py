@@ -1,4 +1,4 @@
-"""What a call costs while a device thread runs (P9), and what importing costs (P14).
+"""The cost of a call while a device thread runs (P9), and of imports (P14).
 
     python -m benchmarks.bench_devices
 
@@ -47,7 +47,7 @@ def interrupt_times(fade_ms: float = 0) -> list[float]:
 
 
 def test_interrupt(benchmark):
-    """pytest-benchmark's view of the same call."""
+    """The same call, measured by pytest-benchmark."""
     with WavStreamPlayer(24_000, device="null") as player:
         count = iter(range(10**9))
 

@@ -1,4 +1,4 @@
-"""Does the audio stutter when Python is busy? What came out of the sink is recorded and searched for gaps.
+"""Does the audio stutter when Python is busy? The sink's output is recorded and searched for gaps.
 
     python -m benchmarks.bench_gil_storm [SECONDS]
 
@@ -134,7 +134,7 @@ STORMS = ["1 thread", "4 threads and the collector"]
 
 @dataclass
 class Heard:
-    """What the recording holds: gaps as (start, length) in frames, relative to the first sound."""
+    """Gaps of the recording as (start, length) in frames, relative to the first sound."""
 
     gaps: list[tuple[int, int]]
     frames: int
@@ -186,7 +186,7 @@ def run(program: str, storm: str, seconds: float) -> Heard:
 
 
 def raise_priority(pid: int) -> bool:
-    """Keep the rig itself from glitching: the server and the recorder get real-time priority, if we may give it."""
+    """Give server and recorder real-time priority where allowed, so that the rig itself has no gaps."""
     try:
         os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(5))
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""What installing costs (P15) and what importing the installed package costs (P14): ``python -m benchmarks.bench_install``.
+"""The cost of installing (P15) and of importing the installed package (P14): ``python -m benchmarks.bench_install``.
 
 Takes the wheel of the running interpreter from dist/ (`make wheels` builds it). Each set of extras is really installed,
 into an environment of its own, and its files are counted; imports are timed in fresh interpreters of such an
@@ -34,7 +34,7 @@ MB = 1e6
 
 
 class Installed(NamedTuple):
-    """What one environment holds, apart from pip."""
+    """Contents of one environment without pip."""
 
     names: list[str]
     ours: float  # bytes of wavtools' own distribution
@@ -91,7 +91,7 @@ def import_times(python: Path) -> dict[str, float | None]:
 
 
 def load() -> str:
-    """What else the machine was doing, where the system says it."""
+    """The load of the machine, where the system reports it."""
     return f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 

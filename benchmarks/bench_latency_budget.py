@@ -1,4 +1,4 @@
-"""Where the milliseconds of a spoken turn go on this side of the network, step by step, and write it to RESULTS.md.
+"""Measure each step of a spoken turn on the client's side of the network, and write the table to RESULTS.md.
 
     python -m benchmarks.bench_latency_budget
 
@@ -43,7 +43,7 @@ def delivery_ms() -> tuple[list[float], float]:
 
 
 def first_sample_ms() -> tuple[list[float], float, float]:
-    """From add_16bit_pcm to the device's taking the first sample, while it runs; the device's share; lateness."""
+    """Seconds from add_16bit_pcm until the running device takes the first sample; the device's share; lateness."""
     waits = []
     tone = np.ones(RATE_HZ, np.int16)
     with WavStreamPlayer(RATE_HZ) as player:
@@ -55,7 +55,8 @@ def first_sample_ms() -> tuple[list[float], float, float]:
                 time.sleep(0.0002)
             waits.append((time.perf_counter() - start) * 1000)
             player.interrupt()
-            time.sleep(0.02 + 0.0071 * (turn % 3))  # not in step with the periods
+            # Pauses of changing length keep the turns out of step with the periods.
+            time.sleep(0.02 + 0.0071 * (turn % 3))
         stats = player.stats
     return waits, stats.latency_seconds * 1000, stats.worst_lateness_seconds * 1000
 

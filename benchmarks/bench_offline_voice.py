@@ -135,7 +135,7 @@ def read_wav(data: bytes) -> Int16Array:
 
 
 def degrade(samples: Int16Array, gain_db: float, snr_db: float | None, seed: int) -> Int16Array:
-    """At another level, and with pink noise so many dB under the active speech."""
+    """*samples* at another level, with pink noise at the given ratio to the active speech."""
     signal = samples.astype(np.float64) * 10 ** (gain_db / 20)
     if snr_db is not None:
         spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(len(signal)))
@@ -175,7 +175,7 @@ def error_rate(pairs: Iterable[tuple[str, str]]) -> float:
 
 # --- order -----------------------------------------------------------------------------------------------
 
-# One letter an event; what may stand anywhere (speech_started, transcripts, rate limits) is left out.
+# One letter for each event. Events that may come at any place (speech_started, transcripts, rate limits) are left out.
 LETTERS = {
     "input_audio_buffer.speech_stopped": "P",
     "input_audio_buffer.committed": "C",
@@ -201,7 +201,7 @@ TURNS = re.compile(r"(PCUuR(OAN(T[TD]*)?dtnao)?Z)*")
 
 
 class Order:
-    """Everything one session was sent; says what is out of order, or belongs to another session."""
+    """All events sent to one session; finds those out of order and those of another session."""
 
     def __init__(self) -> None:
         self.letters = ""
@@ -225,7 +225,7 @@ class Order:
                 self.faults.append(f"{name} of item {event['item_id']}")
 
     def complaints(self) -> list[str]:
-        """What is wrong; empty if nothing is."""
+        """Problems found; empty if the order is right."""
         broken = [] if TURNS.fullmatch(self.letters) else [f"the order is {self.letters}"]
         return self.faults + broken
 
@@ -261,7 +261,7 @@ async def configure(connection: ClientConnection, detection: dict[str, Any] | No
 
 
 async def transcribe(connection: ClientConnection, samples: Int16Array) -> str:
-    """What the server hears in *samples*, in manual mode."""
+    """The words that the server recognises in *samples*, in manual mode."""
     await append(connection, samples)
     await send(connection, "input_audio_buffer.commit")
     event = await until(connection, "conversation.item.input_audio_transcription.completed")
@@ -353,7 +353,7 @@ async def measure_many(url: str, clips: list[Utterance], sessions: int, turns: i
     orders = [Order() for _ in range(sessions)]
 
     async def session(number: int) -> list[tuple[Utterance, dict[str, Any]]]:
-        await asyncio.sleep(0.4 * number)  # people do not speak in chorus
+        await asyncio.sleep(0.4 * number)  # speakers begin one after another
         async with connect(url, max_size=None) as connection:
             await configure(connection, {"type": "server_vad", "silence_duration_ms": 500})
             chosen = [clips[(number + 3 * i) % len(clips)] for i in range(turns)]

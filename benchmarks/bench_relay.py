@@ -46,7 +46,7 @@ PID = str(os.getpid())
 
 @dataclass
 class Delays:
-    """Seconds from the one end to the other, by direction, while `on`."""
+    """Seconds from one end to the other, by direction; recorded while `on`."""
 
     on: bool = False
     up: list[float] = field(default_factory=list)
@@ -72,7 +72,7 @@ def delay_of(payload: bytes) -> float:
 
 
 class End:
-    """One end of a session: sends every 20 ms, notes the delay of what comes."""
+    """One end of a session: sends every 20 ms, and records the delay of each message that arrives."""
 
     def __init__(self, load: Load, upstream: bool) -> None:
         self.load = load
@@ -115,7 +115,7 @@ class End:
 
 
 class Load:
-    """All sessions' both ends."""
+    """Both ends of all sessions."""
 
     def __init__(self) -> None:
         self.delays = Delays()

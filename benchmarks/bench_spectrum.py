@@ -30,7 +30,7 @@ def transforms(size: int) -> Iterator[Case]:
     plan()
     assert np.abs(bins - fft.execute()).max() < 1e-5 * np.abs(bins).max()
     group = f"real FFT of {size} float32"
-    yield Case(group, "wavtools", fft.execute)  # as FFTW's: planned, between arrays of its own
+    yield Case(group, "wavtools", fft.execute)  # planned, with its own arrays, as FFTW's
     yield Case(group, "FFTW (patient)", plan.execute)
     yield Case(group, "wavtools, rfft", lambda: rfft(x))
     yield Case(group, "scipy.fft", lambda: scipy.fft.rfft(x))
@@ -50,7 +50,7 @@ def fresh_bands(samples: np.ndarray) -> Callable[[], Any]:
 
 
 def scipy_bands(samples: np.ndarray) -> Callable[[], Any]:
-    """The same, as one writes it with NumPy and SciPy; all tables are made beforehand."""
+    """The same with NumPy and SciPy; all tables are made before."""
     window = scipy.signal.get_window("blackman", 8_192).astype(np.float32)
     frequencies = bands.bin_frequencies(4_096, RATE)
     note = np.searchsorted(np.array(bands.VOICE_FREQUENCIES), frequencies, side="left") - 1

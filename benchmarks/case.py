@@ -1,4 +1,4 @@
-"""One thing to time, and how cases of a group are timed: alternating, so that a busy machine is unfair to all alike."""
+"""A case to time, and the timing of a group: cases alternate, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The goals' ratios with every kernel set of this processor: what a machine without the newest one gets."""
+"""The goals' ratios with every kernel set of this processor, for machines without the newest set."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ratios() -> dict[str, float]:
 
 
 def table() -> Iterator[str]:
-    """One column for each set; each is measured in a process of its own, which is told to use it."""
+    """One column for each set; a process of its own measures each set."""
     names = pcm.available_kernel_sets()
     columns = []
     for name in names:

@@ -1,4 +1,4 @@
-"""What a resampler does to tones: passband, alias, image, noise, alike for every resampler; and its delay."""
+"""Quality of a resampler, measured alike for all: passband, alias, image, noise, and delay."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def measure(convert: Convert, in_rate: int, out_rate: int, frequency: float) -> 
     """One tone through *convert*; the first and last eighth of the output are left out."""
     got = convert(tone(frequency, in_rate), in_rate, out_rate).astype(np.float64)
     got = got[len(got) // 8 : -len(got) // 8]
-    if frequency >= out_rate / 2:  # nothing may come out
+    # Nothing of a tone above the output's Nyquist frequency may come out.
+    if frequency >= out_rate / 2:
         return Tone(-np.inf, decibels(np.sqrt(2 * np.mean(got**2)) / AMPLITUDE))
     angle = 2 * np.pi * frequency * np.arange(len(got)) / out_rate
     basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)

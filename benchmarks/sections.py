@@ -1,4 +1,4 @@
-"""RESULTS.md, a section at a time: each benchmark that takes long writes its own and leaves the others alone."""
+"""RESULTS.md by sections: each long benchmark writes its own section and keeps the others."""
 
 from __future__ import annotations
 

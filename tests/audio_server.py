@@ -1,7 +1,7 @@
-"""A real PulseAudio server for one test: its own runtime folder, null sinks as speaker and as microphone.
+"""AudioServer: a real PulseAudio server for one test, with its own runtime folder and null sinks.
 
-What is played into the sink "room" can be recorded from "room.monitor": that is the microphone. What the program
-plays goes to the sink "speaker", whose monitor tells what came out.
+The microphone is "room.monitor": it records what is played into the sink "room". What the program plays goes to the sink
+"speaker", and "speaker.monitor" records it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROLOGUE = "import os; os.environ.pop('LD_PRELOAD', None)\n"
 
 
 class AudioServer:
-    """A running server; ``env`` points client programs at it (and at no other)."""
+    """A running server; with ``env``, client programs connect to it and to no other."""
 
     def __init__(self, folder: Path, rate: int = 48_000) -> None:
         self._pulseaudio = require_program("pulseaudio", "pulseaudio")
@@ -38,7 +38,7 @@ class AudioServer:
         self._script = folder / "modules.pa"
         self._script.write_text(MODULES.format(rate=rate))
         self.env = {
-            # A sanitizer's runtime is for our program only, not for the server, nor (PROLOGUE) for the program's children.
+            # Only our program loads a sanitizer's runtime: not the server, and (PROLOGUE) not the program's children.
             **{name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "XDG_RUNTIME_DIR": str(folder),
@@ -49,6 +49,7 @@ class AudioServer:
         self.start()
 
     def start(self) -> None:
+        """Start the server and wait until it answers."""
         (self.folder / "pulse").mkdir(mode=0o700, exist_ok=True)
         command = [self._pulseaudio, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
         command += ["--disable-shm=yes", f"--file={self._script}"]
@@ -70,16 +71,19 @@ class AudioServer:
         return "room" in listed.stdout
 
     def kill(self) -> None:
-        """Die as a crash does; start() brings it back."""
+        """End the server as a crash does; start() starts it again."""
         self.process.kill()
         self.process.wait()
-        shutil.rmtree(self.folder / "pulse")  # a server refuses to start beside the socket of a dead one
+        # A server refuses to start beside the socket of a dead one.
+        shutil.rmtree(self.folder / "pulse")
 
     def pactl(self, *arguments: str) -> str:
+        """Output of a pactl command."""
         done = subprocess.run(["pactl", *arguments], env=self.env, capture_output=True, text=True, check=True)
         return done.stdout
 
     def stop(self) -> None:
+        """End the server, frozen or not."""
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -89,11 +93,11 @@ class AudioServer:
             self.process.wait()
 
     def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a Python program against this server; its own process, because libpulse reads its environment once."""
+        """Run a Python program against this server, in a process, because libpulse reads its environment only once."""
         return run_python(code, *arguments, env={**self.env, **self._preload}, timeout=timeout)
 
     def popen(self, code: str, *arguments: object) -> subprocess.Popen[str]:
-        """The same in the background, with pipes: write a line to it, read its lines."""
+        """The same in the background, with pipes for its input and output lines."""
         return subprocess.Popen(
             [sys.executable, "-u", "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)],
             env={**self.env, **self._preload},

@@ -1,4 +1,4 @@
-"""The key that the client's tests connect with, and a watch over everything that the whole suite logs."""
+"""The key with which the client's tests connect, and a check that no key appears in any log record of the suite."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 
 KEY = "sk-test-canary-0123456789"
-# The keys of other tests (the console's, the relay's) look like this.
+# Keys in other tests (of the console, of the relay) match this pattern.
 ANY_KEY = re.compile(r"sk-[a-z]+-[\w-]{4,}")
-# The test's own server, which is the vendor's side of the wire: it logs the requests that it gets.
+# Logger of the test server, which plays the vendor: it logs the requests that it receives.
 OTHER_SIDE = "websockets.server"
-# Not the root's level: pytest sets that back after each phase of a test.
+# Levels of named loggers: pytest resets the root's level after each phase of a test.
 LEVELS = {
     "realtime": logging.DEBUG,
     "wavtools": logging.DEBUG,
@@ -26,7 +26,7 @@ LEVELS = {
 
 
 class KeyWatch(logging.Handler):
-    """Looks for `KEY`, and whatever else looks like a test's key, in every record, its traceback included."""
+    """Looks for `KEY`, and for any other test key, in every log record and its traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -36,17 +36,17 @@ class KeyWatch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.records += 1
         text = self.format(record) if record.exc_info else record.getMessage()
-        # Under its own name websockets logs for the bare clients that tests of the servers are made of.
+        # The tests of the servers use plain websockets clients, which log under the name of websockets.
         theirs = record.name.startswith("websockets")
         if KEY in text or (not theirs and ANY_KEY.search(text)):
-            # Without the text: a report must not hold the key either.
+            # Not the text itself: a report must not contain the key either.
             where = f"{record.name} at {record.filename}:{record.lineno}"
             self.leaks.append(f"{where}, during {os.environ.get('PYTEST_CURRENT_TEST')}")
 
 
 @contextlib.contextmanager
 def watch() -> Iterator[KeyWatch]:
-    """Everything down to DEBUG passes the watch, but for what the other side logs."""
+    """Check all records from DEBUG up, except those of the test server, which are checked from INFO up."""
     watch = KeyWatch()
     logging.getLogger().addHandler(watch)
     before = {name: logging.getLogger(name).level for name in LEVELS}

@@ -16,11 +16,12 @@ _FULL = pathlib.Path(__file__).parent.parent.parent / "shared" / "conformance"
 
 class Vectors(NamedTuple):
     arrays: dict[str, NDArray[Any]]
-    facts: Any  # the JSON beside the arrays, or None
+    # The JSON file beside the arrays, or None.
+    facts: Any
 
 
 def both(name: str) -> pytest.MarkDecorator:
-    """Parametrise ``folder`` with the small copy and the full set; the full one is skipped where it is not."""
+    """Parametrise ``folder`` with the small copy and the full set, which is skipped where it is missing."""
     missing = pytest.mark.skipif(not (_FULL / f"{name}.npz").exists(), reason=f"no {name}.npz in {_FULL}")
     folders = [pytest.param(_SMALL, id="small"), pytest.param(_FULL, id="full", marks=missing)]
     return pytest.mark.parametrize("folder", folders)

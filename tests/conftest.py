@@ -6,11 +6,22 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.canary import KeyWatch, watch
+from tests.reruns import mark_by_fixture, mark_reruns, print_reruns
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_by_fixture(items)
+    mark_reruns(items)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    print_reruns(terminalreporter)
 
 
 def require_program(name: str, package: str) -> str:

@@ -1,4 +1,4 @@
-"""A bare client of the protocol, for the offline server's tests: sends JSON, keeps every event in order."""
+"""A minimal client for tests of the offline server: sends JSON and keeps every event in order."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 MODEL_QUERY = "/v1/realtime?model=gpt-realtime-2.1"
-DELTAS = (".delta",)
 
 
 class Probe:
-    """One connection. ``events`` holds all that came, ``seen`` how many of them have been looked at."""
+    """One connection; ``events`` holds all received events."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -38,7 +37,7 @@ class Probe:
         return event
 
     async def until(self, event_type: str, seconds: float = 30.0) -> dict[str, Any]:
-        """The next event of this type; those before it are only kept."""
+        """The next event of this type; the events before it are kept too."""
         while True:
             event = await self.next(seconds)
             if event["type"] == event_type:
@@ -65,7 +64,7 @@ class Probe:
         return (await self.until("error"))["error"]
 
     async def settled(self) -> list[dict[str, Any]]:
-        """All events so far, after everything sent has been answered (a marker error comes last)."""
+        """All events, after the server has answered everything (an unknown event marks the end)."""
         await self.send("no.such.event", event_id="marker")
         while True:
             event = await self.next()
@@ -77,7 +76,7 @@ class Probe:
         return [event for event in self.events if event["type"] == event_type]
 
     def speech(self) -> np.ndarray:
-        """All pcm16 that was answered."""
+        """All speech received, as int16."""
         return joined_audio(self.events)
 
 
@@ -89,7 +88,7 @@ def joined_audio(events: Iterable[dict[str, Any]]) -> np.ndarray:
 
 
 def order(events: Iterable[dict[str, Any]], *leave_out: str) -> list[str]:
-    """Event types in order, runs of the same type folded into one."""
+    """Event types in order; repeated types count once."""
     types: list[str] = []
     for event in events:
         if event["type"] not in leave_out and (not types or types[-1] != event["type"]):
@@ -98,10 +97,10 @@ def order(events: Iterable[dict[str, Any]], *leave_out: str) -> list[str]:
 
 
 class open_probe:
-    """``async with open_probe(url) as probe``: connected, session.created received."""
+    """``async with open_probe(url) as probe``: connects and waits for session.created."""
 
     def __init__(self, url: str, target: str = MODEL_QUERY, **options: Any) -> None:
-        # A test may leave before it has read everything; websockets then waits for the server's close in vain.
+        # A test may end before it has read everything; the server's close frame does not arrive then.
         options.setdefault("close_timeout", 0.3)
         self._connect = connect(url + target, max_size=None, compression=None, **options)
 

@@ -1,6 +1,6 @@
-"""The README and the documentation as tests see them: their blocks of code, and how a shell runs one.
+"""The code blocks of the README and the documentation, and a shell that runs one.
 
-Blocks run in a folder that looks like the repository. What would set up environments says what it would do instead;
+Blocks run in a folder that looks like the repository. Commands that set up environments only print what they would do;
 the first commands of CI do it for real.
 """
 
@@ -36,7 +36,7 @@ def read(path: Path) -> str:
 
 
 def blocks() -> Iterator[Block]:
-    """All code of the pages. Directives of the generator ({include} ...) and diagrams without a language are none."""
+    """All code blocks of the pages, without directives ({include} ...) and diagrams, which have no language."""
     for page in PAGES:
         for token in MARKDOWN.parse(read(page)):
             assert token.type != "code_block", (
@@ -50,7 +50,7 @@ BLOCKS = list(blocks())
 
 
 def of(language: str) -> list[Any]:
-    """Blocks to run, each text once."""
+    """The blocks of one language as test parameters, each text once."""
     chosen = {block.code: block for block in BLOCKS if block.language == language}
     return [pytest.param(block, id=f"{block.page}-{number}") for number, block in enumerate(chosen.values())]
 
@@ -61,7 +61,7 @@ def environment(offline_url: str, root: Path = ROOT) -> dict[str, str]:
     return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": offline_url}
 
 
-# Loudspeakers and microphones are silent clocks, and a conversation lasts a second instead of a minute.
+# Speakers and microphones are silent devices with a clock.
 SILENT = (
     "import wavtools\n"
     "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
@@ -86,7 +86,7 @@ def stand_ins(folder: Path, **others: str) -> str:
 
 
 class Shell:
-    """A block in a shell of its own, which gives up at the first command that fails."""
+    """A block in its own shell, which stops at the first command that fails."""
 
     def __init__(self, code: str, folder: Path, env: dict[str, str], complaints: Path) -> None:
         self.complaints = complaints
@@ -111,11 +111,11 @@ class Shell:
             self.process.communicate(timeout=20)
 
     def line(self) -> str:
-        """What it printed next."""
+        """The next line of its output."""
         return self.process.stdout.readline() if self.process.stdout else ""
 
     def end(self, timeout: float = 60, expect: Set[int] = frozenset({0})) -> str:
-        """What it printed to the end."""
+        """The rest of its output, until it ends."""
         printed, _ = self.process.communicate(timeout=timeout)
         assert self.process.returncode in expect, printed + read(self.complaints)
         return str(printed)

@@ -1,4 +1,4 @@
-"""`python -m realtime.relay` as a process, as users start it."""
+"""Starts `python -m realtime.relay` as a process, as users do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SRC = Path(__file__).parent.parent / "src"
 
 
 class RelayProcess:
-    """A running relay. Its logs are in ``log``; it runs in an empty folder, without the caller's key."""
+    """A running relay with its logs in ``log``, in an empty folder and without the caller's API key."""
 
     def __init__(
         self, *arguments: str, key: str | None = None, folder: Path | None = None, **environment: str
@@ -56,7 +56,7 @@ class RelayProcess:
         return int(self.url.rpartition(":")[2])
 
     def wait(self, timeout: float = 20) -> int:
-        """Wait for the end; the exit status."""
+        """Wait until the process ends; returns its exit status."""
         status = self.process.wait(timeout)
         self._reader.join(timeout)
         return status

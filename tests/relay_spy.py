@@ -1,4 +1,4 @@
-"""A relay in this process, an upstream that remembers everything, and raw bytes for what no library would send."""
+"""Helpers of the relay's tests: a relay in this process, an upstream that records everything, raw bytes, tokens."""
 
 from __future__ import annotations
 
@@ -12,15 +12,26 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from realtime.protocol.redact import Secret
-from realtime.relay import Policy, Relay
+from realtime.relay import Policy, Relay, mint_token
 from tests.wire_server import ScriptedServer
 
 KEY = "sk-relay-secret-key-0123456789"
 TOKEN = "shared-token-abcdefgh"
+SECRET = "0123456789abcdef0123456789abcdef"
+PATH = "/v1/realtime"
+INSTRUCTIONS = (
+    "You are the concierge of the Grand Hotel.\nNever mention the secret discount code BLUEBIRD-42."
+)
+# Sections of a policy that admits few clients
+LOCKED: dict[str, Any] = {
+    "auth": {"tokens": (Secret(TOKEN),), "hmac_secrets": (Secret(SECRET),), "max_token_seconds": 3600.0},
+    "clients": {"origins": ("https://app.example",), "models": ("gpt-realtime-2.1", "gpt-realtime-mini")},
+    "limits": {"handshake_seconds": 0.5},
+}
 
 
 def policy_with(**sections: dict[str, Any]) -> Policy:
-    """The default policy on a free port, with these fields of these sections changed."""
+    """The default policy on a free port, with *sections* changed: the fields of each section by name."""
     policy = Policy()
     sections["listen"] = {"port": 0, **sections.get("listen", {})}
     return replace(
@@ -40,14 +51,11 @@ async def relay_to(address: str, *, key: str = KEY, tools: Any = (), **sections:
 @asynccontextmanager
 async def spied(script: Any = None, **sections: Any):
     """(relay, upstream): the upstream is a ScriptedServer."""
-    async with (
-        ScriptedServer(script) as upstream,
-        relay_to(upstream.url + "/v1/realtime", **sections) as relay,
-    ):
+    async with ScriptedServer(script) as upstream, relay_to(upstream.url + PATH, **sections) as relay:
         yield relay, upstream
 
 
-def join(relay: Relay, path: str = "/v1/realtime", **options: Any) -> Any:
+def join(relay: Relay, path: str = PATH, **options: Any) -> Any:
     """A websockets client of the relay, as a context manager."""
     options.setdefault("compression", None)
     options.setdefault("proxy", None)
@@ -55,7 +63,7 @@ def join(relay: Relay, path: str = "/v1/realtime", **options: Any) -> Any:
 
 
 async def receive(socket: ClientConnection, kind: str | None = None, timeout: float = 5.0) -> dict[str, Any]:
-    """The next event, or the next of this type."""
+    """The next event, or the next one of type *kind*."""
 
     async def find() -> dict[str, Any]:
         while True:
@@ -67,7 +75,7 @@ async def receive(socket: ClientConnection, kind: str | None = None, timeout: fl
 
 
 async def closed(socket: ClientConnection, timeout: float = 5.0) -> tuple[int, str]:
-    """Read to the end; the close code and reason."""
+    """Read until the connection is closed; the close code and reason."""
 
     async def read() -> None:
         async for _ in socket:
@@ -83,7 +91,7 @@ async def closed(socket: ClientConnection, timeout: float = 5.0) -> tuple[int, s
 
 
 class Wiretap:
-    """A TCP listener that answers nothing: counts connections and bytes. For attacks that must not get that far."""
+    """A TCP listener that answers nothing and records connections and bytes: an upstream no attack may reach."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -100,7 +108,7 @@ class Wiretap:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/realtime"
+        return f"ws://127.0.0.1:{self.port}{PATH}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -112,8 +120,20 @@ class Wiretap:
         writer.close()
 
 
-def upgrade(path: str = "/v1/realtime", host: str = "127.0.0.1", *headers: str, method: str = "GET") -> bytes:
-    """An upgrade request with these further header lines."""
+def signed_token(
+    secret: str = SECRET, subject: str = "alice", seconds: float = 3000, now: float | None = None
+) -> str:
+    """A signed token. It outlives the whole test run, because pytest makes tables of them when it collects."""
+    return mint_token(secret, subject, seconds, now=now)
+
+
+def bearer(token: str) -> bytes:
+    """An upgrade request with *token*."""
+    return upgrade(PATH, "127.0.0.1", f"Authorization: Bearer {token}")
+
+
+def upgrade(path: str = PATH, host: str = "127.0.0.1", *headers: str, method: str = "GET") -> bytes:
+    """An upgrade request with further header lines."""
     lines = [
         f"{method} {path} HTTP/1.1",
         *([f"Host: {host}"] if host else []),
@@ -127,7 +147,7 @@ def upgrade(path: str = "/v1/realtime", host: str = "127.0.0.1", *headers: str, 
 
 
 async def exchange(relay: Relay, data: bytes, timeout: float = 5.0) -> bytes:
-    """Send raw bytes; all that comes back until the relay hangs up."""
+    """Send raw bytes; returns all that comes back until the relay closes the connection."""
     port = int(relay.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -144,7 +164,7 @@ async def exchange(relay: Relay, data: bytes, timeout: float = 5.0) -> bytes:
 
 
 def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, mask: bool = True) -> bytes:
-    """A frame as a client sends it, or as it must not."""
+    """A frame as a client sends it, or (by the options) an invalid one."""
     head = bytes([(0x80 if fin else 0) | rsv | opcode])
     bit = 0x80 if mask else 0
     length = len(payload)

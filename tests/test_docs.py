@@ -1,4 +1,4 @@
-"""The README and the documentation say what is so: code runs, links lead somewhere, names exist, numbers agree."""
+"""The README and the documentation are true: code runs, links and names exist, numbers agree."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import pytest
 
 from tests.conftest import require_program
 from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
+from tools.module_map import find_modules
 
 
 def test_every_block_is_in_a_language_that_is_run():
@@ -32,9 +33,9 @@ GENERATOR = ("sphinx", "myst_parser", "furo")
 
 @pytest.fixture(scope="module")
 def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
-    """The pages being built, strictly, and where; begun early, for it takes as long as all blocks together.
+    """The process that builds the pages strictly, and its folder. It starts early: it takes as long as all blocks.
 
-    As text, which is written in half the time of HTML; `make docs` differs by the theme alone.
+    The output is pseudo-XML, which is written in half the time of HTML. `make docs` differs by the theme alone.
     """
     if any(importlib.util.find_spec(name) is None for name in GENERATOR):
         yield None, Path()
@@ -48,7 +49,7 @@ def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
         "-W",
         "--keep-going",
         "-b",
-        "text",
+        "pseudoxml",
         "-d",
         folder / "trees",
     ]
@@ -77,7 +78,7 @@ def test_a_python_block_runs(block, offline_url, tmp_path):
 
 
 def alone(block: Block) -> bool:
-    """Not one of a walk, and nothing that stays behind when the shell has gone."""
+    """True for a block that needs no other block before it, and leaves no process behind."""
     return block.page != "contributing.md" and "pulseaudio -n" not in block.code
 
 
@@ -87,7 +88,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are
 @posix
 @pytest.mark.parametrize("block", [one for one in of("sh") if alone(*one.values)])
 def test_a_shell_block_runs(block, offline_url, tmp_path):
-    """In a folder that looks like the repository. One that ends in a server is stopped once it listens."""
+    """In a folder that looks like the repository. A block that ends in a server is stopped once it listens."""
     folder = tmp_path / "repository"
     folder.mkdir()
     for entry in ROOT.iterdir():
@@ -99,12 +100,13 @@ def test_a_shell_block_runs(block, offline_url, tmp_path):
         if serves:
             assert shell.line().startswith("listening on ws://127.0.0.1:"), read(shell.complaints)
         else:
-            shell.end(expect={0, 1} if "console doctor" in code else {0})  # 1: there is something to mend
+            # Status 1 of doctor: it found a fault of this machine.
+            shell.end(expect={0, 1} if "console doctor" in code else {0})
 
 
 @posix
 def test_the_sound_server_for_a_container_is_found_by_our_programs(tmp_path):
-    """In a runtime folder of its own, so that it is nobody else's; it is ended there, too."""
+    """In its own runtime folder, so that no other server is touched; the test ends it there."""
     pulseaudio = require_program("pulseaudio", "pulseaudio")
     (block,) = [block for block in BLOCKS if "pulseaudio -n" in block.code]
     others = {name: value for name, value in environment("").items() if not name.startswith("PULSE_")}
@@ -120,7 +122,7 @@ def test_the_sound_server_for_a_container_is_found_by_our_programs(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory) -> Path:
-    """A folder with the original wavtools and what it needs of a browser."""
+    """A folder with the original wavtools and the parts of a browser that it needs."""
     require_program("node", "nodejs")
     npm = require_program("npm", "npm")
     folder = tmp_path_factory.mktemp("browser")
@@ -144,54 +146,14 @@ def test_a_javascript_block_runs_with_the_original(block, browser):
     )
     assert done.returncode == 0, done.stderr
     track_id, offset = json.loads(done.stdout)
-    assert track_id in ("my-track", None) and 0 <= offset <= 24_000  # None: not a sample was played yet
+    # None: no sample was played yet.
+    assert track_id in ("my-track", None) and 0 <= offset <= 24_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_of_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", read(page)):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
-# ------------------------------------------------------------------------------------------------- architecture
-
-
-def test_every_file_that_the_architecture_names_exists():
-    folders = [
-        ROOT,
-        ROOT / "src",
-        ROOT / "src/wavtools",
-        ROOT / "src/wavtools/_native",
-        ROOT / "src/realtime",
-    ]
-    for name in set(re.findall(r"\b((?:\w+/)?\w+\.(?:py|pyx|h|c|inc))\b", read(DOCS / "architecture.md"))):
-        assert any((folder / name).exists() for folder in folders), name
-
-
-def test_the_walk_to_the_line_that_cuts_an_answer_can_be_walked():
-    """Each step's function is defined in the step's file, and calls or quotes what the step says."""
-    section = read(DOCS / "architecture.md").split("### The walk")[1].split("\n## ")[0]
-    steps = re.findall(
-        r"^\| \**(\d)\** \| \**`([\w.]+)`, (?:`([^`]+)`|the same file)\** \| (.+) \|$", section, re.M
-    )
-    assert [number for number, *_ in steps] == list("123456789")
-    path = ""
-    for _, name, where, what in steps:
-        path = where or path
-        source = read(ROOT / path)
-        owner, _, function = name.rpartition(".")
-        assert re.search(rf"\b(def|int|void|cdef \w+) {function}\(", source), f"{function} in {path}"
-        assert not owner or re.search(rf"\bclass {owner}\b", source), f"{owner} in {path}"
-        body = re.split(rf"\b(?:def|int|void) {function}\(", source, maxsplit=1)[1]
-        body = re.split(r"\n(?:cdef |class |static |    def |    async def |def )", body, maxsplit=1)[0]
-        for quoted in set(re.findall(r"`([^`]+)`", what)) - {
-            "offset"
-        }:  # a field of the receipt, step 3's answer
-            assert quoted in body, f"{quoted!r} in {function} of {path}"
-    walk = {name: path for _, name, path, _ in steps}
-    for caller, callee in (("_callbacks.pyx", "wt_playback_commit"), ("player.py", "_state.interrupt")):
-        assert callee in read(ROOT / "src/wavtools" / caller)
-    assert walk["wt_playback_commit"] == "src/wavtools/_native/streams.h"
 
 
 # ---------------------------------------------------------------------------------------------- from JavaScript
@@ -241,7 +203,7 @@ def test_every_name_of_the_originals_is_in_the_table():
 
 
 def test_every_name_that_the_original_declares_is_in_the_table(browser):
-    """What its own declarations of types make public."""
+    """Taken from its type declarations."""
     declared = set()
     for path in (browser / "node_modules/wavtools/dist").rglob("*.d.ts"):
         text = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
@@ -262,7 +224,7 @@ OBJECTS = {"recorder": "WavRecorder", "player": "WavStreamPlayer", "client": "Re
 
 
 def test_every_python_name_in_the_table_exists():
-    """The first code of each second cell names something that can be called or looked at; a call's arguments fit."""
+    """Each second cell begins with code: the name exists, and the arguments of a call fit."""
     checked = 0
     for _, python, *_ in rows():
         code = re.match(r"`([^`]+)`$", python)
@@ -377,7 +339,7 @@ def test_the_numbers_of_the_readme_are_those_that_were_measured():
 
 
 def test_the_numbers_in_the_text_are_those_that_were_measured():
-    """Those that pages repeat in a sentence."""
+    """Numbers that pages repeat in a sentence."""
     latency, delta = read(DOCS / "latency.md"), "P10, P11 and P13"
     for row in ("wavtools and realtime", "openai and sounddevice"):
         assert f"{result(delta, row, 2)} ms" in latency
@@ -424,12 +386,10 @@ def test_the_notebook_runs_and_carries_no_output(tmp_path, offline_url):
 
 
 def public_modules() -> list[str]:
-    names = []
-    for package in ("wavtools", "realtime"):
-        folder = ROOT / "src" / package
-        stems = {path.stem for kind in ("*.py", "*.pyx") for path in folder.glob(kind)}
-        names += [package, *(f"{package}.{stem}" for stem in sorted(stems) if not stem.startswith("_"))]
-    return [*names, "realtime.offline", "realtime.relay"]
+    """Modules that must have a page: no underscore in the name, and of the servers their packages."""
+    names = [name for name, module in find_modules().items() if module.path.suffix in (".py", ".pyx")]
+    servers = ("realtime.offline.", "realtime.relay.", "console")
+    return [name for name in names if "._" not in name and not name.startswith(servers)]
 
 
 @pytest.mark.timeout(300)
@@ -439,11 +399,11 @@ def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(b
     process, folder = building
     assert process.wait() == 0, read(folder / "complaints")
     for name in public_modules():
-        page = read(folder / "api" / f"{name}.txt")
+        page = read(folder / "api" / f"{name}.pseudoxml")
         module = importlib.import_module(name)
         for member in getattr(module, "__all__", ()):
             value = getattr(module, member)
             if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
                 assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
-    budget = read(folder / "latency.txt")
+    budget = read(folder / "latency.pseudoxml")
     assert "latency_seconds" in budget and "The latency budget" in budget  # included from RESULTS.md

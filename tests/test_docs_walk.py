@@ -1,4 +1,4 @@
-"""The walk of docs/contributing.md is walked: in a copy of the tree, which is built, broken, mended and measured."""
+"""Runs the steps of docs/contributing.md in a copy of the tree: build, break, repair, measure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.pages import BLOCKS, ROOT, Shell, environment, stand_ins
 PARTS = ["src", "tests", "benchmarks", "examples", "docs", "build/cython", ".gitignore"]
 PARTS += ["setup.py", "pyproject.toml", "Makefile", "README.md"]
 
-# Compiles for real, of the modules that are out of date only the one that the walk is about.
+# A `make` whose build target compiles for real, but only the module that the page changes.
 MAKE = """case "$*" in
 build)
     find build -name "*.so" ! -name "pcm.*" -exec touch {} +
@@ -25,7 +25,7 @@ esac""".replace("PYTHON", sys.executable)
 
 @pytest.fixture
 def copy(tmp_path):
-    """The tree with what was already built, and its sources in a repository of their own."""
+    """A copy of the tree, with its build results."""
     folder = tmp_path / "repository"
     built = [path.relative_to(ROOT) for path in (ROOT / "build").glob("lib.*")]
     for part in [*PARTS, *built]:

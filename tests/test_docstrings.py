@@ -1,4 +1,4 @@
-"""The pages of modules are made of docstrings: the programs in them run, like those of the other pages."""
+"""The programs in docstrings run, like those of the other pages: the pages of modules show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.pages import ROOT, SILENT, environment, read
 
-# What their readers have by then. An own voice is one of ours here, devices are silent clocks.
+# Names that the programs take for granted. Models of the reader's own are stand-ins, devices are silent.
 READER = (
     SILENT
     + """
@@ -31,7 +31,7 @@ client, policy, key = RealtimeClient(), load_policy("relay.toml"), find_key()
 
 
 def programs() -> Iterator[tuple[str, str]]:
-    """(file, program): the examples after ``>>>``, and what stands indented after a paragraph that ends in ``::``."""
+    """(file, program): examples after ``>>>``, and indented blocks after a paragraph that ends in ``::``."""
     for path in sorted(file for kind in ("*.py", "*.pyx") for file in (ROOT / "src").rglob(kind)):
         for text in re.findall(r'"""(.*?)"""', read(path), re.S):
             for example in doctest.DocTestParser().get_examples(text):

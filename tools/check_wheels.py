@@ -30,9 +30,9 @@ SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 
 
 def run(*command: str | Path, path: Path | None = None, cwd: Path = WORK, expect: int = 0, **env: str) -> str:
-    """Run to the end; what it printed, both streams. Anything but the expected exit status ends us.
+    """Run a command and return both of its streams. Exit with its output if its exit status is not *expect*.
 
-    *path* is all of PATH: with a virtual environment's folder there, no compiler can be found.
+    *path* replaces PATH: with only a virtual environment's folder there, no compiler can be found.
     """
     environment = {
         key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "OPENAI_API_KEY")
@@ -57,7 +57,7 @@ def run(*command: str | Path, path: Path | None = None, cwd: Path = WORK, expect
 
 
 def interpreters() -> list[str]:
-    """One python for each version that can be found."""
+    """One interpreter for each version found."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = []
     for version in VERSIONS:
@@ -71,7 +71,7 @@ def interpreters() -> list[str]:
 
 
 def tracked() -> list[str]:
-    """What the repository holds of the folders that belong into the sdist; nothing outside a git checkout."""
+    """Tracked files of the folders that belong into the sdist; none outside a git checkout."""
     done = subprocess.run(
         ["git", "ls-files", "src", "console", "tests", "benchmarks", "examples", "tools", "docs"],
         cwd=ROOT,
@@ -83,7 +83,7 @@ def tracked() -> list[str]:
 
 
 def build_sdist() -> Path:
-    """dist/*.tar.gz: every tracked file of the packages and their tests, and nothing that was generated."""
+    """Build dist/*.tar.gz: every tracked file of the packages and their tests, and no generated file."""
     shutil.rmtree(DIST, ignore_errors=True)
     run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", DIST, ROOT)
     (sdist,) = DIST.glob("*.tar.gz")
@@ -101,7 +101,7 @@ def build_sdist() -> Path:
 
 
 def build_wheel(python: str, sdist: Path) -> Path:
-    """From the sdist, not from the checkout, in pip's own build environment."""
+    """Build a wheel from the sdist, in pip's own build environment."""
     folder = WORK / "new"
     shutil.rmtree(folder, ignore_errors=True)
     run(python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, sdist)
@@ -110,7 +110,7 @@ def build_wheel(python: str, sdist: Path) -> Path:
 
 
 def check_wheels() -> None:
-    """What the tools of the trade have to say about all of them."""
+    """Check all artifacts with twine, check-wheel-contents and auditwheel."""
     artifacts = sorted(DIST.iterdir())
     wheels = [path for path in artifacts if path.suffix == ".whl"]
     run(sys.executable, "-m", "twine", "check", "--strict", *artifacts)
@@ -124,7 +124,7 @@ def check_wheels() -> None:
 
 
 def test_wheel(python: str, wheel: Path, name: str, short: bool) -> None:
-    """One virtual environment, which gets what a user might add, a piece at a time."""
+    """Test one wheel in a virtual environment that gets a user's additions one by one."""
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     run(python, "-m", "venv", folder)
@@ -133,10 +133,12 @@ def test_wheel(python: str, wheel: Path, name: str, short: bool) -> None:
     test_extras(programs, wheel, name)
     run(programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[test]")
     begun = time.monotonic()
-    # Devices have deadlines that a loaded machine can miss: what fails is tried again, and counted in the last line.
-    again = "--reruns 2 --reruns-delay 2"
+    # Devices have deadlines that a loaded machine can miss: such tests may run again, see tests/reruns.py.
     tests = SHORT_TESTS if short else []
-    said = run(programs / "python", ROOT / "tools" / "check_installed.py", *tests, PYTEST_ADDOPTS=again)
+    said = run(programs / "python", ROOT / "tools" / "check_installed.py", *tests, WAVTOOLS_RERUNS="2")
+    for line in said.splitlines():
+        if line.startswith("RERUN "):
+            print(f"{name}: {line}")
     print(f"{name}: {said.strip().splitlines()[-1]} (whole run {time.monotonic() - begun:.0f} s)", flush=True)
     test_downstream(programs, name)
     sample = WORK / "typed_sample.py"
@@ -146,7 +148,7 @@ def test_wheel(python: str, wheel: Path, name: str, short: bool) -> None:
 
 
 def test_without_compiler(programs: Path, wheel: Path, name: str) -> None:
-    """The wheel alone, where nothing can be compiled: it records, resamples and writes a file."""
+    """The wheel alone, without a compiler: it records, resamples and writes a file."""
     if shutil.which("cc", path=str(programs)) or shutil.which("gcc", path=str(programs)):
         sys.exit("there is a compiler where none should be")
     run(
@@ -157,7 +159,7 @@ def test_without_compiler(programs: Path, wheel: Path, name: str) -> None:
 
 
 def test_extras(programs: Path, wheel: Path, name: str) -> None:
-    """What an extra brings runs, and what needs another one says which."""
+    """The parts of an installed extra run; parts that need another extra name it."""
     pip = (programs / "python", "-m", "pip", "install", "--quiet")
     one_line(run(programs / "python", "-m", "realtime.offline", expect=2), "wavtools[realtime]")
     run(*pip, "websockets>=15")
@@ -175,13 +177,13 @@ def test_extras(programs: Path, wheel: Path, name: str) -> None:
 
 
 def one_line(said: str, advice: str) -> None:
-    """It is one line, and gives the advice."""
+    """The message is one line, and gives the advice."""
     if len(said.strip().splitlines()) != 1 or advice not in said:
         sys.exit(f"expected one line with {advice}, got:\n{said}")
 
 
 def test_downstream(programs: Path, name: str) -> None:
-    """Somebody else's project, built as pip builds it."""
+    """The downstream project, built as pip builds it."""
     project = WORK / "downstream"
     shutil.rmtree(project, ignore_errors=True)
     shutil.copytree(ROOT / "examples" / "downstream", project, ignore=shutil.ignore_patterns("build", "*.c"))
@@ -202,7 +204,7 @@ def main() -> None:
             wheel = build_wheel(python, sdist)
             name = wheel.name.split("-")[3]  # cp313, or cp313t: the ABI
             test_wheel(python, wheel, name, arguments.short)
-        except SystemExit as error:  # the others are worth knowing too
+        except SystemExit as error:  # go on: the results of the other wheels are wanted, too
             print(error.code, flush=True)
             failed.append(python)
     check_wheels()

@@ -1,8 +1,8 @@
-"""Makes docs/offsets.svg: plays a conversation's worth of trouble on an OfflineDevice, and draws what the receipt says.
+"""Draws docs/offsets.svg: plays an interrupted conversation on an OfflineDevice, and draws the receipt.
 
     python tools/draw_offsets.py
 
-Nothing in the figure is typed in: positions and lengths come from the player and from what the device rendered.
+All positions and lengths in the figure come from the player and from the audio that the device rendered.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ class Scene:
 
 
 def play() -> Scene:
-    """Half an answer, a stalled network, the other half with the next answer behind it, and an interrupt."""
+    """Play half an answer, a gap, the other half, the next answer, and an interrupt."""
     device = OfflineDevice(sample_rate=DEVICE_HZ)
     player = WavStreamPlayer(sample_rate=RATE_HZ, device=device)
     player.connect()
     queued = [("answer-1", 4_800), ("answer-1", 4_800), ("answer-2", 7_200)]
     ones = np.full(7_200, 10_000, np.int16)
     player.add_16bit_pcm(ones[:4_800], "answer-1")
-    heard = [device.render(DEVICE_HZ * 3 // 10)]  # 0.2 s of sound, then the queue is dry for 0.1 s
+    # 0.2 s of sound, then the queue is empty for 0.1 s.
+    heard = [device.render(DEVICE_HZ * 3 // 10)]
     player.add_16bit_pcm(ones[:4_800], "answer-1")
     player.add_16bit_pcm(ones[:7_200], "answer-2")
     heard.append(device.render(DEVICE_HZ // 10))
@@ -50,95 +51,117 @@ def play() -> Scene:
 
 
 def sounding(heard: np.ndarray) -> list[tuple[float, float]]:
-    """Stretches of sound in seconds; the filter's few samples of ringing at an edge are not one."""
+    """Stretches of sound in seconds; the filter's ringing at an edge is too quiet to count."""
     loud = np.abs(heard) > 5_000
     edges = np.flatnonzero(np.diff(np.concatenate([[0], loud.view(np.int8), [0]])))
     return [(begin / DEVICE_HZ, end / DEVICE_HZ) for begin, end in edges.reshape(-1, 2)]
 
 
-def draw(scene: Scene) -> str:
-    total = sum(count for _, count in scene.queued) / RATE_HZ
-    scale = (WIDTH - LEFT - 30) / total
-    receipt = scene.receipt
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="Helvetica, Arial, sans-serif" font-size="13" role="img" '
-        'aria-label="Queue and loudspeaker on two lines; the interrupt cuts the first answer">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-    ]
+class Drawing:
+    """SVG shapes on a time axis: *scale* pixels for each second, from LEFT."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+        self.parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="Helvetica, Arial, sans-serif" font-size="13" role="img" '
+            'aria-label="Queue and loudspeaker on two lines; the interrupt cuts the first answer">',
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        ]
+
+    def x(self, seconds: float) -> float:
+        """Pixels from the left edge."""
+        return LEFT + seconds * self.scale
 
     def text(
-        x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = ""
+        self, x: float, y: float, words: str, anchor: str = "start", colour: str = "#222", style: str = ""
     ) -> None:
-        parts.append(
+        self.parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {style}>{words}</text>'
         )
 
     def bar(
-        x: float, y: float, width: float, colour: str, opacity: float = 1.0, dashed: bool = False
+        self, begin: float, end: float, y: float, colour: str, opacity: float = 1.0, dashed: bool = False
     ) -> None:
+        """A bar from *begin* to *end*, in seconds."""
         edge = f'stroke="{colour}" stroke-dasharray="4 3" fill-opacity="{opacity}"' if dashed else ""
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="3" fill="{colour}" {edge}/>'
+        self.parts.append(
+            f'<rect x="{self.x(begin):.1f}" y="{y}" width="{(end - begin) * self.scale:.1f}" '
+            f'height="{BAR}" rx="3" fill="{colour}" {edge}/>'
         )
 
-    def line(x: float, y: float, end: float, bottom: float, colour: str, dash: str = "") -> None:
-        parts.append(
-            f'<line x1="{x:.1f}" y1="{y}" x2="{end:.1f}" y2="{bottom}" stroke="{colour}" stroke-width="1.4" '
-            f'stroke-dasharray="{dash}"/>'
+    def line(self, x: float, y: float, bottom: float, colour: str) -> None:
+        self.parts.append(
+            f'<line x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{bottom}" stroke="{colour}" stroke-width="1.4" '
+            f'stroke-dasharray=""/>'
         )
 
-    text(LEFT - 14, QUEUE_Y + 22, "queued", "end", style='font-weight="bold"')
-    text(LEFT - 14, HEARD_Y + 22, "loudspeaker", "end", style='font-weight="bold"')
-    cut = receipt.offset / RATE_HZ  # of answer-1, which is first in the queue
+
+def draw_queue(drawing: Drawing, scene: Scene) -> None:
+    """The queue's line: the played part of each track is solid, the dropped part is dashed."""
+    receipt = scene.receipt
+    # The offset counts samples of answer-1, which is the first track of the queue.
+    cut = receipt.offset / RATE_HZ
     at, spans = 0.0, {}
     for track, count in scene.queued:
         spans.setdefault(track, [at, at])[1] = at = at + count / RATE_HZ
     for track, (begin, end) in spans.items():
         done = max(begin, min(end, cut))
         if done > begin:
-            bar(LEFT + begin * scale, QUEUE_Y, (done - begin) * scale, COLOURS[track])
-        bar(LEFT + done * scale, QUEUE_Y, (end - done) * scale, COLOURS[track], 0.18, dashed=True)
+            drawing.bar(begin, done, QUEUE_Y, COLOURS[track])
+        drawing.bar(done, end, QUEUE_Y, COLOURS[track], 0.18, dashed=True)
         lost = receipt.dropped.get(track, 0)
-        text(LEFT + (done + end) / 2 * scale, QUEUE_Y + 22, f"{lost} dropped", "middle", COLOURS[track])
-        text(LEFT + begin * scale, QUEUE_Y - 28, track, colour=COLOURS[track], style='font-weight="bold"')
-    text(LEFT + cut / 2 * scale, QUEUE_Y + 22, f"{receipt.offset} samples", "middle", "#fff")
-    text(LEFT + cut * scale, QUEUE_Y - 10, "the read position", "middle", "#b22222")
-    line(LEFT + cut * scale, QUEUE_Y - 5, LEFT + cut * scale, QUEUE_Y + BAR + 6, "#b22222")
+        drawing.text(drawing.x((done + end) / 2), QUEUE_Y + 22, f"{lost} dropped", "middle", COLOURS[track])
+        drawing.text(drawing.x(begin), QUEUE_Y - 28, track, colour=COLOURS[track], style='font-weight="bold"')
+    drawing.text(drawing.x(cut / 2), QUEUE_Y + 22, f"{receipt.offset} samples", "middle", "#fff")
+    drawing.text(drawing.x(cut), QUEUE_Y - 10, "the read position", "middle", "#b22222")
+    drawing.line(drawing.x(cut), QUEUE_Y - 5, QUEUE_Y + BAR + 6, "#b22222")
 
+
+def draw_loudspeaker(drawing: Drawing, scene: Scene) -> None:
+    """The loudspeaker's line: stretches of sound, the silence between them, and the interrupt."""
     stretches = sounding(scene.heard)
     for begin, end in stretches:
-        bar(LEFT + begin * scale, HEARD_Y, (end - begin) * scale, COLOURS["answer-1"])
-        text(
-            LEFT + (begin + end) / 2 * scale,
-            HEARD_Y + 22,
-            f"{round((end - begin) * RATE_HZ)}",
-            "middle",
-            "#fff",
-        )
-    gap = (stretches[0][1] + stretches[1][0]) / 2
-    text(LEFT + gap * scale, HEARD_Y + 16, "silence:", "middle", "#777")
-    text(LEFT + gap * scale, HEARD_Y + 30, "not counted", "middle", "#777")
-    stop = stretches[-1][1]
-    line(LEFT + stop * scale, HEARD_Y - 8, LEFT + stop * scale, HEARD_Y + BAR + 8, "#b22222")
-    text(LEFT + stop * scale + 8, HEARD_Y + 22, "interrupt()", colour="#b22222", style='font-weight="bold"')
-    parts.append(
-        f'<line x1="{LEFT}" y1="{HEARD_Y + BAR + 8}" x2="{WIDTH - 30}" y2="{HEARD_Y + BAR + 8}" stroke="#999"/>'
-    )
+        drawing.bar(begin, end, HEARD_Y, COLOURS["answer-1"])
+        samples = f"{round((end - begin) * RATE_HZ)}"
+        drawing.text(drawing.x((begin + end) / 2), HEARD_Y + 22, samples, "middle", "#fff")
+    gap = drawing.x((stretches[0][1] + stretches[1][0]) / 2)
+    drawing.text(gap, HEARD_Y + 16, "silence:", "middle", "#777")
+    drawing.text(gap, HEARD_Y + 30, "not counted", "middle", "#777")
+    stop = drawing.x(stretches[-1][1])
+    drawing.line(stop, HEARD_Y - 8, HEARD_Y + BAR + 8, "#b22222")
+    drawing.text(stop + 8, HEARD_Y + 22, "interrupt()", colour="#b22222", style='font-weight="bold"')
+
+
+def draw_axis(drawing: Drawing, total: float) -> None:
+    """The time axis, *total* seconds long."""
+    y = HEARD_Y + BAR + 8
+    drawing.parts.append(f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - 30}" y2="{y}" stroke="#999"/>')
     for tenth in range(int(total * 10) + 1):
-        x = LEFT + tenth / 10 * scale
-        line(x, HEARD_Y + BAR + 8, x, HEARD_Y + BAR + 13, "#999")
-        text(x, HEARD_Y + BAR + 27, f"{tenth / 10:.1f} s", "middle", "#777", 'font-size="11"')
-    dropped = ", ".join(f'"{track}": {count}' for track, count in receipt.dropped.items())
-    text(LEFT - 14, HEIGHT - 20, "receipt", "end", style='font-weight="bold"')
-    text(
+        x = drawing.x(tenth / 10)
+        drawing.line(x, y, y + 5, "#999")
+        drawing.text(x, y + 19, f"{tenth / 10:.1f} s", "middle", "#777", 'font-size="11"')
+
+
+def draw(scene: Scene) -> str:
+    """The figure as SVG."""
+    total = sum(count for _, count in scene.queued) / RATE_HZ
+    drawing = Drawing(scale=(WIDTH - LEFT - 30) / total)
+    for y, label in ((QUEUE_Y + 22, "queued"), (HEARD_Y + 22, "loudspeaker"), (HEIGHT - 20, "receipt")):
+        drawing.text(LEFT - 14, y, label, "end", style='font-weight="bold"')
+    draw_queue(drawing, scene)
+    draw_loudspeaker(drawing, scene)
+    draw_axis(drawing, total)
+    receipt = scene.receipt
+    dropped = ", ".join(f"&quot;{track}&quot;: {count}" for track, count in receipt.dropped.items())
+    drawing.text(
         LEFT,
         HEIGHT - 20,
         f"track_id=&quot;{receipt.track_id}&quot; offset={receipt.offset} current_time={receipt.current_time} "
-        f"queued={receipt.queued} dropped={{{dropped.replace(chr(34), '&quot;')}}}",
+        f"queued={receipt.queued} dropped={{{dropped}}}",
         style='font-family="Menlo, Consolas, monospace" font-size="12"',
     )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return "\n".join([*drawing.parts, "</svg>"]) + "\n"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Render the offline server's spoken clips again: ``python tools/render_clips.py [FOLDER]``.
+"""Renders the spoken clips of the offline server: ``python tools/render_clips.py [FOLDER]``.
 
-In place, or into FOLDER; the same to the bit on the same machine. Needs wavtools[offline].
+Writes them into the package, or into FOLDER. The same machine gives the same samples. Needs wavtools[offline].
 """
 
 from __future__ import annotations

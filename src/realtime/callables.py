@@ -1,4 +1,4 @@
-"""Questions about the functions that applications pass in.
+"""Tells coroutine functions from plain functions among the callables that applications pass.
 
 Thread: any; stateless.
 """
@@ -13,6 +13,6 @@ __all__ = ["is_coroutine_function"]
 
 
 def is_coroutine_function(handler: Callable[..., Any]) -> bool:
-    """Whether calling *handler* makes a coroutine: also for an object whose ``__call__`` does."""
-    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is wanted
+    """True if calling *handler* makes a coroutine, also for an object whose ``__call__`` does."""
+    call = getattr(handler, "__call__", None)  # noqa: B004 - the method itself is needed
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)

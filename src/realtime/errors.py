@@ -3,14 +3,14 @@
 * RealtimeError
 
     * ConfigurationError (ValueError): an option that cannot work or must not be used, such as a key over ws://
-    * StateError (RuntimeError): right call, wrong moment; the message names the call to make first
+    * StateError (RuntimeError): a call at the wrong time; the message names the call to make first
     * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message
-    * ConnectionLostError (ConnectionError): the connection ended while something waited for it; has code, reason
+    * ConnectionLostError (ConnectionError): the connection ended while a call waited for it; has code, reason
     * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
-    * ToolError: a tool call could not be run; its message is what the model is told
+    * ToolError: a tool call could not be run; the model receives its message
 
-Bad arguments raise the builtin TypeError or ValueError. What arrives malformed from a server is counted
-and reported through the ``error`` event, never raised.
+Bad arguments raise the builtin TypeError or ValueError. Malformed messages from a server are counted and reported
+through the ``error`` event, and never raise.
 
 Thread: any.
 """
@@ -33,19 +33,28 @@ class RealtimeError(Exception):
 
 
 class ConfigurationError(RealtimeError, ValueError):
-    """An option that cannot work, or that would send a key where it must not go."""
+    """An option that cannot work, or that would send a key to where it must not go."""
 
 
 class StateError(RealtimeError, RuntimeError):
-    """The call is fine, the moment is not; the message names the call to make first."""
+    """A call at the wrong time; the message names the call to make first."""
 
 
 class ConnectError(RealtimeError, ConnectionError):
-    """``connect()`` did not reach ``session.created``.
+    """``connect()`` failed before ``session.created`` arrived.
 
-    ``code`` and ``reason`` are the websocket close code and its text, ``status`` the HTTP status of a
-    refused upgrade, ``server_message`` the text of the server's ``error`` event; each is None where
-    that step was not reached. ``fatal`` says that trying again cannot help.
+    Attributes
+    ----------
+    code : int or None
+        Websocket close code; None if the connection was never opened.
+    reason : str or None
+        The text of the close code.
+    status : int or None
+        HTTP status of a refused upgrade.
+    server_message : str or None
+        The text of the server's ``error`` event.
+    fatal : bool
+        True if another attempt cannot succeed.
     """
 
     def __init__(
@@ -67,7 +76,14 @@ class ConnectError(RealtimeError, ConnectionError):
 
 
 class ConnectionLostError(RealtimeError, ConnectionError):
-    """The connection ended while something was waiting for it."""
+    """The connection ended while a call was waiting for it.
+
+    Attributes
+    ----------
+    code : int or None
+        Websocket close code.
+    reason : str or None
+    """
 
     def __init__(self, message: str, *, code: int | None = None, reason: str | None = None) -> None:
         super().__init__(message)
@@ -78,7 +94,12 @@ class ConnectionLostError(RealtimeError, ConnectionError):
 class ServerError(RealtimeError):
     """The server refused something: its ``error`` event.
 
-    ``event_id`` is the id of the client event that caused it, None where the server did not say.
+    Attributes
+    ----------
+    type, code, param : str or None
+        As the server stated them.
+    event_id : str or None
+        Id of the client event that caused the error; None where the server did not name it.
     """
 
     def __init__(
@@ -98,4 +119,4 @@ class ServerError(RealtimeError):
 
 
 class ToolError(RealtimeError):
-    """A tool call could not be run, or took too long; the text is what the model is told."""
+    """A tool call could not be run, or took too long; the model receives the message."""

@@ -1,7 +1,8 @@
-"""What handlers are given. Pure data; the types of the protocol's objects can be imported from here, too.
+"""The objects that event handlers receive.
 
-Events of the wire (``server.*``, ``client.*``) are `Event`: dictionaries whose keys can also be read as
-attributes. Events that the client makes itself are the dataclasses below.
+Events of the protocol (``server.*``, ``client.*``) are `Event`: dictionaries whose keys also read as attributes.
+Events that the client itself makes are the other classes. The types of the protocol's objects can be imported from
+here as well.
 
 Thread: any.
 """
@@ -58,9 +59,9 @@ __all__ = [
 
 
 class Event(dict[str, Any]):
-    """An event of the wire: a dictionary, and ``event.response.status`` reads as well as indexing does.
+    """An event of the protocol: a dictionary whose keys also read as attributes, as in ``event.response.status``.
 
-    Handlers share it: change a copy.
+    All handlers receive the same object: change a copy.
     """
 
     __slots__ = ()
@@ -81,7 +82,14 @@ class ItemEvent:
 
 
 class ItemUpdatedEvent:
-    """``conversation.updated``: *item* changed; *delta* says by what, None for any other change."""
+    """``conversation.updated``: an item changed.
+
+    Attributes
+    ----------
+    item : Item
+    delta : Delta or None
+        The piece that was added; None for any other change.
+    """
 
     __slots__ = ("delta", "item")
 
@@ -95,10 +103,18 @@ class ItemUpdatedEvent:
 
 @dataclass(frozen=True)
 class InterruptedEvent:
-    """``conversation.interrupted``: the server heard the user begin to speak.
+    """``conversation.interrupted``: the server detected that the user began to speak.
 
-    ``item_id`` is the id that the user's item will have, ``response_active`` whether an answer was being
-    made, and ``will_cancel`` whether the server ends that answer by itself.
+    Attributes
+    ----------
+    item_id : str or None
+        The id that the user's item will have.
+    audio_start_ms : int or None
+        Start of the speech on the server's clock, in milliseconds.
+    response_active : bool
+        True if an answer was in progress.
+    will_cancel : bool
+        True if the server itself ends that answer.
     """
 
     item_id: str | None = None
@@ -109,11 +125,23 @@ class InterruptedEvent:
 
 @dataclass(frozen=True)
 class ErrorEvent:
-    """``error``: something went wrong and nothing stopped because of it.
+    """``error``: something failed, and the client continues.
 
-    ``source`` says where: "server" (its error event), "handler" (a handler of yours raised), "tool", "wire"
-    (something malformed arrived), "connection". ``caused_by`` is the type of the client event that the
-    server refused, where it said so. ``error.benign`` carries the same for races that need no attention.
+    The event ``error.benign`` has the same attributes and reports races that need no attention.
+
+    Attributes
+    ----------
+    message : str
+    source : str
+        What failed: "server" (it sent an error event), "handler" (one of the application's handlers raised), "tool",
+        "wire" (a malformed message arrived), "connection" or "player".
+    type, code, param, event_id : str or None
+        As the server stated them.
+    caused_by : str or None
+        Type of the client event that the server refused; None where the server did not name the event.
+    exception : BaseException or None
+    event : Event or None
+        The server event that reported the error.
     """
 
     message: str
@@ -132,9 +160,15 @@ class ErrorEvent:
 
 @dataclass(frozen=True)
 class CloseEvent:
-    """``close``: the connection has ended and will not come back by itself.
+    """``close``: the connection has ended, and the client will not reconnect by itself.
 
-    ``error`` is True unless the end was asked for by ``disconnect()`` or ``reset()``.
+    Attributes
+    ----------
+    code : int
+        Websocket close code.
+    reason : str
+    error : bool
+        False if ``disconnect()`` or ``reset()`` ended the connection.
     """
 
     code: int
@@ -144,11 +178,21 @@ class CloseEvent:
 
 @dataclass(frozen=True)
 class ConnectionEvent:
-    """``connection.changed``: see `RealtimeClient.state`.
+    """``connection.changed``: the state of the connection changed.
 
-    While "reconnecting", ``attempt`` counts from 1 and ``delay`` is the wait before it in seconds;
-    ``code`` and ``reason`` tell why the connection before it ended. ``renewed`` marks a planned change to a
-    new session.
+    Attributes
+    ----------
+    state : str
+        As `RealtimeClient.state`.
+    attempt : int
+        While "reconnecting": the number of the attempt, from 1.
+    delay : float
+        While "reconnecting": seconds until the attempt.
+    code : int or None
+    reason : str or None
+        Why the previous connection ended.
+    renewed : bool
+        True after a planned change to a new session.
     """
 
     state: str
@@ -163,7 +207,7 @@ class ConnectionEvent:
 class ResponseFailedEvent:
     """``response.failed``: an answer ended with status "failed", or was lost with the connection.
 
-    Quotas, rate limits and server trouble arrive here, not as an error event.
+    Quotas, rate limits and server failures are reported here, and not as an error event.
     """
 
     response_id: str | None
@@ -175,9 +219,17 @@ class ResponseFailedEvent:
 
 @dataclass(frozen=True)
 class UsageEvent:
-    """``usage``: tokens of one response, and of all responses since the client was made.
+    """``usage``: tokens of one response or transcription.
 
-    ``usage`` is the server's object. ``source`` is "response" or "transcription" (billed apart).
+    Attributes
+    ----------
+    usage : Event
+        The server's object.
+    total : mapping of str to int
+        Tokens of all responses since the client was made.
+    source : "response" or "transcription"
+        Transcriptions are billed separately, and are not in ``total``.
+    response_id, item_id : str or None
     """
 
     usage: Event
@@ -189,20 +241,31 @@ class UsageEvent:
 
 @dataclass(frozen=True)
 class RateLimitsEvent:
-    """``rate_limits``: what the server last said, by name ("requests", "tokens")."""
+    """``rate_limits``: the latest limits by name ("requests", "tokens"), as the server stated them."""
 
     rate_limits: Mapping[str, Event]
 
 
 @dataclass
 class TimingsEvent:
-    """``timings``: one answer on the client's monotonic clock, in seconds.
+    """``timings``: the times of one answer on the client's monotonic clock, in seconds.
 
-    ``speech_end`` is when the end of the user's turn was known here (speech_stopped arrived, or the commit
-    or the text was sent), ``first_delta`` when the first piece of the answer arrived, ``first_sample`` when
-    the device took its first sample (only `VoiceSession` knows), ``done`` when the response ended.
-    ``answered`` is
-    False for a response that only called tools; the answer after them has the same ``speech_end``.
+    Attributes
+    ----------
+    response_id, item_id : str or None
+    speech_end : float or None
+        When the client knew that the user's turn had ended: speech_stopped arrived, or the commit or the text was sent.
+    created : float or None
+    first_delta : float or None
+        When the first piece of the answer arrived.
+    first_audio : float or None
+        When the first audio of the answer arrived.
+    first_sample : float or None
+        When the device took the first sample; only `VoiceSession` sets it.
+    done : float or None
+        When the response ended.
+    answered : bool
+        False for a response that only called tools; the answer after it has the same ``speech_end``.
     """
 
     response_id: str | None = None
@@ -217,14 +280,23 @@ class TimingsEvent:
 
     @property
     def latency(self) -> float | None:
-        """Seconds from the end of the user's turn to the first sample, or to the first delta."""
+        """Seconds from the end of the user's turn to the first sample, else to the first delta; None if unknown."""
         end = self.first_sample if self.first_sample is not None else self.first_delta
         return None if end is None or self.speech_end is None else end - self.speech_end
 
 
 @dataclass(frozen=True)
 class RealtimeEvent:
-    """``realtime.event``: every event of the wire, as it went or came, for logs and inspectors."""
+    """``realtime.event``: every event of the protocol that is sent or received, for logs and inspectors.
+
+    Attributes
+    ----------
+    source : "client" or "server"
+        Who sent the event.
+    event : Event
+    timestamp : float
+        Seconds since the epoch.
+    """
 
     source: Literal["client", "server"]
     event: Event
@@ -232,7 +304,7 @@ class RealtimeEvent:
 
     @property
     def time(self) -> str:
-        """ISO 8601 in UTC with milliseconds, as JavaScript's ``toISOString`` writes it."""
+        """``timestamp`` in ISO 8601, UTC, with milliseconds, as JavaScript's ``toISOString`` writes it."""
         moment = datetime.datetime.fromtimestamp(self.timestamp, datetime.timezone.utc)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -241,9 +313,18 @@ class RealtimeEvent:
 class ClientStats:
     """Counters since the client was made.
 
-    ``input_samples_dropped``: audio given to `append_input_audio` that no server heard, because the socket
-    could not keep up or there was none. ``malformed`` and ``ignored`` count server events that could not be
-    used and types that are not known.
+    Attributes
+    ----------
+    input_samples_dropped : int
+        Samples given to `append_input_audio` that no server received, because the socket was too slow or missing.
+    input_samples_queued : int
+        Samples that wait to be sent.
+    renewals, reconnections : int
+    malformed, ignored : int
+        Server events that could not be used, and server events of unknown type.
+    evicted_items : int
+    evicted_seconds : float
+        Items, and seconds of their audio, dropped to bound the memory.
     """
 
     input_samples_dropped: int

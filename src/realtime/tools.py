@@ -1,7 +1,7 @@
-"""The application's tools: registered, called in tasks of their own, each call once.
+"""Registers the application's tools and runs their calls: each call once, in a task of its own.
 
-Thread: the event loop's; synchronous handlers run in a thread of the loop's executor, so that a slow one
-stops neither the audio nor the other events.
+Thread: the event loop's. Synchronous handlers run in a thread of the loop's executor, so that a slow handler delays
+neither the audio nor other events.
 """
 
 from __future__ import annotations
@@ -19,24 +19,42 @@ from .protocol.bounded_dict import remember
 
 __all__ = ["Tool", "Toolbox", "definition_of"]
 
-MAX_OUTPUT = 1 << 20  # characters; the vendor refuses events over 15 MiB
+# Characters of a tool's output; the vendor refuses events over 15 MiB.
+MAX_OUTPUT = 1 << 20
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: what the model is told of it, and what is called."""
+    """One tool: the definition that the model receives, and the function to call."""
 
     definition: dict[str, Any]
     handler: Callable[..., Any]
 
     @property
     def name(self) -> str:
+        """The name by which the model calls the tool."""
         return str(self.definition["name"])
 
 
 def definition_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """A tool definition from a function's name, docstring and annotated parameters."""
+    """Make a tool definition from a function's name, docstring and annotated parameters.
+
+    Parameters
+    ----------
+    function : callable
+        Parameters annotated with str, int, float, bool, list or dict get that JSON type, others get any type.
+
+    Returns
+    -------
+    dict
+        the definition, as the session's ``tools`` holds it
+
+    Raises
+    ------
+    TypeError
+        the function takes ``*args``, ``**kwargs`` or positional-only parameters
+    """
     properties: dict[str, Any] = {}
     required = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
@@ -57,14 +75,14 @@ def definition_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 class Toolbox:
-    """Registered tools and their running calls.
+    """The registered tools and their running calls.
 
     Parameters
     ----------
     timeout : float or None
-        Seconds a call may take; the model is told when one takes longer.
+        Seconds that a call may take; a longer call ends with an error, which the model receives.
     answered : callable
-        ``answered(call_id, output, error)`` when a call has its output, also when it failed.
+        Called as ``answered(call_id, output, error)`` when a call has ended, also when it failed.
     """
 
     def __init__(
@@ -79,7 +97,12 @@ class Toolbox:
     def add(self, definition: dict[str, Any], handler: Callable[..., Any]) -> Tool:
         """Register a tool.
 
-        Raises ValueError for a name that is missing or taken, TypeError for a handler that is none.
+        Raises
+        ------
+        ValueError
+            the definition has no name, or a tool of that name exists
+        TypeError
+            the handler is not callable
         """
         name = definition.get("name") if isinstance(definition, dict) else None
         if not isinstance(name, str) or not name:
@@ -93,18 +116,18 @@ class Toolbox:
         return tool
 
     def remove(self, name: str) -> None:
-        """Raises ValueError for a tool that is not there."""
+        """Remove a tool. Raises ValueError for a name that was not added."""
         if name not in self.tools:
             raise ValueError(f"tool {name!r} cannot be removed: it has not been added")
         del self.tools[name]
 
     @property
     def running(self) -> set[str]:
-        """Call ids at work."""
+        """The ids of the running calls."""
         return set(self._running)
 
     def call(self, call_id: str, name: str, arguments: str) -> bool:
-        """Start a call in its own task; False if this very call was started before."""
+        """Start a call in its own task; False, and no second start, if the call was started before."""
         if call_id in self._called:
             return False
         remember(self._called, call_id, None)
@@ -113,7 +136,7 @@ class Toolbox:
         return True
 
     def cancel(self) -> None:
-        """Stop all calls; their outputs are not reported."""
+        """Cancel all running calls; their outputs are not reported."""
         running, self._running = self._running, {}
         for task in running.values():
             task.cancel()
@@ -128,7 +151,8 @@ class Toolbox:
         except Exception as error:
             failure = error
             output = codec.dumps({"error": str(error) or type(error).__name__})
-        if self._running.pop(call_id, None) is not None:  # cancelled in the very moment it ended
+        # None: cancel() was called while the task was ending.
+        if self._running.pop(call_id, None) is not None:
             self._answered(call_id, output, failure)
 
     async def _invoke(self, name: str, arguments: str) -> Any:

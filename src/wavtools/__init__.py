@@ -1,8 +1,10 @@
-"""Native audio for Python: record, play, convert, resample, look at the spectrum.
+"""Native audio for Python: record, play, convert and resample audio, and compute its spectrum.
 
-The device thread runs compiled code only. Importing this package opens nothing, starts nothing, and loads nothing: a
-name is imported from its module when it is first used, so that a program that only converts samples does not wait for
-the rest.
+The device thread runs compiled code only. Importing this package opens no device, starts no thread and loads no module: a
+name is imported from its module when it is first used, so that a program which only converts samples does not load the
+rest.
+
+Thread: any.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ __all__ = [
 ]
 
 
-# Where each name lives; the imports above say the same to type checkers.
+# The module of each name; the imports above tell type checkers the same.
 _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],

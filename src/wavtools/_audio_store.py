@@ -1,6 +1,6 @@
-"""AudioStore: what a recorder keeps to give back, all of it or the newest so many frames.
+"""AudioStore: keeps recorded audio, all of it or the newest frames up to a limit.
 
-Blocks are kept as they come, so adding costs the same after an hour as at first; they are joined when read.
+Blocks are kept as they arrive and joined when read, so that adding a block takes the same time after an hour.
 
 Thread: any.
 """
@@ -37,7 +37,7 @@ class AudioStore:
         self.frames = 0
 
     def add(self, block: NDArray[np.int16]) -> None:
-        """Take *block*, int16 (frames, channels), without copying it; the oldest beyond the bound go."""
+        """Take *block*, int16 (frames, channels), without copying it; drop the oldest frames beyond the limit."""
         if len(block) == 0:
             return
         with self._lock:
@@ -47,7 +47,7 @@ class AudioStore:
                 self._drop_oldest(self.frames - self._keep_frames)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop everything."""
         with self._lock:
             self._blocks.clear()
             self.frames = 0

@@ -1,10 +1,10 @@
 """Delivery: the thread that takes captured frames off the ring and turns them into session audio.
 
-It is the ring's consumer from begin() to end(), also while nothing is recorded: what to keep is decided by capture
-position, not by when this thread happens to run. Recording is a list of intervals [start, stop) of positions, and so
-record(), pause() and clear() are exact to the frame.
+It consumes the ring from begin() to end(), also while nothing is recorded. Capture positions decide what is kept, not the
+moment when this thread runs: a recording is a list of intervals [start, stop) of positions. So record(), pause() and
+clear() are exact to the frame.
 
-Thread: its own ("wavtools-delivery"), which also runs the user's callback; the methods marked so, control threads.
+Thread: its own ("wavtools-delivery"), which also runs the user's callback; methods are grouped by thread below.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from wavtools.resample import Resampler
 
 __all__ = ["AudioChunk", "Delivery"]
 
-POLL_SECONDS = 0.01  # while nobody waits for a chunk, and for a device that has stopped calling
-LATE_SECONDS = 0.001  # for a callback that is due
-SILENT_SECONDS = 0.1  # without a callback: the device has stopped, or wakes us itself
-BLOCKS_PER_SECOND = 20  # frames taken off the ring at a time: 50 ms
+# While nobody waits for a chunk, or the device has stopped calling.
+POLL_SECONDS = 0.01
+# While a callback is due.
+LATE_SECONDS = 0.001
+# Without a callback for that long, the device has stopped, or it wakes us itself.
+SILENT_SECONDS = 0.1
+# Blocks of 50 ms are taken off the ring at a time.
+BLOCKS_PER_SECOND = 20
 
 _log = logging.getLogger("wavtools")
 
@@ -39,11 +43,19 @@ Samples = NDArray[np.int16]
 class AudioChunk:
     """One chunk of recorded audio, int16 at the session rate.
 
-    ``mono`` has shape (frames,): the arithmetic mean of the channels. ``raw`` has the device's channels: shape
-    (frames,) for one, (frames, channels) for more. ``frame`` is the number of its first frame, counted at the session
-    rate since begin(), pauses included; ``time`` when that was captured, on the clock of time.monotonic(), in seconds.
-    ``played`` is what the player put out at the very same frames, silence included; None unless recorder and player
-    share a DuplexDevice.
+    Attributes
+    ----------
+    mono : int16, shape (frames,)
+        The arithmetic mean of the channels.
+    raw : int16, shape (frames,) or (frames, channels)
+        The channels of the session's first device. After a move to a device with another number of channels, each of
+        them is the mean of the new device's.
+    frame : int
+        Number of the first frame, counted at the session rate since begin(), pauses included.
+    time : float
+        When that frame was captured, in seconds of time.monotonic().
+    played : int16, shape (frames,), or None
+        What the player played at the same frames, silence included; None unless recorder and player share a duplex device.
     """
 
     mono: Samples
@@ -53,27 +65,60 @@ class AudioChunk:
     played: Samples | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """The capture ring of one device, which begins at a capture position of the session.
+
+    With ``reference`` the ring's last channel is what was played at the time.
+    """
+
+    state: CaptureState
+    device_rate: int
+    reference: bool
+    start: int
+
+    @property
+    def captured(self) -> int:
+        """Capture position of the next frame that the device will write."""
+        return self.start + self.state.captured
+
+
 @dataclasses.dataclass
 class Interval:
-    """Captured frames [start, stop) that are recorded; stop is None while recording."""
+    """Captured frames [start, stop) that are recorded.
+
+    ``stop`` is None while recording. ``produced`` counts the session frames stored since ``start`` or the last change of
+    the device, ``emitted`` those of them that went out in chunks. ``skip`` counts session frames still to come that
+    were captured before a clear().
+    """
 
     start: int
     stop: int | None
     chunk_size: int
     emit: Callable[[AudioChunk], None]
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
-    produced: int = 0  # session frames stored so far, since `start` or the last change of the device's rate
-    emitted: int = 0  # of those, in chunks
-    skip: int = 0  # session frames still to come that were captured before a clear()
+    produced: int = 0
+    emitted: int = 0
+    skip: int = 0
 
 
 class Delivery:
-    """Consumer of one capture ring.
+    """Consumer of the capture rings of one session, one for each device that it used.
 
-    ``store(raw)`` gets all recorded audio, (frames, channels) int16 at the session rate, with our lock held;
-    ``watch(mono)`` all captured audio as float32 at the session rate, recorded or not (for the live spectrum). An
-    interval's ``emit`` gets its chunks. With *reference*, the ring's last channel is what was played at the time: it
-    goes with the chunks, and is not stored.
+    Capture positions count the frames of all devices.
+
+    Parameters
+    ----------
+    state : CaptureState
+        The ring of the first device.
+    device_rate, session_rate : int
+        Hz
+    store : callable
+        Gets all recorded audio, int16 (frames, channels) at the session rate, with the lock held.
+    watch : callable
+        Gets all captured audio, recorded or not, as float32 mono at the session rate; for the live spectrum.
+    reference : bool
+        True if the ring's last channel is what was played at the time. It goes with the chunks and is not stored.
     """
 
     def __init__(
@@ -85,86 +130,102 @@ class Delivery:
         watch: Callable[[NDArray[np.float32]], None],
         reference: bool = False,
     ) -> None:
-        self._state = state
-        self._channels = state.channels - reference  # the microphone's
-        self._device_rate = device_rate
+        # Of the microphone, for the whole session.
+        self._channels = state.channels - reference
         self._session_rate = session_rate
         self._store = store
         self._watch = watch
-        self._set_resamplers()
-        self._block = np.empty((max(1, device_rate // BLOCKS_PER_SECOND), state.channels), np.float32)
-        self._rate_changes: deque[tuple[int, int]] = deque()  # (capture position, device rate from there on)
+        self._use(_Source(state, device_rate, reference, 0))
+        # The rings of later devices, until their turn comes.
+        self._next_sources: deque[_Source] = deque()
+        # Where the present source began: (capture position, session frame).
+        self._origin = 0, 0
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
         # Guards the intervals and the order of storing; taken before the recorder's lock.
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._seen = 0, 0  # (callbacks, captured) when we last looked
+        # (callbacks, captured) when we last looked.
+        self._seen = 0, 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
         self._thread.start()
 
-    def _set_resamplers(self) -> None:
+    def _use(self, source: _Source) -> None:
+        """Take frames from *source* from now on."""
+        rate, channels = source.device_rate, source.state.channels
+        self._source = source
+        self._block = np.empty((max(1, rate // BLOCKS_PER_SECOND), channels), np.float32)
         self._resampler: Resampler | None = None
         self._watch_resampler: Resampler | None = None
-        if self._device_rate != self._session_rate:
-            channels = self._state.channels
-            self._resampler = Resampler(self._device_rate, self._session_rate, channels)
-            self._watch_resampler = Resampler(self._device_rate, self._session_rate, 1, "fast")
+        if rate != self._session_rate:
+            self._resampler = Resampler(rate, self._session_rate, channels)
+            self._watch_resampler = Resampler(rate, self._session_rate, 1, "fast")
 
     # ---- control threads
 
     @property
     def is_current_thread(self) -> bool:
+        """True inside the user's callback."""
         return threading.current_thread() is self._thread
 
+    @property
+    def captured(self) -> int:
+        """Capture position of the next frame: all before it were captured by now."""
+        with self._lock:
+            return self._captured()
+
+    def _captured(self) -> int:
+        return (self._next_sources[-1] if self._next_sources else self._source).captured
+
     def wake(self) -> None:
+        """Look at the ring now."""
         self._wake.set()
 
     def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> None:
-        """Record from the next frame captured on."""
+        """Record, beginning with the next frame captured."""
         with self._lock:
-            self._intervals.append(Interval(self._state.captured, None, chunk_size, emit))
+            self._intervals.append(Interval(self._captured(), None, chunk_size, emit))
 
-    def change_rate(self, device_rate: int) -> None:
-        """The frames captured from now on come from a device of that rate."""
+    def change_device(self, state: CaptureState, device_rate: int, reference: bool) -> None:
+        """Go on with another device's ring; the device before captures nothing more."""
         with self._lock:
-            self._rate_changes.append((self._state.captured, device_rate))
+            self._next_sources.append(_Source(state, device_rate, reference, self._captured()))
 
     def pause(self) -> threading.Event:
-        """Record nothing captured after this moment; the event tells when all before it was delivered."""
+        """Record nothing captured after this moment. The event is set when everything before it was delivered."""
         with self._lock:
             interval = self._intervals[-1]
-            interval.stop = self._state.captured
+            interval.stop = self._captured()
         self._wake.set()
         return interval.done
 
     def clear_store(self, clear: Callable[[], None]) -> None:
-        """Call *clear*, and keep out of the store what was captured before this moment but is not stored yet."""
+        """Call *clear*; audio captured before this moment that is not stored yet will not be stored."""
         with self._lock:
-            position = self._state.captured
+            position = self._captured()
             for interval in self._intervals:
                 until = position if interval.stop is None else min(position, interval.stop)
                 interval.skip = self._session_frames(max(0, until - interval.start)) - interval.produced
             clear()
 
     def finished(self) -> None:
-        """Wait until every paused interval was delivered."""
+        """Wait until every interval was delivered; all of them are paused."""
         with self._lock:
             waiting = [interval.done for interval in self._intervals]
         for done in waiting:
             done.wait()
 
     def close(self) -> None:
-        """End the thread. What is not delivered by then is not delivered at all."""
+        """End the thread. Audio that is not delivered by then is dropped."""
         self._closing = True
         self._wake.set()
         if not self.is_current_thread:
             self._thread.join()
 
     def drain(self) -> None:
-        """From inside a callback: deliver what is pending now instead of waiting for ourselves. Delivery thread."""
+        """Deliver what is pending. For the user's callback, which cannot wait for its own thread. Delivery thread."""
         while self._intervals:
             self._pump()
 
@@ -177,17 +238,18 @@ class Delivery:
                 self._wake.clear()
                 while not self._closing and self._pump():
                     pass
-        finally:  # whatever ended us, nobody waits for us for ever
+        finally:
+            # Whatever ended this thread: end all pending waits.
             with self._lock:
                 for interval in self._intervals:
                     interval.done.set()
 
     def _until_due(self) -> float:
-        """Seconds to sleep. A callback may make no system call, and so cannot wake us: we wake when one is due.
+        """Seconds to sleep. A callback may not make system calls, so it cannot wake us; we wake when one is due.
 
-        Polling every 10 ms instead cost a chunk 5 ms in the mean.
+        Polling every 10 ms would delay a chunk by 5 ms on average.
         """
-        state = self._state
+        state = self._source.state
         callbacks, captured, called_ns = state.callbacks, state.captured, state.last_callback_ns
         (callbacks_before, captured_before), self._seen = self._seen, (callbacks, captured)
         silent = (now_ns() - called_ns) * 1e-9
@@ -195,52 +257,69 @@ class Delivery:
             return POLL_SECONDS
         if callbacks == callbacks_before:
             return LATE_SECONDS
-        period = (captured - captured_before) / (callbacks - callbacks_before) / self._device_rate
+        period = (captured - captured_before) / (callbacks - callbacks_before) / self._source.device_rate
         return min(max(period - silent, LATE_SECONDS), POLL_SECONDS)
 
     def _pump(self) -> bool:
-        """Move one block on; False when there was nothing to do."""
-        position = self._state.consumed
+        """Process one block; False if there was nothing to do."""
+        source = self._source
+        position = source.start + source.state.consumed
         with self._lock:
-            # Read with the lock held: an interval that is added later starts at or after it.
-            limit = self._state.captured
+            # Read with the lock held: an interval that is added later starts at this position or after it.
+            limit = source.captured
             interval = self._intervals[0] if self._intervals else None
-            change = self._rate_changes[0] if self._rate_changes else None
+            change = self._next_sources[0] if self._next_sources else None
             if change is not None:
-                limit = min(limit, change[0])
+                limit = min(limit, change.start)
             recording = interval is not None and position >= interval.start
             if interval is not None:
                 if not recording:
                     limit = min(limit, interval.start)
                 elif interval.stop is not None:
                     limit = min(limit, interval.stop)
-        count = self._state.read(self._block[: min(limit - position, len(self._block))])
+        count = source.state.read(self._block[: min(limit - position, len(self._block))])
         if count:
             frames = self._block[:count]
-            heard = frames[:, : self._channels]
-            mono = heard.mean(axis=1, dtype=np.float32) if self._channels > 1 else heard[:, 0].copy()
+            heard = frames[:, :-1] if source.reference else frames
+            mono = heard.mean(axis=1, dtype=np.float32) if heard.shape[1] > 1 else heard[:, 0].copy()
             self._watch(mono if self._watch_resampler is None else self._watch_resampler.process(mono))
             if recording and interval is not None:
                 self._take(interval, frames)
+        if self._source is not source:
+            # drain() in the user's callback has gone on with the next device.
+            return True
         if recording and interval is not None and interval.stop == position + count:
             self._finish(interval)
             return True
-        if change is not None and change[0] == position + count:
-            self._switch(interval if recording else None, *change)
+        if change is not None and change.start == position + count:
+            self._switch(interval if recording else None, change)
             return True
         return count > 0
 
-    def _switch(self, interval: Interval | None, position: int, device_rate: int) -> None:
-        """Go on with another device's rate from a capture position."""
+    def _switch(self, interval: Interval | None, source: _Source) -> None:
+        """Go on with the ring of another device."""
         if interval is not None and self._resampler is not None:
             self._append(interval, self._resampler.flush())
+        frame = self._frame_at(source.start)
+        if interval is not None:
+            frame = self._frame_at(interval.start) + interval.produced
         with self._lock:
-            self._rate_changes.popleft()
-            self._device_rate = device_rate
+            self._next_sources.popleft()
+            self._use(source)
+            self._origin = source.start, frame
+            self._seen = 0, 0
             if interval is not None:
-                interval.start, interval.produced = position, 0
-                interval.emitted = -self._pending_frames  # they were captured before that position
-        self._set_resamplers()
+                interval.start, interval.produced = source.start, 0
+                # The pending frames were captured before that position.
+                interval.emitted = -self._pending_frames
+        self._pending = [self._with_reference(frames, source.reference) for frames in self._pending]
+
+    def _with_reference(self, frames: Samples, reference: bool) -> Samples:
+        """Pending frames with as many channels as those of the next source: nothing was played, or it is left out."""
+        frames = frames[:, : self._channels + reference]
+        if reference and frames.shape[1] == self._channels:
+            return np.pad(frames, ((0, 0), (0, 1)))
+        return frames
 
     def _take(self, interval: Interval, frames: NDArray[np.float32]) -> None:
         if self._resampler is not None:
@@ -252,7 +331,7 @@ class Delivery:
         """Deliver the filter's tail and the last partial chunk of an interval that was paused."""
         with self._lock:
             if not self._intervals or self._intervals[0] is not interval:
-                return  # drain() inside the last callback was here first
+                return  # drain() in the last callback has finished it
             self._intervals.popleft()
         if self._resampler is not None:
             self._append(interval, self._resampler.flush())
@@ -262,7 +341,10 @@ class Delivery:
         interval.done.set()
 
     def _append(self, interval: Interval, frames: NDArray[Any]) -> None:
-        raw = _to_int16(frames.reshape(-1, self._state.channels))
+        source = self._source
+        raw = _to_int16(frames.reshape(-1, source.state.channels))
+        if source.state.channels - source.reference != self._channels:
+            raw = self._remix(raw, source.reference)
         with self._lock:
             interval.produced += len(raw)
             skip = min(interval.skip, len(raw))
@@ -271,8 +353,14 @@ class Delivery:
         self._pending.append(raw)
         self._pending_frames += len(raw)
 
+    def _remix(self, raw: Samples, reference: bool) -> Samples:
+        """The session's number of channels, each the mean of the device's, and the reference."""
+        heard, played = (raw[:, :-1], raw[:, -1:]) if reference else (raw, raw[:, :0])
+        mono = _mono(heard)[:, np.newaxis]
+        return np.concatenate([mono] * self._channels + [played], axis=1)
+
     def _emit(self, interval: Interval, at_least: int) -> None:
-        """Hand over full chunks, and with at_least=1 the rest. The user's code runs here: it may call us again."""
+        """Hand over full chunks, and with at_least=1 the rest too. The user's code runs here and may call us again."""
         while self._pending_frames >= at_least:
             pending = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
             frames, rest = pending[: interval.chunk_size], pending[interval.chunk_size :]
@@ -288,24 +376,30 @@ class Delivery:
     def _chunk(self, interval: Interval, frames: Samples) -> AudioChunk:
         raw = frames[:, : self._channels]
         mono = raw[:, 0] if self._channels == 1 else _mono(raw)
-        position = interval.start + interval.emitted * self._device_rate // self._session_rate
-        stamped, stamp_ns = self._state.stamp
-        age = (now_ns() - stamp_ns) * 1e-9 + (stamped - position) / self._device_rate
+        rate, source = self._source.device_rate, self._source
+        position = interval.start + interval.emitted * rate // self._session_rate
+        stamped, stamp_ns = source.state.stamp
+        age = (now_ns() - stamp_ns) * 1e-9 + (source.start + stamped - position) / rate
         return AudioChunk(
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if self._channels == 1 else raw),
-            frame=position * self._session_rate // self._device_rate,
+            frame=self._frame_at(interval.start) + interval.emitted,
             time=time.monotonic() - age,
             played=np.ascontiguousarray(frames[:, -1]) if frames.shape[1] > self._channels else None,
         )
 
+    def _frame_at(self, position: int) -> int:
+        """The session frame of a capture position of the present source."""
+        origin, frame = self._origin
+        return frame + (position - origin) * self._session_rate // self._source.device_rate
+
     def _session_frames(self, device_frames: int) -> int:
-        """Frames that the resampler makes of device_frames from a fresh start: ceil(n * out / in)."""
-        return -(-device_frames * self._session_rate // self._device_rate)
+        """Frames that the resampler makes of device_frames from its beginning: ceil(n * out / in)."""
+        return -(-device_frames * self._session_rate // self._source.device_rate)
 
 
 def _to_int16(frames: NDArray[np.float32]) -> Samples:
-    """Nearest int16 of full scale 32768, so int16 from a device comes through bit for bit. NaN gives 0."""
+    """Nearest int16 with full scale 32768, so that int16 from a device arrives bit for bit. NaN gives 0."""
     scaled = np.rint(np.nan_to_num(frames) * np.float32(32768))
     pcm: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
     return pcm

@@ -1,9 +1,9 @@
-"""Devices: finding them, opening them with our compiled callbacks, and closing them whatever state they are in.
+"""Native devices: listing them, opening them with our compiled callbacks, and closing them in whatever state they are.
 
-Owns miniaudio's contexts and devices. A NativeDevice holds everything that the callback can reach (config, seat, state,
-context) until it was uninitialised; where the audio server is frozen and the close call does not come back, for ever,
-because freeing memory under a running callback would crash the process. Keeping a stream alive when its device is lost
-is the supervisor's work (_supervisor.py).
+Owns miniaudio's contexts and devices. A NativeDevice holds everything that its callback can reach (config, seat, state,
+context) until it is uninitialised. If the audio server is frozen and the close call never returns, it holds that for
+ever: freeing memory under a running callback would crash the process. The supervisor (_supervisor.py) keeps a stream
+alive when its device is lost.
 
 Thread: control threads. Nothing here may be called from a device callback (miniaudio deadlocks there).
 """
@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
+from wavtools._call_within import call_within
 from wavtools._callbacks import (
     capture_callback_address,
     duplex_callback_address,
@@ -47,14 +48,18 @@ set_offsets(
     ffi.offsetof("ma_device_notification", "type"),
 )
 
-# Asked for; the device may choose another, and does on some systems. On the way out shorter periods leave gaps on a busy
-# machine (at 5 ms twice to four times as many as at 10); on the way in a late thread loses nothing, the buffer holds it.
+# What we ask for; on some systems the device chooses another period. Shorter playback periods leave gaps on a busy machine
+# (at 5 ms two to four times as many as at 10 ms). In capture a late thread loses nothing, because the buffer holds it.
 PERIOD_MS = {"playback": 10, "duplex": 10, "capture": 5}
 BUFFER_MS = 30
-CONNECT_SECONDS = 0.9  # a living server answers within some ms
-CLOSE_SECONDS = 0.9  # a frozen PulseAudio server keeps ma_device_stop waiting for ever
+# A server that works answers within some ms.
+CONNECT_SECONDS = 0.9
+# A frozen PulseAudio server keeps ma_device_stop waiting for ever.
+CLOSE_SECONDS = 0.9
 MAX_CHANNELS = 8
 NULL_RATE_HZ = 48_000
+
+_Result = TypeVar("_Result")
 
 Direction = Literal["capture", "playback"]
 Kind = Literal["capture", "playback", "duplex"]
@@ -64,9 +69,18 @@ Kind = Literal["capture", "playback", "duplex"]
 class DeviceInfo:
     """An audio device as the system lists it.
 
-    ``id`` is stable for as long as the device is present and can be given as ``device=``; so can ``name``, or a part
-    of it that no other device's name holds. ``sample_rates`` (Hz) and ``channels`` are the device's own, empty where
-    the system does not say.
+    Attributes
+    ----------
+    id : str
+        Stable for as long as the device is present; can be given as ``device=``.
+    name : str
+        Can be given as ``device=`` too, and so can a part of it that no other device's name contains.
+    default : bool
+        True for the system's default device.
+    sample_rates : tuple of int
+        Hz, the device's own; empty where the system does not say.
+    channels : tuple of int
+        The device's own numbers of channels; empty where the system does not say.
     """
 
     id: str
@@ -95,12 +109,13 @@ class Context:
     def __init__(self, backends: list[int]) -> None:
         self.pointer = ffi.new("ma_context *")
         config = lib.ma_context_config_init()
-        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs as it would have.
+        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs with normal priority.
         config.threadPriority = lib.ma_thread_priority_realtime
         self._name = ffi.new("char[]", b"wavtools")
         config.pulse.pApplicationName = self._name
         config.jack.pClientName = self._name
-        for backend in backends:  # one by one: only some of them need their chatter kept off the terminal
+        # One by one: only some of them need their messages kept off the terminal.
+        for backend in backends:
             with quiet_stderr(backend):
                 code = lib.ma_context_init(
                     ffi.new("ma_backend[]", [backend]), 1, ffi.addressof(config), self.pointer
@@ -111,10 +126,11 @@ class Context:
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
         self.backend = int(self.pointer.backend)
         self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
-        self._finalizer.atexit = False  # a device may still hold it then; the process is going away
+        # At exit a device may still use it; the process ends anyway.
+        self._finalizer.atexit = False
 
     def close(self) -> None:
-        """Let go of the connection, once no device is open on it. Any number of times."""
+        """Close the connection, when no device is open on it. Can be called again."""
         self._finalizer()
 
     @property
@@ -129,40 +145,23 @@ class Context:
         return _ADVICE_OPEN
 
 
-_Result = TypeVar("_Result")
+def _ask_server(work: Callable[[], _Result], discard: Callable[[_Result], object]) -> _Result:
+    """Do *work* with an audio server, within CONNECT_SECONDS even if it never answers.
 
-
-def connect_server(backends: list[int], work: Callable[[Context], _Result], seconds: float) -> _Result:
-    """Connect to an audio system, do *work* with it, and come back within *seconds* even if it never answers.
-
-    A frozen server accepts the connection and then says nothing, for ever; the call is then left to a thread of its
-    own, and DeviceError is raised.
+    A frozen server accepts the connection and then says nothing, for ever.
     """
-    outcome: list[_Result] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            context = Context(backends)
-            try:
-                outcome.append(work(context))
-            except BaseException:
-                context.close()
-                raise
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="wavtools-connect", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure.pop()
-    if not outcome:
+    try:
+        return call_within(CONNECT_SECONDS, work, discard)
+    except TimeoutError:
         raise DeviceError(
-            f"the audio server does not answer within {seconds:g} s; it seems to be frozen: restart it",
+            f"the audio server does not answer within {CONNECT_SECONDS:g} s; it seems to be frozen: restart it",
             operation="connect",
-        )
-    return outcome[0]
+        ) from None
+
+
+def connect_server(backends: list[int]) -> Context:
+    """Connect to the first of *backends* that answers. Raises DeviceError, within CONNECT_SECONDS."""
+    return _ask_server(lambda: Context(backends), Context.close)
 
 
 def _device_type(kind: Kind) -> int:
@@ -216,16 +215,18 @@ def list_devices(kind: Direction) -> list[DeviceInfo]:
     Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
     """
 
-    def names(context: Context) -> list[DeviceInfo]:
-        infos = [info for info, _ in _enumerate(context, kind)]
-        context.close()
-        return infos
+    def enumerate_devices() -> list[DeviceInfo]:
+        context = Context(BACKENDS)
+        try:
+            return [info for info, _ in _enumerate(context, kind)]
+        finally:
+            context.close()
 
-    return connect_server(BACKENDS, names, CONNECT_SECONDS)
+    return _ask_server(enumerate_devices, lambda devices: None)
 
 
 def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
-    """(name for messages, native info or None for the default, what is known of it)."""
+    """Find the wanted device: (name for messages, native info or None for the default, its DeviceInfo if known)."""
     devices = _enumerate(context, kind)
     noun = "input" if kind == "capture" else "output"
     if wanted is None:
@@ -253,11 +254,11 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
 
 
 def _take_any_size(config: Any) -> None:
-    """Have the callback called for as many frames as the system wants at the moment, not for whole periods.
+    """Make miniaudio call back for as many frames as the system wants at the moment, not for whole periods.
 
-    miniaudio would collect whole periods in a buffer of its own: our callbacks need none, and it holds the first sample of
-    an answer back by 7 ms in the mean, where PulseAudio asks for 2.5 ms at a time. pyminiaudio does not declare the field,
-    noFixedSizedCallback: the last of four flags of a byte, behind `periods` and a 32-bit enum.
+    Otherwise miniaudio collects whole periods in a buffer of its own. Our callbacks do not need that, and where PulseAudio
+    asks for 2.5 ms at a time, it delays the first sample of an answer by 7 ms on average. pyminiaudio does not declare the
+    field, noFixedSizedCallback. It is the last of four one-byte flags after `periods` and a 32-bit enum.
     """
     periods, following = (ffi.offsetof("ma_device_config", name) for name in ("periods", "dataCallback"))
     flags = periods + 8
@@ -266,15 +267,23 @@ def _take_any_size(config: Any) -> None:
 
 
 class NativeDevice:
-    """An initialised miniaudio device, stopped until start(). Owns all that its callback can reach.
+    """An initialised miniaudio device, stopped until start(). Owns everything that its callback can reach.
 
     Parameters
     ----------
-    context : the audio system to open it on
-        It belongs to the device from then on, and is closed with it.
+    context : Context
+        The audio system to open it on. Once opened, the device owns the context and closes it.
     kind : "capture", "playback" or "duplex"
-    wanted : id, name or part of a name for each direction that the kind has; None for the default device
-    channels : how many to capture; None for the device's own number. Playback is always mono: the system spreads it.
+    wanted : mapping
+        For each direction of that kind an id, a name or part of a name; None for the default device.
+    channels : int or None
+        How many to capture; None for the device's own number. Playback is always mono: the system copies it to all
+        channels.
+
+    Raises
+    ------
+    DeviceError
+        the device is not found, or does not open; the context is still open then
     """
 
     def __init__(
@@ -336,7 +345,7 @@ class NativeDevice:
 
     @property
     def realtime_priority(self) -> bool | None:
-        """Whether the device thread got real-time priority; None where the system does not let us see it."""
+        """True if the device thread has real-time priority; None where the system does not show it."""
         if not self._worker_ids:
             return None
         policies = set()
@@ -355,9 +364,9 @@ class NativeDevice:
         )
 
     def close(self) -> None:
-        """Stop and uninitialise, within CLOSE_SECONDS. Any number of times; never raises.
+        """Stop and uninitialise, within CLOSE_SECONDS. Can be called again; never raises.
 
-        Stop comes first: ma_device_uninit alone hangs when the server has died.
+        Stop comes first, because ma_device_uninit alone hangs when the server has died.
         """
         with self._close_lock:
             if self._closed:
@@ -379,17 +388,20 @@ class NativeDevice:
             return
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
-            self.seat.vacate()  # should it ever call back, it finds nobody
+            # If it calls back later, its callback finds an empty seat.
+            self.seat.vacate()
             _abandoned.append(self)
 
 
-_open_devices: set[NativeDevice] = set()  # held strongly: memory must not go away under a running callback
-_abandoned: list[NativeDevice] = []  # their close call never came back: their memory must stay
+# Strong references: memory must not be freed under a running callback.
+_open_devices: set[NativeDevice] = set()
+# Devices whose close call did not return in time: their memory must stay.
+_abandoned: list[NativeDevice] = []
 
 
 @atexit.register
 def _close_all() -> None:
-    """An interpreter that ends under a running device crashes: its callback outlives the memory it works on."""
+    """Close all devices at exit. Otherwise a callback could run after its memory is freed, and crash the process."""
     for device in list(_open_devices):
         device.close()
     for device in _abandoned:
@@ -397,7 +409,7 @@ def _close_all() -> None:
 
 
 def _thread_ids() -> set[int]:
-    """Thread ids of this process, where the system shows them (Linux); to find the worker that a device starts."""
+    """Thread ids of this process where the system shows them (Linux), to find the worker thread of a new device."""
     try:
         return {int(name) for name in os.listdir("/proc/self/task")}  # noqa: PTH208
     except OSError:

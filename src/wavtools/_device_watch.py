@@ -1,7 +1,7 @@
-"""DeviceWatch: tells a callback when devices come and go.
+"""DeviceWatch: calls back when devices are plugged in or removed.
 
-It compares lists, once a second, because PulseAudio and ALSA give miniaudio no such event. A list must be seen twice
-before it counts: a card that is being plugged in shows up piece by piece.
+It compares device lists once a second, because PulseAudio and ALSA give miniaudio no such event. A list counts when it was
+seen twice in a row, because a card that is being plugged in appears piece by piece.
 
 Thread: its own ("wavtools-devices"), on which the callback runs too.
 """
@@ -26,7 +26,7 @@ _log = logging.getLogger("wavtools")
 
 
 class DeviceWatch:
-    """Calls ``callback(devices)`` with the present list at once, then whenever the set of ids has changed."""
+    """Calls ``callback(devices)`` at once with the present list, and later whenever the set of ids has changed."""
 
     def __init__(
         self, list_devices: Callable[[], list[DeviceInfo]], callback: Callable[[list[DeviceInfo]], None]
@@ -38,6 +38,7 @@ class DeviceWatch:
         self._thread.start()
 
     def close(self) -> None:
+        """End the thread."""
         self._stop.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=2 * POLL_SECONDS)
@@ -61,5 +62,5 @@ class DeviceWatch:
     def _devices(self) -> list[DeviceInfo]:
         try:
             return self._list_devices()
-        except DeviceError:  # no audio server at the moment: no devices
+        except DeviceError:  # no audio server answers now, so there are no devices
             return []

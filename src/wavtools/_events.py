@@ -1,4 +1,7 @@
-"""What can happen to a device while it is open. Pure data; any thread."""
+"""DeviceEvent: what can happen to a device while it is open.
+
+Thread: any; pure data.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,16 @@ EventKind = Literal["lost", "restored", "rerouted", "suspended", "resumed"]
 class DeviceEvent:
     """Something that happened to a device while it was open.
 
-    ``kind``: "lost" (the device or its server is gone; the stream waits), "restored" (it goes on, perhaps on another
-    device), "rerouted" (the system moved it), "suspended" and "resumed" (the system stopped and started it, or the
-    server froze and came back). ``device`` is the name of the device it runs on now.
+    Attributes
+    ----------
+    kind : str
+        "lost": the device or its server is gone, and the stream waits. "restored": the stream goes on, perhaps on another
+        device. "rerouted": the system moved the stream. "suspended" and "resumed": the system stopped and started the
+        device, or the server froze and came back.
+    device : str
+        Name of the device that the stream runs on now.
+    reason : str
+        For people.
     """
 
     kind: EventKind

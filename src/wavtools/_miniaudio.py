@@ -1,7 +1,7 @@
-"""The one module that imports miniaudio: result codes, backends, file decoding.
+"""The one module that imports miniaudio: its result codes, backends and file decoders.
 
-It uses the package's compiled part (``_miniaudio``) directly: the package's Python face pulls in an HTTP client and
-feeds devices from generators under the GIL, neither of which we want.
+It uses the package's compiled part (``_miniaudio``) directly. The package's Python part imports an HTTP client and feeds
+devices from generators under the GIL; we want neither.
 
 Thread: any control thread; never a device callback (miniaudio deadlocks there).
 """
@@ -36,8 +36,8 @@ __all__ = [
 
 lib.init_miniaudio()
 
-# miniaudio's ma_backend values. Named one by one, because with no list miniaudio falls back to its silent null
-# backend when there is no audio server, and the user hears nothing and is told nothing.
+# miniaudio's ma_backend values. We always name the backends to try: without a list and without an audio server, miniaudio
+# would use its silent null backend and report no error.
 _WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
 NULL_BACKEND = int(lib.ma_backend_null)
 BACKEND_NAMES = {
@@ -59,7 +59,7 @@ if sys.platform == "win32":
 elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):
-    # Without a sound card ALSA lists nothing but its own plugins, which do not open.
+    # Without a sound card ALSA lists only its own plugins, which do not open.
     BACKENDS = [PULSEAUDIO, *([_ALSA] if os.path.exists("/dev/snd") else []), _JACK]  # noqa: PTH110
 else:
     BACKENDS = [_SNDIO, _AUDIO4, _OSS, PULSEAUDIO]
@@ -72,6 +72,7 @@ _RESULT_NAMES: dict[int, str] = {
 
 
 def result_name(code: int) -> str:
+    """miniaudio's name of a result code."""
     return _RESULT_NAMES.get(code, f"result {code}")
 
 
@@ -89,9 +90,9 @@ _stderr_lock = threading.Lock()
 def quiet_stderr(backend: int) -> Iterator[None]:
     """Keep the C libraries below miniaudio from writing to the terminal.
 
-    ALSA and JACK print tens of lines to file descriptor 2 when they find no device, which would wreck a terminal
-    screen. The other backends are silent, and calls to them may hang. What Python itself writes meanwhile from another
-    thread is lost too, so this is held around single calls.
+    ALSA and JACK print many lines to file descriptor 2 when they find no device, which would spoil a terminal screen. The
+    other backends print nothing, and calls to them may hang, so they run without this. What other Python threads write
+    meanwhile is lost too, so use this around single calls.
     """
     if backend not in (_ALSA, _JACK):
         yield
@@ -99,7 +100,7 @@ def quiet_stderr(backend: int) -> Iterator[None]:
     with _stderr_lock:
         try:
             saved = os.dup(2)
-        except OSError:  # the program has closed its stderr: nothing to keep quiet
+        except OSError:  # the program has closed its stderr, so nothing can be printed
             yield
             return
         try:
@@ -117,13 +118,18 @@ def decode_audio(data: bytes) -> tuple[NDArray[np.float32], int]:
 
     Returns
     -------
-    (samples float32 (frames, channels), sample_rate in Hz), as the file has them.
+    samples : float32, shape (frames, channels)
+        With the file's channels.
+    sample_rate : int
+        Hz, of the file.
 
     Raises
     ------
-    DecodeError   no decoder knows the bytes
+    DecodeError
+        no decoder knows the bytes
     """
-    if data[:4] == b"OggS":  # the one format that ma_decoder leaves to stb_vorbis
+    # The one format that ma_decoder does not read; stb_vorbis does.
+    if data[:4] == b"OggS":
         return _decode_vorbis(data)
     config = lib.ma_decoder_config_init(lib.ma_format_f32, 0, 0)
     frames = ffi.new("ma_uint64 *")

@@ -1,4 +1,4 @@
-"""Sample data in: the one place that decides what counts as int16 samples.
+"""Sample data in: decides what counts as int16 samples.
 
 Thread: any; pure.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_int16"]
+__all__ = ["as_int16", "as_int16_frames"]
 
 
 def as_int16(x: Any, name: str) -> NDArray[np.int16]:
@@ -20,8 +20,10 @@ def as_int16(x: Any, name: str) -> NDArray[np.int16]:
 
     Raises
     ------
-    TypeError    another item type (the message names the converter), or not C-contiguous
-    ValueError   an odd number of bytes, or more than one dimension
+    TypeError
+        another item type (the message names the converter), or memory that is not C-contiguous
+    ValueError
+        an odd number of bytes, or more than one dimension
     """
     if type(x) is np.ndarray and x.dtype == np.int16 and x.ndim == 1 and x.flags.c_contiguous:
         return x  # the usual case; NumPy's buffer export takes longer than queueing the samples
@@ -47,3 +49,17 @@ def as_int16(x: Any, name: str) -> NDArray[np.int16]:
     if view.ndim != 1:
         raise ValueError(f"{name} has shape {view.shape}; mono samples of shape (n,) are needed")
     return np.frombuffer(view, np.int16) if view.nbytes else np.empty(0, np.int16)
+
+
+def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
+    """*x* as an int16 array of shape (frames,) or (frames, channels).
+
+    Arrays of int16 may have any memory layout; everything else is taken as by as_int16(), and raises the same.
+    """
+    if isinstance(x, memoryview):
+        x = np.asarray(x)
+    if not isinstance(x, np.ndarray) or x.dtype != np.int16:
+        return as_int16(x, name)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"{name} has shape {x.shape}; (frames,) or (frames, channels) is needed")
+    return x

@@ -209,6 +209,8 @@ cdef class PlaybackState:
         free(self.playback.block)
         free(self.playback.samples)
         wt_bank_free(self.bank)
+        self.playback.fade = self.playback.samples = NULL
+        self.playback.window = self.playback.block = NULL
         self.bank = NULL
 
     def touch(self):

@@ -1,6 +1,9 @@
-"""What a recorder or player and a device are to each other, and the one call that brings them together.
+"""The protocols between a recorder or player (a Stream) and its Device.
 
-Thread: control threads.
+A device reaches a stream's state through its seat (see _states.pyx). The state holds queue and positions, so they stay
+when the device is replaced: after a loss by the supervisor, or by use_device().
+
+Thread: none of its own; each method says where it is called.
 """
 
 from __future__ import annotations
@@ -13,22 +16,43 @@ if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
     from wavtools._states import Seat
 
-__all__ = ["Device", "DeviceSpec", "Stream", "open_stream"]
+__all__ = ["AttachableDevice", "Device", "Stream"]
 
 
 class Device(Protocol):
-    """What recorder and player need of an open device."""
+    """What recorder and player need of an open device. Thread: control threads."""
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Hz, of the device itself."""
+        ...
+
     @property
-    def channels(self) -> int: ...
+    def channels(self) -> int:
+        """Microphone channels."""
+        ...
+
     @property
-    def latency_seconds(self) -> float: ...
+    def latency_seconds(self) -> float:
+        """How much audio the device may hold."""
+        ...
+
     @property
-    def realtime_priority(self) -> bool | None: ...
-    def start(self) -> None: ...
-    def close(self) -> None: ...
+    def realtime_priority(self) -> bool | None:
+        """True if the device thread has real-time priority; None where the system does not show it."""
+        ...
+
+    def start(self, old: Device | None = None) -> None:
+        """Seat the stream and start; called once.
+
+        With *old*, the stream moves from that device to this one: this one starts first, with an empty seat. Then *old*
+        is closed and the stream is seated here. If this device does not start, *old* goes on undisturbed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the device; never raises. When it returns, no callback of this device works on the stream's state."""
+        ...
 
 
 class Stream(Protocol):
@@ -38,52 +62,52 @@ class Stream(Protocol):
     def kind(self) -> Kind: ...
     @property
     def channels(self) -> int | None:
-        """How many to capture; None for as many as the device has."""
+        """Channels to capture; None for as many as the device has."""
         ...
 
     @property
-    def last_callback_ns(self) -> int: ...
+    def last_callback_ns(self) -> int:
+        """Time of the last callback by now_ns(); 0 before the first."""
+        ...
 
     @property
     def room(self) -> int:
-        """Frames that a capture stream can take at the moment."""
+        """Frames that a capture stream can take now."""
         ...
 
     def fit(
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
-        """Make the state ready for a device of that rate, which no callback works on now, and put it into its seat.
+        """Prepare the state for a device and put it into the device's seat. Control or supervisor thread.
 
-        ``channels`` are the microphone's. ``lost_seconds`` is None at first; later, how much audio the lost device
-        may have held. On a duplex device captured frames carry what was played as one channel more.
+        No callback may be working on the state.
+
+        Parameters
+        ----------
+        seat : Seat
+        sample_rate : int
+            Hz, of the device.
+        channels : int
+            Of the microphone.
+        lost_seconds : float or None
+            None for the stream's first device; later, how much audio the device before may have held and not played.
+        duplex : bool
+            True if captured frames carry what was played as one channel more.
         """
         ...
 
     def leave(self, seat: Seat) -> None:
-        """Take the state out of the seat again: the device goes on without this stream."""
+        """Take the state out of the seat; the device goes on without this stream."""
         ...
 
     def wake(self) -> None:
-        """Frames were captured: called by devices that know, so that the stream need not poll for them."""
+        """Tell the stream that frames were captured. Called by devices that know, so that it need not poll."""
         ...
 
 
-class DeviceSpec(Protocol):
-    """A device that opens itself: OfflineDevice, DuplexDevice."""
+class AttachableDevice(Protocol):
+    """A device that attaches streams itself: OfflineDevice, DuplexDevice."""
 
-    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device: ...
-
-
-def open_stream(
-    spec: str | DeviceSpec | None, stream: Stream, on_event: Callable[[DeviceEvent], None]
-) -> Device:
-    """Open the device that *spec* names, stopped, with the stream's state attached.
-
-    Raises DeviceError; a frozen server within CONNECT_SECONDS.
-    """
-    if spec is not None and not isinstance(spec, str):
-        return spec._open(stream, on_event)
-    assert stream.kind != "duplex"
-    from wavtools._supervisor import SupervisedDevice  # loads miniaudio, which an OfflineDevice does without
-
-    return SupervisedDevice({stream.kind: spec}, stream, on_event)
+    def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+        """Open the device for *stream*, stopped."""
+        ...

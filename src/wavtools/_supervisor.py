@@ -1,11 +1,11 @@
-"""The supervisor: opens a device for a stream, and opens another one when that is lost.
+"""The supervisor: opens a native device for a stream, and opens another one when that is lost.
 
-miniaudio says nothing when an audio server dies: its callbacks just stop. So a thread watches the time of the last
-callback. When it stalls, a probe asks the server: one that is dead, or alive without calling back, costs the device
-(stop, uninit, rebuild, context included); one that is frozen is waited for, because it goes on by itself. The stream's
-queue and positions live in its state, not in the device, and are kept all the while.
+miniaudio does not report that an audio server died: its callbacks just stop. So a thread watches the time of the last
+callback. When callbacks stop, a probe asks the server. If it is dead, or alive without calling back, the device is
+closed and opened again, context included. If it is frozen, the supervisor waits, because the device goes on by itself
+later. Queue and positions live in the stream's state, not in the device, so they stay.
 
-Thread: its own ("wavtools-supervisor") for each open device; open and close on control threads.
+Thread: its own ("wavtools-supervisor") for each open device; opening, starting and closing on control threads.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from wavtools._device import CONNECT_SECONDS, Context, Direction, NativeDevice, connect_server
+from wavtools._call_within import call_within
+from wavtools._device import Context, Direction, NativeDevice, connect_server
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
 from wavtools._states import now_ns
-from wavtools._stream import Stream
+from wavtools._stream import Device, Stream
 from wavtools.errors import DeviceError
 
 __all__ = ["SupervisedDevice"]
 
-OPEN_SECONDS = 5.0  # a Bluetooth headset may take seconds to wake up; only a frozen server takes longer
+# A Bluetooth headset may take seconds to wake up; only a frozen server takes longer.
+OPEN_SECONDS = 5.0
 POLL_SECONDS = 0.02
-STALL_SECONDS = 0.08  # eight periods without a callback
-PATIENCE_SECONDS = (
-    1.0  # for a server that answers while the device does not call: a null sink's first callback
-)
-RETRY_SECONDS = 0.05  # a restarted server is back within a second or so
-EAGER_SECONDS = 10.0  # after that, retry at
+# Eight periods without a callback.
+STALL_SECONDS = 0.08
+# For a server that answers while the device does not call: a null sink's first callback takes some time.
+PATIENCE_SECONDS = 1.0
+# A restarted server is back within a second or so: retry often at first, then less often.
+RETRY_SECONDS = 0.05
+EAGER_SECONDS = 10.0
 LAZY_RETRY_SECONDS = 0.5
 
 _STARTED = int(lib.ma_device_notification_type_started)
@@ -55,11 +58,13 @@ class SupervisedDevice:
         self._backends = [NULL_BACKEND] if null else BACKENDS
         self._stream = stream
         self._on_event = on_event
-        self._lock = threading.Lock()  # guards _device and _closing against each other
+        # Guards _device, the stream's seat and _closing: a device that was closed is never seated again.
+        self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._device: NativeDevice | None = self._open(self._backends, self._wanted, lost_seconds=None)
-        self._last = self._device
-        self._since_ns = now_ns()  # since when callbacks are due
+        self._last = self._open(self._backends, self._wanted)
+        self._device: NativeDevice | None = self._last
+        # Since when callbacks are due.
+        self._since_ns = now_ns()
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
@@ -70,6 +75,7 @@ class SupervisedDevice:
 
     @property
     def sample_rate(self) -> int:
+        """Hz, of the present device, or of the last one while it is lost; so are the other properties."""
         return self._last.sample_rate
 
     @property
@@ -84,9 +90,17 @@ class SupervisedDevice:
     def realtime_priority(self) -> bool | None:
         return self._last.realtime_priority
 
-    def start(self) -> None:
-        if self._device is not None:
-            self._device.start()
+    def start(self, old: Device | None = None) -> None:
+        """Seat the stream and start; with *old*, start first, close *old*, and then seat the stream."""
+        device = self._last
+        if old is None:
+            self._seat(device, None)
+            device.start()
+        else:
+            device.start()
+            lost_seconds = old.latency_seconds
+            old.close()
+            self._seat(device, lost_seconds)
         self._since_ns = now_ns()
         self._thread.start()
 
@@ -98,31 +112,43 @@ class SupervisedDevice:
         if device is not None:
             device.close()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(
-                POLL_SECONDS * 5
-            )  # it may hang in a call to a frozen server; it closes up by itself
+            # It may hang in a call to a frozen server; it closes what it opens by itself.
+            self._thread.join(POLL_SECONDS * 5)
+
+    def _open(self, backends: list[int], wanted: Mapping[Direction, str | None]) -> NativeDevice:
+        """A stopped device with an empty seat. Also runs on the supervisor thread."""
+        context = connect_server(backends)
+        stream = self._stream
+
+        def open_device() -> NativeDevice:
+            try:
+                return NativeDevice(context, stream.kind, wanted, stream.channels)
+            except BaseException:
+                context.close()
+                raise
+
+        try:
+            return call_within(OPEN_SECONDS, open_device, NativeDevice.close)
+        except TimeoutError:
+            raise DeviceError(
+                f"the device does not open within {OPEN_SECONDS:g} s", operation="open"
+            ) from None
+
+    def _seat(self, device: NativeDevice, lost_seconds: float | None) -> bool:
+        """Put the stream's state into the device's seat; False if this was closed. Also runs on the supervisor thread.
+
+        From then on close() closes that device: nothing else may touch the state after a close().
+        """
+        duplex = self._stream.kind == "duplex"
+        with self._lock:
+            if self._closing.is_set():
+                return False
+            self._stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, duplex)
+            self._device = self._last = device
+            self._since_ns = now_ns()
+            return True
 
     # ---- supervisor thread
-
-    def _open(
-        self, backends: list[int], wanted: Mapping[Direction, str | None], lost_seconds: float | None
-    ) -> NativeDevice:
-        context = connect_server(backends, lambda context: context, CONNECT_SECONDS)
-        stream = self._stream
-        try:
-            device = _within(
-                OPEN_SECONDS, lambda: NativeDevice(context, stream.kind, wanted, stream.channels)
-            )
-        except BaseException:
-            context.close()
-            raise
-        try:
-            duplex = stream.kind == "duplex"
-            stream.fit(device.seat, device.sample_rate, device.channels, lost_seconds, duplex)
-        except BaseException:
-            device.close()
-            raise
-        return device
 
     def _run(self) -> None:
         while not self._closing.wait(POLL_SECONDS):
@@ -146,7 +172,7 @@ class SupervisedDevice:
         stalled = (now_ns() - max(self._stream.last_callback_ns, self._since_ns)) * 1e-9
         if stalled < STALL_SECONDS:
             self._probe = None
-            # A callback that was under way when the device stopped does not count.
+            # A callback that was running when the device stopped does not count.
             if self._suspended and self._stream.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
                 self._suspended = False
                 self._tell("resumed", "the device calls again")
@@ -161,7 +187,8 @@ class SupervisedDevice:
         elif answer is None and stalled > PATIENCE_SECONDS and not self._suspended:
             self._suspend("the audio server does not answer; waiting for it")
         elif answer is True and self._probe.age > PATIENCE_SECONDS:
-            self._probe = None  # ask again: a suspended device's server may die too
+            # Ask again: a suspended device's server may die too.
+            self._probe = None
 
     def _suspend(self, reason: str) -> None:
         self._suspended, self._suspended_ns = True, now_ns()
@@ -172,7 +199,7 @@ class SupervisedDevice:
             if self._device is not device:  # closed meanwhile
                 return
             self._device = None
-        device.seat.vacate()
+            device.seat.vacate()
         self._probe, self._suspended = None, False
         self._lost_at = time.monotonic()
         self._retry_at = 0.0
@@ -182,37 +209,44 @@ class SupervisedDevice:
 
     def _restore(self) -> None:
         now = time.monotonic()
-        if now < self._retry_at:
+        if now < self._retry_at or self._closing.is_set():
             return
         eager = now - self._lost_at < EAGER_SECONDS
         try:
             # At first only where it was: ALSA would take over while a PulseAudio server restarts.
             device = self._open_wanted_or_default([self._last.context.backend] if eager else self._backends)
-            device.start()
         except DeviceError:
-            self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
+            self._retry_later(eager)
             return
-        with self._lock:
-            if not self._closing.is_set():
-                self._device = self._last = device
-                self._since_ns = now_ns()
-        if self._device is not device:
-            device.close()
-            return
-        self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
+        seated = False
+        try:
+            # With an empty seat, so that a device which does not start has not touched the stream.
+            device.start()
+            seated = self._seat(device, self._last.latency_seconds)
+        except DeviceError:
+            self._retry_later(eager)
+        finally:
+            if not seated:
+                device.close()
+        if seated:
+            self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
+
+    def _retry_later(self, eager: bool) -> None:
+        self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
 
     def _open_wanted_or_default(self, backends: list[int]) -> NativeDevice:
-        lost = self._last.latency_seconds
         try:
-            return self._open(backends, self._wanted, lost)
+            return self._open(backends, self._wanted)
         except DeviceError as error:
             gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
             if not any(self._wanted.values()) or not gone:
                 raise
-            # The chosen device does not come back: better another one than silence.
-            return self._open(backends, dict.fromkeys(self._wanted), lost)
+            # The chosen device does not come back: another one is better than silence.
+            return self._open(backends, dict.fromkeys(self._wanted))
 
     def _tell(self, kind: EventKind, reason: str) -> None:
+        if self._closing.is_set():
+            return
         try:
             self._on_event(DeviceEvent(kind, self._last.name, reason))
         except Exception:
@@ -220,7 +254,7 @@ class SupervisedDevice:
 
 
 class _Probe:
-    """Asks an audio system whether it is there, without waiting for it. ``answer``: None until it is known."""
+    """Asks an audio system whether it answers, without waiting for it. ``answer`` is None until it is known."""
 
     def __init__(self, backend: int) -> None:
         self.answer: bool | None = None
@@ -239,30 +273,3 @@ class _Probe:
         else:
             self.answer = True
             context.close()
-
-
-def _within(seconds: float, open_device: Callable[[], NativeDevice]) -> NativeDevice:
-    """Open a device, or give up after *seconds*; one that opens later is closed at once."""
-    outcome: list[NativeDevice] = []
-    failure: list[BaseException] = []
-    given_up = threading.Event()
-
-    def run() -> None:
-        try:
-            device = open_device()
-        except BaseException as error:
-            failure.append(error)
-            return
-        outcome.append(device)
-        if given_up.is_set():
-            device.close()
-
-    thread = threading.Thread(target=run, name="wavtools-open", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure.pop()
-    if not outcome:
-        given_up.set()
-        raise DeviceError(f"the device does not open within {seconds:g} s", operation="open")
-    return outcome[0]

@@ -1,6 +1,6 @@
-"""Tracks: which samples of the playback queue belong to which track, and so what was heard of each.
+"""Tracks: records which samples of the playback queue belong to which track, and so what was heard of each.
 
-Pure bookkeeping on queue positions (int16 mono samples since the player connected); no device, no clock, no lock.
+Works on queue positions only (int16 mono samples since the player connected): no device, no clock, no lock.
 
 Thread: the player's control threads, under its lock.
 """
@@ -12,18 +12,29 @@ from collections import OrderedDict, deque
 
 __all__ = ["TrackOffset", "Tracks"]
 
-REWIND_SAMPLES = 32_768  # the play position may step back that far when a device is lost
-REMEMBERED_TRACKS = 4096  # ids whose offset or interruption is remembered; an hour of talk has a few hundred
+# The play position may step back that far when a device is lost.
+REWIND_SAMPLES = 32_768
+# Ids whose offset or interruption is remembered; an hour of talk has a few hundred.
+REMEMBERED_TRACKS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class TrackOffset:
     """What was played of the audible track.
 
-    ``offset`` counts samples of ``track_id``, at the session rate, that were handed to the device: never one more or
-    less, silence never included. ``current_time`` is the same in seconds. ``queued`` samples of it were dropped or
-    still wait. ``latency`` is how many seconds the device may still hold back, reported and not subtracted.
-    ``dropped`` has the samples that an interrupt dropped, by track.
+    Attributes
+    ----------
+    track_id : str
+    offset : int
+        Samples of the track, at the session rate, that were handed to the device: exact, without silence.
+    current_time : float
+        The same in seconds.
+    queued : int
+        Samples of the track that wait or were dropped.
+    latency : float
+        Seconds of audio that the device may still hold. Reported, not subtracted.
+    dropped : dict
+        Samples that an interrupt dropped, by track id.
     """
 
     track_id: str
@@ -36,7 +47,7 @@ class TrackOffset:
 
 @dataclasses.dataclass
 class _Stretch:
-    """Samples [start, end) of the queue, all of one track, of which `before` samples were queued earlier."""
+    """Samples [start, end) of the queue, all of one track; `before` counts those of the track queued earlier."""
 
     track_id: str
     start: int
@@ -45,18 +56,22 @@ class _Stretch:
 
 
 class Tracks:
-    """The stretches that still matter: those heard a moment ago, and all that wait."""
+    """The stretches that wait, and those heard so recently that the play position may step back to them."""
 
     def __init__(self) -> None:
         self._stretches: deque[_Stretch] = deque()
-        self._totals: OrderedDict[str, int] = OrderedDict()  # samples queued and not dropped, by track
+        # Samples queued and not dropped, by track.
+        self._totals: OrderedDict[str, int] = OrderedDict()
         self._interrupted: OrderedDict[str, None] = OrderedDict()
-        self._unheard: str | None = None  # named for as long as no stretch is left to name
+        # Named by heard() while there is no stretch: the track that was queued first, and dropped before it was heard.
+        self._unheard: str | None = None
 
     def is_interrupted(self, track_id: str) -> bool:
+        """True if later audio of the track is ignored."""
         return track_id in self._interrupted
 
     def last_queued(self) -> str | None:
+        """The track of the newest samples."""
         return self._stretches[-1].track_id if self._stretches else None
 
     def queue(self, track_id: str, start: int, count: int) -> None:
@@ -80,7 +95,8 @@ class Tracks:
         self._forget(position)
         if not self._stretches:
             return None if self._unheard is None else (self._unheard, 0, 0)
-        audible = self._stretches[0]  # before the first sample: the first one queued
+        # Before the first sample: the first one queued.
+        audible = self._stretches[0]
         for stretch in self._stretches:
             if stretch.start >= position:
                 break
@@ -94,9 +110,9 @@ class Tracks:
         return audible.track_id, offset, waiting
 
     def interrupt(self, cut: int) -> dict[str, int]:
-        """Drop everything from queue position *cut* on; returns what that was, by track.
+        """Drop everything from queue position *cut* on, and interrupt the audible track and all dropped ones.
 
-        The audible track and all dropped ones are interrupted from now on.
+        Returns the number of dropped samples by track.
         """
         audible = self.heard(cut)
         dropped: dict[str, int] = {}
@@ -118,6 +134,6 @@ class Tracks:
         return dropped
 
     def _forget(self, position: int) -> None:
-        """Let go of stretches so far back that a lost device cannot have held them."""
+        """Drop stretches that lie so far back that no device can still hold them."""
         while len(self._stretches) > 1 and self._stretches[1].start + REWIND_SAMPLES < position:
             self._stretches.popleft()

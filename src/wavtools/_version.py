@@ -1,3 +1,6 @@
-"""The one place that holds the version."""
+"""The version, in its one place.
+
+Thread: any.
+"""
 
 __version__ = "0.1.0"

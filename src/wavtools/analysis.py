@@ -1,4 +1,4 @@
-"""Spectra as values between 0 and 1, ready to be drawn: by FFT bin, by musical note, by note of the voice.
+"""AudioAnalysis: spectra as values between 0 and 1 for drawing, by FFT bin, musical note or note of the voice.
 
 Thread: any; an AudioAnalysis never changes once made.
 """
@@ -22,7 +22,8 @@ __all__ = ["AnalysisType", "AudioAnalysis", "Frequencies"]
 
 AnalysisType = Literal["frequency", "music", "voice"]
 
-_QUANTUM = 128  # frames of a Web Audio render quantum: spectra are taken at its multiples
+# Frames of a Web Audio render quantum: spectra are taken at its multiples.
+_QUANTUM = 128
 _SPECTRA_PER_SECOND = 60
 
 
@@ -35,9 +36,9 @@ class Frequencies:
     values : float32, shape (bands,)
         0 at ``min_decibels``, 1 at ``max_decibels``; NaN where the spectrum was NaN.
     frequencies : float64, shape (bands,)
-        Hz: of each bin, or of each note.
+        Hz, of each bin or note.
     labels : tuple of str
-        ``"440.63 Hz"`` of each bin, or the note's name as in ``"A4"``.
+        For each bin ``"440.63 Hz"``, for each note its name, as in ``"A4"``.
     """
 
     values: NDArray[np.float32]
@@ -51,19 +52,26 @@ _NOTES.flags.writeable = _VOICE_NOTES.flags.writeable = False
 
 
 class AudioAnalysis:
-    """The spectra of a whole recording, 60 a second, for showing it while it plays.
+    """The spectra of a whole recording, 60 a second, to show them while it plays.
+
+    Each spectrum takes 16 KB, a second of audio 1 MB.
+
+    Source: wavtools' ``AudioAnalysis`` with an audio buffer. One AnalyserNode takes spectrum i at i / 60 s, rounded up to
+    a multiple of 128 frames, so each is smoothed with the one before.
 
     Parameters
     ----------
-    pcm : int16 or float32, shape (frames,) or (frames, channels); or bytes of mono int16
-        Channels are averaged.
+    pcm : bytes, or int16 or float32 array
+        Shape (frames,) or (frames, channels); bytes are mono int16. Channels are averaged.
     sample_rate : int
         Hz.
 
-    Takes 16 KB for each spectrum, so 1 MB for a second of audio.
-
-    Source: wavtools' ``AudioAnalysis`` with an audio buffer: spectrum i is taken at i / 60 s, rounded up to a multiple
-    of 128 frames, by one AnalyserNode, so each is smoothed with the one before.
+    Attributes
+    ----------
+    sample_rate : int
+        Hz.
+    duration : float
+        Seconds.
     """
 
     def __init__(self, pcm: Buffer | NDArray[Any], sample_rate: int) -> None:
@@ -79,7 +87,8 @@ class AudioAnalysis:
             end = -(-frame // _QUANTUM) * _QUANTUM
             chunk = mono[position : int(end)]
             analyser.push(chunk)
-            if position + len(chunk) < end:  # the last quantum may reach past the end
+            # The last quantum may reach past the end.
+            if position + len(chunk) < end:
                 analyser.push(np.zeros(int(end) - position - len(chunk), np.float32))
             position = int(end)
             spectra.append(analyser.float_frequency_data())
@@ -92,9 +101,12 @@ class AudioAnalysis:
         min_decibels: float = -100,
         max_decibels: float = -30,
     ) -> Frequencies:
-        """The spectrum at *seconds* from the start; before the start is the first one, past the end the last."""
+        """The spectrum at *seconds* from the start; the first one before the start, the last one past the end.
+
+        The other parameters are those of get_frequencies().
+        """
         count = len(self._spectra)
-        if count == 0:  # shorter than 1/60 s: silence, as an AnalyserNode says it
+        if count == 0:  # shorter than 1/60 s: silence, as an AnalyserNode reports it
             spectrum = np.full(self._spectra.shape[1], -np.inf, np.float32)
         else:
             spectrum = self._spectra[max(0, min(int(seconds / self.duration * count), count - 1))]
@@ -110,23 +122,28 @@ class AudioAnalysis:
     ) -> Frequencies:
         """Bands of a spectrum in decibels.
 
+        Source: wavtools' ``AudioAnalysis.getFrequencies``, with the same values and labels.
+
         Parameters
         ----------
         db : float32, shape (bins,)
-            As ``Analyser.float_frequency_data`` gives it: bin i is at i * sample_rate / 2 / bins Hz.
+            As ``Analyser.float_frequency_data`` returns it: bin i is at i * sample_rate / 2 / bins Hz.
         sample_rate : float
             Hz.
         analysis_type : "frequency", "music" or "voice"
-            One value per bin, or the loudest bin of each of 96 notes (C1 to B8) or 72 (C1 to B6). Anything else is
-            taken as "frequency".
+            One value for each bin, or the loudest bin of each of 96 notes (C1 to B8) or 72 notes (C1 to B6). Any other
+            value means "frequency".
         min_decibels, max_decibels : float
-            What becomes 0 and 1; beyond, values are clamped. Equal limits give 0, 1, or NaN at the limit itself.
+            The levels that become 0 and 1; values beyond are clamped. Equal limits give 0, 1, or NaN at the limit itself.
 
         Returns
         -------
         Frequencies
 
-        Source: wavtools' ``AudioAnalysis.getFrequencies``, value for value and label for label.
+        Raises
+        ------
+        ValueError
+            *db* does not have one dimension
         """
         db = np.asarray(db, np.float32)
         if db.ndim != 1:

@@ -1,4 +1,4 @@
-"""The bands of a spectrum: one per FFT bin, or one per note of the musical scale.
+"""The bands of a spectrum: frequencies and labels of each FFT bin and of each note of the musical scale.
 
 Thread: any; the tables never change.
 """
@@ -22,7 +22,7 @@ __all__ = [
     "first_bins",
 ]
 
-# Octave 8 in Hz as wavtools' constants.js has it; each octave below is half of the one above, exactly.
+# Octave 8 in Hz, from wavtools' constants.js. Each octave below has exactly half the frequencies.
 _OCTAVE_8 = (
     4186.01,
     4434.92,
@@ -53,10 +53,11 @@ VOICE_LABELS: tuple[str, ...] = tuple(NOTE_LABELS[i] for i in _VOICE)
 
 @lru_cache(maxsize=32)
 def bin_frequencies(bins: int, sample_rate: float) -> NDArray[np.float64]:
-    """Hz of each of *bins* FFT bins: 0 up to just below the Nyquist frequency. Read-only."""
+    """Hz of each of *bins* FFT bins: from 0 to just below the Nyquist frequency. Read-only."""
     if bins == 0:
         return np.empty(0)
-    step = (1 / bins) * (sample_rate / 2)  # in this order: the last bit of every frequency depends on it
+    # The last bit of every frequency depends on this order of operations.
+    step = (1 / bins) * (sample_rate / 2)
     frequencies: NDArray[np.float64] = np.arange(bins, dtype=np.float64) * step
     frequencies.flags.writeable = False
     return frequencies
@@ -73,10 +74,10 @@ def bin_labels(bins: int, sample_rate: float) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def first_bins(bins: int, sample_rate: float, notes: Literal["music", "voice"]) -> NDArray[np.intp]:
-    """Where each note's bins begin, and one more for the end; note n owns [first[n], first[n + 1]).
+    """The first bin of each note, and the end of the last: note n has the bins [first[n], first[n + 1]).
 
-    A bin belongs to the highest note strictly below it. Bins at or below the first note belong to none, and the last
-    note owns everything above itself.
+    A bin belongs to the highest note strictly below it. Bins at or below the first note belong to no note, and all bins
+    above the last note belong to that.
     """
     frequencies = NOTE_FREQUENCIES if notes == "music" else VOICE_FREQUENCIES
     starts = np.searchsorted(bin_frequencies(bins, sample_rate), frequencies, side="right")

@@ -1,4 +1,4 @@
-"""Decode audio files and samples to float32 at a wanted rate.
+"""Decoder: turns audio files and samples into float32 at a wanted rate.
 
 Thread: any; stateless.
 """
@@ -19,12 +19,23 @@ from wavtools.wav import WavFile, WavPacker, read_wav
 
 __all__ = ["DecodedAudio", "decode"]
 
-MIN_FROM_SAMPLE_RATE_HZ = 3_000  # the original's limit
+# The limit of the JavaScript original.
+MIN_FROM_SAMPLE_RATE_HZ = 3_000
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodedAudio:
-    """``values``: float32 in [-1, 1], (frames,) for one channel, else (frames, channels). ``wav``: the same, a file."""
+    """Decoded audio.
+
+    Attributes
+    ----------
+    values : float32, shape (frames,) for one channel, else (frames, channels)
+        Between -1 and 1.
+    sample_rate : int
+        Hz
+    wav : WavFile
+        The same audio as a file.
+    """
 
     values: NDArray[np.float32]
     sample_rate: int
@@ -36,23 +47,28 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
 
     Parameters
     ----------
-    audio : the bytes of a WAV, MP3, FLAC or Ogg Vorbis file; or mono samples, int16 or float32
-        With *from_sample_rate*, bytes are taken as int16 samples.
-    sample_rate : int, 8000..192000 Hz
-    from_sample_rate : int, 3000..192000 Hz
-        Rate of samples; required for them, and not allowed for a file, which says its own.
+    audio : bytes, or int16 or float32 samples
+        The bytes of a WAV, MP3, FLAC or Ogg Vorbis file; or mono samples. With *from_sample_rate*, bytes are taken as
+        int16 samples.
+    sample_rate : int
+        Hz, 8000 to 192000.
+    from_sample_rate : int, optional
+        Hz, 3000 to 192000: the rate of samples. Required for samples and not allowed for a file, which has its own.
 
     Returns
     -------
-    DecodedAudio of floor(frames * sample_rate / from_sample_rate) frames, without delay. Of int16, positive values
-    are divided by 32767 and negative ones by 32768, as the original's browser does.
+    DecodedAudio
+        floor(frames * sample_rate / from_sample_rate) frames, without delay. Positive int16 values are divided by 32767
+        and negative ones by 32768, as the original's browser does.
 
     Raises
     ------
-    DecodeError   the bytes are no audio file
-    ValueError    a rate missing, superfluous or out of range
-
-    Thread: any.
+    DecodeError
+        the bytes are not an audio file
+    ValueError
+        a rate that is missing, not allowed or out of range
+    TypeError
+        samples that are neither int16 nor float32
     """
     if not 8_000 <= sample_rate <= 192_000:
         raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools decodes to 8000 to 192000 Hz")
@@ -67,12 +83,12 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
             )
         if isinstance(audio, (bytes, bytearray)) and audio[:4] in (b"RIFF", b"OggS", b"fLaC", b"ID3\x03"):
             raise ValueError(
-                "from_sample_rate is for samples; these bytes are a file, which says its own rate"
+                "from_sample_rate is for samples; these bytes are a file, which has its own rate"
             )
         values = _samples_as_float(audio)
     if from_sample_rate != sample_rate:
         frames = math.floor(len(values) * sample_rate / from_sample_rate)
-        # Only the ratio matters to the filter: lift rates below its range into it.
+        # The filter depends on the ratio only. Rates below its range are multiplied into it.
         lift = -(-8_000 // from_sample_rate)
         values = resample(values, from_sample_rate * lift, sample_rate * lift)[:frames]
     pcm = float32_to_pcm16(values)

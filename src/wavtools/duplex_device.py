@@ -1,7 +1,7 @@
-"""DuplexDevice: a microphone and a speaker on one clock, so that what was played lies beside what was heard.
+"""DuplexDevice: a microphone and a speaker on one clock, so that played and captured frames are aligned.
 
 Echo cancellation and session recording need the frames that were really played, silence included, aligned with the
-frames captured. Two devices that run by themselves drift; one duplex device has a single callback for both.
+frames captured. Two separate devices drift apart; one duplex device has a single callback for both directions.
 
 Thread: control threads. The device's own callback is duplex_callback in _callbacks.pyx.
 """
@@ -9,26 +9,30 @@ Thread: control threads. The device's own callback is duplex_callback in _callba
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wavtools._states import Seat
+from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:
     from wavtools._device import Direction, Kind
     from wavtools._events import DeviceEvent
-    from wavtools._stream import Stream
+    from wavtools._stream import Device, Stream
     from wavtools._supervisor import SupervisedDevice
 
 __all__ = ["DuplexDevice"]
+
+# Without a callback for that long, the device has stopped calling.
+STALL_SECONDS = 0.3
 
 
 class DuplexDevice:
     """A device for one WavRecorder and one WavStreamPlayer that share a clock.
 
-    Give the same object as ``device=`` to both. The recorder's chunks then have ``played``: what the player put out at
-    the same frames, at the session rate. The device opens with the first of the two and closes with the last.
+    Give the same object as ``device=`` to both. The recorder's chunks then have ``played``: what the player played at the
+    same frames, at the session rate. The device opens with the first of the two and closes with the last.
 
     Parameters
     ----------
@@ -36,8 +40,15 @@ class DuplexDevice:
         Ids or names (or parts of them) from list_devices(); the default devices when not given. "null" for both is a
         silent clock.
 
-    Where the two are different pieces of hardware, the system (or miniaudio) keeps the slower one in step by leaving
-    out or repeating a few samples now and then; on one piece of hardware there is one clock.
+    Raises
+    ------
+    ValueError
+        only one of the two is "null"
+
+    Notes
+    -----
+    One piece of hardware has one clock. With two, the system (or miniaudio) keeps them in step: now and then it leaves out
+    or repeats a few samples of the slower one.
     """
 
     def __init__(self, input: str | None = None, output: str | None = None) -> None:
@@ -46,94 +57,123 @@ class DuplexDevice:
                 f"input is {input!r} and output is {output!r}; 'null' is a clock for both or none"
             )
         self._wanted: dict[Direction, str | None] = {"capture": input, "playback": output}
+        # Taken after the supervisor's own lock.
         self._lock = threading.RLock()
-        self._halves: dict[Kind, Stream] = {}
-        self._listeners: dict[Kind, Callable[[DeviceEvent], None]] = {}
+        self._halves: dict[Kind, _Half] = {}
         self._device: SupervisedDevice | None = None
         self._started = False
+        # Of the open device, once it is started.
         self._seat: Seat | None = None
         self._sample_rate = 0
 
     def __repr__(self) -> str:
         return f"DuplexDevice(input={self._wanted['capture']!r}, output={self._wanted['playback']!r})"
 
-    # What a recorder or player calls to attach itself.
+    # ---- called by a recorder or player
 
-    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> _Half:
+    def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+        """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
         from wavtools._supervisor import SupervisedDevice
 
         with self._lock:
             if stream.kind in self._halves:
                 noun, call = ("recorder", "end") if stream.kind == "capture" else ("player", "disconnect")
                 raise StateError(f"{self!r} already has a {noun}; call its .{call}() first")
-            self._halves[stream.kind] = stream
-            self._listeners[stream.kind] = on_event
-            try:
-                if self._device is None:
-                    self._device = SupervisedDevice(self._wanted, self, self._tell)
-                else:
-                    assert self._seat is not None
-                    stream.fit(self._seat, self._sample_rate, self.channels or 1, None, True)
-            except BaseException:
-                del self._halves[stream.kind], self._listeners[stream.kind]
-                raise
-            return _Half(self, stream, self._device)
+            if self._device is None:
+                self._device = SupervisedDevice(self._wanted, self, self._tell)
+            half = self._halves[stream.kind] = _Half(self, stream, on_event, self._device)
+            return half
 
-    def _start(self) -> None:
+    def _start(self, half: _Half, old: Device | None) -> None:
+        lost_seconds = None
         with self._lock:
-            if self._device is not None and not self._started:
+            half.seated = old is None
+            if not self._started:
+                assert self._device is not None
                 self._device.start()
                 self._started = True
+            elif half.seated:
+                self._fit_half(half, None)
+        if old is not None:
+            lost_seconds = old.latency_seconds
+            old.close()
+            with self._lock:
+                half.seated = True
+                self._fit_half(half, lost_seconds)
 
-    def _close(self, stream: Stream) -> None:
+    def _fit_half(self, half: _Half, lost_seconds: float | None) -> None:
+        assert self._seat is not None and self.channels is not None
+        half.stream.fit(self._seat, self._sample_rate, self.channels, lost_seconds, True)
+
+    def _close(self, half: _Half) -> None:
+        device = None
         with self._lock:
-            if self._halves.get(stream.kind) is not stream:
+            if self._halves.get(half.stream.kind) is not half:
                 return
-            del self._halves[stream.kind], self._listeners[stream.kind]
-            if self._seat is not None:
-                stream.leave(self._seat)
-            device = None
-            if not self._halves:
-                device, self._device, self._started, self._seat = self._device, None, False, None
-                self.channels = None
+            del self._halves[half.stream.kind]
+            if self._seat is not None and half.seated:
+                half.stream.leave(self._seat)
+            staying = next(iter(self._halves.values()), None)
+            if staying is None:
+                device, self._device, self._started = self._device, None, False
+                self._seat = self.channels = None
         if device is not None:
             device.close()
+        elif staying is not None and staying.seated:
+            _wait_for_callbacks(staying.stream)
 
     def _tell(self, event: DeviceEvent) -> None:
-        for listener in list(self._listeners.values()):
-            listener(event)
+        for half in list(self._halves.values()):
+            half.on_event(event)
 
-    # What the supervisor calls: this object is the stream of its device, and passes on to the two halves.
+    # ---- called by the supervisor: this object is the stream of its device, and passes on to the two halves
 
     kind: Kind = "duplex"
-    channels: int | None = None  # the microphone's, once open
+    # The microphone's, once open.
+    channels: int | None = None
     room = 0
 
     @property
     def last_callback_ns(self) -> int:
-        return max((half.last_callback_ns for half in list(self._halves.values())), default=0)
+        """Of either half; the present while no half is seated, which no callback could note."""
+        return max(
+            (half.stream.last_callback_ns for half in list(self._halves.values()) if half.seated),
+            default=now_ns(),
+        )
 
     def fit(
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
+        """Fit both halves to the device."""
         with self._lock:
             self._seat, self._sample_rate, self.channels = seat, sample_rate, channels
             for half in self._halves.values():
-                half.fit(seat, sample_rate, channels, lost_seconds, True)
+                if half.seated:
+                    self._fit_half(half, lost_seconds)
 
     def leave(self, seat: Seat) -> None:
+        """Take both halves out of the seat."""
         seat.vacate()
 
     def wake(self) -> None:
-        """The halves poll."""
+        """Do nothing: the halves poll."""
 
 
 class _Half:
-    """One direction of an open DuplexDevice."""
+    """One direction of an open DuplexDevice: the Device of one recorder or player."""
 
-    def __init__(self, duplex: DuplexDevice, stream: Stream, device: SupervisedDevice) -> None:
-        self._duplex = duplex
-        self._stream = stream
+    def __init__(
+        self,
+        owner: DuplexDevice,
+        stream: Stream,
+        on_event: Callable[[DeviceEvent], None],
+        device: SupervisedDevice,
+    ) -> None:
+        self.stream = stream
+        self.on_event = on_event
+        # True once the device's callback works on the stream's state.
+        self.seated = False
+        self._owner = owner
         self._device = device
 
     @property
@@ -152,8 +192,23 @@ class _Half:
     def realtime_priority(self) -> bool | None:
         return self._device.realtime_priority
 
-    def start(self) -> None:
-        self._duplex._start()
+    def start(self, old: Device | None = None) -> None:
+        self._owner._start(self, old)
 
     def close(self) -> None:
-        self._duplex._close(self._stream)
+        self._owner._close(self)
+
+
+def _wait_for_callbacks(stream: Stream) -> None:
+    """Wait until the device has called for the half that stays, twice: then no callback works on the half that left.
+
+    A callback that runs now may have looked into the seat before that was vacated.
+    """
+    deadline = time.monotonic() + STALL_SECONDS
+    called = 0
+    seen_ns = stream.last_callback_ns
+    while called < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+        last_ns = stream.last_callback_ns
+        called += last_ns != seen_ns
+        seen_ns = last_ns

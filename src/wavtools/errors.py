@@ -1,14 +1,14 @@
-"""Exceptions raised by wavtools.
+"""The exceptions that wavtools raises.
 
 * WavtoolsError
 
     * DeviceError (OSError): an audio device or server call failed; has operation, code, code_name
-    * StateError (RuntimeError): right call, wrong moment; the message names the call to make first
-    * ConcurrencyError (RuntimeError): one end of a ring, or a resampler, used by two threads at once
+    * StateError (RuntimeError): a call at the wrong moment; the message names the call to make first
+    * ConcurrencyError (RuntimeError): two threads used one end of a ring, or a resampler, at once
     * QueueFullError (BufferError): the player's queue has no room; nothing of the call was queued
-    * DecodeError (ValueError): the bytes are not the audio file they claim to be
+    * DecodeError (ValueError): the bytes are not a readable audio file
 
-Bad arguments raise the builtin TypeError or ValueError. Under- and overruns are counters, never exceptions.
+Bad arguments raise the builtin TypeError or ValueError. Underruns and overruns are counted and raise nothing.
 
 Thread: any.
 """
@@ -30,10 +30,16 @@ class WavtoolsError(Exception):
 
 
 class DeviceError(WavtoolsError, OSError):
-    """An audio device or audio server refused a call.
+    """A call to an audio device or audio server failed.
 
-    ``operation`` says what was tried, ``code`` is miniaudio's result code and ``code_name`` its name
-    (``None`` where no native call was made).
+    Attributes
+    ----------
+    operation : str
+        What was tried.
+    code : int or None
+        miniaudio's result code; None where no native call was made.
+    code_name : str or None
+        Name of the code.
     """
 
     def __init__(
@@ -46,15 +52,15 @@ class DeviceError(WavtoolsError, OSError):
 
 
 class StateError(WavtoolsError, RuntimeError):
-    """The call is fine, the moment is not; the message names the call to make first."""
+    """The call came at the wrong moment; the message names the call to make first."""
 
 
 class ConcurrencyError(WavtoolsError, RuntimeError):
-    """One end of a single-producer single-consumer ring, or a Resampler, was used by two threads at once."""
+    """Two threads used one end of a single-producer single-consumer ring, or a Resampler, at once."""
 
 
 class QueueFullError(WavtoolsError, BufferError):
-    """The player's queue has no room for the whole chunk; nothing of it was queued."""
+    """The player's queue has no room for the whole chunk, and nothing of it was queued."""
 
 
 class DecodeError(WavtoolsError, ValueError):

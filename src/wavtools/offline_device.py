@@ -1,7 +1,7 @@
 """OfflineDevice: a microphone and a speaker without hardware and without a clock.
 
-It calls the very same compiled callbacks as a real device, as often as the caller says, as Web Audio's
-OfflineAudioContext does. Use it to test programs, and to run audio through them faster than real time.
+It runs the same compiled callbacks as a real device, but only when the program says so, as Web Audio's OfflineAudioContext
+does. Use it to test programs, and to run audio through them faster than real time.
 
 Thread: render() and capture() from any thread, one at a time each.
 """
@@ -17,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._callbacks import StandIn
+from wavtools._samples import as_int16_frames
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
-    from wavtools._stream import Stream
+    from wavtools._stream import Device, Stream
 
 __all__ = ["OfflineDevice"]
 
-PERIODS_PER_SECOND = 100  # 10 ms periods, as a real device is asked for
+# Periods of 10 ms, as a real device is asked for.
+PERIODS_PER_SECOND = 100
 CAPTURE_WAIT_SECONDS = 5.0
 
 
@@ -36,17 +38,18 @@ class OfflineDevice:
 
     Parameters
     ----------
-    sample_rate : int, 8000..192000 Hz
-        The rate the device runs at; recorder and player convert to and from it.
-    channels : int, 1..8
-        Of both directions.
+    sample_rate : int
+        Hz, 8000 to 192000: the rate of the device. Recorder and player convert from and to it.
+    channels : int
+        1 to 8, of both directions.
     duplex : bool
-        One clock for both directions, run by exchange(): the recorder's chunks then have ``played``, as with a
-        DuplexDevice. render() and capture() are for a device that is not.
+        True for one clock for both directions, run by exchange(). The recorder's chunks then have ``played``, as with a
+        DuplexDevice. Without it, use render() and capture().
 
     Raises
     ------
-    ValueError   sample_rate or channels out of range
+    ValueError
+        sample_rate or channels out of range
     """
 
     def __init__(self, sample_rate: int = 48_000, channels: int = 1, *, duplex: bool = False) -> None:
@@ -60,8 +63,11 @@ class OfflineDevice:
         self._stand_in = StandIn(channels)
         self._output: Stream | None = None
         self._input: Stream | None = None
+        # One render() and one capture() at a time.
         self._render_lock = threading.Lock()
         self._capture_lock = threading.Lock()
+        # Held around each callback, and while a stream takes or leaves its seat.
+        self._callback_lock = threading.Lock()
 
     def __repr__(self) -> str:
         duplex = ", duplex=True" if self._duplex else ""
@@ -70,17 +76,25 @@ class OfflineDevice:
     def render(self, frames: int) -> NDArray[np.int16]:
         """Pull what the player sends to the speaker.
 
+        Thread: any, one at a time. Does not wait for a clock, however long the audio is.
+
         Parameters
         ----------
-        frames : int, 0 or more
-            Device frames, at the device's rate.
+        frames : int
+            Device frames, at the device's rate; 0 or more.
 
         Returns
         -------
-        int16, shape (frames,), or (frames, channels) with two or more channels (each the same): the queued audio,
-        then silence; all silence when no player is connected.
+        numpy.ndarray
+            int16, shape (frames,), or (frames, channels) with two or more channels, which are all the same: the queued
+            audio, then silence. All silence when no player is connected.
 
-        Thread: any, one at a time. Returns at once, however long the audio.
+        Raises
+        ------
+        ValueError
+            frames below 0
+        StateError
+            a duplex device
         """
         if frames < 0:
             raise ValueError(f"frames is {frames}; it must be 0 or more")
@@ -89,26 +103,32 @@ class OfflineDevice:
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._render_lock:
             for start in range(0, frames, period):
-                self._stand_in.play(out[start : start + period])
+                with self._callback_lock:
+                    self._stand_in.play(out[start : start + period])
         return self._spread(out)
 
     def capture(self, x: Any) -> None:
         """Push microphone frames, as if they had been spoken into the device.
 
+        Waits for the recorder when its ring is full, so that nothing is lost. Frames pushed while no recorder has begun
+        are dropped, as with a real microphone.
+
+        Thread: any, one at a time.
+
         Parameters
         ----------
-        x : int16, shape (frames,) for one channel, or (frames, channels)
-            At the device's rate. A 1-D array given to a device with several channels goes to each of them.
-
-        Waits for the recorder when its ring is full, so nothing is lost however much is pushed. Frames pushed while
-        no recorder has begun go nowhere, as with a real microphone.
+        x : int16 array or bytes
+            Shape (frames,) or (frames, channels), at the device's rate. A device with several channels takes an array of
+            shape (frames,) for each of them.
 
         Raises
         ------
-        TypeError    not int16
-        ValueError   wrong number of channels
-
-        Thread: any, one at a time.
+        TypeError
+            samples that are not int16
+        ValueError
+            a wrong number of channels
+        StateError
+            a duplex device
         """
         self._require(duplex=False)
         frames = self._frames(x)
@@ -117,15 +137,33 @@ class OfflineDevice:
             for start in range(0, len(frames), period):
                 chunk = frames[start : start + period]
                 self._wait_for_room(len(chunk))
-                self._stand_in.capture(chunk)
+                with self._callback_lock:
+                    self._stand_in.capture(chunk)
         self._wake()
 
     def exchange(self, x: Any) -> NDArray[np.int16]:
         """Push microphone frames and pull as many for the speaker, on one clock. Only with duplex=True.
 
-        Parameters and returns as capture() and render().
-
         Thread: any, one at a time.
+
+        Parameters
+        ----------
+        x : int16 array or bytes
+            As for capture().
+
+        Returns
+        -------
+        numpy.ndarray
+            As from render().
+
+        Raises
+        ------
+        TypeError
+            samples that are not int16
+        ValueError
+            a wrong number of channels
+        StateError
+            not a duplex device
         """
         self._require(duplex=True)
         frames = self._frames(x)
@@ -135,7 +173,8 @@ class OfflineDevice:
             for start in range(0, len(frames), period):
                 chunk = frames[start : start + period]
                 self._wait_for_room(len(chunk))
-                self._stand_in.duplex(chunk, out[start : start + period])
+                with self._callback_lock:
+                    self._stand_in.duplex(chunk, out[start : start + period])
         self._wake()
         return self._spread(out)
 
@@ -147,14 +186,10 @@ class OfflineDevice:
 
     def _frames(self, x: Any) -> NDArray[np.float32]:
         """int16 frames as the float32 (frames, channels) that a device captures."""
-        samples = np.frombuffer(x, np.int16) if isinstance(x, (bytes, bytearray)) else np.asarray(x)
-        if samples.dtype != np.int16:
-            raise TypeError(
-                f"x is {samples.dtype}, a device takes int16; convert with wavtools.pcm.float32_to_pcm16"
-            )
+        samples = as_int16_frames(x, "x")
         if samples.ndim == 1:
             samples = np.repeat(samples[:, np.newaxis], self.channels, axis=1)
-        if samples.ndim != 2 or samples.shape[1] != self.channels:
+        if samples.shape[1] != self.channels:
             raise ValueError(
                 f"x has shape {samples.shape}, expected (frames,) or (frames, {self.channels}) for {self!r}"
             )
@@ -164,7 +199,7 @@ class OfflineDevice:
         return mono if self.channels == 1 else np.repeat(mono[:, np.newaxis], self.channels, axis=1)
 
     def _wait_for_room(self, frames: int) -> None:
-        """Let the delivery thread catch up; what it cannot take in time is dropped and counted by the callback."""
+        """Let the delivery thread catch up. What it cannot take in time, the callback drops and counts."""
         deadline = time.monotonic() + CAPTURE_WAIT_SECONDS
         while (stream := self._input) is not None and stream.room < frames and time.monotonic() < deadline:
             stream.wake()
@@ -175,10 +210,9 @@ class OfflineDevice:
         if stream is not None:
             stream.wake()
 
-    def _open(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> _Attachment:
-        """Attach a recorder's or a player's stream; what open_stream calls."""
-        lock = self._capture_lock if stream.kind == "capture" else self._render_lock
-        with lock:
+    def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+        """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
+        with self._callback_lock:
             if stream.kind == "capture":
                 if self._input is not None:
                     raise StateError(f"{self!r} already has a recorder; call its .end() first")
@@ -187,20 +221,25 @@ class OfflineDevice:
                 if self._output is not None:
                     raise StateError(f"{self!r} already has a player; call its .disconnect() first")
                 self._output = stream
-            stream.fit(self._stand_in.seat, self.sample_rate, self.channels, None, self._duplex)
         return _Attachment(self, stream)
 
+    def _seat(self, stream: Stream, lost_seconds: float | None) -> None:
+        with self._callback_lock:
+            stream.fit(self._stand_in.seat, self.sample_rate, self.channels, lost_seconds, self._duplex)
+
     def _detach(self, stream: Stream) -> None:
-        # Without the locks: capture() may be waiting for this very recorder. Frames that come later go nowhere.
-        stream.leave(self._stand_in.seat)
-        if self._input is stream:
-            self._input = None
-        if self._output is stream:
-            self._output = None
+        # Without the locks of capture() and render(): capture() may be waiting for this very recorder. Frames that come
+        # later are dropped.
+        with self._callback_lock:
+            stream.leave(self._stand_in.seat)
+            if self._input is stream:
+                self._input = None
+            if self._output is stream:
+                self._output = None
 
 
 class _Attachment:
-    """One direction of an OfflineDevice, open."""
+    """One direction of an OfflineDevice: the Device of one recorder or player."""
 
     latency_seconds = 0.0
     realtime_priority: bool | None = None
@@ -210,9 +249,17 @@ class _Attachment:
         self.channels = device.channels
         self._device = device
         self._stream = stream
+        self._closed = False
 
-    def start(self) -> None:
-        """Nothing runs by itself here."""
+    def start(self, old: Device | None = None) -> None:
+        """Seat the stream. Nothing runs by itself here."""
+        lost_seconds = None
+        if old is not None:
+            lost_seconds = old.latency_seconds
+            old.close()
+        self._device._seat(self._stream, lost_seconds)
 
     def close(self) -> None:
-        self._device._detach(self._stream)
+        if not self._closed:
+            self._closed = True
+            self._device._detach(self._stream)

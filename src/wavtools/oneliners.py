@@ -1,4 +1,4 @@
-"""record() and play(): one line each, for scripts and notebooks.
+"""record() and play(): record and play with one call, for scripts and notebooks.
 
 Thread: any; both return when they are done.
 """
@@ -32,12 +32,27 @@ def record(
 ) -> WavFile:
     """Record from the microphone for *seconds* and return the WAV file.
 
+    Ctrl-C ends the recording early; then the recorded audio is lost.
+
+    Parameters
+    ----------
+    seconds : float
+        0 or more.
+    sample_rate : int
+        Hz, 8000 to 192000.
+    device, channels
+        As for WavRecorder.
+
+    Returns
+    -------
+    WavFile
+
     Raises
     ------
-    ValueError    seconds below 0
-    DeviceError   no microphone; the message says what to try
-
-    Ctrl-C ends the recording early with what was recorded so far lost, as an exception should.
+    ValueError
+        an argument out of range
+    DeviceError
+        no microphone; the message says what to try
     """
     if seconds < 0:
         raise ValueError(f"seconds is {seconds}; it must be 0 or more")
@@ -55,15 +70,21 @@ def play(
 
     Parameters
     ----------
-    audio : WavFile, path of a WAV file, or int16 mono samples
-        Several channels are mixed to one.
+    audio : WavFile, str, Path, or int16 mono samples
+        A file, the path of a WAV file, or samples. Several channels are mixed to one.
     sample_rate : int, optional
-        Of samples; 24000 Hz when not given. A file says its own.
+        Hz, of samples; 24000 when not given. A file has its own rate.
+    device
+        As for WavStreamPlayer.
 
     Raises
     ------
-    DeviceError   no output; the message says what to try
-    DecodeError   the file is no WAV file
+    DeviceError
+        no output; the message says what to try
+    DecodeError
+        the file is not a WAV file
+    TypeError, ValueError
+        samples that are not int16 mono, or a rate out of range
     """
     if isinstance(audio, (str, Path)):
         audio = read_wav(audio)
@@ -77,4 +98,5 @@ def play(
     with WavStreamPlayer(sample_rate or 24_000, device=device) as player:
         player.add_16bit_pcm(pcm)
         player.wait_until_idle()
-        time.sleep(player.stats.latency_seconds)  # let the device finish what it holds
+        # The device plays what it still holds.
+        time.sleep(player.stats.latency_seconds)

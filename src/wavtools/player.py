@@ -1,10 +1,10 @@
-"""WavStreamPlayer: queue PCM16 by track, play it at once, and know to the sample what was played.
+"""WavStreamPlayer: queues PCM16 by track, plays it at once, and knows to the sample what was played.
 
-The queue is a lock-free ring that the device thread drains (see _callbacks.pyx); this module is its other end. What
-arrives belongs in the ring at once, so that audio goes on however long Python is away.
+The queue is a lock-free ring that the device thread drains (see _callbacks.pyx); this module is its other end. Audio goes
+into the ring as soon as it arrives, so that playback goes on while Python is busy elsewhere.
 
-Thread: any; calls of several threads are taken one after another. None waits for the device thread except
-wait_until_idle(), and connect()/disconnect(), which open and close the device.
+Thread: any; calls from several threads run one after another. Only wait_until_idle() waits for the device thread;
+connect(), disconnect() and use_device() wait for a device to open or close.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._open_stream import is_device_object, open_stream
 from wavtools._samples import as_int16
 from wavtools._states import PlaybackState, Seat
 from wavtools._tracks import TrackOffset, Tracks
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
 
-QUEUE_SECONDS = 600  # an answer is at most 4096 tokens of 50 ms; it arrives faster than it is played
+# An answer is at most 4096 tokens of 50 ms, and it arrives faster than it is played.
+QUEUE_SECONDS = 600
 MAX_FADE_MS = 1000
 MAX_PREBUFFER_MS = 10_000
 FFT_SIZE = 8192
@@ -44,12 +46,24 @@ SMOOTHING = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class PlayerStats:
-    """Counters since connect(). ``frames_played`` are samples at the session rate handed to the device.
+    """Counters since connect().
 
-    ``underruns``: times that a track had run dry when more of it arrived. ``worst_lateness_seconds``: most that a
-    callback came late. ``realtime_priority``: whether the device thread has it, None where that cannot be seen.
-    ``latency_seconds``: what the device may hold. ``frames_replayed``: samples that lost devices held, and that were
-    played again.
+    Attributes
+    ----------
+    frames_played : int
+        Samples at the session rate handed to the device.
+    underruns : int
+        How often a track had run dry when more of it arrived.
+    callbacks : int
+        Calls of the device callback.
+    worst_lateness_seconds : float
+        Longest delay of a callback.
+    realtime_priority : bool or None
+        True if the device thread has real-time priority; None where the system does not show it.
+    latency_seconds : float
+        How much audio the device may hold.
+    frames_replayed : int
+        Samples that were played again, because a device that was lost or left with use_device() may have held them.
     """
 
     frames_played: int
@@ -66,21 +80,22 @@ class WavStreamPlayer:
 
     Parameters
     ----------
-    sample_rate : int, 8000..192000 Hz
-        Rate of the audio that is queued; the device runs at its own.
-    device : None, str or OfflineDevice, optional
-        The default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or an
-        OfflineDevice.
+    sample_rate : int
+        Hz, 8000 to 192000: rate of the audio that is queued. The device runs at its own rate.
+    device : None, str, OfflineDevice or DuplexDevice, optional
+        None for the default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or
+        a device object.
     on_event : callable, optional
-        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. Playback goes on by
-        itself; this only tells. Runs on a thread of its own.
-    prebuffer_ms : float, 0..10000
-        How much audio must be queued before playback starts, at first and after every time the queue ran dry: for
-        networks that deliver in bursts. Audio that waits for as long starts in any case.
+        Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. It only informs: playback
+        goes on by itself. Runs on a thread of its own.
+    prebuffer_ms : float
+        0 to 10000: how much audio must be queued before playback starts, at first and whenever the queue has run dry.
+        For networks that deliver in bursts. Audio that has waited for that long starts in any case.
 
     Raises
     ------
-    ValueError   sample_rate or prebuffer_ms out of range
+    ValueError
+        sample_rate or prebuffer_ms out of range
     """
 
     def __init__(
@@ -100,8 +115,12 @@ class WavStreamPlayer:
         self._on_event = on_event
         self._prebuffer = int(prebuffer_ms * sample_rate / 1000)
         self._volume = 1.0
+        # One of connect(), disconnect() and use_device() at a time; taken before _lock, which is held briefly only.
+        self._control = threading.Lock()
         self._lock = threading.Lock()
         self._device: Device | None = None
+        # Closes the device of a player that is dropped while connected.
+        self._closer: weakref.finalize[..., WavStreamPlayer] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -116,9 +135,10 @@ class WavStreamPlayer:
         self._underruns = 0
         self._replayed = 0
         self._dropped_samples = 0
-        self._silent_until = (
-            0  # queue position before which nothing is shown in the spectrum: it was cut away
-        )
+        # Queue position before which nothing is shown in the spectrum or played again: it was cut away.
+        self._silent_until = 0
+        # Queue position where the present device began: what lies before it was on other devices.
+        self._device_from = 0
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
         self._analysed = -1
         self._spectrum: NDArray[np.float32] | None = None
@@ -142,79 +162,121 @@ class WavStreamPlayer:
         return list_devices("playback")
 
     def connect(self) -> bool:
-        """Open the output and start it; tracks and counters begin anew.
+        """Open the output and start it; tracks and counters begin anew. Waits for the device to open.
 
         Raises
         ------
-        StateError    already connected
-        DeviceError   the device cannot be opened; the message says which, and what to try
+        StateError
+            already connected, or another player uses that OfflineDevice or DuplexDevice
+        DeviceError
+            the device cannot be opened; the message says which, and what to try
         """
-        from wavtools._stream import open_stream
-
-        with self._lock:
-            if self._device is not None:
-                raise StateError("already connected; call .disconnect() first")
-            self._reset()
-            self._state.touch()
-            stream = _PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
-            device = open_stream(self._device_spec, stream, self._on_event or _ignore)
-            try:
-                device.start()
-            except BaseException:
-                device.close()
-                raise
-            self._device = device
-            self._closer = weakref.finalize(
-                self, device.close
-            )  # for a player that is dropped while connected
+        with self._control:
+            with self._lock:
+                if self._device is not None:
+                    raise StateError("already connected; call .disconnect() first")
+                self._reset()
+                self._state.touch()
+                self._stream = _PlaybackStream(
+                    self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost)
+                )
+            self._take(open_stream(self._device_spec, self._stream, self._on_event))
         return True
 
     def disconnect(self) -> None:
         """Close the output; what is queued is dropped. Closing twice is fine."""
+        with self._control:
+            with self._lock:
+                device, self._device = self._device, None
+                if device is None:
+                    return
+                self._interrupt(0)
+            if self._closer is not None:
+                self._closer.detach()
+            # Without the lock: the supervisor may be waiting for it.
+            device.close()
+
+    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+        """Move to another output, at once and while audio plays.
+
+        The queue, tracks, receipts, counters and volume stay. What the old device may have held and not played is played
+        again on the new one and counted in ``stats.frames_replayed``. A fade that runs ends. While not connected, the
+        device is noted for connect(). A device object that is in use already is left as it is.
+
+        If this raises, the old device goes on and nothing is lost.
+
+        Thread: any. Waits for the new device to open; the calls that queue and interrupt do not wait meanwhile.
+
+        Parameters
+        ----------
+        device : None, str, OfflineDevice or DuplexDevice
+            As for the constructor.
+
+        Raises
+        ------
+        DeviceError
+            the device cannot be opened; the message says which, and what to try
+        StateError
+            another player uses that OfflineDevice or DuplexDevice
+        """
+        with self._control:
+            old = self._device
+            if old is not None and not (device is self._device_spec and is_device_object(device)):
+                self._take(open_stream(device, self._stream, self._on_event, old))
+            self._device_spec = device
+
+    def _take(self, device: Device) -> None:
         with self._lock:
-            device, self._device = self._device, None
-            if device is None:
-                return
-            self._interrupt(0)
+            self._device = device
+        if self._closer is not None:
             self._closer.detach()
-        device.close()  # without the lock: the supervisor may be waiting for it
+        self._closer = weakref.finalize(self, device.close)
 
     def _rewind_lost(self, lost_seconds: float) -> None:
-        """Step back over what a lost device held and did not play. Supervisor thread, while no callback runs."""
+        """Step back over what the device before held and did not play. No callback may be running.
+
+        Supervisor thread after a loss; the control thread in a move.
+        """
         with self._lock:
             device = self._device
             if device is None:
                 return
             silent = self._state.silence * self.sample_rate // device.sample_rate
             held = int(lost_seconds * self.sample_rate) - silent
-            held = min(held, self._state.consumed - self._silent_until)
+            held = min(held, self._state.consumed - max(self._silent_until, self._device_from))
             if held > 0:
                 self._replayed += self._state.rewind(held)
+            self._device_from = self._state.consumed
 
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
         """Queue audio for a track; it plays at once, after what is queued already.
 
-        Every sample is played. Running dry loses nothing and resets nothing: playback goes on when more arrives.
+        Every sample is played. An empty queue loses nothing and resets nothing: playback goes on when more arrives.
+
+        Thread: any. Never waits for the device.
 
         Parameters
         ----------
-        pcm : int16 buffer, mono, at the session rate
-            bytes, bytearray, memoryview, array('h') or a NumPy array; copied before the call returns.
+        pcm : bytes, bytearray, memoryview, array('h') or numpy.ndarray
+            int16, mono, shape (frames,), at the session rate; copied before the call returns.
         track_id : str
-            The API's item id, usually.
+            Usually the API's item id.
 
         Returns
         -------
-        int16 array of the samples, or None for a track that was interrupted: its audio is ignored.
+        numpy.ndarray or None
+            The samples, int16. None for a track that was interrupted: its audio is ignored.
 
         Raises
         ------
-        StateError       not connected
-        TypeError        not int16, or track_id not a string
-        ValueError       odd number of bytes
-        QueueFullError   no room for all of it; nothing was queued
-
-        Thread: any. Never waits for the device.
+        StateError
+            not connected
+        TypeError
+            samples that are not int16, or a track_id that is not a string
+        ValueError
+            an odd number of bytes, or more than one dimension
+        QueueFullError
+            no room for all of it; nothing was queued
         """
         if not isinstance(track_id, str):
             raise TypeError(f"track_id must be a string, not {type(track_id).__name__}")
@@ -238,24 +300,26 @@ class WavStreamPlayer:
     def interrupt(self, fade_ms: float = 0) -> TrackOffset | None:
         """Stop now and drop all that is queued.
 
-        Later audio of every track that it stopped or dropped is ignored; other tracks play as ever.
+        Later audio of every track that was stopped or dropped is ignored; other tracks are not affected.
+
+        Thread: any. Never waits for the device thread: the first of the two to swap the play position decides.
 
         Parameters
         ----------
-        fade_ms : float, 0..1000 ms
-            Fade out instead of cutting hard. ``offset`` is then where the cut was asked for; the fading samples come
-            after it.
+        fade_ms : float
+            0 to 1000 ms: fade out instead of cutting hard. ``offset`` is where the cut was asked for; the fading samples
+            come after it.
 
         Returns
         -------
-        TrackOffset of the audible track: the one last heard; before the first sample, the first queued, with offset
-        0. None when nothing was ever queued.
+        TrackOffset or None
+            Of the audible track: the one last heard, or before the first sample the first one queued, with offset 0.
+            None when nothing was ever queued.
 
         Raises
         ------
-        ValueError   fade_ms out of range
-
-        Thread: any. Never waits for the device thread: whoever swaps the play position first, wins.
+        ValueError
+            fade_ms out of range
         """
         if not 0 <= fade_ms <= MAX_FADE_MS:
             raise ValueError(f"fade_ms is {fade_ms}; a fade lasts 0 to {MAX_FADE_MS} ms")
@@ -271,7 +335,7 @@ class WavStreamPlayer:
         return self._receipt(heard, dropped)
 
     def get_track_sample_offset(self) -> TrackOffset | None:
-        """The receipt that interrupt() would give, without stopping anything."""
+        """The receipt that interrupt() would return now; nothing is stopped."""
         with self._lock:
             return self._receipt(self._tracks.heard(self._state.consumed), {})
 
@@ -290,9 +354,10 @@ class WavStreamPlayer:
 
     @property
     def volume(self) -> float:
-        """0.0 (silent) to 1.0 (as queued, bit for bit); a change takes effect with the device's next period.
+        """0.0 (silent) to 1.0 (as queued, bit for bit).
 
-        The device thread glides to it, so it does not click. Positions count on as ever.
+        A change takes effect with the device's next period. The device thread glides to it, so that it does not click.
+        Positions are not affected. Setting a value out of range raises ValueError.
         """
         return self._volume
 
@@ -324,11 +389,23 @@ class WavStreamPlayer:
         min_decibels: float = -100,
         max_decibels: float = -30,
     ) -> Frequencies:
-        """Spectrum of what is being played, smoothed from call to call as a browser's analyser does.
+        """Spectrum of what is being played, smoothed from call to call like a browser's AnalyserNode.
+
+        Parameters
+        ----------
+        analysis_type : "frequency", "music" or "voice"
+            One value for each FFT bin, or the loudest bin of each note.
+        min_decibels, max_decibels : float
+            The levels that become 0 and 1.
+
+        Returns
+        -------
+        Frequencies
 
         Raises
         ------
-        StateError   not connected
+        StateError
+            not connected
         """
         with self._lock:
             self._require_connected()
@@ -343,7 +420,7 @@ class WavStreamPlayer:
         )
 
     def _recent(self) -> tuple[NDArray[np.int16], int]:
-        """The last FFT_SIZE samples that the device got, silence included, and a number for that moment."""
+        """The last FFT_SIZE samples that the device got, silence included, and a number that changes with them."""
         assert self._device is not None
         silence = self._state.silence * self.sample_rate // self._device.sample_rate
         recent = np.zeros(FFT_SIZE, np.int16)
@@ -373,7 +450,10 @@ class WavStreamPlayer:
 
 
 class _PlaybackStream:
-    """The player's side of its device. Holds the state, but not the player: a dropped player must go away."""
+    """The player's side of its device.
+
+    It holds the state and only a weak reference to the player, so that a player that is dropped closes its device.
+    """
 
     kind: Kind = "playback"
     channels: int | None = None
@@ -403,8 +483,4 @@ class _PlaybackStream:
         seat.take_playback(None)
 
     def wake(self) -> None:
-        """Playback has nothing to wake up."""
-
-
-def _ignore(event: DeviceEvent) -> None:
-    return None
+        """Do nothing: playback has no thread to wake."""

@@ -1,6 +1,6 @@
-"""WAV files: pack PCM16 with a correct header, and read what other programs write.
+"""WAV files: packs PCM16 with a correct header, and reads what other programs write.
 
-Thread: any; everything here is pure but ``save`` and reading from a path.
+Thread: any; everything here is pure except ``save`` and reading from a path.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
 from wavtools.pcm import float32_to_pcm16
 
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["WavFile", "WavPacker", "read_wav"]
 
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF, WAVE, a 16-byte fmt chunk, the head of the data chunk
-_MAX_DATA_BYTES = 0xFFFFFFFF - 36  # RIFF sizes are 32 bits wide
+# RIFF, WAVE, a fmt chunk of 16 bytes, the head of the data chunk.
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+# RIFF sizes are 32 bits wide.
+_MAX_DATA_BYTES = 0xFFFFFFFF - 36
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-# Writers that stream do not know the length yet and leave one of these.
+# Writers that stream do not know the length yet and write one of these.
 _UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFFFFF, 0xFFFFFFFF - 36)
 
 
@@ -40,7 +43,7 @@ class WavFile:
     data : bytes
         The whole file.
     sample_rate : int
-        Frames per second.
+        Hz.
     channel_count : int
     """
 
@@ -78,13 +81,17 @@ class WavPacker:
     def pack(pcm: Buffer | NDArray[Any], sample_rate: int, channels: int = 1) -> WavFile:
         """Put a header before PCM16 samples.
 
+        Source: the files of wavtools' ``WavPacker.pack``, except for its RIFF size, which was always 52.
+
         Parameters
         ----------
-        pcm : int16, shape (frames,), interleaved if there are several channels, or (frames, channels); or bytes
+        pcm : bytes or int16 array
+            Shape (frames,), interleaved if there are several channels, or (frames, channels). Bytes are little-endian
+            int16.
         sample_rate : int
             Hz, at least 1.
         channels : int
-            1 to 65535. An array of two dimensions says so itself.
+            1 to 32767; an array of shape (frames, channels) does not need it.
 
         Returns
         -------
@@ -92,23 +99,14 @@ class WavPacker:
 
         Raises
         ------
-        TypeError   *pcm* is not int16, *sample_rate* or *channels* not an integer
-        ValueError  an incomplete frame, a number that its header field cannot hold, or 4 GiB of samples and more
-
-        Source: the files of wavtools' ``WavPacker.pack``, but for its RIFF size, which was always 52.
+        TypeError
+            *pcm* is not int16, or *sample_rate* or *channels* is not an integer
+        ValueError
+            an incomplete frame, a number that its header field cannot hold, or 4 GiB of samples and more
         """
-        samples = pcm if isinstance(pcm, np.ndarray) else np.asarray(memoryview(pcm))
-        if samples.dtype == np.uint8 or samples.dtype.kind == "S":
-            data = bytes(pcm)
-        elif samples.dtype == np.int16:
-            data = samples.tobytes()
-        elif samples.dtype == np.float32:
-            raise TypeError(
-                "pcm must be int16 samples, not float32; convert with wavtools.pcm.float32_to_pcm16"
-            )
-        else:
-            raise TypeError(f"pcm must be int16 samples, not {samples.dtype}")
-        if samples.ndim == 2 and samples.dtype == np.int16:
+        samples = as_int16_frames(pcm, "pcm")
+        data = samples.astype("<i2", copy=False).tobytes()
+        if samples.ndim == 2:
             if channels not in (1, samples.shape[1]):
                 raise ValueError(f"pcm has {samples.shape[1]} channels, but channels is {channels}")
             channels = samples.shape[1]
@@ -134,18 +132,22 @@ def read_wav(source: str | os.PathLike[str] | Buffer) -> WavFile:
 
     Parameters
     ----------
-    source : path, or the file's bytes
-        PCM of 8, 16, 24 or 32 bits (rounded to 16) or IEEE float of 32 or 64 (converted by the rule of
-        ``float32_to_pcm16``), also as WAVE_FORMAT_EXTENSIBLE, any number of channels. Other chunks are skipped.
+    source : str, os.PathLike or bytes
+        A path, or the file's bytes. PCM of 8, 16, 24 or 32 bits (rounded to 16) or IEEE float of 32 or 64 bits (converted
+        by the rule of ``float32_to_pcm16``), also as WAVE_FORMAT_EXTENSIBLE, with any number of channels. Other chunks
+        are skipped.
 
     Returns
     -------
-    WavFile, with the samples in ``.pcm``
+    WavFile
+        With the samples in ``.pcm``.
 
     Raises
     ------
-    DecodeError  not a WAV file, cut short, or its header contradicts itself or says more than there is
-    OSError      the file cannot be read
+    DecodeError
+        not a WAV file; or it is cut short, or its header contradicts itself
+    OSError
+        the file cannot be read
     """
     if isinstance(source, (str, os.PathLike)):
         data = pathlib.Path(source).read_bytes()
@@ -181,19 +183,21 @@ def read_wav(source: str | os.PathLike[str] | Buffer) -> WavFile:
             )
         if kind == b"fmt ":
             format_chunk = data[position : position + size]
-        position += size + size % 2  # chunks are padded to an even length
+        # Chunks are padded to an even length.
+        position += size + size % 2
     raise DecodeError(f"{name} has no data chunk")
 
 
 def _decode(name: str, format_chunk: bytes, data: memoryview) -> WavFile:
-    """Samples of any supported format as a PCM16 file."""
+    """The samples of any supported format as a PCM16 file."""
     if len(format_chunk) < 16:
         raise DecodeError(f"{name} has a fmt chunk of {len(format_chunk)} bytes, expected at least 16")
     tag, channels, sample_rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", format_chunk)
     if tag == _EXTENSIBLE:
         if len(format_chunk) < 40:
             raise DecodeError(f"{name} has an extensible fmt chunk of {len(format_chunk)} bytes, expected 40")
-        tag = int.from_bytes(format_chunk[24:26], "little")  # the sub-format's GUID begins with the plain tag
+        # The sub-format's GUID begins with the plain tag.
+        tag = int.from_bytes(format_chunk[24:26], "little")
     if channels == 0 or sample_rate == 0:
         raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
     if (tag, bits) not in [(_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64)]:
@@ -217,7 +221,8 @@ def _decode(name: str, format_chunk: bytes, data: memoryview) -> WavFile:
 def _as_pcm16(data: memoryview, tag: int, bits: int) -> NDArray[np.int16]:
     if tag == _FLOAT:
         floats = np.frombuffer(data, f"<f{bits // 8}")
-        with np.errstate(over="ignore"):  # beyond float32 is beyond full scale, too
+        # A value beyond the range of float32 is beyond full scale too.
+        with np.errstate(over="ignore"):
             return float32_to_pcm16(np.ascontiguousarray(floats, np.float32))
     if bits == 16:
         return np.frombuffer(data, "<i2")

@@ -22,7 +22,7 @@ def answer(item_id: str = "a1", text: str = "", seconds: float = 0.0, role: str 
     item.content = [{"type": "output_audio", "transcript": text}]
     item.refresh()
     if seconds:
-        item.formatted._audio.append(np.ones(int(seconds * 24_000), np.int16))
+        item.formatted.store.append(np.ones(int(seconds * 24_000), np.int16))
         item.received_samples = int(seconds * 24_000)
     return item
 

@@ -1,4 +1,4 @@
-"""Devices that are changed while they run: nothing lost, receipts exact."""
+"""Microphone and Speaker: devices change while they run, nothing is lost, receipts are exact."""
 
 from __future__ import annotations
 
@@ -45,6 +45,32 @@ def test_switching_in_the_middle_of_one_track_counts_what_both_devices_played():
     speaker.switch(third)
     third.render(500)
     assert speaker.interrupt().offset == 3_500
+    speaker.disconnect()
+
+
+def test_the_tape_has_what_both_speakers_played():
+    first, second = OfflineDevice(24_000), OfflineDevice(24_000)
+    speaker = Speaker(24_000, first)
+    speaker.connect()
+    speaker.add_16bit_pcm(ramp(3_000), "a")
+    first.render(1_000)
+    speaker.switch(second)
+    second.render(1_000)
+    speaker.get_bars()
+    np.testing.assert_array_equal(speaker.tape.read()[-2_000:], ramp(2_000))
+    speaker.interrupt()
+    speaker.disconnect()
+
+
+def test_a_device_that_is_switched_while_closed_is_used_later():
+    device = OfflineDevice(24_000)
+    microphone, speaker = Microphone(24_000, "no such device"), Speaker(24_000, "no such device")
+    for stream in (microphone, speaker):
+        stream.switch(device)
+    microphone.begin()
+    speaker.connect()
+    assert microphone.problem == speaker.problem == ""
+    microphone.end()
     speaker.disconnect()
 
 

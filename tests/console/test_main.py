@@ -89,4 +89,4 @@ def test_doctor_measures_the_round_trip_of_a_tone(offline_url, audio_server):
 
 def test_the_servers_are_verbs_too(tmp_path):
     done = console("offline", "--port", "x", env=dict(os.environ))
-    assert done.returncode == 2 and "is no port" in done.stderr
+    assert done.returncode == 2 and "is not a port" in done.stderr

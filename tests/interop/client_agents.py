@@ -1,4 +1,4 @@
-"""The four turns with the `openai-agents` realtime session. Arguments: server url, spoken question."""
+"""The four turns with the realtime session of `openai-agents`. Arguments: server URL, question WAV."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def get_weather(location: str) -> str:
 
 
 async def raw(session, *event_types):
-    """The next server event of one of the types, and the audio that came before it."""
+    """The next server event of one of the types, and the number of audio samples before it."""
     samples = 0
     async for event in session:
         if event.type == "error":

@@ -1,4 +1,4 @@
-// The four turns with @openai/agents-realtime. Arguments: server url, spoken question (WAV, 44-byte header).
+// The four turns with @openai/agents-realtime. Arguments: server URL, question WAV (with a header of 44 bytes).
 import { readFileSync } from 'node:fs';
 import { RealtimeAgent, RealtimeSession, OpenAIRealtimeWebSocket, tool } from '@openai/agents-realtime';
 

@@ -1,4 +1,4 @@
-"""The four turns with the `openai` SDK, as published. Arguments: server url, question WAV."""
+"""The four turns with the published `openai` SDK. Arguments: server URL, question WAV."""
 
 import asyncio
 import base64

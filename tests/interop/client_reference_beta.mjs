@@ -1,5 +1,5 @@
-// The four turns with the original reference client (its typed fork, as published): it speaks the beta dialect.
-// Arguments: server url, spoken question (WAV, 44-byte header).
+// The four turns with the reference client (the published fork with types), which speaks the beta dialect.
+// Arguments: server URL, question WAV (with a header of 44 bytes).
 import { readFileSync } from 'node:fs';
 import { RealtimeClient } from 'openai-realtime-api';
 

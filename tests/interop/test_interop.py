@@ -1,7 +1,6 @@
-"""Clients that others wrote, unmodified but for the address, each hold four turns with the offline server: straight,
-and through the relay.
+"""Clients of other projects, with nothing changed but the address, hold four turns: directly and through the relay.
 
-`make interop` installs them under build/interop (with their own environment and node_modules) and runs this.
+`make interop` installs them under build/interop (with an environment and node_modules of their own) and runs these tests.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def words(text: str) -> list[str]:
 
 
 def absent(reason: str) -> NoReturn:
-    """A failure under `make interop`, which should have installed it; a skip elsewhere."""
+    """Fails under `make interop`, which installs the clients; skips elsewhere."""
     if os.environ.get("WAVTOOLS_INTEROP"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -51,7 +50,7 @@ def run(program: str | Path, script: Path, url: str) -> dict[str, Any]:
     return result
 
 
-# Clients of their own set tools and the rest of the session: a deployer must allow it.
+# These clients set tools and most of the session: the relay's policy must allow that.
 POLICY = """
 [clients]
 session_fields = [
@@ -76,7 +75,7 @@ def test_foreign_client_holds_four_turns_through_the_relay(
 ) -> None:
     policy = tmp_path / "relay.toml"
     policy.write_text(POLICY)
-    # "offline" is what the clients give as their API key.
+    # The clients send "offline" as their API key.
     arguments = [
         "--port",
         "0",
@@ -95,13 +94,14 @@ def test_foreign_client_holds_four_turns_through_the_relay(
 def hold_four_turns(script: str, url: str) -> None:
     if script.endswith(".py"):
         if not PYTHON.exists():
-            absent("the Python clients are not installed; say: make interop")
+            absent("the Python clients are not installed; run: make interop")
         result = run(PYTHON, HERE / script, url)
     else:
         node = shutil.which("node")
         if node is None or not (INSTALLED / "node_modules").is_dir():
-            absent("the Node clients are not installed; install Node 20 and say: make interop")
-        copy = shutil.copy(HERE / script, INSTALLED)  # modules are looked up from where the script lies
+            absent("the Node clients are not installed; install Node 20 and run: make interop")
+        # Node looks for modules from the folder of the script.
+        copy = shutil.copy(HERE / script, INSTALLED)
         result = run(node, Path(copy), url)
     assert result["text"] == "You said: The cat is on the mat."
     assert words(result["heard"]) == words(TEXTS["hello"])

@@ -1,4 +1,4 @@
-"""The dialects: what a beta server says arrives as GA, and what it is told is beta."""
+"""The dialects: events of a beta server arrive as GA, and events sent to it are beta."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_beta_names_are_renamed(beta, ga):
     assert inbound({"type": beta, "x": 1})[0]["type"] == ga
 
 
-def test_an_item_that_was_created_was_added_and_perhaps_done():
+def test_an_item_created_in_beta_is_added_and_perhaps_done_in_ga():
     user = {"type": "conversation.item.created", "item": {"id": "i", "role": "user", "status": "completed"}}
     assert [event["type"] for event in inbound(user)] == ["conversation.item.added", "conversation.item.done"]
     answer = {
@@ -82,7 +82,7 @@ def test_an_item_that_was_created_was_added_and_perhaps_done():
     assert added["item"]["content"] == [{"type": "output_audio"}, 5]
 
 
-def test_answers_have_ga_content_wherever_they_are():
+def test_answers_have_ga_content_in_every_event():
     item = {"id": "i", "role": "assistant", "content": [{"type": "text", "text": "x"}]}
     (done,) = inbound({"type": "response.output_item.done", "item": item})
     assert done["item"]["content"][0]["type"] == "output_text"
@@ -108,7 +108,7 @@ def test_answers_have_ga_content_wherever_they_are():
         | st.sampled_from(["session.created", "response.done", "conversation.item.created"]),
     )
 )
-def test_inbound_takes_anything(event):
+def test_inbound_takes_any_value(event):
     assert inbound(event)
 
 
@@ -122,7 +122,7 @@ def test_ga_needs_no_change():
 # Keywords
 
 
-def test_flat_keywords_go_to_their_ga_places():
+def test_flat_keywords_are_put_at_their_ga_paths():
     assert session_from_keywords(
         {
             "voice": "marin",
@@ -176,12 +176,12 @@ def test_nested_and_flat_keywords_merge():
         ({"input_audio_format": "mp3"}, "input_audio_format"),
     ],
 )
-def test_names_that_do_not_exist_are_refused(keywords, words):
+def test_unknown_names_are_refused(keywords, words):
     with pytest.raises(ValueError, match=words):
         session_from_keywords(keywords)
 
 
-def test_an_object_replaces_the_one_before_and_its_siblings_stay():
+def test_an_object_replaces_the_previous_one_and_its_siblings_stay():
     old = session_from_keywords({"turn_detection": {"type": "server_vad", "threshold": 0.9}, "voice": "ash"})
     new = session_from_keywords({"turn_detection": {"type": "server_vad"}})
     assert merge_session(old, new) == {

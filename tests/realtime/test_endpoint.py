@@ -1,4 +1,4 @@
-"""Endpoint: the address, the headers, and where a key may go."""
+"""Endpoint: the address, the headers, and the connections that may carry a key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_model_query_and_headers_can_be_set():
     assert endpoint.redactor.text("other-secret-1") == "[key removed]"
 
 
-def test_azure_wants_its_own_header():
+def test_azure_requires_its_own_header():
     endpoint = Endpoint("https://x.openai.azure.com/openai/v1", KEY, dialect="beta")
     assert endpoint.reveal_headers() == {"api-key": KEY}
 
@@ -76,18 +76,20 @@ def test_beta_is_asked_for_by_header_only_when_it_is_set():
     assert Endpoint("wss://h", KEY, dialect="beta").reveal_headers()["OpenAI-Beta"] == "realtime=v1"
 
 
-@pytest.mark.parametrize("url", ["ftp://h", "h:99", "", "wss://", "ws://h:notaport", "ws://h:99999"])
-def test_what_is_no_address_is_refused(url):
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "h:99", "", "wss://", "ws://h:notaport", "ws://h:99999", "ws://[::1"]
+)
+def test_a_url_that_is_no_server_address_is_refused(url):
     with pytest.raises(ConfigurationError, match="not a server address"):
         Endpoint(url or "x", KEY)
 
 
-def test_the_vendor_wants_a_key():
+def test_the_vendor_requires_a_key():
     with pytest.raises(ConfigurationError, match=r"OPENAI_API_KEY.*realtime\.offline"):
         Endpoint()
 
 
-def test_no_secret_shows():
+def test_no_secret_appears_in_texts():
     endpoint = Endpoint(
         "wss://me:hidden-password@h/x?token=hidden-token",
         KEY,
@@ -123,7 +125,7 @@ async def test_a_key_never_goes_over_plain_ws_elsewhere(url):
 @pytest.mark.parametrize(
     ("addresses", "refused"), [(["127.0.0.1", "::1"], False), (["127.0.0.1", "10.0.0.1"], True), ([], True)]
 )
-async def test_a_name_is_judged_by_all_its_addresses(monkeypatch, addresses, refused):
+async def test_all_addresses_of_a_name_must_be_loopback(monkeypatch, addresses, refused):
     async def look_up(host, port):
         return addresses
 
@@ -140,7 +142,7 @@ async def test_the_name_localhost_resolves():
     assert await Endpoint("ws://localhost:1", KEY).resolve() in ("127.0.0.1", "::1")
 
 
-async def test_a_name_that_does_not_resolve_says_so(monkeypatch):
+async def test_a_name_that_does_not_resolve_is_an_oserror(monkeypatch):
     async def look_up(host, port):
         raise socket.gaierror(-2, "Name or service not known")
 

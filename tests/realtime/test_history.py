@@ -1,4 +1,4 @@
-"""Replay: a conversation told again, as text."""
+"""Replay: the events that repeat a conversation to a new session, as text."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests import wire_turns as turns
 from tests.wire_recordings import recordings
 
 
-def told(events, running=()) -> list[dict]:
+def replayed(events, running=()) -> list[dict]:
     conversation = Conversation()
     for event in events:
         conversation.apply(event)
     return [event["item"] for event in replay(conversation.get_items(), running)]
 
 
-def test_messages_are_told_as_what_was_said_under_their_ids():
-    assert told(recordings()["audio, VAD"]) == [
+def test_messages_are_replayed_as_text_with_their_ids():
+    assert replayed(recordings()["audio, VAD"]) == [
         {
             "id": "item_user",
             "type": "message",
@@ -37,36 +37,36 @@ def test_messages_are_told_as_what_was_said_under_their_ids():
     ]
 
 
-def test_of_a_truncated_answer_the_heard_part_is_told():
+def test_the_heard_part_of_a_truncated_answer_is_replayed():
     events = [
         *turns.audio_answer("one two three four", turns.tone(24_000)),
         {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 500},
     ]
-    assert told(events)[0]["content"] == [{"type": "output_text", "text": "one two"}]
+    assert replayed(events)[0]["content"] == [{"type": "output_text", "text": "one two"}]
 
 
-def test_an_answer_of_which_nothing_was_heard_is_not_told():
+def test_an_answer_that_was_not_heard_is_not_replayed():
     events = [
         *turns.audio_answer("one two", turns.tone(24_000)),
         {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 0},
     ]
-    assert told(events) == []
+    assert replayed(events) == []
 
 
-def test_calls_go_with_their_outputs_and_not_without():
+def test_calls_are_replayed_with_their_outputs_and_not_without():
     call = turns.function_call("look", '{"x":1}')
     output = turns.echo(
         {"item": {"id": "o", "type": "function_call_output", "call_id": "call_1", "output": "y"}}
     )
-    assert told(call) == []
-    assert [item["type"] for item in told(call, {"call_1"})] == ["function_call"]
-    both = told([*call, *output])
+    assert replayed(call) == []
+    assert [item["type"] for item in replayed(call, {"call_1"})] == ["function_call"]
+    both = replayed([*call, *output])
     assert [item["type"] for item in both] == ["function_call", "function_call_output"]
     assert both[0]["arguments"] == '{"x":1}' and both[1]["output"] == "y"
-    assert told(output) == []
+    assert replayed(output) == []
 
 
-def test_speech_that_nobody_wrote_down_is_told_as_audio():
+def test_speech_without_a_transcript_is_replayed_as_audio():
     conversation = Conversation()
     conversation.input.append(turns.tone(4_800))
     conversation.input.commit_sent()
@@ -78,7 +78,7 @@ def test_speech_that_nobody_wrote_down_is_told_as_audio():
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(part["audio"]), "<i2"), turns.tone(4_800))
 
 
-def test_images_systems_and_empty_items():
+def test_images_system_messages_and_empty_items():
     image = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
     items = [
         Item("a", role="user", content=[image, {"type": "input_image"}, {"type": "input_text", "text": " "}]),

@@ -1,4 +1,4 @@
-"""InputAudio: the server's clock, the user's turns, and what a new session must hear again."""
+"""InputAudio: the server's clock, the user's turns, and the audio to send again to a new session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from realtime.conversation.input_audio import InputAudio
 from realtime.protocol.audio_format import PCM16, PCMU
-from realtime.protocol.bounded_dict import remember
 from tests.wire_turns import tone
 
 
@@ -28,7 +27,7 @@ def test_any_range_reads_the_samples_of_that_range(chunks, start, end):
     np.testing.assert_array_equal(store.read(start, end), tone(sum(chunks))[start : max(end, start)])
 
 
-def test_what_is_too_old_goes_and_is_counted_if_it_was_not_committed():
+def test_old_audio_is_dropped_and_counted_if_it_was_not_committed():
     store = filled(*[2_400] * 30, keep=1.0)
     assert len(store.read(0, 1 << 30)) == 24_000 and store.evicted == 30 * 2_400 - 24_000
     store.commit_sent()
@@ -37,7 +36,7 @@ def test_what_is_too_old_goes_and_is_counted_if_it_was_not_committed():
     assert store.evicted == 30 * 2_400 - 24_000
 
 
-def test_a_turn_under_vad_is_what_the_server_heard():
+def test_a_turn_under_vad_has_the_samples_that_the_server_stated():
     store = filled(48_000)
     store.speech_started("a", 300)
     assert store.speaking and store.take("a") is None
@@ -48,18 +47,18 @@ def test_a_turn_under_vad_is_what_the_server_heard():
     assert store.take("a") is None
 
 
-def test_a_turn_whose_commit_never_came_is_known_by_its_end():
+def test_a_turn_without_a_commit_event_is_known_by_its_end():
     store = filled(48_000)
     store.speech_started("a", 300)
     store.speech_stopped("a", 400)
     assert len(store.take("a")) == 2_400
-    store.item_committed("a")  # it came after all
+    store.item_committed("a")  # the commit arrives after all
     store.speech_started("a", 300)
     store.speech_stopped("a", 300)
     assert not store.speaking and store.take("a") is None
 
 
-def test_an_end_without_a_beginning_takes_what_was_not_committed():
+def test_an_end_without_a_beginning_takes_the_uncommitted_audio():
     store = filled(24_000)
     store.speech_stopped("a", 500)
     store.item_committed("a")
@@ -75,11 +74,11 @@ def test_commits_are_answered_in_order():
     np.testing.assert_array_equal(store.take("b"), tone(4_800, 2_400))  # announced before its commit
     np.testing.assert_array_equal(store.take("a"), tone(2_400))
     store.append(tone(100))
-    store.item_committed("c")  # the server's own idea
+    store.item_committed("c")  # a commit that the client did not send
     assert len(store.take("c")) == 100
 
 
-def test_a_refused_commit_gives_its_audio_to_the_next():
+def test_the_audio_of_a_refused_commit_belongs_to_the_next_commit():
     store = filled(1_000)
     store.commit_refused()
     store.commit_sent()
@@ -93,7 +92,7 @@ def test_a_refused_commit_gives_its_audio_to_the_next():
     assert len(store.take("a")) == 2_000
 
 
-def test_a_clear_drops_what_was_not_committed_and_the_clock_goes_on():
+def test_a_clear_drops_uncommitted_audio_and_the_clock_continues():
     store = filled(2_400)
     store.clear_sent()
     assert store.uncommitted_ms == 0 and store.ms_at(store.end) == 100
@@ -109,7 +108,7 @@ def test_a_change_of_format_keeps_the_clock():
     assert store.sample_at(-1) == 0 and store.ms_at(-1) == 0
 
 
-def test_a_new_session_hears_the_unfinished_turn_again():
+def test_the_unfinished_turn_is_sent_again_to_a_new_session():
     store = filled(24_000)
     assert [len(piece) for piece in store.unfinished(None)] == [24_000]
     assert [len(piece) for piece in store.unfinished(500)] == [12_000]
@@ -124,10 +123,3 @@ def test_a_new_session_hears_the_unfinished_turn_again():
     assert store.unfinished(None) == [] and store.end == 0
     store.append(tone(0))
     assert store.unfinished(None) == []
-
-
-def test_what_is_remembered_is_bounded():
-    table: dict = {}
-    for number in range(1_000):
-        remember(table, str(number), number)
-    assert len(table) == 256 and "999" in table and "0" not in table

@@ -24,7 +24,7 @@ KEY = "sk-test-0123456789"
 
 @pytest.fixture(scope="module")
 def strict_url() -> Any:
-    """A server with a key, GA only."""
+    """A server that requires a key and speaks GA only."""
     os.environ["OFFLINE_TEST_KEY"] = KEY
     try:
         arguments = ("--voice", "standin", "--dialect", "ga", "--key-env", "OFFLINE_TEST_KEY")
@@ -96,7 +96,8 @@ async def test_bare_address_needs_no_model(offline_url: str) -> None:
 async def test_keys_are_not_logged_even_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     canary = "sk-canary-0123456789"
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("websockets.client").setLevel(logging.INFO)  # the other side is not on trial
+    # Only the server's log is tested.
+    logging.getLogger("websockets.client").setLevel(logging.INFO)
     said: list[str] = []
     server = OfflineServer(voice=choose_voice("standin"), key=canary, log=said.append)
     async with server:

@@ -1,4 +1,4 @@
-"""Fuzzed frames over a real socket: every one is answered, none ends the server, its memory stays bounded.
+"""Fuzzed frames over a real socket: each is answered, none ends the server, and its memory stays bounded.
 
 WAVTOOLS_FUZZ_FRAMES sets how many (default 3 000, a few seconds); a million take about a quarter of an hour.
 """
@@ -109,7 +109,8 @@ def mutate(value: Any, dice: random.Random) -> Any:
 def fuzzed_frame(dice: random.Random) -> str | bytes:
     event = copy.deepcopy(dice.choice(SEEDS))
     if event["type"] == "response.create" and dice.random() < 0.9:
-        event = {"type": "response.cancel"}  # each response costs a hundred other frames
+        # A response takes as long as a hundred other frames.
+        event = {"type": "response.cancel"}
     for _ in range(dice.choice([0, 1, 1, 1, 2, 5])):
         event = mutate(event, dice)
     frame = json.dumps(event)
@@ -128,11 +129,12 @@ def resident_bytes(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return 0  # no /proc here: the memory is not judged
+        # Without /proc the memory is not measured.
+        return 0
 
 
 async def one_session(url: str, frames: int, seed: int) -> None:
-    """Send *frames* while reading; then the session must still answer a sensible question."""
+    """Send *frames* while reading; afterwards the session must still answer a question."""
     dice = random.Random(seed)
     async with open_probe(url) as probe:
         await probe.update(output_modalities=["text"])
@@ -171,10 +173,12 @@ async def test_fuzzed_frames_never_end_the_session_or_grow_the_server() -> None:
         for session in range(-(-FRAMES // FRAMES_PER_SESSION)):
             await one_session(server.url, min(FRAMES_PER_SESSION, FRAMES), session)
             after.append(resident_bytes(server.pid))
-        if len(after) > 20:  # growth between the first quarter and the end
+        # Growth between the first quarter and the end.
+        if len(after) > 20:
             assert after[-1] - after[len(after) // 4] < 20 << 20, [size >> 20 for size in after]
         connection = await connect(server.url + MODEL_QUERY)
-        with pytest.raises(ConnectionClosed):  # a frame beyond the limit ends its own connection only
+        # A frame beyond the limit ends only its own connection.
+        with pytest.raises(ConnectionClosed):
             await connection.send("x" * (22 << 20))
             while True:
                 await connection.recv()

@@ -1,4 +1,4 @@
-"""The models in this process: what is found, what is refused, what they hear and say; and their worker processes."""
+"""The models: their files, their choice, recognition and synthesis in this process, and the worker processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from realtime.offline import question_path
+from realtime.offline.models import interfaces
 from realtime.offline.models.choice import choose_voice
 from realtime.offline.models.clips import TEXTS, clip_samples
 from realtime.offline.models.files import PINNED, model_file
@@ -39,7 +40,7 @@ def test_a_model_file_is_the_pinned_one_or_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(PINNED, ("some_models", "model.bin"), hashlib.sha256(b"good").hexdigest())
     with pytest.raises(ModelError, match="no_such_package is not installed"):
         model_file("no_such_package", "model.bin")
-    with pytest.raises(ModelError, match="model.bin is missing; say: pip install --force-reinstall"):
+    with pytest.raises(ModelError, match="model.bin is missing; run: pip install --force-reinstall"):
         model_file("some_models", "model.bin")
     (package / "model.bin").write_bytes(b"changed")
     with pytest.raises(ModelError, match=r"has SHA-256 [0-9a-f]{12}\.\.\., expected"):
@@ -58,13 +59,21 @@ def test_there_are_three_kinds_of_voice() -> None:
 
 def test_what_is_not_installed_has_a_standin_or_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("onnxruntime", "ctranslate2"):
-        monkeypatch.setitem(sys.modules, name, None)  # cannot be found then
+        # A module that is None in sys.modules cannot be found.
+        monkeypatch.setitem(sys.modules, name, None)
     assert choose_voice("auto") == choose_voice("standin")
     missing = (
-        "voice detection .silero., speech recognition .whisper., speech synthesis .hibari.; say: pip install"
+        "voice detection .silero., speech recognition .whisper., speech synthesis .hibari.; run: pip install"
     )
     with pytest.raises(ModelError, match=missing):
         choose_voice("models")
+
+
+def test_the_old_module_has_the_same_names() -> None:
+    from realtime.offline import voice
+
+    assert voice.choose_voice is choose_voice
+    assert all(getattr(voice, name) is getattr(interfaces, name) for name in interfaces.__all__)
 
 
 # --- whisper
@@ -125,7 +134,7 @@ def test_a_voice_of_another_rate_is_refused(hibari, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.models
 def test_the_clips_can_be_rendered_again(whisper, hibari, tmp_path: Path) -> None:
-    """As long to the sample, and the same words; another machine's arithmetic gives other bits."""
+    """The same length and the same words; the samples differ with the arithmetic of the machine."""
     command = [sys.executable, Path(__file__).parents[2] / "tools/render_clips.py", tmp_path]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
     for name in TEXTS:
@@ -141,7 +150,7 @@ def test_the_clips_can_be_rendered_again(whisper, hibari, tmp_path: Path) -> Non
 
 
 class Slow:
-    """Says in which process it ran, after a while."""
+    """Returns, after a while, the id of the process that it runs in."""
 
     def where(self) -> int:
         time.sleep(0.3)

@@ -52,19 +52,19 @@ def test_taken_port_is_one_line_and_status_2() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--port", "99999"), "'99999' is no port"),
-        (("--port", "x"), "'x' is no port"),
+        (("--port", "99999"), "'99999' is not a port"),
+        (("--port", "x"), "'x' is not a port"),
         (("--dialect", "klingon"), "invalid choice: 'klingon'"),
         (("--no-such-option",), "unrecognized arguments"),
         (("--stt-model", "/no/such/folder"), "no Whisper model in /no/such/folder"),
         (("--key-env", "NO_SUCH_VARIABLE_HERE"), "NO_SUCH_VARIABLE_HERE is not set"),
-        (("--pace", "nan"), "'nan' is no number"),
-        (("--pace", "fast"), "'fast' is no number"),
-        (("--workers", "0"), "'0' is no number from 1 on"),
+        (("--pace", "nan"), "'nan' is not a valid number"),
+        (("--pace", "fast"), "'fast' is not a valid number"),
+        (("--workers", "0"), "'0' is not a valid number"),
         (("--llm-url", "http://127.0.0.1:1/v1"), "--llm-url needs --llm-model"),
         (("--llm-url", "ollama", "--llm-model", "m"), "expected an address such as"),
-        (("--fault", "no_such_fault"), "no fault named 'no_such_fault'"),
-        (("--fault", "drop_at=soon"), "'soon' is no number"),
+        (("--fault", "no_such_fault"), "no fault is named 'no_such_fault'"),
+        (("--fault", "drop_at=soon"), "'soon' is not a number"),
     ],
 )
 def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:
@@ -89,7 +89,8 @@ async def test_helper_gives_the_url_and_stops_the_server_with_its_workers() -> N
         async with open_probe(server.url):
             pass
         workers = _children(server.pid)
-    server.stop()  # twice is fine
+    # stop may be called again.
+    server.stop()
     await _gone([server.pid, *workers])
 
 
@@ -116,7 +117,7 @@ async def test_stopping_closes_sessions_with_1001() -> None:
 
 
 def test_a_client_that_hangs_does_not_hold_up_the_stop() -> None:
-    """It answers no close; stop() would kill a server that waits for it, and the status would not be 0."""
+    """The client does not answer the close; stop() would kill a server that waits for it: a status other than 0."""
     server = start_server_process("--voice", "standin")
     address = server.url.removeprefix("ws://").split(":")
     with socket.create_connection((address[0], int(address[1]))) as client:
@@ -170,7 +171,7 @@ def test_questions_are_bundled() -> None:
 
 
 def test_bare_install_says_how_to_get_the_models() -> None:
-    """As if none were installed: a module that is None in sys.modules cannot be found."""
+    """Simulates an installation without models: a module that is None in sys.modules cannot be found."""
     bare = (
         "import sys; sys.modules.update(dict.fromkeys(['onnxruntime', 'ctranslate2']));"
         "from realtime.offline.__main__ import main; sys.exit(main(['--until-eof']))"
@@ -179,7 +180,7 @@ def test_bare_install_says_how_to_get_the_models() -> None:
         [sys.executable, "-c", bare], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and done.stdout.startswith("listening on ")
-    assert "no models installed; say: pip install 'wavtools[offline]'" in done.stderr
+    assert "no models installed; run: pip install 'wavtools[offline]'" in done.stderr
 
 
 def test_a_chat_endpoint_needs_httpx(
@@ -189,7 +190,7 @@ def test_a_chat_endpoint_needs_httpx(
     monkeypatch.delitem(sys.modules, "realtime.offline.replies.chat_model", raising=False)
     arguments = ["--voice", "standin", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]
     assert program.main(arguments) == 2
-    assert "say: pip install httpx" in capsys.readouterr().err
+    assert "run: pip install httpx" in capsys.readouterr().err
 
 
 def test_what_is_written_to_it_does_not_end_it_but_the_end_does() -> None:
@@ -232,7 +233,8 @@ def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch: pytest.MonkeyP
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(program, "choose_voice", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's ignores it
+    # A background job ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert program.main(["--voice", "standin"]) == 0
     finally:
@@ -272,7 +274,8 @@ def _children(pid: int) -> list[int]:
                 continue
             if int(status.rpartition(")")[2].split()[1]) == pid:
                 found.append(int(entry.name))
-    assert len(found) >= 3  # to detect, to hear, to speak
+    # One worker for each of detection, recognition and synthesis.
+    assert len(found) >= 3
     return found
 
 

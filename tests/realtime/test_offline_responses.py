@@ -199,7 +199,8 @@ async def test_updates_merge_by_key(offline_url: str) -> None:
     assert session["instructions"] == "Be brief."
     assert session["audio"]["output"] == {"voice": "ash", "speed": 0.9, "format": {"type": "audio/pcmu"}}
     found = session["audio"]["input"]["turn_detection"]
-    assert (found["threshold"], found["silence_duration_ms"]) == (0.4, 200)  # replaced whole
+    # turn_detection is replaced as a whole.
+    assert (found["threshold"], found["silence_duration_ms"]) == (0.4, 200)
     assert (cleared["tools"], cleared["instructions"]) == ([], "")
 
 
@@ -232,7 +233,8 @@ async def test_client_that_reads_nothing_stops_only_itself(offline_url: str) -> 
             await stuck.send("response.create", response={"conversation": "none"})
         response = await asyncio.wait_for(probe.say_text("Hello."), 20)
         assert response["status"] == "completed"
-        while len(stuck.of("response.done")) + len(stuck.of("error")) < 40:  # and it gets everything
+        # It receives everything in the end.
+        while len(stuck.of("response.done")) + len(stuck.of("error")) < 40:
             await stuck.next()
     finished = stuck.of("response.done")
     assert len(stuck.speech()) == len(finished) * len(clip_samples("answer"))
@@ -281,7 +283,8 @@ async def test_drop_cuts_the_connection_without_a_close_frame(offline_url: str) 
         with pytest.raises(Exception, match="no close frame"):
             while True:
                 await probe.next()
-        assert len(probe.events) == 1 + 1 + 4  # session.created, the answer, four events
+        # session.created, the confirmation, four events.
+        assert len(probe.events) == 1 + 1 + 4
         assert probe.connection.close_code == 1006
 
 

@@ -243,7 +243,7 @@ async def test_usage_counts_the_whole_conversation(offline_url: str) -> None:
 
 
 class HeldReply:
-    """A Replier that does not end before it may."""
+    """A replier that ends only when the test lets it."""
 
     def __init__(self) -> None:
         self.may_end = asyncio.Event()
@@ -278,7 +278,8 @@ async def test_cancel_ends_the_response_with_all_done_events(offline_url: str) -
         await probe.settled()
         opened = {e["item"]["id"] for e in probe.of("response.output_item.added")}
         closed = {e["item"]["id"] for e in probe.of("response.output_item.done")}
-    if response["status"] != "completed":  # it may have been quicker than us
+    # It may have ended before the cancel arrived.
+    if response["status"] != "completed":
         assert response["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
     assert opened == closed
 
@@ -286,7 +287,7 @@ async def test_cancel_ends_the_response_with_all_done_events(offline_url: str) -
 async def test_cancelled_turn_order_is_strict() -> None:
     deltas = ("response.output_audio.delta", "response.output_audio_transcript.delta")
     opened = [name for name in SPOKEN_MESSAGE if name not in deltas]
-    # At real-time pace three seconds of answer take a second longer than the head start: time to cancel it.
+    # At pace 1 an answer of three seconds takes one second after the head start: time to cancel it.
     options = SessionOptions(pace=1.0)
     server = OfflineServer(voice=choose_voice("standin"), options=options, log=lambda line: None)
     async with server, open_probe(server.url) as probe:

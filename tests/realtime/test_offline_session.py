@@ -1,12 +1,10 @@
-"""What one session of the offline server holds, refuses and survives: its limits, and models that fail."""
+"""One session of the offline server: its limits, refused events, responses, and models that fail."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -15,82 +13,31 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from realtime.offline import OfflineServer, SessionOptions, choose_voice
+from realtime.offline import OfflineServer, SessionOptions
 from realtime.offline.faults import Faults
-from realtime.offline.models.interfaces import VAD_FRAME_SAMPLES, ModelError, Voice
+from realtime.offline.models.interfaces import Voice
 from realtime.offline.models.standin import STANDIN_TEXT, EnergyActivity, PrerenderedSpeech, StandInTranscript
 from realtime.offline.replies.rules import Call, Context, Say
 from realtime.offline.session import listening, session
-from realtime.offline.session.conversation import AUDIO_SAMPLES_KEPT, Conversation, Item
 from realtime.offline.session.outbox import Outbox
+from tests.offline_models import STANDIN, HearsSpeech, Missing, loud, session_with
 from tests.offline_probe import Probe, open_probe, order, silence
 
-STANDIN = choose_voice("standin")
-TRANSCRIPTION = "conversation.item.input_audio_transcription"
-MANUAL = {"audio": {"input": {"turn_detection": None}}}
 G711 = {"type": "audio/pcmu"}
 
 
-@asynccontextmanager
-async def session_with(voice: Voice = STANDIN, **server: Any) -> AsyncGenerator[tuple[Probe, list[str]]]:
-    """A session on a server in this process, and the server's log."""
-    log: list[str] = []
-    server.setdefault("options", SessionOptions(pace=0))
-    async with (
-        OfflineServer(voice=voice, log=log.append, **server) as offline,
-        open_probe(offline.url) as probe,
-    ):
-        yield probe, log
-
-
-# --- models that stand for others
-
-
-class HearsSpeech:
-    """Somebody speaks in every frame that is not digital silence."""
-
-    def probabilities(self, samples: np.ndarray, state: None) -> tuple[list[float], None]:
-        return [float(frame.any()) for frame in samples.reshape(-1, VAD_FRAME_SAMPLES)], None
+# --- models and repliers with faults
 
 
 class FailingDetector:
-    """Finds nothing but a fault."""
+    """A voice detector that always fails."""
 
     def probabilities(self, samples: np.ndarray, state: None) -> tuple[list[float], None]:
         raise ZeroDivisionError("no frames")
 
 
-class SlowEars:
-    """Takes its time to hear, and says when it began."""
-
-    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
-        time.sleep(0.5)
-        return "slowly"
-
-
-class FailingEars:
-    """Hears nothing but a fault."""
-
-    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
-        raise ValueError("no idea")
-
-
-class Missing:
-    """A model that cannot be had."""
-
-    def __init__(self) -> None:
-        raise ModelError("the model is missing")
-
-
-class Damaged:
-    """A model that breaks as it is loaded."""
-
-    def __init__(self) -> None:
-        raise OSError("bad magic number")
-
-
 class Pieces:
-    """A replier that says its pieces."""
+    """A replier that says the given pieces."""
 
     def __init__(self, *said: str) -> None:
         self.said = said
@@ -101,7 +48,7 @@ class Pieces:
 
 
 class Mistaken:
-    """A replier with a mistake in it."""
+    """A replier that raises an exception."""
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         yield Say("Well.")
@@ -109,7 +56,7 @@ class Mistaken:
 
 
 class Stubborn:
-    """A replier that ends what it says although it is told to stop."""
+    """A replier that ends normally when it is cancelled."""
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         yield Say("Well.")
@@ -117,10 +64,6 @@ class Stubborn:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             return
-
-
-def loud(seconds: float, rate: int = 24_000) -> np.ndarray:
-    return np.full(int(seconds * rate), 3000, np.int16)
 
 
 # --- limits
@@ -168,7 +111,7 @@ async def test_without_turn_detection_the_buffer_holds_ten_minutes() -> None:
 
 
 async def test_a_turn_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector that hears speech in a fan."""
+    """A detector may take the noise of a fan for speech."""
     monkeypatch.setattr(listening, "LONGEST_TURN_MS", 2000)
     async with session_with(Voice(HearsSpeech, StandInTranscript, PrerenderedSpeech)) as (probe, _):
         await probe.append(loud(3.5))
@@ -176,26 +119,6 @@ async def test_a_turn_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) 
         stopped = await probe.until("input_audio_buffer.speech_stopped")
     assert 2000 < stopped["audio_end_ms"] - started["audio_start_ms"] <= 3000
     assert stopped["item_id"] == started["item_id"]
-
-
-def spoken(name: str, samples: int) -> Item:
-    return Item({"id": name, "type": "message", "content": []}, np.zeros(samples, np.int16))
-
-
-def test_ten_minutes_of_audio_are_kept_and_the_oldest_goes_first() -> None:
-    conversation = Conversation()
-    conversation.insert(Item({"id": "typed", "type": "message", "content": []}))
-    for name in ("first", "second", "third"):
-        conversation.insert(spoken(name, AUDIO_SAMPLES_KEPT // 3))
-    conversation.insert(spoken("newest", 24_000))
-    kept = [item.id for item in conversation.items if item.audio is not None]
-    assert kept == ["second", "third", "newest"]
-    conversation.delete("third")
-    conversation.delete("typed")
-    conversation.insert(spoken("again", AUDIO_SAMPLES_KEPT // 3))
-    assert all(item.audio is not None for item in conversation.items[1:]), "what is deleted does not count"
-    conversation.insert(spoken("longer than all", AUDIO_SAMPLES_KEPT + 1))
-    assert [item.id for item in conversation.items if item.audio is not None] == ["longer than all"]
 
 
 async def test_what_is_put_behind_a_close_is_dropped() -> None:
@@ -213,7 +136,7 @@ async def test_what_is_put_behind_a_close_is_dropped() -> None:
             assert (client.close_code, client.close_reason) == (1001, "bye")
 
 
-# --- what is refused
+# --- refused events
 
 
 @pytest.mark.parametrize(
@@ -390,9 +313,12 @@ async def test_a_mistake_in_a_replier_fails_the_response_and_not_the_session() -
 
 async def test_speech_that_may_not_interrupt_is_answered_after_the_response() -> None:
     voice = Voice(HearsSpeech, StandInTranscript, PrerenderedSpeech)
-    async with session_with(voice, options=SessionOptions(pace=2.0)) as (probe, _):
+    async with session_with(voice, options=SessionOptions(pace=1.0)) as (probe, _):
         detection = {"type": "server_vad", "interrupt_response": False}
         await probe.update(audio={"input": {"turn_detection": detection}})
+        # Starts the detector's process, which can take longer than the response.
+        await probe.append(silence(0.1))
+        await probe.settled()
         await probe.send("response.create")
         first = (await probe.until("response.created"))["response"]["id"]
         await probe.until("response.output_audio.delta")
@@ -418,44 +344,6 @@ async def test_audio_of_a_retrieved_item_stands_in_its_audio_part_alone(offline_
     assert parts[0] == content[0] and parts[1]["audio"] == audio
 
 
-async def test_speech_given_to_one_response_is_heard() -> None:
-    audio = base64.b64encode(loud(1.5).tobytes()).decode()
-    item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": audio}]}
-    async with session_with() as (probe, _):
-        await probe.send("response.create", response={"input": [item], "output_modalities": ["text"]})
-        done = (await probe.until("response.done"))["response"]
-    assert done["output"][0]["content"][0]["text"] == "You said: (speech, 1.5 s)"
-
-
-async def test_what_was_recognised_in_a_pause_is_dropped_with_the_speech() -> None:
-    async with session_with(Voice(HearsSpeech, SlowEars, PrerenderedSpeech)) as (probe, _):
-        detection = {"type": "server_vad", "silence_duration_ms": 1000, "create_response": False}
-        await probe.update(
-            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
-        )
-        await probe.append(np.concatenate([loud(0.5), silence(0.3)]))
-        await probe.until("input_audio_buffer.speech_started")
-        await probe.ask("input_audio_buffer.clear", "input_audio_buffer.cleared")
-        assert not probe.of("input_audio_buffer.committed")
-        await probe.append(np.concatenate([loud(0.5), silence(1.5)]))
-        done = await probe.until(f"{TRANSCRIPTION}.completed")
-    assert done["transcript"] == "slowly"
-
-
-async def test_words_in_progress_that_cannot_be_heard_are_reported_once_at_the_end() -> None:
-    async with session_with(Voice(HearsSpeech, FailingEars, PrerenderedSpeech)) as (probe, log):
-        detection = {"type": "server_vad", "create_response": False}
-        transcription = {"model": "gpt-realtime-whisper"}
-        await probe.update(audio={"input": {"turn_detection": detection, "transcription": transcription}})
-        await probe.append(loud(1.5))
-        await probe.until("input_audio_buffer.speech_started")
-        await asyncio.sleep(0.3)
-        await probe.append(silence(1.0))
-        await probe.until(f"{TRANSCRIPTION}.failed")
-        assert not probe.of(f"{TRANSCRIPTION}.delta")
-    assert len(log) == 1
-
-
 async def test_a_detector_with_a_mistake_in_it_is_reported_and_the_session_goes_on() -> None:
     async with session_with(Voice(FailingDetector, StandInTranscript, PrerenderedSpeech)) as (probe, log):
         await probe.append(silence(0.5))
@@ -465,23 +353,7 @@ async def test_a_detector_with_a_mistake_in_it_is_reported_and_the_session_goes_
     assert "ZeroDivisionError('no frames')" in log[-1]
 
 
-# --- models that cannot be had
-
-
-@pytest.mark.parametrize(
-    ("ears", "says"),
-    [(Missing, "the model is missing"), (Damaged, "cannot load a model: OSError: bad magic number")],
-)
-async def test_a_missing_recogniser_fails_the_transcription_and_says_why(ears: type, says: str) -> None:
-    async with session_with(Voice(HearsSpeech, ears, PrerenderedSpeech)) as (probe, log):
-        detection = {"type": "server_vad", "create_response": False}
-        await probe.update(
-            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
-        )
-        await probe.append(np.concatenate([loud(0.5), silence(1.0)]))
-        failed = await probe.until(f"{TRANSCRIPTION}.failed")
-    assert failed["error"]["message"] == says
-    assert log[-1] == says
+# --- models that cannot be loaded
 
 
 async def test_a_missing_detector_is_answered_by_an_error_and_the_session_goes_on() -> None:

@@ -19,7 +19,7 @@ pcm = pytest.importorskip("wavtools.pcm", reason="build the extensions: make bui
 
 
 def frames(pattern: str) -> list[float]:
-    """Probabilities: x is speech, o is doubtful (between the two thresholds), . is silence."""
+    """Probabilities: x is speech, o is between the two thresholds, . is silence."""
     return [{"x": 0.9, "o": 0.4, ".": 0.1}[c] for c in pattern]
 
 
@@ -76,7 +76,8 @@ async def test_g711_in_and_out(offline_url: str, law: str) -> None:
     encode = pcm.ulaw_encode if law == "pcmu" else pcm.alaw_encode
     decode = pcm.ulaw_decode if law == "pcmu" else pcm.alaw_decode
     kind = {"type": f"audio/{law}"}
-    question = clip_samples("hello")[::3].copy()  # crude, but it is only to be detected
+    # Without a filter; that is good enough for the detector.
+    question = clip_samples("hello")[::3].copy()
     async with open_probe(offline_url) as probe:
         session = await probe.update(audio={"input": {"format": kind}, "output": {"format": kind}})
         assert session["audio"]["input"]["format"] == session["audio"]["output"]["format"] == kind
@@ -130,7 +131,8 @@ async def test_idle_timeout_follows_the_end_of_playback(offline_url: str) -> Non
     detection: dict[str, Any] = {"type": "server_vad", "idle_timeout_ms": 5000}
     async with open_probe(offline_url) as probe:
         await probe.update(audio={"input": {"turn_detection": detection}})
-        await probe.append(silence(8.0))  # before anything was said there is nothing to time
+        # The timeout does not run before the first response.
+        await probe.append(silence(8.0))
         await probe.say_text("Hello.")
         spoken_ms = len(probe.speech()) // 24
         seen = len(probe.events)

@@ -1,4 +1,4 @@
-"""Whisper's parts without the model: window, mel filters, cutting, tokens; interim words; sentences."""
+"""The parts of Whisper that need no model: window, mel filters, cuts, tokens; also interim words and sentences."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_mel_filters_have_equal_area_and_follow_slaneys_scale() -> None:
     filters = mel_filters(80)
     assert filters.shape == (80, 201)
     assert (filters >= 0).all()
-    peaks = filters.argmax(axis=1) * 40.0  # Hz a bin
+    peaks = filters.argmax(axis=1) * 40.0  # Hz per bin
     assert (np.diff(peaks) >= 0).all()
     assert peaks[-1] == pytest.approx(7800, abs=200)
     # A triangle of area 1 sampled every 40 Hz; the wide ones are sampled well.
@@ -51,8 +51,10 @@ def test_tone_lights_the_band_that_holds_it() -> None:
     features = log_mel(tone, 1000, filters)
     assert features.shape == (80, 1000)
     assert features.dtype == np.float32
-    assert features[:, 50].argmax() == filters[:, 25].argmax()  # bin 25 is 1 kHz
-    assert features.max() - features.min() <= 2.0 + 1e-6  # the floor: 8 decades below the peak, over 4
+    # Bin 25 is 1 kHz.
+    assert features[:, 50].argmax() == filters[:, 25].argmax()
+    # The floor is 8 decades below the peak, divided by 4.
+    assert features.max() - features.min() <= 2.0 + 1e-6
 
 
 @given(st.integers(0, 4 * LONGEST_SAMPLES))
@@ -87,7 +89,8 @@ def test_interim_reports_what_two_recognitions_agree_on() -> None:
     assert interim.push("What is") == ""
     assert interim.push("What is the weather") == "What is"
     assert interim.push("What is the wetter in") == " the"
-    assert interim.push("What was the weather in") == ""  # a change of mind about what was reported
+    # It differs from the reported words.
+    assert interim.push("What was the weather in") == ""
     assert interim.push("What is the weather in Paris") == ""
     assert interim.finish("What is the weather in Paris?") == [" weather", " in", " Paris?"]
 
@@ -136,7 +139,7 @@ def test_a_model_of_several_languages_is_told_which() -> None:
 
 
 def test_vocabularies_are_read_in_both_forms(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="it is no CTranslate2 model"):
+    with pytest.raises(ModelError, match="it is not a CTranslate2 model"):
         _read_vocabulary(tmp_path)
     (tmp_path / "vocabulary.json").write_text(json.dumps(["a", "b"]))
     assert _read_vocabulary(tmp_path) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Keys stay out of text, frames, trees and logs."""
+"""Secrets are removed from texts, frames, JSON trees and logs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_form_is_masked():
 
 @pytest.mark.parametrize("key", [KEY, "sk_without_a_dash", "ABCabc0123", "-sk.x~", KEY + "é"])
 def test_a_frame_that_is_not_parsed_is_masked_too(key):
-    """Whatever bytes the key is made of: looking for a rare one first is only a short cut."""
+    """For every kind of byte in the key: searching for a rare byte first only saves time."""
     frame = b'{"delta":"AAAA","x":"-.~ %s %s"}'
     redactor = Redactor([key, "another-key"])
     assert redactor.frame(frame % (key.encode(), b"another-key")) == frame % (MASK.encode(), MASK.encode())
@@ -32,7 +32,7 @@ def test_a_frame_that_is_not_parsed_is_masked_too(key):
     assert redactor.frame(untouched) is untouched
 
 
-def test_log_records_hold_no_key(caplog):
+def test_log_records_contain_no_key(caplog):
     caplog.set_level(logging.DEBUG)
     log = logger_with(Redactor([KEY]), "realtime.test")
     log.debug("> Authorization: Bearer %s", KEY)
@@ -53,7 +53,7 @@ def test_log_records_hold_no_key(caplog):
 
 def test_the_watch_over_the_logs_finds_a_key_in_an_argument_and_in_a_traceback():
     found = KeyWatch()
-    log = logging.Logger("apart")  # the watch over this session must not see it
+    log = logging.Logger("apart")  # the watch of the whole test session must not see it
     log.addHandler(found)
     log.debug("nothing")
     assert found.records == 1 and not found.leaks

@@ -1,6 +1,6 @@
-"""The files of deploy/, as far as one machine can try them: each is read by its own program or run by its own command.
+"""The files of deploy/: each is checked by the program that reads it, or its command is run.
 
-Neither an image nor a cluster is made here: of those two the commands, ports, paths, names and times are checked.
+No image is built and no cluster is started: of those two, the commands, ports, paths, names and times are checked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ENVIRONMENT = {"OPENAI_API_KEY": "sk-deploy-123456", "RELAY_SECRET": "x" * 40}
 
 @pytest.fixture
 def policy(tmp_path, monkeypatch):
-    """deploy/relay.toml, on a port of our own."""
+    """deploy/relay.toml with a free port."""
     text = (DEPLOY / "relay.toml").read_text()
     file = tmp_path / "relay.toml"
     file.write_text(text.replace("port = 8081", "port = 0"))
@@ -39,7 +39,7 @@ def policy(tmp_path, monkeypatch):
 
 
 def instructions(name: str) -> list[str]:
-    """Arguments of the Dockerfile's instructions called *name*."""
+    """The arguments of the Dockerfile's instructions called *name*."""
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     return [line.partition(" ")[2] for line in text.splitlines() if line.split(" ")[0] == name]
 
@@ -50,7 +50,7 @@ def resources() -> dict[str, dict[str, Any]]:
 
 
 class Started:
-    """A relay by a command of deploy/; the interpreter and the policy are those of this test."""
+    """A relay started by a command of deploy/, with the interpreter and the policy of this test."""
 
     def __init__(self, command: list[str], policy: Path, **environment: str) -> None:
         ours = [part.replace(PYTHON, sys.executable).replace(POLICY, str(policy)) for part in command]
@@ -83,7 +83,7 @@ class Started:
         self.process.stdout.close()
 
 
-def test_haproxy_takes_the_configuration(tmp_path):
+def test_haproxy_accepts_the_configuration(tmp_path):
     program, openssl = require_program("haproxy", "haproxy"), require_program("openssl", "openssl")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     request = (
@@ -101,12 +101,12 @@ def test_haproxy_takes_the_configuration(tmp_path):
     assert checked.returncode == 0 and "WARNING" not in checked.stderr, checked.stderr
 
 
-def test_systemd_takes_the_unit(tmp_path):
+def test_systemd_accepts_the_unit(tmp_path):
     program = require_program("systemd-analyze", "systemd")
     text = (DEPLOY / "relay.service").read_text()
 
     def complaints(name: str, unit: str) -> list[str]:
-        """Of this unit: systemd also reads those of the machine, and may have something to say about them."""
+        """Messages about this unit; systemd may complain about the machine's own units too."""
         (tmp_path / name).write_text(unit)
         checked = subprocess.run([program, "verify", tmp_path / name], capture_output=True, text=True)
         return [line for line in checked.stderr.splitlines() if name in line]
@@ -135,11 +135,11 @@ def test_the_images_command_starts_a_relay_that_its_health_check_finds(policy):
         healthy = [sys.executable, *check[1:-1], check[-1].replace(":8081/", f":{relay.port}/")]
         assert subprocess.run(healthy, timeout=20).returncode == 0
     assert subprocess.run(healthy, stderr=subprocess.DEVNULL, timeout=20).returncode != 0, (
-        "and misses when gone"
+        "the check fails once the relay has ended"
     )
 
 
-async def test_what_kubernetes_is_told_agrees_with_the_relay(policy):
+async def test_the_kubernetes_files_agree_with_the_relay(policy):
     relay = load_policy(DEPLOY / "relay.toml")
     found = resources()
     assert set(found) == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
@@ -162,7 +162,7 @@ async def test_what_kubernetes_is_told_agrees_with_the_relay(policy):
     assert f"uid {pod['securityContext']['runAsUser']} " in "".join(instructions("RUN"))
     assert instructions("USER") == [str(pod["securityContext"]["runAsUser"])]
 
-    # What the probes ask for is there.
+    # The relay serves the probes' paths.
     with Started(json.loads(instructions("ENTRYPOINT")[-1]), policy, **ENVIRONMENT) as started:
         for probe in ("readinessProbe", "livenessProbe"):
             path = container[probe]["httpGet"]["path"]
@@ -172,11 +172,11 @@ async def test_what_kubernetes_is_told_agrees_with_the_relay(policy):
             writer.close()
 
 
-def test_everybody_waits_until_the_relay_has_drained(policy):
+def test_every_stop_timeout_outlasts_the_drain(policy):
     drained = load_policy(DEPLOY / "relay.toml").operation.drain_seconds
     unit = re.search(r"^TimeoutStopSec=(\d+)$", (DEPLOY / "relay.service").read_text(), re.M)
     image = re.search(r"--stop-timeout (\d+)", (DEPLOY / "Dockerfile").read_text())
     pod = resources()["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    # Relay.close() takes three seconds more at most.
+    # Relay.close() takes at most three seconds more.
     for seconds in (int(unit[1]), int(image[1]), pod):
         assert seconds >= drained + 3

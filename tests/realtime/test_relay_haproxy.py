@@ -1,4 +1,4 @@
-"""Three relays behind HAProxy, with deploy/haproxy.cfg itself: only addresses and the limits per client are changed."""
+"""Three relays behind HAProxy with deploy/haproxy.cfg; only addresses and the limits per client are changed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from realtime import LinkOptions, RealtimeClient
 from realtime.offline import start_server_process
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
+from tests.waiting import until
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 SESSIONS = 200
@@ -101,7 +102,7 @@ async def join_all(url: str) -> list[RealtimeClient]:
 
 
 async def one_turn(client: RealtimeClient, text: str) -> None:
-    """A question and its finished answer."""
+    """Ask a question and wait for the finished answer."""
     done = _finished(client)
     client.send_user_message_content([{"type": "input_text", "text": text}])
     await asyncio.wait_for(done, 40)
@@ -129,7 +130,7 @@ def spoken(client: RealtimeClient) -> list[tuple[str, str]]:
 
 @pytest.mark.timeout(240)
 async def test_sessions_spread_and_no_finished_turn_is_lost(relays, balancer):
-    """A relay killed outright, then one drained: clients come back through the balancer with all they had."""
+    """One relay is killed, another drained: clients reconnect through the balancer and keep their conversations."""
     await wait_for_health(balancer)
     clients = await join_all(balancer)
     spread = [await sessions_of(relay) for relay in relays]
@@ -140,41 +141,41 @@ async def test_sessions_spread_and_no_finished_turn_is_lost(relays, balancer):
     before = [spoken(client) for client in talkers]
     assert all(len(turn) == 2 for turn in before)
 
-    # Killed: no goodbye, no drain.
+    # Killed: no close frame, no drain.
     states: Counter[str] = Counter()
     for client in clients:
         client.on("close", lambda event: states.update(["closed"]))
     relays[0].process.kill()
     relays[0].process.wait()
-    await everybody_is_back(clients, relays[1:])
+    await all_reconnected(clients, relays[1:])
     assert not states, "a client gave up"
     assert [spoken(client) for client in talkers] == before
     await asyncio.gather(*(one_turn(client, f"second question of {n}") for n, client in enumerate(talkers)))
     after = [spoken(client) for client in talkers]
     assert all(turn[:2] == first and len(turn) == 4 for turn, first in zip(after, before, strict=True))
 
-    # Drained while answers are being given: each of them is finished first.
+    # Drained while answers are being given: each answer is finished first.
     turns = [
         asyncio.ensure_future(one_turn(client, f"third question of {n}")) for n, client in enumerate(talkers)
     ]
-    await asyncio.sleep(0.05)
+    await until(lambda: any(turn.done() for turn in turns), 40)
     relays[1].process.send_signal(signal.SIGTERM)
     await asyncio.gather(*turns)
     assert await asyncio.to_thread(relays[1].wait, 40) == 0
-    assert '"why":"restarted"' not in relays[1].log, "somebody was cut in the middle"
+    assert '"why":"restarted"' not in relays[1].log, "a turn was cut in the middle"
     assert '"why":"drained"' in relays[1].log
-    await everybody_is_back(clients, relays[2:])
+    await all_reconnected(clients, relays[2:])
     last = [spoken(client) for client in talkers]
     assert all(turn[:4] == first and len(turn) == 6 for turn, first in zip(last, after, strict=True))
     assert not states
     await asyncio.gather(*(client.disconnect() for client in clients))
 
 
-async def everybody_is_back(clients: list[RealtimeClient], living: list[RelayProcess]) -> None:
+async def all_reconnected(clients: list[RealtimeClient], living: list[RelayProcess]) -> None:
     for _ in range(300):
         if all(client.is_connected() for client in clients):
             counts = [await sessions_of(relay) for relay in living]
             if sum(counts) == len(clients):
                 return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{sum(not client.is_connected() for client in clients)} clients did not come back")
+    raise AssertionError(f"{sum(not client.is_connected() for client in clients)} clients did not reconnect")

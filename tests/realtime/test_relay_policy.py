@@ -1,4 +1,4 @@
-"""Policies: the file, what it refuses and how it says so; the key and where it may lie."""
+"""Policy files and their errors, policies that must not start, the API key, client secrets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_empty_file_is_the_default_policy(tmp_path):
     assert load(tmp_path, "") == Policy()
 
 
-def test_every_key_arrives(tmp_path, monkeypatch):
+def test_every_key_reaches_the_policy(tmp_path, monkeypatch):
     monkeypatch.setenv("RELAY_SECRET", f"{'a' * 32}, {'b' * 32}")
     monkeypatch.setenv("RELAY_TOKENS", "one-token,two-token")
     (tmp_path / "words.txt").write_text("Be brief.\n")
@@ -95,7 +95,7 @@ parameters = { type = "object" }
             "clients.origins must",
         ),
         ("[clients]\norigins = ['*']\n", 2, "clients.origins must be a list of origins"),
-        ("[limts]\nsessions = 1\n", 1, "limts is not a section; there are listen, upstream"),
+        ("[limts]\nsessions = 1\n", 1, "limts is not a section; the sections are listen, upstream"),
         ("[limits]\nsesions = 1\n", 2, "limits.sesions is not known; limits has sessions"),
         (
             "[auth]\ntoken_env = 'sk-not-a-name'\n",
@@ -122,9 +122,9 @@ parameters = { type = "object" }
         ),
         ("[limits.sizes]\n'response.create' = -1\n", 2, "limits.sizes must"),
         ("[limits]\nsizes = 3\n", 2, "limits.sizes must be a table, not 3"),
-        ("[listen]\nhost = ''\n", 2, "listen.host must be a text"),
+        ("[listen]\nhost = ''\n", 2, "listen.host must be a non-empty string"),
         ("[listen]\ninsecure_no_tls = 'yes'\n", 2, "listen.insecure_no_tls must be true or false"),
-        ("[listen]\npaths = ['/', 7]\n", 2, "listen.paths must be a list of texts"),
+        ("[listen]\npaths = ['/', 7]\n", 2, "listen.paths must be a list of non-empty strings"),
         (
             "[session]\ntools = ['wave']\n",
             2,
@@ -154,19 +154,20 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path):
     assert "canary" not in str(raised.value)
 
 
-def test_what_is_no_toml_is_named_with_its_line(tmp_path):
+def test_an_error_in_the_toml_names_its_line(tmp_path):
     with pytest.raises(ConfigurationError, match="line 2"):
         load(tmp_path, "[limits]\nsessions = \n")
 
 
-def test_what_is_no_text_or_too_long_is_not_read(tmp_path, monkeypatch):
+def test_a_file_that_is_not_utf8_or_too_long_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "relay.toml"
     path.write_bytes(b"# \xff\n")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):
         load_policy(path)
-    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are read"):
+    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are allowed"):
         load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1) + "\n")
-    monkeypatch.setattr(policy_file, "tomllib", None)  # as on Python 3.10 without tomli
+    # As on Python 3.10 without tomli
+    monkeypatch.setattr(policy_file, "tomllib", None)
     with pytest.raises(ConfigurationError, match="needs tomli on Python 3.10"):
         load(tmp_path, "")
 
@@ -184,30 +185,30 @@ def test_the_documentation_names_every_key():
             assert f"`{key}`" in text, f"{section}.{key}"
 
 
-# --- what must not start
+# --- policies that must not start
 
 
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
-        ({"listen": {"host": "0.0.0.0"}}, "must show who they are.*--insecure-no-auth"),
+        ({"listen": {"host": "0.0.0.0"}}, "must authenticate.*--insecure-no-auth"),
         (
             {"listen": {"host": "0.0.0.0"}, "auth": {"tokens": (Secret("t"),)}},
             "must be encrypted.*--insecure-no-tls",
         ),
-        ({"listen": {"host": "::", "insecure_no_tls": True}}, "must show who they are"),
+        ({"listen": {"host": "::", "insecure_no_tls": True}}, "must authenticate"),
         ({"listen": {"host": "192.0.2.1", "insecure_no_auth": True}}, "must be encrypted"),
         ({"listen": {"tls_certificate": "a.pem"}}, "both a certificate and its key"),
         ({"listen": {"tls_certificate": "no.pem", "tls_key": "no.pem"}}, "cannot load the TLS certificate"),
         ({"auth": {"callable": "no_such_module:f"}}, "cannot import no_such_module:f"),
         (
             {"session": {"instructions": "x"}, "clients": {"session_fields": frozenset(["instructions"])}},
-            "take one",
+            "remove one",
         ),
-        ({"session": {"tools": ({"name": "a"}, {"name": "a"})}}, "two tools are called 'a'"),
+        ({"session": {"tools": ({"name": "a"}, {"name": "a"})}}, "two tools are named 'a'"),
     ],
 )
-def test_it_does_not_start_with(sections, says):
+def test_a_policy_that_must_not_start_is_refused(sections, says):
     with pytest.raises(ConfigurationError, match=says):
         Relay(policy_with(**sections), Secret("sk-key"))
 
@@ -217,8 +218,8 @@ def test_the_vendors_own_address_needs_a_key():
         Relay(policy_with(), Secret(""))
 
 
-def test_where_ports_cannot_be_shared_there_is_one_worker(monkeypatch):
-    """As on a system without SO_REUSEPORT."""
+def test_without_shared_ports_several_workers_are_refused(monkeypatch):
+    """Simulates a system without SO_REUSEPORT."""
     monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
     policy = policy_with(listen={"workers": 2})
     with pytest.raises(ConfigurationError, match="several workers on one port need SO_REUSEPORT"):
@@ -227,7 +228,7 @@ def test_where_ports_cannot_be_shared_there_is_one_worker(monkeypatch):
         workers.supervise(policy, Secret("sk-key"))
 
 
-def test_an_address_is_known_once_it_listens():
+def test_the_address_is_unknown_before_it_listens():
     with pytest.raises(RuntimeError, match="the relay is not listening"):
         _ = Relay(policy_with(), Secret("sk-key")).url
 
@@ -250,7 +251,7 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path, monkeypatch, mode)
     assert find_key(folder=tmp_path).reveal() == "sk-in-a-file"
 
 
-def test_the_environment_goes_before_the_file(tmp_path, monkeypatch):
+def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
     path = tmp_path / ".env"
     path.write_text("OPENAI_API_KEY=sk-in-a-file\n")
     path.chmod(0o600)
@@ -275,7 +276,7 @@ def test_lines_of_the_file_are_read_as_shells_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_key_file_that_is_no_file_does_not_hang(tmp_path, monkeypatch):
+def test_a_named_pipe_as_key_file_does_not_hang(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     os.mkfifo(tmp_path / ".env", 0o600)
     assert stat.S_ISFIFO((tmp_path / ".env").stat().st_mode)
@@ -283,7 +284,7 @@ def test_a_key_file_that_is_no_file_does_not_hang(tmp_path, monkeypatch):
         find_key(folder=tmp_path)
 
 
-def test_a_key_file_that_cannot_be_read_or_is_none_is_named(tmp_path, monkeypatch):
+def test_an_unreadable_or_too_large_key_file_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot read .*: Not a directory"):
@@ -294,7 +295,7 @@ def test_a_key_file_that_cannot_be_read_or_is_none_is_named(tmp_path, monkeypatc
         find_key(folder=tmp_path)
 
 
-# --- client secrets: the vendor's end is the one that we do not have
+# --- client secrets: a mock stands for the vendor
 
 
 def vendor(answer: httpx.Response, requests: list[httpx.Request]) -> httpx.MockTransport:
@@ -305,7 +306,7 @@ def vendor(answer: httpx.Response, requests: list[httpx.Request]) -> httpx.MockT
     return httpx.MockTransport(handle)
 
 
-async def test_a_client_secret_is_asked_for_as_the_vendor_wants_it():
+async def test_a_client_secret_is_requested_in_the_vendors_form():
     requests = []
     transport = vendor(
         httpx.Response(200, json={"value": "ek_123456", "expires_at": 1795380094, "session": {}}), requests
@@ -337,7 +338,7 @@ async def test_a_client_secret_is_asked_for_as_the_vendor_wants_it():
         httpx.Response(500),
     ],
 )
-async def test_a_client_secret_that_is_not_given_is_an_error_without_the_key(answer):
+async def test_a_refused_client_secret_is_an_error_without_the_key(answer):
     requests = []
     with pytest.raises(ClientSecretError) as raised:
         await mint_client_secret(Secret("sk-key-123"), transport=vendor(answer, requests))
@@ -352,7 +353,7 @@ async def test_a_key_does_not_go_over_plain_http():
         await mint_client_secret(Secret("sk"), seconds=5)
 
 
-async def test_nobody_there_is_an_error_without_the_key():
+async def test_an_unreachable_vendor_is_an_error_without_the_key():
     with pytest.raises(ClientSecretError, match="no answer from 127.0.0.1"):
         await mint_client_secret(Secret("sk-key-123"), base_url="http://127.0.0.1:1/v1")
 

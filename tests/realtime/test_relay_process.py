@@ -23,11 +23,11 @@ from websockets.asyncio.client import connect
 from realtime import ConnectError, Item, RealtimeClient
 from realtime.offline import question_path
 from realtime.protocol.redact import Secret
-from realtime.relay import Policy, verify_token, workers
+from realtime.relay import Policy, run, verify_token, workers
 from realtime.relay import __main__ as program
 from tests.conftest import require_program
 from tests.relay_process import RelayProcess
-from tests.waiting import until_blocking
+from tests.waiting import until, until_blocking
 from wavtools import read_wav
 
 TOKEN = "shared-token-abcdefgh"
@@ -36,7 +36,7 @@ JS = Path(__file__).parent / "js"
 
 
 def refused(*arguments: str, **options: object) -> str:
-    """Start it, expect exit status 2 and one line; the line."""
+    """Start a relay that must exit with status 2 and one line on stderr; returns the line."""
     relay = RelayProcess(*arguments, **options)
     status = relay.wait()
     relay.stop()
@@ -55,7 +55,7 @@ def test_the_first_line_says_where_it_listens(offline_url):
         assert relay.wait() == 0
 
 
-def test_by_default_it_is_the_vendors_and_needs_a_key():
+def test_the_default_upstream_is_the_vendor_and_needs_a_key():
     assert "set OPENAI_API_KEY" in refused("--port", "0")
     with RelayProcess("--port", "0", key="sk-canary-123456") as relay:
         assert relay.url
@@ -78,8 +78,8 @@ def test_a_key_file_that_others_can_read_is_refused_with_one_line(tmp_path):
     [
         (("--host", "0.0.0.0", "--port", "0"), "--insecure-no-auth"),
         (("--host", "0.0.0.0", "--port", "0", "--token", "t"), "--insecure-no-tls"),
-        (("--port", "99999"), "no port"),
-        (("--workers", "0"), "no number"),
+        (("--port", "99999"), "not a port"),
+        (("--workers", "0"), "not a valid number"),
         (("--policy", "missing.toml"), "cannot read the policy file"),
         (("--upstream", "nonsense://"), "is not a server address"),
         (("--token", ""), "must not be empty"),
@@ -100,7 +100,7 @@ def test_a_port_that_is_taken():
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
-def test_a_port_that_is_taken_is_no_port_for_several_workers():
+def test_a_port_that_is_taken_is_refused_for_several_workers_too():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -108,7 +108,7 @@ def test_a_port_that_is_taken_is_no_port_for_several_workers():
         assert "cannot listen on" in refused("--port", port, "--workers", "2", key="sk-key-123456")
 
 
-def test_ctrl_c_while_it_is_starting_is_no_traceback(monkeypatch):
+def test_ctrl_c_while_it_is_starting_prints_no_traceback(monkeypatch):
     monkeypatch.setattr(program, "find_key", lambda name: signal.raise_signal(signal.SIGINT))
     assert program.main(["--port", "0"]) == 0
 
@@ -119,9 +119,9 @@ def test_it_runs_without_uvloop_too(monkeypatch):
     async def main() -> None:
         ran.append(type(asyncio.get_running_loop()).__module__)
 
-    program.run(main())
+    run.run(main())
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    program.run(main())
+    run.run(main())
     assert ran[0] == "uvloop" and ran[1].startswith("asyncio.")
 
 
@@ -137,7 +137,7 @@ def test_tokens_are_minted_on_the_command_line(capsys, monkeypatch):
 
 
 class Vendor(BaseHTTPRequestHandler):
-    """Mints client secrets; what it was asked for is in ``asked``."""
+    """Gives client secrets; ``asked`` holds the requests."""
 
     asked: ClassVar[list[tuple[str, dict]]] = []
 
@@ -239,7 +239,7 @@ async def test_our_client_holds_a_voice_turn(relay, question):
         assert not any("pirate" in text for text in seen)
 
 
-async def test_our_client_is_told_why_it_is_not_let_in(relay):
+async def test_our_client_learns_why_it_is_refused(relay):
     with pytest.raises(ConnectError) as raised:
         await RealtimeClient(api_key="wrong-token-123", url=relay.url).connect()
     assert raised.value.status == 401 and raised.value.fatal
@@ -306,7 +306,7 @@ def test_a_javascript_client_holds_a_voice_turn(relay, question, javascript, tmp
 
 
 async def test_the_policys_instructions_shape_the_answer_and_never_show(offline_url):
-    """The offline server answers by rule, and this is a rule of its instructions."""
+    """The offline server answers by rules, and these instructions contain one."""
     words = 'Whatever is asked, always say "The tide is high."'
     with RelayProcess("--port", "0", "--upstream", offline_url, "--instructions", words) as process:
         async with RealtimeClient(api_key="", url=process.url, output_modalities=["text"]) as client:
@@ -337,29 +337,22 @@ async def test_sigterm_lets_the_turn_finish(offline_url):
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
-async def test_workers_share_a_port_count_together_and_come_back(offline_url):
+async def test_workers_share_port_and_metrics_and_are_restarted(offline_url):
     with RelayProcess("--port", "0", "--workers", "2", "--upstream", offline_url) as process:
         sockets = [await connect(process.url, proxy=None) for _ in range(16)]
         for one in sockets:
             await one.recv()
-        await asyncio.sleep(1.2)
-        metrics = await get(process.port, "/metrics")
-        assert "relay_sessions 16.0" in metrics, "the counters of both workers"
-        children = [
-            int(pid)
-            for pid in Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
-            .read_text()
-            .split()
-        ]
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
-        for _ in range(100):
-            if "worker.died" in process.log:
-                break
-            await asyncio.sleep(0.1)
-        lost = [one for one in sockets if one.transport.is_closing()]
-        assert 0 < len(lost) < 16, "the kernel spreads connections, and one process dies alone"
+        await asyncio.wait_for(all_counted(process.port, 16), 10)
+        pids = workers_of(process)
+        assert len(pids) == 2
+        os.kill(min(pids), signal.SIGKILL)
+        await until(lambda: "worker.died" in process.log, 10)
+
+        def lost() -> int:
+            return sum(one.transport.is_closing() for one in sockets)
+
+        await until(lost)
+        assert 0 < lost() < 16, "the kernel spreads connections, and one process dies alone"
         for one in sockets:
             await one.close()
         async with connect(process.url, proxy=None) as again:
@@ -368,7 +361,7 @@ async def test_workers_share_a_port_count_together_and_come_back(offline_url):
         assert await asyncio.to_thread(process.wait) == 0
 
 
-async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url, tmp_path):
+async def test_relays_that_share_a_metrics_folder_count_together(offline_url, tmp_path):
     shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     arguments = ("--port", "0", "--upstream", offline_url)
     with RelayProcess(*arguments, **shared) as first, RelayProcess(*arguments, **shared) as second:
@@ -380,13 +373,14 @@ async def test_relays_that_share_a_folder_of_metrics_count_together(offline_url,
 
 
 def workers_of(process: RelayProcess) -> set[int]:
+    """Process ids of the relay's workers."""
     pid = process.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to see the workers")
-def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url, tmp_path):
+def test_a_dead_worker_is_restarted_but_not_after_a_signal(offline_url, tmp_path):
     arguments = ("--port", "0", "--workers", "2", "--upstream", offline_url)
     with RelayProcess(*arguments, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as process:
         assert process.url
@@ -398,8 +392,8 @@ def test_a_worker_that_died_is_started_again_and_not_after_a_signal(offline_url,
         until_blocking(lambda: process.log.count("worker.died") == 2)
         process.process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
-        assert process.log.count("relay.listening") == 3, "a worker begun now would not get the signal"
-    assert tmp_path.is_dir(), "the folder for the metrics was the deployer's"
+        assert process.log.count("relay.listening") == 3, "a worker started now would not receive the signal"
+    assert tmp_path.is_dir(), "the metrics folder belongs to the deployer"
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share a port")
@@ -416,7 +410,7 @@ def test_workers_that_cannot_start_end_the_relay(tmp_path, offline_url):
         assert (process.wait(), process.first_line) == (1, "")
 
 
-def test_a_worker_that_was_being_started_when_the_signal_came_gets_it_too():
+def test_a_worker_that_is_starting_at_the_signal_receives_it_too():
     supervisor = workers._Supervisor(Policy(), Secret("sk-key"))
     supervisor._stopping = True
     worker = supervisor._start(multiprocessing.get_context("spawn").Semaphore(0))
@@ -427,6 +421,12 @@ def test_a_worker_that_was_being_started_when_the_signal_came_gets_it_too():
 def test_workers_need_no_prometheus_client(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     workers._forget_metrics(os.getpid())
+
+
+async def all_counted(port: int, sessions: int) -> None:
+    """Wait until the metrics count *sessions*; each worker publishes its own once a second."""
+    while f"relay_sessions {sessions}.0" not in await get(port, "/metrics"):
+        await asyncio.sleep(0.05)
 
 
 async def get(port: int, path: str) -> str:
@@ -453,7 +453,7 @@ def certificate(tmp_path) -> tuple[str, str]:
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
 
 
-async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
+async def test_tls_with_a_token_beyond_the_loopback(offline_url, certificate):
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess(
         "--host", "0.0.0.0", "--port", "0", "--token", TOKEN, "--upstream", offline_url, *arguments
@@ -466,15 +466,15 @@ async def test_tls_with_a_token_off_the_loopback(offline_url, certificate):
             await client.send('{"type":"nonsense"}')
             assert json.loads(await client.recv())["type"] == "error"
             await client.close(3456, "bye")
-        # Plain text at the TLS port, and a handshake that never comes, cost nobody anything.
+        # Plain text at the TLS port gets no HTTP answer.
         reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert b"HTTP" not in await asyncio.wait_for(reader.read(), 10)
         writer.close()
 
 
-async def test_the_upstream_may_speak_tls(offline_url, certificate):
-    """A relay in front of a relay: what the first must know is the second's certificate."""
+async def test_upstream_may_use_tls(offline_url, certificate):
+    """A relay in front of a relay: the first must trust the second's certificate."""
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess("--port", "0", "--upstream", offline_url, *arguments) as second:
         trusting = {"SSL_CERT_FILE": certificate[0]}

@@ -1,8 +1,7 @@
-"""The pure parts of the relay: rules both ways, tokens, buckets, turns, addresses."""
+"""The relay's parts without I/O: rules both ways, tokens, buckets, turns, addresses."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -20,12 +19,13 @@ from realtime.protocol.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
 from realtime.relay.admission import client_address
 from realtime.relay.buckets import Bucket, Buckets
-from realtime.relay.client_rules import ClientRules, Refusal, Violation, _is_plain_append, _parse
+from realtime.relay.client_rules import APPEND, ClientRules, Refusal, Verdict, Violation
 from realtime.relay.functions import import_function
 from realtime.relay.journal import JsonLines
-from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, ToolPolicy, is_loopback
+from realtime.relay.plain_append import is_plain_append
+from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, is_loopback
 from realtime.relay.server_rules import ServerRules
-from realtime.relay.server_tools import MAX_CALLS, ServerTools
+from realtime.relay.strict_json import parse
 from realtime.relay.tokens import _encode, _key, _sign
 from realtime.relay.turns import Turns
 
@@ -49,7 +49,11 @@ def rules(policy: Policy | None = None) -> ClientRules:
     )
 
 
-# --- the short way of audio
+def verdict_on(payload: bytes, now: float = 0.0) -> Verdict:
+    return rules().judge(payload, now)[0]
+
+
+# --- audio that is not parsed
 
 
 @pytest.mark.parametrize(
@@ -64,8 +68,8 @@ def rules(policy: Policy | None = None) -> ClientRules:
     ],
 )
 def test_audio_as_clients_send_it_is_not_parsed(text):
-    assert _is_plain_append(text.encode())
-    assert _parse(text.encode())["type"] == "input_audio_buffer.append"
+    assert is_plain_append(text.encode())
+    assert parse(text.encode())["type"] == "input_audio_buffer.append"
 
 
 FRAGMENTS = st.sampled_from(
@@ -85,9 +89,9 @@ FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=14).map(b"".join))
-def test_what_is_not_parsed_would_pass_if_it_were(payload):
-    """The short way accepts nothing that a parser could read otherwise, however lenient: strict=False."""
-    if _is_plain_append(payload):
+def test_audio_that_is_not_parsed_would_pass_if_parsed(payload):
+    """is_plain_append accepts nothing that even a lenient parser (strict=False) could read differently."""
+    if is_plain_append(payload):
         pairs = json.JSONDecoder(object_pairs_hook=list, strict=False).decode(payload.decode())
         event = dict(pairs)
         assert len(event) == len(pairs)
@@ -115,15 +119,15 @@ def create(**item):
     ],
     ids=str,
 )
-def test_what_has_another_shape_is_refused_by_name(event, code, param):
-    verdict = rules().judge(json.dumps(event).encode(), 0.0)
+def test_a_wrong_shape_is_refused_with_its_place(event, code, param):
+    verdict = verdict_on(json.dumps(event).encode())
     assert (verdict.code, verdict.param) == (code, param)
 
 
-def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
+def test_audio_in_an_unusual_form_is_parsed_and_passes():
     payload = b'{ "audio" : "AAAA" , "type" : "input_audio_buffer.append" }'
-    assert not _is_plain_append(payload)
-    assert rules().judge(payload, 0.0) == payload
+    assert not is_plain_append(payload)
+    assert rules().judge(payload, 0.0) == (payload, APPEND)
 
 
 # --- any input
@@ -132,7 +136,7 @@ def test_audio_as_nobody_usually_sends_it_is_parsed_and_passes():
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_message_raises_and_none_of_these_passes(payload):
-    assert isinstance(rules().judge(payload, 0.0), (Refusal, Violation))
+    assert isinstance(verdict_on(payload), (Refusal, Violation))
 
 
 @settings(max_examples=200, deadline=None)
@@ -141,10 +145,10 @@ def test_no_message_raises_and_none_of_these_passes(payload):
 )
 def test_whatever_passes_holds_only_what_is_allowed(kind, fields):
     payload = json.dumps({**fields, "type": kind}).encode()
-    verdict = rules().judge(payload, 0.0)
+    verdict, judged = rules().judge(payload, 0.0)
     if isinstance(verdict, bytes):
         passed = json.loads(verdict)
-        assert passed["type"] == kind
+        assert passed["type"] == judged == kind
         for place in ("session", "response"):
             assert not set(passed.get(place) or ()) & {"instructions", "tools", "prompt", "model", "input"}
 
@@ -162,7 +166,7 @@ def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
         **fields,
     }
     event = {**fields, "type": kind, "session": session, "response": dict(session)}
-    shown = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
+    shown, *_ = ServerRules(policy, Redactor(["sk-secret"]), time.time()).filter(json.dumps(event).encode())
     if kind in ("session.created", "session.updated"):
         assert b"BLUEBIRD" not in json.dumps(json.loads(shown)["session"]).encode() or "BLUEBIRD" in str(
             fields
@@ -171,14 +175,14 @@ def test_no_event_of_the_server_raises_or_shows_the_instructions(kind, fields):
 
 def test_rates_by_type_refuse_and_recover():
     judge = rules(replace(Policy(), limits=LimitPolicy(rates={"response.create": 3.0}))).judge
-    verdicts = [judge(b'{"type":"response.create"}', 0.0) for _ in range(4)]
+    verdicts = [judge(b'{"type":"response.create"}', 0.0)[0] for _ in range(4)]
     assert [isinstance(verdict, bytes) for verdict in verdicts] == [True, True, True, False]
     assert verdicts[3].code == "rate_limit_exceeded"
-    assert isinstance(judge(b'{"type":"response.create"}', 21.0), bytes)
+    assert isinstance(judge(b'{"type":"response.create"}', 21.0)[0], bytes)
 
 
 def test_a_refusal_names_the_event_that_caused_it():
-    refusal = rules().judge(b'{"type":"nonsense","event_id":"mine"}', 0.0)
+    refusal = verdict_on(b'{"type":"nonsense","event_id":"mine"}')
     assert json.loads(refusal.event())["error"]["event_id"] == "mine"
 
 
@@ -187,7 +191,7 @@ def test_a_refusal_names_the_event_that_caused_it():
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(min_size=1, max_size=60), st.integers(1, 10**6))
-def test_a_minted_token_is_good_until_it_expires(subject, seconds):
+def test_a_minted_token_is_valid_until_it_expires(subject, seconds):
     token = mint_token(SECRET, subject, seconds, now=1000.0)
     assert verify_token([SECRET], token, now=1000.0).subject == subject
     assert verify_token(["x" * 32, SECRET], token, now=1000.0).subject == subject
@@ -197,7 +201,7 @@ def test_a_minted_token_is_good_until_it_expires(subject, seconds):
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 200), st.characters(codec="ascii"))
-def test_a_token_with_any_character_changed_is_no_token(position, character):
+def test_a_token_with_any_character_changed_is_invalid(position, character):
     token = mint_token(SECRET, "alice", 60, now=0.0)
     position %= len(token)
     changed = token[:position] + character + token[position + 1 :]
@@ -206,7 +210,7 @@ def test_a_token_with_any_character_changed_is_no_token(position, character):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
-def test_any_text_is_no_token_and_no_error(text):
+def test_any_text_is_an_invalid_token_and_no_error(text):
     assert verify_token([SECRET], text) is None
 
 
@@ -249,7 +253,7 @@ def test_buckets_forget_the_least_recently_used():
         ("::1", "2001:DB8::7", "2001:db8::7"),
     ],
 )
-def test_only_a_trusted_proxy_is_believed_about_addresses(peer, forwarded, address):
+def test_addresses_are_taken_from_trusted_proxies_alone(peer, forwarded, address):
     headers = Headers() if forwarded is None else Headers({"X-Forwarded-For": forwarded})
     assert client_address(peer, headers, LOOPBACK) == address
 
@@ -276,7 +280,7 @@ def test_a_turn_is_over_after_its_answer_and_a_moment_of_quiet():
     assert turns.between(40.0), "and does not owe it for ever"
 
 
-def test_a_cleared_buffer_and_an_odd_session_hold_up_no_turn():
+def test_a_cleared_buffer_and_an_odd_session_delay_nothing():
     turns = Turns()
     turns.server_said("session.created", {"session": "odd"}, 0.0)
     turns.server_said("input_audio_buffer.speech_started", {}, 1.0)
@@ -287,11 +291,11 @@ def test_a_cleared_buffer_and_an_odd_session_hold_up_no_turn():
 
 
 @pytest.mark.parametrize(("host", "is_one"), [("LocalHost.", True), ("[::1]", True), ("example.org", False)])
-def test_a_loopback_is_known_by_name_and_address(host, is_one):
+def test_a_loopback_is_recognized_by_name_and_address(host, is_one):
     assert is_loopback(host) is is_one
 
 
-def test_a_peer_without_an_address_is_no_trusted_proxy():
+def test_a_peer_without_an_address_is_not_a_trusted_proxy():
     assert client_address("", Headers({"X-Forwarded-For": "203.0.113.7"}), LOOPBACK) == ""
 
 
@@ -306,68 +310,37 @@ def test_a_peer_without_an_address_is_no_trusted_proxy():
         b'{"sub":"a","exp":"later"}',
     ],
 )
-def test_a_signature_alone_makes_no_token(payload):
+def test_a_valid_signature_alone_is_not_enough(payload):
     body = f"rt1.{_encode(payload)}"
     token = f"{body}.{_encode(_sign(_key(SECRET), body))}"
     assert verify_token([SECRET], token) is None
 
 
-# --- what the server says of a session
+# --- server events
 
 
-def test_a_session_that_is_no_object_passes_as_it_is():
+@pytest.mark.parametrize(
+    "payload", [b"7", b'{"type":7}', b'{"type":["error"]}', b'{"type":"nonsense"}', b"no json"]
+)
+def test_a_message_without_an_allowed_type_is_dropped(payload):
+    assert ServerRules(Policy(), Redactor([]), time.time()).filter(payload) == (None, "", {})
+
+
+def test_a_session_that_is_not_an_object_passes_unchanged():
     policy = Policy(session=SessionPolicy(instructions="The secret is BLUEBIRD."))
-    judge = ServerRules(policy, Redactor([]), time.time()).filter
-    assert json.loads(judge(b'{"type":"session.updated","session":7}'))["session"] == 7
-    assert judge(b'{"type":"response.done","response":7}') == b'{"type":"response.done","response":7}'
+    rules = ServerRules(policy, Redactor([]), time.time())
+    shown, kind, _ = rules.filter(b'{"type":"session.updated","session":7}')
+    assert kind == "session.updated" and json.loads(shown)["session"] == 7
+    odd = b'{"type":"response.done","response":7}'
+    assert rules.filter(odd) == (odd, "response.done", json.loads(odd))
 
 
-def test_the_choice_of_an_injected_tool_does_not_show():
+def test_the_choice_of_an_injected_tool_is_hidden():
     policy = Policy(session=SessionPolicy(tools=({"type": "function", "name": "book_room"},)))
-    judge = ServerRules(policy, Redactor([]), time.time()).filter
+    rules = ServerRules(policy, Redactor([]), time.time())
     session = {"tools": [], "tool_choice": {"type": "function", "name": "book_room"}}
-    shown = judge(json.dumps({"type": "session.updated", "session": session}).encode())
+    shown, *_ = rules.filter(json.dumps({"type": "session.updated", "session": session}).encode())
     assert json.loads(shown)["session"]["tool_choice"] == "auto"
-
-
-# --- tools of the relay's own
-
-
-def completed(call_id, name="wait", status="completed"):
-    item = {"type": "function_call", "name": name, "call_id": call_id, "arguments": "{}", "status": status}
-    return {"type": "response.output_item.done", "item": item}
-
-
-async def test_calls_beyond_the_limit_are_answered_at_once_and_others_left_alone():
-    may_end = asyncio.Event()
-
-    async def wait():
-        await may_end.wait()
-        return "done"
-
-    def policy(name, seconds):
-        return ToolPolicy({"type": "function", "name": name, "parameters": {}}, "m:f", seconds)
-
-    sent, finished = [], []
-    handlers = {name: (policy(name, seconds), wait) for name, seconds in (("wait", 9.0), ("also", 9.0))}
-    tools = ServerTools(handlers, sent.append, lambda name, error: finished.append((name, bool(error))))
-    tools.server_said("response.output_item.done", completed("x", status="incomplete"))
-    tools.server_said("response.output_item.done", completed("x", name="nobody's"))
-    for number in range(MAX_CALLS):
-        tools.server_said("response.output_item.done", completed(f"c{number}"))
-        tools.server_said("response.output_item.done", completed(f"c{number}"))
-    assert not sent
-    tools.server_said("response.output_item.done", completed("one more", name="also"))
-    assert finished == [("also", True)]
-    assert [event["item"]["output"] for event in sent] == ['{"error": "too many calls at once"}']
-    may_end.set()
-    for _ in range(100):
-        if len(finished) > MAX_CALLS:
-            break
-        await asyncio.sleep(0.01)
-    assert finished[1:] == [("wait", False)] * MAX_CALLS
-    assert [event["type"] for event in sent].count("response.create") == 1, "once all are answered"
-    tools.close()
 
 
 # --- functions of the deployer's
@@ -378,7 +351,7 @@ def test_functions_are_found_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     assert import_function("desk_of_this_test:look_up")() == 12
-    assert sys.path[0] == os.getcwd()  # noqa: PTH109 - sys.path holds texts
+    assert sys.path[0] == os.getcwd()  # noqa: PTH109 - sys.path holds strings
     assert import_function("desk_of_this_test:look_up")() == 12
     with pytest.raises(ConfigurationError, match="os:sep is not a function"):
         import_function("os:sep")
@@ -387,7 +360,7 @@ def test_functions_are_found_in_the_current_folder(tmp_path, monkeypatch):
 # --- the journal
 
 
-def test_an_exception_is_logged_by_its_kind_and_place_without_its_words():
+def test_an_exception_is_logged_by_class_and_place_without_its_message():
     try:
         raise KeyError("sk-test-in-a-message")
     except KeyError:

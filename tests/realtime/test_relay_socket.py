@@ -1,4 +1,4 @@
-"""The relay's own websocket, over a socket pair: frames in any pieces, reading that stops, what comes too late."""
+"""The relay's own websocket, over a socket pair: frames in pieces, paused reading, input after a close."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import until
 
 
 class Heard:
-    """SocketDelegate that accepts every handshake, unless it is to refuse them, and keeps what it is told."""
+    """SocketDelegate that accepts every handshake (or refuses it with *status*) and records its events."""
 
     def __init__(self, status: int = 101) -> None:
         self.messages: list[bytes] = []
@@ -92,7 +92,7 @@ async def test_a_frame_may_come_byte_by_byte(size):
         assert delegate.messages == [b"a" * size, b"b" * size]
 
 
-async def test_what_arrives_while_reading_is_paused_is_kept_in_order():
+async def test_input_while_reading_is_paused_is_kept_in_order():
     delegate = Heard()
     async with connected(delegate) as (end, reader, writer):
         await opened(reader, writer)
@@ -100,11 +100,14 @@ async def test_what_arrives_while_reading_is_paused_is_kept_in_order():
         end.pause_reading()
         assert not end.is_reading
         frame = masked(1, b"first")
-        end.data_received(frame[:3])  # on its way when reading was paused
+        # On its way when reading was paused
+        end.data_received(frame[:3])
         end.resume_reading()
         end.resume_reading()
         end.pause_reading()
-        await asyncio.sleep(0.01)
+        # The kept input is handled in the next iteration of the event loop, which finds reading paused.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert delegate.messages == []
         end.resume_reading()
         writer.write(frame[3:] + masked(1, b"second"))
@@ -112,7 +115,7 @@ async def test_what_arrives_while_reading_is_paused_is_kept_in_order():
         assert delegate.messages == [b"first", b"second"]
 
 
-async def test_behind_a_close_nothing_is_sent_and_nothing_heard():
+async def test_after_a_close_nothing_is_sent_or_delivered():
     delegate = Heard()
     async with connected(delegate) as (end, reader, writer):
         await opened(reader, writer)
@@ -126,7 +129,7 @@ async def test_behind_a_close_nothing_is_sent_and_nothing_heard():
         assert delegate.messages == [] and delegate.closed == [(1000, "bye")]
 
 
-async def test_what_a_refused_client_goes_on_sending_is_not_kept():
+async def test_further_input_of_a_refused_client_is_not_kept():
     delegate = Heard(status=403)
     async with connected(delegate) as (end, reader, writer):
         writer.write(upgrade())
@@ -138,7 +141,7 @@ async def test_what_a_refused_client_goes_on_sending_is_not_kept():
         assert end._rest == b"" and len(delegate.handshakes) == 1
 
 
-async def test_a_body_behind_a_refusal_of_upstreams_is_no_frame():
+async def test_the_body_of_upstreams_refusal_is_not_read_as_a_frame():
     delegate = Heard()
     protocol = ClientProtocol(parse_uri("ws://127.0.0.1/v1/realtime"))
     async with connected(delegate, protocol) as (end, reader, writer):
@@ -166,7 +169,7 @@ async def test_a_body_behind_a_refusal_of_upstreams_is_no_frame():
         ),
     ],
 )
-def test_a_missing_extension_or_extra_is_done_without(missing, code):
+def test_the_relay_works_without_extension_and_extra(missing, code):
     """In a process of its own: as if it were not installed."""
     hide = f"import sys; sys.modules[{missing!r}] = None; "
     done = subprocess.run([sys.executable, "-c", hide + code], capture_output=True, text=True, check=True)

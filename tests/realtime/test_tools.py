@@ -1,4 +1,4 @@
-"""Toolbox: each call once, in its own task, with a limit of time."""
+"""Toolbox: each call runs once, in its own task, within a time limit."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ async def test_a_plain_function_runs_in_a_thread_and_a_coroutine_on_the_loop():
         ("  ", None),
     ],
 )
-async def test_arguments_that_cannot_be_used_are_told_to_the_model(arguments, words):
+async def test_unusable_arguments_are_reported_to_the_model(arguments, words):
     answer, box = await call(lambda: "fine", arguments)
     assert (answer == "fine") if words is None else (words in answer and "c" in box.failures)
 
 
-async def test_what_a_tool_raises_is_told_to_the_model():
+async def test_an_exception_of_a_tool_is_reported_to_the_model():
     def broken():
         raise KeyError
 
@@ -88,7 +88,7 @@ async def test_what_a_tool_raises_is_told_to_the_model():
     assert json.loads(answer) == {"error": "KeyError"} and "c" in box.failures
 
 
-async def test_a_slow_tool_is_told_as_such():
+async def test_a_slow_tool_is_reported_to_the_model():
     async def slow():
         await asyncio.sleep(10)
 
@@ -96,17 +96,17 @@ async def test_a_slow_tool_is_told_as_such():
     assert "did not answer within 0.02 s" in answer
 
 
-async def test_an_output_that_is_too_long_is_told_as_such():
+async def test_an_output_that_is_too_long_is_reported_to_the_model():
     answer, _ = await call(lambda: "x" * (2 << 20))
     assert "2097152 characters, 1048576 are allowed" in answer
 
 
-async def test_an_output_that_json_cannot_hold_is_told_as_such():
+async def test_an_output_that_json_cannot_hold_is_reported_to_the_model():
     answer, _ = await call(lambda: object())
     assert "error" in answer
 
 
-async def test_an_unknown_tool_is_told_as_such():
+async def test_an_unknown_tool_is_reported_to_the_model():
     box = Box()
     box.call("c", "nope", "{}")
     assert "has not been added" in await box.answer("c")
@@ -151,7 +151,7 @@ def test_definitions_are_checked():
         box.remove("t")
 
 
-def test_a_definition_is_read_off_a_function():
+def test_a_definition_is_made_from_a_function():
     def look(place: str, count: int = 3, deep: bool = False, more=None) -> str:
         """Look at a place."""
         return place
@@ -175,7 +175,7 @@ def test_a_definition_is_read_off_a_function():
         definition_of(lambda *args: None)
 
 
-async def test_a_call_cancelled_in_the_moment_it_ends_answers_nothing():
+async def test_a_call_that_is_cancelled_as_it_ends_answers_nothing():
     box = Box()
 
     async def ends() -> str:

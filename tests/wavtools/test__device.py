@@ -1,4 +1,4 @@
-"""Real devices: everything here runs against a private PulseAudio server with null sinks."""
+"""Native devices, on a private PulseAudio server with null sinks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_devices_are_listed_with_ids_names_rates_and_the_default_first(audio_ser
 
 
 def test_every_int16_sample_reaches_the_speaker_once_and_bit_for_bit(audio_server, tmp_path):
-    """Silence may come between (the server's own gaps), but the samples are all there, in order, unchanged."""
+    """The server may insert silence; all samples arrive in order and unchanged."""
     heard = tmp_path / "heard.raw"
     recording = record_monitor(audio_server, "speaker", heard, 48_000)
     result = audio_server.python("""
@@ -102,13 +102,14 @@ def test_the_player_is_asked_for_sound_when_the_server_wants_it_and_not_by_the_p
     """)
     callbacks, latencies = result.stdout.splitlines()
     asked, captured = map(int, callbacks.split())
-    assert asked > 150, result.stdout  # by the period it would be 100
-    assert captured > 150, result.stdout  # periods of 5 ms
+    # Called once for each playback period, it would be 100. Capture has periods of 5 ms.
+    assert asked > 150, result.stdout
+    assert captured > 150, result.stdout
     assert latencies == "0.03 0.03"
 
 
 def test_an_interrupts_offset_is_what_the_monitor_recorded(audio_server, tmp_path):
-    """Interrupts at random moments: what came out of the speaker is the sum of the receipts, to the sample."""
+    """Interrupts at random moments: the monitor recorded exactly the samples that the receipts report."""
     heard = tmp_path / "heard.raw"
     recording = record_monitor(audio_server, "speaker", heard, 48_000)
     result = audio_server.python(
@@ -188,7 +189,7 @@ EXIT = {
     "sys.exit": ("sys.exit(0)", 0),
     "dropped player": ("del player; gc.collect(); time.sleep(0.1)", 0),
     "SIGINT": (
-        # Of a shell's background job, it would be ignored.
+        # A shell's background job ignores SIGINT unless it sets this handler.
         "signal.signal(signal.SIGINT, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT); time.sleep(5)",
         -signal.SIGINT,
     ),
@@ -223,7 +224,8 @@ def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server)
             with wavtools.WavStreamPlayer() as player, wavtools.WavRecorder() as recorder:
                 recorder.record()
         def count():
-            time.sleep(0.5)  # a thread that has ended is listed for a moment longer
+            # A thread that has ended is listed for a moment longer.
+            time.sleep(0.5)
             return [len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), resident()]
         def resident():
             return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
@@ -241,12 +243,13 @@ def test_opening_and_closing_leaves_no_descriptor_or_thread_behind(audio_server)
     )
     flat, kilobytes_per_cycle = result.stdout.split()
     assert flat == "True", result
-    if CYCLES >= 1000:  # fewer do not average out what the allocator keeps
+    # Fewer cycles do not average out what the allocator keeps.
+    if CYCLES >= 1000:
         assert float(kilobytes_per_cycle) <= 1
 
 
 def test_a_device_is_closed_where_no_thread_can_be_started(monkeypatch):
-    """CPython 3.12.0 and 3.12.1 start none in an atexit handler; a device left running then crashes the interpreter."""
+    """CPython 3.12.0 and 3.12.1 start no thread in an atexit handler, and a device that runs on crashes the interpreter."""
     player = WavStreamPlayer(device="null")
     player.connect()
     assert len(_device._open_devices) == 1

@@ -1,4 +1,4 @@
-"""Audio servers that die, freeze, lose sinks: streams go on by themselves, and every sample is accounted for.
+"""Audio servers that die, freeze or lose sinks: streams go on by themselves, and every sample is accounted for.
 
 Each test runs a program that plays a counting ramp (or records) against a private PulseAudio server, does something to
 the server, and asks the program what became of it. WAVTOOLS_SOAK=1 runs the long forms (`make soak`).
@@ -77,7 +77,7 @@ class Program:
         return json.loads(self._process.stdout.readline())
 
     def wait_for_callbacks(self, seconds: float = 10) -> dict:
-        """Until the device calls (again)."""
+        """Wait until the device calls (again)."""
         before = self.ask()["callbacks"]
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -117,7 +117,7 @@ def program(request, audio_server):
 
 
 def test_a_killed_server_is_survived_again_and_again(program, audio_server):
-    """One "lost" and one "restored" each time; nothing of the queue lost, at most one device buffer repeated."""
+    """One "lost" and one "restored" each time; nothing of the queue is lost, at most one device buffer is repeated."""
     before = program.ask()
     for i in range(1, KILLS + 1):
         audio_server.kill()
@@ -128,8 +128,10 @@ def test_a_killed_server_is_survived_again_and_again(program, audio_server):
         assert state["events"] == ["lost", "restored"] * i
         if "offset" in state:
             assert state["offset"] + state["queued"] == state["total"]
-            assert abs(state["played"] - state["offset"]) <= 4_800  # the one is read a moment after the other
-            assert 0 < state["replayed"] <= i * 720  # 30 ms: what a device holds
+            # The program reads one a moment after the other.
+            assert abs(state["played"] - state["offset"]) <= 4_800
+            # A device holds 30 ms.
+            assert 0 < state["replayed"] <= i * 720
         else:
             assert state["dropped"] == 0
     time.sleep(0.5)

@@ -1,3 +1,5 @@
+"""Tracks names the audible track and counts its samples, whatever was queued or dropped."""
+
 from __future__ import annotations
 
 from wavtools._tracks import REMEMBERED_TRACKS, Tracks

@@ -1,4 +1,4 @@
-"""Bands are the original's, value for value, and a recording's spectra are where it took them."""
+"""Bands have the original's values, and a recording's spectra are taken at the original's times."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""DuplexDevice: what was played is aligned with what was captured, to the sample."""
+
 from __future__ import annotations
 
 import threading

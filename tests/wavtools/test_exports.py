@@ -1,3 +1,5 @@
+"""The package exports what it names, and imports a module only when it is needed."""
+
 from __future__ import annotations
 
 import ast

@@ -1,3 +1,5 @@
+"""WavRecorder delivers every recorded sample once, across pauses, rates and ways to take chunks."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +24,7 @@ def ramp(count: int, start: int = 1) -> np.ndarray:
 
 
 class Sink:
-    """A callback that keeps what it gets."""
+    """A callback that stores its chunks."""
 
     def __init__(self) -> None:
         self.chunks: list[np.ndarray] = []
@@ -62,7 +64,7 @@ def test_the_states_follow_the_calls():
 
 @pytest.mark.parametrize("device_rate", [24_000, 48_000, 44_100, 16_000])
 def test_each_sample_is_delivered_exactly_once_across_pauses(device_rate):
-    """Random scripts: what the callback got equals the recorded stretches, each resampled as one signal."""
+    """Random scripts: the callback got the recorded stretches, each resampled as one signal."""
     random_ = random.Random(device_rate)
     for _ in range(25):
         device = OfflineDevice(device_rate)
@@ -362,7 +364,8 @@ def test_the_live_spectrum_shows_a_tone_recording_or_not(rig):
     tone = (np.sin(2 * np.pi * 440 * np.arange(12_000) / RATE) * 16_000).astype(np.int16)
     device.capture(tone)
     recorder.record()
-    recorder.pause()  # returns after the delivery thread has taken all that was captured
+    # Returns after the delivery thread has taken all that was captured.
+    recorder.pause()
     loudest = recorder.get_frequencies("music")
     assert loudest.labels[int(np.argmax(loudest.values))].startswith(("G#4", "A4", "A 4"))
 
@@ -423,10 +426,12 @@ def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_onl
     state, device = CaptureState(48_000, 1, 48_000), StandIn(1)
     device.seat.take_capture(state)
     delivery = Delivery(state, 48_000, 48_000, lambda raw: None, lambda mono: None)
-    delivery.close()  # its thread asks the same question
+    # The delivery's own thread would call _until_due() too.
+    delivery.close()
     moment = now_ns()
     monkeypatch.setattr(_delivery, "now_ns", lambda: moment)
-    assert delivery._until_due() == _delivery.POLL_SECONDS  # no device has called yet
+    # No device has called yet.
+    assert delivery._until_due() == _delivery.POLL_SECONDS
     delivery.record(480, lambda chunk: None)
 
     def call(periods: int) -> None:
@@ -442,10 +447,13 @@ def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_onl
     moment += 3_000_000
     assert delivery._until_due() == pytest.approx(0.002)
     call(1)
-    moment += 30_000_000  # we come late ourselves
+    # The delivery thread itself is late.
+    moment += 30_000_000
     assert delivery._until_due() == _delivery.LATE_SECONDS
     moment += 1_000_000_000
-    assert delivery._until_due() == _delivery.POLL_SECONDS  # it has stopped
+    # The device has stopped.
+    assert delivery._until_due() == _delivery.POLL_SECONDS
     delivery._intervals.clear()
     call(1)
-    assert delivery._until_due() == _delivery.POLL_SECONDS  # nobody waits for a chunk
+    # Nobody waits for a chunk.
+    assert delivery._until_due() == _delivery.POLL_SECONDS

@@ -1,4 +1,4 @@
-"""WAV files are packed with true sizes and read in every common format; anything else is a clear DecodeError."""
+"""WAV files are packed with correct sizes and read in every common format; other data raises DecodeError."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def test_files_are_the_originals_but_for_the_riff_size(folder: pathlib.Path) -> 
     compared = 0
     for case in vectors.facts["cases"]:
         if case["bits_per_sample"] not in (16, "16") or case["sample_rate"] != int(case["sample_rate"]):
-            continue  # we pack 16 bits at whole rates only; the others' headers contradict their data
+            # We pack 16 bits at whole rates only; the other headers contradict their data.
+            continue
         key = f"case{case['case']:02d}"
         interleaved = np.ascontiguousarray(vectors.arrays[f"{key}_channels"].T).reshape(-1)
         got = WavPacker.pack(float32_to_pcm16(interleaved), case["sample_rate"], case["channels"])
@@ -87,8 +88,10 @@ def test_a_notebook_shows_a_player() -> None:
     ("pcm", "rate", "channels", "error", "message"),
     [
         (np.zeros(4, np.float32), 24_000, 1, TypeError, "float32_to_pcm16"),
-        (np.zeros(4), 24_000, 1, TypeError, "int16 samples, not float64"),
-        (b"123", 24_000, 1, ValueError, "3 bytes, not whole frames of 2"),
+        (np.zeros(4), 24_000, 1, TypeError, "pcm holds floats; convert with wavtools.pcm.float32_to_pcm16"),
+        (np.zeros(4, np.int32), 24_000, 1, TypeError, "int16 samples are needed"),
+        (np.zeros((2, 2, 2), np.int16), 24_000, 1, ValueError, r"shape \(2, 2, 2\)"),
+        (b"123", 24_000, 1, ValueError, "3 bytes, an odd number"),
         (b"1234", 24_000, 3, ValueError, "4 bytes, not whole frames of 6"),
         (b"", 0, 1, ValueError, "sample_rate is 0, expected 1 to"),
         (b"", 2**31, 1, ValueError, "sample_rate is 2147483648"),

@@ -17,7 +17,7 @@ from ..connection.link import LinkDelegate
 from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
-from ..conversation.history import awaits_words, note, replay
+from ..conversation.history import awaits_transcript, note, replay
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
 from ..events import (
@@ -203,7 +203,7 @@ class Session(LinkDelegate):
             entries += replay(items, self.turns.restorable_calls())
         if entries and self._resume_note:
             self._note_id = generate_id("item_")
-            self.conversation.keep_out(self._note_id)
+            self.conversation.hide_item(self._note_id)
             entries.append(note(self._note_id, self._resume_note))
         entries += missing
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
@@ -322,7 +322,7 @@ class Session(LinkDelegate):
 
     def _transcript_is_due(self) -> bool:
         """True if the last turn's transcript is still to come: history is restored as text."""
-        return self.settings.server_transcribes() and awaits_words(self.conversation.get_items())
+        return self.settings.server_transcribes() and awaits_transcript(self.conversation.get_items())
 
     def disconnected(self) -> None:
         self.outbox.disconnected()

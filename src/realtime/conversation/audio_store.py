@@ -1,4 +1,4 @@
-"""Growing int16 audio, for deltas that come far more often than anybody looks.
+"""Growing int16 audio: appending is cheap because deltas arrive far more often than the audio is read.
 
 Thread: one thread at a time for each object.
 """
@@ -13,20 +13,22 @@ __all__ = ["AudioStore"]
 
 
 class AudioStore:
-    """Growing int16 audio. `append` is O(1) and keeps what it is given; `view` copies each sample a few times at most.
+    """Growing int16 audio. `append` is O(1) and keeps the array given; `view` copies each sample a few times at most.
 
-    Deltas come far more often than anybody looks: they are put together when somebody does. A view stays
-    valid, and stays as it was, however much is appended after it.
+    Chunks are joined only when the audio is read. A view stays valid and unchanged, however much audio is appended
+    later.
     """
 
-    __slots__ = ("_chunks", "_data", "_length", "_settled")
+    __slots__ = ("_chunks", "_data", "_joined", "_length")
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
+        """Remove all samples."""
         self._data: Int16Array = EMPTY
-        self._settled = 0  # samples in _data; the chunks come after them
+        # Number of samples in _data; the samples of _chunks follow them.
+        self._joined = 0
         self._chunks: list[Int16Array] = []
         self._length = 0
 
@@ -35,43 +37,44 @@ class AudioStore:
 
     @property
     def nbytes(self) -> int:
-        """Memory it takes, room for growth included."""
+        """Bytes of memory used, including the reserve for growth."""
         return self._data.nbytes + sum(chunk.nbytes for chunk in self._chunks)
 
     def append(self, samples: Int16Array) -> None:
-        """Add *samples*, which must not change afterwards."""
+        """Add *samples* without copying them; they must not change afterwards."""
         if len(samples):
             self._chunks.append(samples)
             self._length += len(samples)
 
-    def _settle(self) -> None:
+    def _join(self) -> None:
+        """Copy the chunks to the end of _data."""
         if self._length > len(self._data):
-            # Doubling: each sample is copied at most twice more however long the audio grows.
+            # The capacity doubles, so each sample is copied at most twice more, however long the audio grows.
             grown: Int16Array = np.empty(max(self._length, 2 * len(self._data)), np.int16)
-            grown[: self._settled] = self._data[: self._settled]
+            grown[: self._joined] = self._data[: self._joined]
             self._data = grown
         for chunk in self._chunks:
-            self._data[self._settled : self._settled + len(chunk)] = chunk
-            self._settled += len(chunk)
+            self._data[self._joined : self._joined + len(chunk)] = chunk
+            self._joined += len(chunk)
         self._chunks.clear()
 
     def view(self, start: int = 0, end: int | None = None) -> Int16Array:
-        """Read-only samples [start, end). Copies nothing that was looked at before."""
+        """Read-only samples [start, end). Copies only samples that no view has read before."""
         if self._chunks:
-            self._settle()
+            self._join()
         view = self._data[start : self._length if end is None else min(end, self._length)]
         view.flags.writeable = False
         return view
 
     def truncate(self, length: int) -> None:
-        """Keep the first *length* samples. Views taken before stay whole."""
+        """Keep the first *length* samples. Earlier views stay unchanged."""
         if length < self._length:
             self._data = self.view()[:length].copy()
-            self._settled = self._length = length
+            self._joined = self._length = length
 
     def compact(self) -> None:
-        """Give back the room for growth once nothing more will come."""
+        """Free the reserve for growth, for audio that is complete."""
         if self._chunks:
-            self._settle()
+            self._join()
         if len(self._data) > self._length:
             self._data = self._data[: self._length].copy()

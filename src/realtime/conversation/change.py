@@ -1,19 +1,21 @@
-"""What the reducer says of an event: which item changed, and how.
+"""The results of applying an event: which item changed, how, and what was added to it.
 
-Thread: any; stateless.
+Thread: the event loop's only; a `Change` and its `Delta` are not modified after they are made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from ..protocol.audio_format import Int16Array
+from ..protocol.reading import Wire
 from .items import Item
 
-__all__ = ["PASSED_OVER", "Change", "Delta", "Kind", "text_delta", "updated"]
+__all__ = ["PASSED_OVER", "Change", "Delta", "Handler", "Kind", "text_delta", "updated"]
 
 Kind = Literal["appended", "updated", "completed", "incomplete", "deleted"]
-# Known, and no part of the conversation.
+# Known event types that change nothing in the conversation.
 PASSED_OVER = frozenset(
     (
         "conversation.created",
@@ -33,7 +35,14 @@ PASSED_OVER = frozenset(
 
 
 class Delta:
-    """What one event added to an item; one of the four is set, the others are None."""
+    """The piece that one event added to an item: one attribute is set, the others are None.
+
+    Attributes
+    ----------
+    audio : numpy.ndarray or None
+        int16, shape (frames,), mono, at the item's ``formatted.sample_rate``.
+    transcript, text, arguments : str or None
+    """
 
     __slots__ = ("arguments", "audio", "text", "transcript")
 
@@ -56,7 +65,15 @@ class Delta:
 
 
 class Change:
-    """One thing that an event did to one item."""
+    """One effect of an event on one item.
+
+    Attributes
+    ----------
+    kind : "appended", "updated", "completed", "incomplete" or "deleted"
+    item : Item
+    delta : Delta or None
+        The piece that was added, for kind "updated".
+    """
 
     __slots__ = ("delta", "item", "kind")
 
@@ -69,13 +86,17 @@ class Change:
         return f"Change({self.kind!r}, {self.item.id!r}, {self.delta!r})"
 
 
+# Applies one event and returns its changes.
+Handler = Callable[[Wire], list[Change]]
+
+
 def text_delta(name: str, piece: str) -> Delta:
-    """A piece of text as a delta of its kind."""
+    """A delta that holds *piece* as "transcript" or as "text", by *name*."""
     return Delta(transcript=piece) if name == "transcript" else Delta(text=piece)
 
 
 def updated(item: Item, created: bool, delta: Delta | None) -> list[Change]:
-    """What to report of an item that changed: also that it is new, if it is."""
+    """The changes to report for an updated item: also "appended" if it is new."""
     if created:
         return [Change("updated", item, delta), Change("appended", item)]
     return [Change("updated", item, delta)]

@@ -1,11 +1,11 @@
-"""A conversation as the events that tell it to a new session, as text.
+"""Makes the events that repeat a conversation to a new session, as text.
 
-Sessions cannot be resumed: a new one is empty. Audio of answers cannot be sent back, so messages become what
-was said: the user's transcript, of an answer the part that was heard. Calls go with their outputs; a
-call that was never answered is left out, since most models wait for its output for ever. A note to the model
-comes last: given a history to read, models tend to greet again, and to fall back into English.
+Sessions cannot be resumed: a new session is empty. Audio of answers cannot be sent to the server, so messages are
+sent as text: the user's transcript, and the part of an answer that was heard. Calls are sent with their outputs; a
+call without an output is left out, because most models would wait for the output for ever. A note to the model
+comes last, because models tend to greet again and to return to English after they read a history.
 
-Thread: any; pure.
+Thread: the event loop's only.
 """
 
 from __future__ import annotations
@@ -13,45 +13,46 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from ..protocol import codec
 from .items import Item
 
-__all__ = ["RESUME_NOTE", "awaits_words", "note", "replay"]
+__all__ = ["RESUME_NOTE", "awaits_transcript", "note", "replay"]
 
 RESUME_NOTE = (
     "The conversation above goes on without a break. Do not greet again or sum up; "
     "keep the language, the manner and the format of the answers."
 )
 
-MAX_AUDIO_SECONDS = 120  # of a user's turn without transcript; the vendor refuses events over 15 MiB
+# Longest user turn without transcript that is sent as audio; the vendor refuses events over 15 MiB.
+MAX_AUDIO_SECONDS = 120
 
 
 def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[dict[str, Any]]:
-    """``conversation.item.create`` events for *items*, in order, under their own ids.
+    """``conversation.item.create`` events for *items*, in order and with their own ids.
 
-    *running_calls* are ids of calls whose output will still come.
+    Parameters
+    ----------
+    items : iterable of Item
+    running_calls : collection of str
+        Call ids of tools that are still running; these calls are sent without an output.
+
+    Returns
+    -------
+    list of dict
+        client events
     """
     items = list(items)
-    answered = {item.call_id for item in items if item.type == "function_call_output"}
-    asked = {item.call_id for item in items if item.type == "function_call"}
+    calls = {item.call_id for item in items if item.type == "function_call"}
+    with_output = {item.call_id for item in items if item.type == "function_call_output"} | set(running_calls)
     events = []
-    body: dict[str, Any] | None
     for item in items:
+        # MCP lists and calls belong to the server, which makes them again.
+        body: dict[str, Any] | None = None
         if item.type == "message":
             body = _message(item)
-        elif item.type == "function_call":
-            wanted = item.status == "completed" and (
-                item.call_id in answered or item.call_id in running_calls
-            )
-            body = (
-                {"call_id": item.call_id, "name": item.name or "", "arguments": item.arguments or "{}"}
-                if wanted
-                else None
-            )
-        elif item.type == "function_call_output":
-            body = {"call_id": item.call_id, "output": item.output or ""} if item.call_id in asked else None
-        else:
-            body = None  # MCP lists and calls are the server's own; it makes them again
+        elif item.type == "function_call" and item.status == "completed" and item.call_id in with_output:
+            body = {"call_id": item.call_id, "name": item.name or "", "arguments": item.arguments or "{}"}
+        elif item.type == "function_call_output" and item.call_id in calls:
+            body = {"call_id": item.call_id, "output": item.output or ""}
         if body is not None:
             events.append(
                 {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
@@ -60,14 +61,14 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
 
 
 def note(item_id: str, text: str) -> dict[str, Any]:
-    """The event that puts *text* behind the history, as a system message."""
+    """The event that adds *text* after the history, as a system message with the id *item_id*."""
     content = [{"type": "input_text", "text": text}]
     item = {"id": item_id, "type": "message", "role": "system", "content": content}
     return {"type": "conversation.item.create", "item": item}
 
 
-def awaits_words(items: Sequence[Item]) -> bool:
-    """Whether the user's last turn was spoken, and neither its transcript has come nor that there will be none."""
+def awaits_transcript(items: Sequence[Item]) -> bool:
+    """True if the user's last turn was spoken, and neither its transcript nor a transcription error has arrived."""
     for item in reversed(items):
         if item.role == "user":
             part = item.content[0] if item.content else {}
@@ -82,6 +83,7 @@ def _message(item: Item) -> dict[str, Any] | None:
         text = item.formatted.text or item.heard_transcript
         return {"role": "assistant", "content": [{"type": "output_text", "text": text}]} if text else None
     content: list[dict[str, Any]] = []
+    audio = item.formatted.audio
     for part in item.content:
         kind = part.get("type")
         said = part.get("text") or part.get("transcript")
@@ -89,12 +91,7 @@ def _message(item: Item) -> dict[str, Any] | None:
             content.append(dict(part))
         elif isinstance(said, str) and said.strip():
             content.append({"type": "input_text", "text": said})
-        elif (
-            kind == "input_audio"
-            and 0 < len(item.formatted.audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate
-        ):
-            # Nobody wrote down what was said: the audio itself is better than a turn that is missing.
-            content.append(
-                {"type": "input_audio", "audio": codec.b64encode(item._format.to_wire(item.formatted.audio))}
-            )
+        elif kind == "input_audio" and 0 < len(audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate:
+            # Without a transcript, the audio itself keeps the turn from being lost.
+            content.append({"type": "input_audio", "audio": item.stream.format.encode(audio)})
     return {"role": item.role or "user", "content": content} if content else None

@@ -1,9 +1,8 @@
-"""What was sent to the server, addressed by the server's own clock.
+"""Audio sent to the server, addressed by the server's clock.
 
-Servers count milliseconds since the first sample ever appended in a session, across commits, and say
-where the user's turn began and ended on that clock. `InputAudio` keeps the stream under the same numbers,
-so that the audio of a user's item is cut out exactly, and what was not committed can be sent again to
-the next session.
+Servers count milliseconds since the first sample appended in a session, across commits, and state the start and
+the end of the user's turn on that clock. `InputAudio` keeps the stream under the same numbers, so that the audio
+of a user's item is cut exactly, and uncommitted audio can be sent again to the next session.
 
 Thread: the event loop's only.
 """
@@ -21,14 +20,25 @@ __all__ = ["InputAudio"]
 
 
 class InputAudio:
-    """The appended stream of one session, its commits and the turns the server heard in it.
+    """The appended stream of one session, its commits, and the turns that the server detected in it.
 
     Positions are samples since the first append of the session.
 
     Parameters
     ----------
+    audio_format : AudioFormat
+        The format in which audio is sent.
     keep_seconds : float
-        How much of the stream is kept; what goes before it was committed is counted in ``evicted``.
+        Seconds of the stream to keep.
+
+    Attributes
+    ----------
+    end : int
+        Position after the last appended sample.
+    committed : int
+        Position after the last committed sample.
+    evicted : int
+        Samples that were dropped before they were committed, over all sessions.
     """
 
     def __init__(self, audio_format: AudioFormat, keep_seconds: float = 300.0) -> None:
@@ -39,20 +49,25 @@ class InputAudio:
         self.reset(audio_format)
 
     def reset(self, audio_format: AudioFormat) -> None:
-        """Begin the clock of a new session."""
+        """Drop everything and start the clock of a new session."""
         self._blocks: deque[tuple[int, Int16Array]] = deque()
-        # Pieces of one rate each: (first millisecond, first sample, rate).
+        # The stream in pieces of one sample rate each: (first millisecond, first sample, rate in Hz).
         self._pieces: list[tuple[float, int, int]] = [(0.0, 0, audio_format.sample_rate)]
-        self._start = 0  # the first sample still kept
+        # Position of the first sample that is still kept.
+        self._start = 0
         self.end = 0
         self.committed = 0
-        self._commits: deque[tuple[int, int]] = deque()  # sent, not answered yet
-        self._speech: dict[str, list[float | None]] = {}  # item id -> [start ms, end ms]
-        self._ranges: dict[str, tuple[int, int]] = {}  # item id -> its samples, not asked for yet
+        # Commits sent but not answered yet, as ranges of positions.
+        self._commits: deque[tuple[int, int]] = deque()
+        # Item id -> [start ms, end ms] of a turn that the server detected and has not committed.
+        self._speech: dict[str, list[float | None]] = {}
+        # Item id -> range of positions, until take() reads it.
+        self._ranges: dict[str, tuple[int, int]] = {}
+        # Ids of items whose range is known.
         self._resolved: dict[str, None] = {}
 
     def set_format(self, audio_format: AudioFormat) -> None:
-        """Samples appended from here on are at the rate of *audio_format*."""
+        """Set the format of the samples appended from here on."""
         if audio_format.sample_rate != self.sample_rate:
             self._pieces.append((self.ms_at(self.end), self.end, audio_format.sample_rate))
 
@@ -60,19 +75,22 @@ class InputAudio:
 
     @property
     def sample_rate(self) -> int:
+        """Rate of the samples appended now, in Hz."""
         return self._pieces[-1][2]
 
     @property
     def uncommitted_ms(self) -> float:
+        """Milliseconds appended since the last commit."""
         return self.ms_at(self.end) - self.ms_at(self.committed)
 
     def append(self, samples: Int16Array) -> None:
-        """Take *samples*, which must not change afterwards. O(1)."""
+        """Add *samples* without copying them; they must not change afterwards. O(1)."""
         if not len(samples):
             return
         self._blocks.append((self.end, samples))
         self.end += len(samples)
-        until = self.end - self._keep_seconds * self.sample_rate  # may be infinite
+        # May be infinite, as keep_seconds may be.
+        until = self.end - self._keep_seconds * self.sample_rate
         while self._blocks and (beyond := self._start + len(self._blocks[0][1])) <= until:
             self._blocks.popleft()
             if beyond > self.committed:
@@ -80,7 +98,7 @@ class InputAudio:
             self._start = beyond
 
     def read(self, start: int, end: int) -> Int16Array:
-        """A copy of samples [start, end), as far as they are still kept."""
+        """A copy of samples [start, end), without those that were dropped."""
         start, end = max(start, self._start), min(end, self.end)
         parts = [
             block[max(start - first, 0) : end - first]
@@ -90,28 +108,29 @@ class InputAudio:
         return np.concatenate(parts) if parts else EMPTY
 
     def sample_at(self, milliseconds: float) -> int:
-        """The sample at *milliseconds* of the server's clock."""
+        """The position at *milliseconds* of the server's clock."""
         for first_ms, first_sample, rate in reversed(self._pieces):
             if milliseconds >= first_ms:
-                # 1e-6: the first millisecond of a later piece may be a fraction.
+                # 1e-6 corrects rounding: the first millisecond of a later piece may be a fraction.
                 return first_sample + int((milliseconds - first_ms) * rate / 1000 + 1e-6)
         return 0
 
     def ms_at(self, sample: int) -> float:
+        """The time of position *sample* on the server's clock, in milliseconds."""
         for first_ms, first_sample, rate in reversed(self._pieces):
             if sample >= first_sample:
                 return first_ms + (sample - first_sample) * 1000 / rate
         return 0.0
 
-    # Commits of ours
+    # Commits by the client
 
     def commit_sent(self) -> None:
-        """A commit was sent; the server answers commits in order."""
+        """Record a commit that was sent. The server answers commits in order."""
         self._commits.append((self.committed, self.end))
         self.committed = self.end
 
     def commit_refused(self) -> None:
-        """The server refused the oldest commit that it had not answered; the audio stays in its buffer."""
+        """Undo the oldest unanswered commit, which the server refused; its audio stays in the server's buffer."""
         if self._commits:
             start, _ = self._commits.popleft()
             if self._commits:
@@ -120,22 +139,26 @@ class InputAudio:
                 self.committed = start
 
     def clear_sent(self) -> None:
-        """A clear was sent: the server drops what was not committed. Its clock goes on."""
+        """Record a clear that was sent: the server drops uncommitted audio, and its clock continues."""
         self.committed = self.end
 
-    # Turns that the server tells of
+    # Turns detected by the server
 
     @property
     def speaking(self) -> bool:
-        """Whether a turn has begun, or was committed, that the server has not answered for."""
+        """True while a turn has begun, or a commit was sent, and the server has not made an item of it."""
         return bool(self._speech) or bool(self._commits)
 
     def unfinished(self, keep_ms: float | None) -> list[Int16Array | None]:
-        """What a new session must hear again, in pieces; None stands for a commit between them.
+        """The audio to send to a new session, in pieces; None stands for a commit between them.
 
-        That is every commit that was not answered, the turn that has begun, else the last *keep_ms* of
-        what was not committed: its first syllable may be in there. *keep_ms* None is for sessions without
-        detection of turns, where all that was not committed belongs to the turn.
+        These are all unanswered commits, and then the turn that has begun, or else the last *keep_ms* of
+        uncommitted audio, which may hold the first syllable of a turn.
+
+        Parameters
+        ----------
+        keep_ms : float or None
+            None for sessions without turn detection, where all uncommitted audio belongs to the turn.
         """
         pieces: list[Int16Array | None] = []
         for start, end in self._commits:
@@ -152,15 +175,17 @@ class InputAudio:
         return pieces
 
     def speech_started(self, item_id: str, milliseconds: float) -> None:
+        """Record where the turn of the future item *item_id* begins."""
         if item_id not in self._resolved:
             remember(self._speech, item_id, [milliseconds, None])
 
     def speech_stopped(self, item_id: str, milliseconds: float) -> None:
+        """Record where the turn of the future item *item_id* ends."""
         if item_id not in self._resolved:
             remember(self._speech, item_id, [self._speech.get(item_id, [None])[0], milliseconds])
 
     def item_committed(self, item_id: str) -> None:
-        """The server made *item_id* of its buffer: settle which samples those are."""
+        """Determine the samples of item *item_id*, which the server made from its buffer."""
         if item_id in self._resolved:
             return
         remember(self._resolved, item_id, None)
@@ -174,9 +199,9 @@ class InputAudio:
         remember(self._ranges, item_id, (start, end))
 
     def take(self, item_id: str) -> Int16Array | None:
-        """The samples of the user's item *item_id*, once; None as long as they are not known."""
+        """The samples of the user's item *item_id*; None while they are unknown, and after the first call."""
         if item_id not in self._ranges:
-            # The item came before its commit, or the commit's event never came.
+            # The item arrived before the event about its commit, or that event was lost.
             if self._commits or self._speech.get(item_id, (None, None))[1] is not None:
                 self.item_committed(item_id)
             if item_id not in self._ranges:

@@ -1,15 +1,15 @@
-"""What an interruption says to the server. Pure.
+"""Decides which events tell the server about an interruption.
 
-The player tells which answer was audible and how many samples of it were heard. The rules:
+The player reports which answer was audible and how many of its samples were heard. The rules:
 
-* heard less than arrived, or the answer is not finished: truncate at what was heard, rounded down to whole
-  milliseconds and never beyond what arrived;
-* a finished answer that was heard to its end stays whole;
-* nothing of it has arrived: it cannot be truncated; unless it is text it is deleted, or the model would go on
-  believing that it had said it;
-* once is enough.
+* fewer samples were heard than arrived, or the answer is unfinished: truncate it at the heard position, rounded
+  down to whole milliseconds and never beyond the audio that arrived;
+* a finished answer that was heard to its end stays unchanged;
+* an answer of which no audio has arrived cannot be truncated: delete it, unless it has text. Otherwise the model
+  would believe that it had said it;
+* the same truncation is not sent twice.
 
-Thread: any; pure.
+Thread: the event loop's only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,22 @@ __all__ = ["interrupt"]
 def interrupt(
     conversation: Conversation, item: Item, heard_samples: int
 ) -> tuple[list[Change], list[dict[str, Any]]]:
-    """Mark *item* as interrupted; returns what that changed, and the events to send."""
-    received, finished = item.received_samples, item._closed
+    """Mark *item* as interrupted by the listener.
+
+    Parameters
+    ----------
+    conversation : Conversation
+    item : Item
+        The answer that was audible.
+    heard_samples : int
+        Samples of the answer that were heard, at its ``formatted.sample_rate``.
+
+    Returns
+    -------
+    tuple of (list of Change, list of dict)
+        the changes to report, and the client events to send
+    """
+    received, finished = item.received_samples, item.stream.closed
     if finished and heard_samples >= received:
         return [], []
     before = item.audio_end_ms

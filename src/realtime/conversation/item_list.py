@@ -1,7 +1,7 @@
-"""Items in the order of the conversation, with bounded numbers and bounded audio.
+"""The items in the order of the conversation, with a limited number of items and seconds of audio.
 
-Order is what the server says (``previous_item_id``), not the order of arrival: a user's turn may be announced
-late, and an item may name a predecessor that is not known yet.
+The server states the order (``previous_item_id``). It differs from the order of arrival: a user's turn may be
+announced late, and an item may name a predecessor that is not known yet.
 
 Thread: the event loop's only.
 """
@@ -18,14 +18,22 @@ __all__ = ["ItemList"]
 
 
 class ItemList:
-    """Items by id and in order.
+    """The items by id and in order.
 
     Parameters
     ----------
     max_items : int
-        The oldest beyond this many are dropped, counted in ``evicted_items``.
+        The oldest items beyond this number are dropped and counted in ``evicted_items``.
     keep_audio_seconds : float
-        Audio kept over all items; beyond it the oldest lose theirs, counted in ``evicted_seconds``.
+        Seconds of audio kept over all items; beyond it the oldest items lose their audio, counted in
+        ``evicted_seconds``.
+
+    Attributes
+    ----------
+    evicted_items : int
+    evicted_seconds : float
+    audio_seconds : float
+        Seconds of audio kept now.
     """
 
     def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
@@ -40,33 +48,37 @@ class ItemList:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the items; counters stay."""
+        """Remove all items; counters stay."""
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
-        self._waiting: dict[str, list[str]] = {}  # predecessor not seen yet -> items that name it
-        self._heavy: deque[str] = deque()  # items with audio, oldest first
+        # Id of an unknown predecessor -> ids of the items that name it.
+        self._waiting: dict[str, list[str]] = {}
+        # Ids of items with audio, oldest first.
+        self._heavy: deque[str] = deque()
         self.audio_seconds = 0.0
 
     def __len__(self) -> int:
         return len(self._order)
 
     def get(self, item_id: str) -> Item | None:
+        """The item with this id, or None."""
         return self._items.get(item_id)
 
     def in_order(self) -> list[Item]:
+        """A new list of the items in the order of the conversation."""
         return [self._items[item_id] for item_id in self._order]
 
     # Order
 
     def append(self, item_id: str) -> Item:
-        """A new item at the end."""
+        """Make a new item at the end; drops the oldest item where there are too many."""
         item = self._items[item_id] = Item(item_id)
         self._order.append(item_id)
         for follower in self._waiting.pop(item_id, ()):
             if follower in self._items:
                 self._move(follower, item_id)
         if len(self._order) > self.max_items:
-            # The newest stays even where it was put in front: it is the one being made.
+            # The new item stays even if it was moved to the front.
             oldest = next(one for one in self._order if one != item_id)
             self.drop_audio(self._items[oldest], evicted=True)
             self._forget(oldest)
@@ -74,7 +86,7 @@ class ItemList:
         return item
 
     def place(self, item: Item, previous: str) -> None:
-        """Move *item* to its place after *previous*; it stays where it is until that one is known."""
+        """Move *item* to its place after *previous*; it stays where it is until *previous* is known."""
         item.previous_item_id = previous
         if previous == "root":
             self._order.remove(item.id)
@@ -85,7 +97,7 @@ class ItemList:
             remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
 
     def _move(self, item_id: str, previous: str) -> None:
-        """Put *item_id* right after *previous*, and with it the items that follow it in turn."""
+        """Move *item_id* right after *previous*, together with the items that name it, directly or in a chain."""
         if self._order[-2:] == [previous, item_id]:
             return
         start = self._order.index(item_id)
@@ -94,12 +106,14 @@ class ItemList:
             if self._items[one].previous_item_id in block:
                 block.append(one)
         if previous in block:
-            return  # the server contradicts itself
+            # The server's statements contradict each other.
+            return
         rest = [one for one in self._order if one not in block]
         place = rest.index(previous) + 1
         self._order = [*rest[:place], *block, *rest[place:]]
 
     def remove(self, item: Item) -> None:
+        """Remove *item* and its audio."""
         self.drop_audio(item, evicted=False)
         self._forget(item.id)
 
@@ -108,7 +122,7 @@ class ItemList:
         self._order.remove(item_id)
 
     def rename(self, item_id: str, new_id: str) -> None:
-        """The server gave an item an id of its own."""
+        """Change the id of an item to the id that the server gave it."""
         item = self._items.get(item_id)
         if item is None or new_id in self._items:
             return
@@ -122,7 +136,7 @@ class ItemList:
 
     def add_audio(self, item: Item, samples: Int16Array) -> None:
         """Append to the item's audio. Amortised O(len(samples))."""
-        store = item.formatted._audio
+        store = item.formatted.store
         seconds = len(samples) / item.formatted.sample_rate
         while (
             self.audio_seconds + seconds > self.keep_audio_seconds
@@ -131,7 +145,8 @@ class ItemList:
         ):
             self.drop_audio(self._items[self._heavy[0]], evicted=True)
         if self.audio_seconds + seconds > self.keep_audio_seconds:
-            self.evicted_seconds += seconds  # this item alone fills the store: its first part stays
+            # This item alone fills the store: its first part stays.
+            self.evicted_seconds += seconds
             return
         if not len(store):
             self._heavy.append(item.id)
@@ -139,17 +154,18 @@ class ItemList:
         self.audio_seconds += seconds
 
     def cut_audio(self, item: Item, samples: int) -> None:
-        """Keep the first *samples* of the item's audio: it was not heard further."""
-        store = item.formatted._audio
+        """Keep the first *samples* of the item's audio: the part that was heard."""
+        store = item.formatted.store
         self.audio_seconds -= max(len(store) - samples, 0) / item.formatted.sample_rate
         store.truncate(samples)
         if not len(store) and item.id in self._heavy:
             self._heavy.remove(item.id)
 
     def drop_audio(self, item: Item, *, evicted: bool) -> None:
+        """Drop the item's audio, counted in ``evicted_seconds`` if *evicted*."""
         if item.id in self._heavy:
-            seconds = len(item.formatted._audio) / item.formatted.sample_rate
+            seconds = len(item.formatted.store) / item.formatted.sample_rate
             self.audio_seconds -= seconds
             self.evicted_seconds += seconds if evicted else 0.0
-            item.formatted._audio.clear()
+            item.formatted.store.clear()
             self._heavy.remove(item.id)

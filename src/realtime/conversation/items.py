@@ -1,6 +1,6 @@
-"""Items of a conversation: what the application reads, and how the server's statements merge into it.
+"""Items of a conversation: the attributes that applications read, and the merging of server events into them.
 
-Thread: the event loop's; an item changes as events arrive.
+Thread: the event loop's only; an item changes as events arrive.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
+from .answer_stream import AnswerStream
 from .audio_store import AudioStore
 
 __all__ = ["Formatted", "FormattedTool", "Item"]
 
-# A server that goes on for ever must not fill the memory: a response is at most 32k tokens, well under this.
+# Bounds the memory that a server which never stops sending can fill. A response has at most 32k tokens, far
+# fewer characters than this.
 MAX_TEXT = 1 << 20
 MAX_PARTS = 256
 KNOWN_FIELDS = frozenset(
@@ -23,7 +25,7 @@ KNOWN_FIELDS = frozenset(
 
 @dataclass
 class FormattedTool:
-    """A function call in one place: ``arguments`` is the JSON text so far."""
+    """A function call; ``arguments`` is the JSON text received so far."""
 
     type: str
     name: str
@@ -32,21 +34,24 @@ class FormattedTool:
 
 
 class Formatted:
-    """An item as a reader wants it.
+    """An item in the form that applications show, store or play.
 
     Attributes
     ----------
     text, transcript : str
-        All parts of the content joined.
+        The text and the transcript of all parts of the content, joined.
     tool : FormattedTool or None
         Set for function calls.
     output : str or None
         Set for function call outputs.
     sample_rate : int
-        Of ``audio``, in Hz: the rate of the format that was negotiated.
+        Rate of ``audio`` in Hz, from the negotiated audio format.
+    store : AudioStore
+        The samples behind ``audio``. For the modules of the conversation package, which add and drop samples
+        through `ItemList`; applications read ``audio``.
     """
 
-    __slots__ = ("_audio", "_file", "_file_length", "output", "sample_rate", "text", "tool", "transcript")
+    __slots__ = ("_file", "_file_length", "output", "sample_rate", "store", "text", "tool", "transcript")
 
     def __init__(self) -> None:
         self.text = ""
@@ -54,23 +59,24 @@ class Formatted:
         self.tool: FormattedTool | None = None
         self.output: str | None = None
         self.sample_rate = PCM16.sample_rate
-        self._audio = AudioStore()
+        self.store = AudioStore()
         self._file: Any = None
-        self._file_length: int | None = 0  # None: set by the application
+        # Samples in _file; None: the application set the file.
+        self._file_length: int | None = 0
 
     @property
     def audio(self) -> Int16Array:
-        """int16, shape (frames,), mono, read-only, at ``sample_rate``. Copies nothing."""
-        return self._audio.view()
+        """Samples received so far: int16, shape (frames,), mono, read-only, at ``sample_rate``. No copy."""
+        return self.store.view()
 
     @property
     def file(self) -> Any:
-        """``audio`` as a `wavtools.WavFile`, made when it is asked for; None without audio. Can be set."""
-        length = len(self._audio)
+        """``audio`` as a `wavtools.WavFile`, made on first access; None without audio. Can be set."""
+        length = len(self.store)
         if self._file_length is not None and self._file_length != length:
             from wavtools import WavPacker
 
-            self._file = WavPacker.pack(self._audio.view(), self.sample_rate) if length else None
+            self._file = WavPacker.pack(self.store.view(), self.sample_rate) if length else None
             self._file_length = length
         return self._file
 
@@ -81,26 +87,28 @@ class Formatted:
     def __repr__(self) -> str:
         return (
             f"Formatted(text={self.text!r}, transcript={self.transcript!r}, tool={self.tool!r}, "
-            f"output={self.output!r}, audio={len(self._audio)} samples at {self.sample_rate} Hz)"
+            f"output={self.output!r}, audio={len(self.store)} samples at {self.sample_rate} Hz)"
         )
 
 
 @dataclass(eq=False)
 class Item:
-    """One item: a message, a function call or its output, or whatever else the server puts there.
+    """One item: a message, a function call or its output, or any other type of item that the server adds.
 
     Attributes
     ----------
     role : "user", "assistant", "system", or None
     status : "in_progress", "completed" or "incomplete"
     content : list of dict
-        The parts as the server last stated them, in GA names, without audio data.
+        The parts as the server last stated them, with GA names and without audio data.
     audio_end_ms : int or None
-        Set once the answer was cut: how much of it was heard.
+        How many milliseconds of the answer were heard; None unless the answer was truncated.
     received_samples : int
-        Audio of it that arrived, dropped parts included: the length that the server believes in.
+        Samples of its audio that arrived, dropped ones included: the length of the audio on the server.
     fields : dict
-        Everything else of the server's item: ``tools``, ``server_label``, ``approval_request_id``, ...
+        All other fields of the server's item: ``tools``, ``server_label``, ``approval_request_id``, ...
+    stream : AnswerStream
+        State for decoding the item's audio, for the modules of the conversation package.
     """
 
     id: str
@@ -119,32 +127,29 @@ class Item:
     fields: dict[str, Any] = field(default_factory=dict)
     received_samples: int = 0
     interrupted: bool = False
-
-    _format: AudioFormat = field(default=PCM16, repr=False)
-    _carry: bytes = field(default=b"", repr=False)  # half a sample, of a delta that was cut there
-    _closed: bool = field(default=False, repr=False)  # its final status was reported
+    stream: AnswerStream = field(default_factory=AnswerStream, repr=False)
 
     @property
     def item(self) -> Item:
-        """The item itself, so that what a waiter returns reads like an event: ``result.item``."""
+        """The item itself, so that the result of a wait reads like an event: ``result.item``."""
         return self
 
     @property
     def truncated(self) -> bool:
-        """Whether the listener heard only a part."""
+        """True if the listener heard only a part."""
         return self.audio_end_ms is not None
 
     @property
     def heard_transcript(self) -> str:
-        """The part of the transcript that was heard: all of it, unless the answer was cut.
+        """The part of the transcript that was heard: all of it, unless the answer was truncated.
 
-        The server drops its own text of a truncated answer and never sends word times. So this is an
-        estimate: as much of the transcript as of the audio, back to the end of a word.
+        This is an estimate, because the server drops its own text of a truncated answer and never sends word
+        times: the same fraction of the transcript as of the audio, shortened to the end of a word.
         """
         text = self.formatted.transcript
         if self.audio_end_ms is None:
             return text
-        heard = self._format.samples_of_ms(self.audio_end_ms)
+        heard = self.stream.format.samples_of_ms(self.audio_end_ms)
         if heard >= self.received_samples:
             return text
         cut = len(text) * heard // self.received_samples
@@ -152,10 +157,24 @@ class Item:
             cut = text.rfind(" ", 0, cut) + 1
         return text[:cut].rstrip()
 
-    # Merging, by the reducer
+    # Changes, made by the reducer
+
+    def set_audio_format(self, audio_format: AudioFormat) -> None:
+        """Set the format of the audio that follows; called before the first sample."""
+        self.stream.format = audio_format
+        self.formatted.sample_rate = audio_format.sample_rate
+
+    def finish(self, status: str) -> bool:
+        """Set the final status; False, and no change, if the item already had one."""
+        if self.stream.closed:
+            return False
+        self.stream.closed = True
+        self.status = status
+        self.formatted.store.compact()
+        return True
 
     def merge(self, raw: dict[str, Any], *, final: bool) -> int:
-        """Take the server's statement of this item; returns how many parts were malformed."""
+        """Merge the server's object for this item; returns the number of malformed parts."""
         malformed = 0
         for name in ("type", "role", "call_id", "name", "output"):
             value = raw.get(name)
@@ -182,8 +201,8 @@ class Item:
             old = self.content[index] if index < len(self.content) else {}
             for name in ("text", "transcript"):
                 had, has = old.get(name), part.get(name)
-                # A late or doubled announcement must not wipe what has been streamed since, and the
-                # final item of a user may still say null for a transcript that came early.
+                # A late or repeated announcement must not erase text that was streamed since. The final item
+                # of a user may hold null for a transcript that has already arrived.
                 if isinstance(had, str) and (not isinstance(has, str) or (not final and len(has) < len(had))):
                     part[name] = had
                 elif isinstance(has, str):
@@ -196,14 +215,24 @@ class Item:
         return malformed
 
     def part(self, index: int, kind: str) -> dict[str, Any]:
-        """The content part at *index*, made if it was never announced."""
+        """The content part at *index*; made, with type *kind*, if it was never announced."""
         while len(self.content) <= index:
             self.content.append({})
         part = self.content[index]
-        part.setdefault("type", kind)
+        if "type" not in part:
+            part["type"] = kind
         return part
 
+    def merge_part(self, part: dict[str, Any], raw: dict[str, Any], *, final: bool) -> None:
+        """Merge the server's object *raw* into *part*; only a final one replaces text that was streamed."""
+        for name in ("text", "transcript"):
+            value = raw.get(name)
+            if isinstance(value, str) and (final or not part.get(name)):
+                part[name] = value[:MAX_TEXT]
+        self.refresh()
+
     def put_text(self, part: dict[str, Any], name: Literal["text", "transcript"], value: str) -> None:
+        """Set the text or the transcript of *part*, which is one of ``content``."""
         part[name] = value[:MAX_TEXT]
         if len(self.content) == 1:
             setattr(self.formatted, name, part[name])
@@ -211,7 +240,7 @@ class Item:
             self.refresh()
 
     def refresh(self) -> None:
-        """Bring ``formatted`` up to date with the content and the fields."""
+        """Update ``formatted`` from the content and the fields."""
         formatted = self.formatted
         formatted.text = "".join(p["text"] for p in self.content if isinstance(p.get("text"), str))
         formatted.transcript = "".join(

@@ -1,23 +1,23 @@
-"""A server of the OpenAI Realtime protocol that needs no key and no network, hears and speaks.
+"""A server of the OpenAI Realtime protocol that needs no key and no network, and that hears and speaks.
 
     python -m realtime.offline [--host 127.0.0.1] [--port 0] [--dialect auto|ga|beta]
 
-In a program, or a test::
+In a program or a test, in a process of its own::
 
     with start_server_process() as server:
         client = RealtimeClient(url=server.url)
 
-or inside an event loop, with models of your own behind the interfaces of ``realtime.offline.models.interfaces``::
+or in an event loop, with own models that implement the interfaces of ``realtime.offline.models.interfaces``::
 
     async with OfflineServer(voice=Voice(MyActivity, MyEars, MyVoice)) as server: ...
 
-Inside: ``server`` (sockets) · ``admission`` (keys, models, dialects) · ``beta`` (the older dialect, at the edge) ·
-``faults`` (misbehaviour on request) · ``session/`` (one connection) · ``checks/`` (what a client may send) ·
-``replies/`` (what to say) · ``models/`` (what hears and speaks, in worker processes) · ``process`` (the server as a
-process of its own).
+Modules: ``server`` (sockets), ``admission`` (keys, models, dialects), ``beta`` (translation of the beta dialect),
+``faults`` (deliberate faults), ``session/`` (one connection), ``checks/`` (schemas of client events), ``replies/`` (the
+text of answers), ``models/`` (recognition and synthesis in worker processes), ``process`` (starts the server as a
+process).
 
-Thread: see each module. Nothing here runs in the caller's process but ``process`` and ``models.clips``,
-unless you make an OfflineServer yourself.
+Thread: any, see each module. A program that uses only ``start_server_process`` and ``question_path`` runs nothing else of
+this package in its own process.
 """
 
 from .models.clips import question_path
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Lazily: who only starts a process needs neither websockets nor NumPy kernels for it.
+    # Imported on first use: a program that only starts the server's process needs neither websockets nor kernels.
     if name == "OfflineServer":
         from .server import OfflineServer
 

@@ -1,9 +1,10 @@
-"""`python -m realtime.offline`: arguments, the first line, signals, exit status.
+"""The command line `python -m realtime.offline`: options, first line of output, signals and exit status.
 
-Exit status 0 after SIGTERM or Ctrl-C, 2 for anything the caller can mend (one line on stderr says how).
+The exit status is 0 after SIGTERM or Ctrl-C, and 2 for a mistake of the caller; one line on stderr then says how to
+correct it.
 
-Thread: main. Every worker process imports this module too (multiprocessing's spawn does), so what only the
-server needs is imported where it is used.
+Thread: main. Every worker process imports this module too, because of multiprocessing's spawn; modules that only the
+server needs are therefore imported where they are used.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import argparse
 import asyncio
 import math
 import os
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+from ..command_line import Parser, count, on_stop_signal, port
 from .models.choice import choose_voice
 from .models.interfaces import ModelError
 
@@ -26,78 +27,80 @@ if TYPE_CHECKING:
 PROGRAM = "python -m realtime.offline"
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"{PROGRAM}: {message}; see --help\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(
         prog=PROGRAM,
-        description="A server of the OpenAI Realtime protocol that needs no key and no network.",
+        description="Serve the OpenAI Realtime protocol without a key and without a network.",
         epilog="The first line on stdout is: listening on ws://HOST:PORT",
     )
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    p.add_argument("--port", type=_port, default=0, help="port to listen on; 0 picks a free one (default)")
-    p.add_argument("--dialect", choices=("auto", "ga", "beta"), default="auto", help="default: %(default)s")
+    p.add_argument("--port", type=port, default=0, help="port to listen on; 0 (default): a free one")
+    p.add_argument(
+        "--dialect",
+        choices=("auto", "ga", "beta"),
+        default="auto",
+        help="protocol version; auto: what each client asks for (default: %(default)s)",
+    )
     p.add_argument(
         "--key-env",
         metavar="NAME",
-        help="ask clients for the API key in this environment variable (default: let everybody in)",
+        help="environment variable with the API key that clients must send (default: no key is needed)",
     )
+    _add_model_options(p)
     p.add_argument(
-        "--voice",
-        choices=("auto", "models", "standin"),
-        default="auto",
-        help="models: refuse to start without them; standin: load none (default: %(default)s)",
+        "--max-sessions", type=count(), default=64, help="connections at a time (default: %(default)s)"
     )
-    p.add_argument("--stt-model", metavar="FOLDER", help="another Whisper model, in CTranslate2 form")
-    p.add_argument("--workers", type=_count, default=1, help="processes to hear, and to speak (default: 1)")
-    p.add_argument("--max-sessions", type=_count, default=64, help="default: %(default)s")
     p.add_argument(
         "--pace",
         type=_positive,
         default=8.0,
-        help="send audio at most so many times faster than real time; 0: no limit (default: %(default)g)",
+        help="send audio at most this many times faster than real time; 0: no limit (default: %(default)g)",
     )
-    p.add_argument("--llm-url", metavar="URL", help="let a chat model answer: http://127.0.0.1:11434/v1")
-    p.add_argument("--llm-model", metavar="NAME", help="its name there; its key, if any: LLM_API_KEY")
     p.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="misbehave on purpose; the names are those of realtime.offline.faults.Faults",
+        help="make this deliberate fault in every session; the names are in realtime.offline.faults.Faults",
     )
     p.add_argument(
         "--session-seconds",
         type=_positive,
         default=3600,
-        help="end a session after this time, as the vendor does after an hour (default: %(default)s)",
+        help="end a session after this time (default: %(default)s, as the vendor does)",
     )
     p.add_argument(
         "--until-eof",
         action="store_true",
-        help="stop when standard input ends: for programs that start the server",
+        help="stop when standard input ends (for programs that start the server)",
     )
     return p
 
 
-def _port(value: str) -> int:
-    port = int(value) if value.isdecimal() else -1
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{value!r} is no port, expected 0 to 65535")
-    return port
-
-
-def _count(value: str) -> int:
-    count = int(value) if value.isdecimal() else 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 on")
-    return count
+def _add_model_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--voice",
+        choices=("auto", "models", "standin"),
+        default="auto",
+        help="auto: the installed models, stand-ins for the others; models: fail if one is not installed; "
+        "standin: no models (default: %(default)s)",
+    )
+    p.add_argument("--stt-model", metavar="FOLDER", help="use another Whisper model, in CTranslate2 form")
+    p.add_argument(
+        "--workers",
+        type=count(),
+        default=1,
+        help="processes for each of recognition and synthesis (default: 1)",
+    )
+    p.add_argument(
+        "--llm-url", metavar="URL", help="answer with a chat model, for example http://127.0.0.1:11434/v1"
+    )
+    p.add_argument(
+        "--llm-model",
+        metavar="NAME",
+        help="name of the chat model; its key, if any, is read from LLM_API_KEY",
+    )
 
 
 def _positive(value: str) -> float:
@@ -106,12 +109,12 @@ def _positive(value: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number from 0 on")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a valid number: expected 0 or more")
     return number
 
 
 async def serve(arguments: argparse.Namespace) -> None:
-    """Listen until a signal; ModelError or OSError if that cannot be."""
+    """Serve until a stop signal. Raises ModelError or OSError if the server cannot start."""
     from .faults import Faults
     from .server import OfflineServer
     from .session.session import SessionOptions
@@ -141,14 +144,14 @@ async def serve(arguments: argparse.Namespace) -> None:
         max_sessions=arguments.max_sessions,
     )
     stop = asyncio.Event()
-    _on_stop_signal(stop)
+    on_stop_signal(stop)
     if arguments.until_eof:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
     async with server:
         print(f"listening on {server.url}", flush=True)
         if voice.only_says is not None and arguments.voice == "auto":
-            print("no models installed; say: pip install 'wavtools[offline]'", file=sys.stderr, flush=True)
+            print("no models installed; run: pip install 'wavtools[offline]'", file=sys.stderr, flush=True)
         warm = asyncio.create_task(server.warm())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([warm, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -165,37 +168,29 @@ def _chat_replies(url: str, model: str | None) -> Replier:
     from .server import log_to_stderr
 
     if model is None:
-        raise ModelError("--llm-url needs --llm-model: the name of the model there")
+        raise ModelError("--llm-url needs --llm-model: the name of the chat model")
     if not url.startswith(("http://", "https://")):
         raise ModelError(f"--llm-url is {url!r}, expected an address such as http://127.0.0.1:11434/v1")
     try:
         from .replies.chat_model import ChatReplies
     except ImportError:
-        raise ModelError("--llm-url needs httpx; say: pip install httpx") from None
+        raise ModelError("--llm-url needs httpx; run: pip install httpx") from None
     return ChatReplies(url, model, key=os.environ.get("LLM_API_KEY"), log=log_to_stderr)
 
 
 def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     try:
-        while os.read(0, 4096):  # the descriptor, not sys.stdin: its lock would be held at exit
+        # Reads the descriptor: sys.stdin has a lock, which this thread would hold at exit.
+        while os.read(0, 4096):
             pass
     except OSError:
-        pass  # no standard input at all
+        # There is no standard input.
+        pass
     try:
         loop.call_soon_threadsafe(stop.set)
     except RuntimeError:
-        pass  # the loop has ended already
-
-
-def _on_stop_signal(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    if sys.platform == "win32":  # Ctrl-Break; a console process gets no SIGTERM there
-        signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
+        # The loop has ended.
+        pass
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,7 @@
-"""Who may connect, to what, in which dialect: decided from the upgrade request alone.
+"""Decides from the upgrade request alone if a client may connect, to which model and in which dialect.
 
-As at the vendor's, a refused client is let in first: it gets one ``error`` event and then a close code
-(part 1 of the protocol). Only a path that is not ours is refused by HTTP.
+A refused client is connected first, as at the vendor: it gets one ``error`` event and then a close code. Only an
+unknown path is refused by HTTP.
 
 Thread: any; pure.
 """
@@ -27,21 +27,31 @@ CLOSE_BAD_REQUEST = 4000
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
-# Any name of a realtime model will do, retired ones too: what answers is always the same.
+# Any name of a realtime model is accepted, retired ones too: the same models always answer.
 _MODEL = re.compile(r"(?i)(?=.*realtime)[\w.:/@-]{1,128}")
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What the connection is going to be."""
+    """What a connection is for.
 
-    kind: str  # "realtime" or "transcription"
+    Attributes
+    ----------
+    kind : str
+        "realtime" or "transcription".
+    model : str
+        The model that the client named; "" for a transcription.
+    dialect : "ga" or "beta"
+        The dialect that the client speaks.
+    """
+
+    kind: str
     model: str
     dialect: Dialect
 
 
 class AdmissionError(Exception):
-    """The connection is closed with ``close_code`` after an error event."""
+    """A refusal: the client gets *error* as an event, then the connection is closed with *close_code*."""
 
     def __init__(self, error: RequestError, close_code: int) -> None:
         super().__init__(error.message)
@@ -55,7 +65,7 @@ class AdmissionError(Exception):
 
 
 def is_our_path(target: str) -> bool:
-    """Whether we serve a request target: [...]/realtime, or the bare address."""
+    """True if the server answers this request target: [...]/realtime, or the address alone."""
     path = urlsplit(target).path.rstrip("/")
     return path == "" or path.endswith("/realtime")
 
@@ -63,22 +73,31 @@ def is_our_path(target: str) -> bool:
 def admit(
     target: str, headers: Headers, subprotocols: Sequence[str], dialect: str = "auto", key: str | None = None
 ) -> Admission:
-    """Judge an upgrade request.
+    """Decide about an upgrade request.
 
     Parameters
     ----------
     target : str
         Path and query, such as "/v1/realtime?model=gpt-realtime-2.1".
+    headers : Headers
+        The request's headers.
     subprotocols : sequence of str
-        All that the client offered.
+        The subprotocols that the client offered.
     dialect : "auto", "ga" or "beta"
-        "auto" follows the beta header or subprotocol; "ga" refuses it, as the vendor does since May 2026.
+        "auto" follows the client's beta header or subprotocol; "ga" refuses both, as the vendor does since
+        May 2026; "beta" speaks beta with every client.
     key : str, optional
-        The API key to ask for; None lets everybody in.
+        The API key that a client must send; None: no key is needed.
+
+    Returns
+    -------
+    Admission
+        What the connection is for.
 
     Raises
     ------
     AdmissionError
+        A wrong or missing key, a missing or unknown model, or a dialect that is disabled.
     """
     wants_beta = BETA_SUBPROTOCOL in subprotocols or any(
         "realtime=v1" in value for value in headers.get_all("OpenAI-Beta")
@@ -94,14 +113,18 @@ def admit(
             CLOSE_BAD_REQUEST,
         )
     spoken: Dialect = "beta" if dialect == "beta" or (wants_beta and dialect == "auto") else "ga"
-
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
     if query.get("intent", [""])[0] == "transcription":
         return Admission("transcription", "", spoken)
     models = query.get("model")
     if models is None and url.path.rstrip("/") == "":
-        return Admission("realtime", DEFAULT_MODEL, spoken)  # ws://host:port alone, typed by hand
+        # The address alone, as a person types it.
+        return Admission("realtime", DEFAULT_MODEL, spoken)
+    return Admission("realtime", _check_model(models), spoken)
+
+
+def _check_model(models: list[str] | None) -> str:
     if not models or not models[0]:
         raise AdmissionError(
             RequestError("missing_model", "You must provide a model parameter.", "model"), CLOSE_BAD_REQUEST
@@ -115,7 +138,7 @@ def admit(
             ),
             CLOSE_BAD_REQUEST,
         )
-    return Admission("realtime", models[0], spoken)
+    return models[0]
 
 
 def _check_key(headers: Headers, subprotocols: Sequence[str], key: str) -> None:

@@ -1,8 +1,8 @@
-"""The beta dialect (October 2024 to May 2026), translated at the edge: inside the server everything is GA.
+"""Translates between the beta dialect (October 2024 to May 2026) of a client and the GA dialect of the server.
 
-``to_ga`` takes a client's frame before it is checked, ``from_ga`` a server event before it is written.
-The tables of names are those of the client's adapter (realtime.protocol.dialect), read the other way round:
-``item.added`` becomes ``item.created``, ``item.done`` has no counterpart.
+``to_ga`` is applied to a client's event before it is checked, ``from_ga`` to a server event before it is written. The
+tables of names are those of the client (realtime.protocol.dialect), in the other direction:
+``item.added`` becomes ``item.created``, and ``item.done`` has no counterpart.
 
 Thread: the event loop; pure.
 """
@@ -29,7 +29,7 @@ _TEMPERATURE = decimal(0.6, 1.2)
 
 
 class BetaDialect:
-    """Translates one connection. Remembers the temperature, which GA does not have."""
+    """Translates the events of one connection; keeps the temperature, which GA does not have."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -38,9 +38,9 @@ class BetaDialect:
     # --- client to server ---------------------------------------------------------------------------------
 
     def to_ga(self, event: Any) -> Any:
-        """The GA form of a client event; what is not understood is passed on for the schema to refuse.
+        """The GA form of a client event; unknown parts stay as they are, and the schema refuses them.
 
-        RequestError for what only the beta dialect has and is wrong here.
+        Raises RequestError for a wrong value of a field that only the beta dialect has.
         """
         if not isinstance(event, dict):
             return event
@@ -70,7 +70,8 @@ class BetaDialect:
         response = dict(response)
         if response.get("temperature") is not None:
             _TEMPERATURE(response["temperature"], "response.temperature")
-        response.pop("temperature", None)  # checked, and of no use here
+        # It has no effect.
+        response.pop("temperature", None)
         moved = _move(response, RESPONSE_PLACES, "response")
         if isinstance(moved.get("input"), list):
             moved["input"] = [
@@ -81,7 +82,7 @@ class BetaDialect:
     # --- server to client ---------------------------------------------------------------------------------
 
     def from_ga(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """The beta events for a GA server event: one, or none."""
+        """The beta form of a GA server event: one event, or none."""
         name = event["type"]
         if name in _UNKNOWN_TO_BETA:
             return []
@@ -130,7 +131,7 @@ class BetaDialect:
 
 
 def _move(fields: dict[str, Any], paths: dict[str, tuple[str, ...]], where: str) -> dict[str, Any]:
-    """*fields* with every key of *paths* moved to its place in the GA object."""
+    """*fields* with the keys of *paths* moved to their places in the GA object."""
     for name in _GA_ONLY:
         if name in fields:
             path = f"{where}.{name}"
@@ -185,12 +186,12 @@ def _modalities_from_ga(modalities: list[str]) -> list[str]:
 
 
 def _param_from_ga(param: str) -> str:
-    """``session.audio.output.voice`` -> ``session.voice``, and so on."""
+    """The beta name of a parameter: ``session.audio.output.voice`` becomes ``session.voice``."""
     where, _, rest = param.partition(".")
     for name, path in (PLACES if where == "session" else RESPONSE_PLACES).items():
         joined = ".".join(path)
         if rest == joined or rest.startswith((joined + ".", joined + "[")):
             tail = rest[len(joined) :]
-            # A format is one word in beta and an object in GA.
+            # A format is a string in beta and an object in GA.
             return f"{where}.{name}" + ("" if name.endswith("_format") else tail)
     return param

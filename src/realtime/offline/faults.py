@@ -1,8 +1,7 @@
-"""Faults on purpose, for tests of clients: what a network or a hurried server does now and then.
+"""Deliberate faults for tests of clients: what networks and servers do occasionally.
 
-Set by ``--fault NAME=VALUE`` for every session, or for one by the client event ``offline.faults`` with an
-object ``faults`` (it replaces the ones before and is answered by an event of the same type). Both take the
-names of the fields of Faults.
+``--fault NAME=VALUE`` sets them for every session. The client event ``offline.faults`` sets them for its own session: its
+object ``faults`` replaces all earlier ones, and an event of the same type confirms it. The names are the fields of Faults.
 
 Thread: the event loop; pure.
 """
@@ -15,7 +14,6 @@ from typing import Any
 from ..protocol import codec
 from .checks.schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
-CONTROL_EVENT = "offline.faults"
 UNKNOWN_EVENT = "offline.unknown"
 
 _TRANSCRIBED = (
@@ -26,39 +24,67 @@ _TRANSCRIBED = (
 
 @dataclass(frozen=True)
 class Faults:
-    """Which faults are on; all off by default."""
+    """The faults that are on; by default none.
 
-    drop_at: int | None = None  # cut the connection (1006) in place of the n-th server event from now
-    session_seconds: float | None = None  # expire (session_expired, 1001) that long from now
-    transcription_delay_s: float = 0.0  # the user's transcript comes so much later
-    transcription_first: bool = False  # ... or before the item that it belongs to
-    doubled: tuple[str, ...] = ()  # events of these types come twice
-    missing: tuple[str, ...] = ()  # events of these types never come
-    odd_audio: bool = False  # every audio delta loses its last byte
-    oversized_bytes: int = 0  # an unknown event of this size comes before each response.done
-    slow_reader_s: float = 0.0  # wait before every client event is read
-    failed: str | None = None  # every response fails with this error code
-    incomplete: str | None = None  # every response stops after a sentence, for this reason
-    unknown_events: bool = False  # an event of a type nobody knows before every other
+    Attributes
+    ----------
+    drop_at : int, optional
+        Instead of the n-th server event from now, the connection is dropped without a close frame (1006).
+    session_seconds : float, optional
+        The session expires after this time from now (session_expired, 1001).
+    transcription_delay_s : float
+        The user's transcript is sent this much later.
+    transcription_first : bool
+        The user's transcript is sent before the item that it belongs to.
+    doubled, missing : tuple of str
+        Events of these types are sent twice, or never.
+    odd_audio : bool
+        Every audio delta loses its last byte.
+    oversized_bytes : int
+        An unknown event of this size is sent before each response.done.
+    slow_reader_s : float
+        The server waits this long before it reads each client event.
+    failed : str, optional
+        Every response fails with this error code.
+    incomplete : str, optional
+        Every response ends after one sentence, for this reason.
+    unknown_events : bool
+        An event of an unknown type is sent before every other event.
+    """
+
+    drop_at: int | None = None
+    session_seconds: float | None = None
+    transcription_delay_s: float = 0.0
+    transcription_first: bool = False
+    doubled: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    odd_audio: bool = False
+    oversized_bytes: int = 0
+    slow_reader_s: float = 0.0
+    failed: str | None = None
+    incomplete: str | None = None
+    unknown_events: bool = False
 
     @classmethod
     def of(cls, values: Any) -> Faults:
-        """From the ``faults`` object of a control event. RequestError for what is no fault."""
+        """From the ``faults`` object of a client event. Raises RequestError for an unknown name or a wrong value."""
         _SCHEMA(values, "faults")
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**given)
 
     @classmethod
     def parse(cls, switches: list[str]) -> Faults:
-        """From command-line switches such as "drop_at=5", "odd_audio" or "missing=TYPE,TYPE". ValueError if
-        bad."""
+        """From values of --fault: "drop_at=5", "odd_audio" or "missing=TYPE,TYPE".
+
+        Raises ValueError for an unknown name or a wrong value.
+        """
         values: dict[str, Any] = {}
         types = {field.name: str(field.type) for field in fields(cls)}
         for switch in switches:
             name, _, value = switch.partition("=")
             kind = types.get(name)
             if kind is None:
-                raise ValueError(f"no fault named {name!r}, expected one of {', '.join(types)}")
+                raise ValueError(f"no fault is named {name!r}, expected one of {', '.join(types)}")
             try:
                 if kind == "bool":
                     values[name] = value in ("", "1", "true")
@@ -69,13 +95,14 @@ class Faults:
                 else:
                     values[name] = value.split(",") if kind.startswith("tuple") else value
             except ValueError:
-                raise ValueError(f"{switch!r}: {value!r} is no number") from None
+                raise ValueError(f"{switch!r}: {value!r} is not a number") from None
         try:
             return cls.of(values)
         except RequestError as error:
             raise ValueError(error.message) from None
 
     def as_dict(self) -> dict[str, Any]:
+        """All faults by name."""
         return asdict(self)
 
 
@@ -99,15 +126,16 @@ _SCHEMA = record(
 
 
 class FaultyStream:
-    """Server events of one session on their way out, with *faults* applied."""
+    """Applies *faults* to the server events of one session."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._count = 0
-        self._held: dict[str, list[dict[str, Any]]] = {}  # events by item, until its transcript has gone
+        # Events by item id, held back until the item's transcript has been sent.
+        self._held: dict[str, list[dict[str, Any]]] = {}
 
     def apply(self, event: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """What to send for *event*; None: cut the connection."""
+        """The events to send instead of *event*; None: drop the connection."""
         faults, name = self.faults, event["type"]
         self._count += 1
         if faults.drop_at is not None and self._count >= faults.drop_at:
@@ -144,5 +172,4 @@ class FaultyStream:
 
 
 def _without_last_byte(data: str) -> str:
-
     return codec.b64encode(codec.b64decode(data)[:-1])

@@ -1,8 +1,8 @@
-"""Starts the offline server in a process of its own, for programs and tests that talk to it.
+"""Starts the offline server in a process of its own, for programs and tests that connect to it.
 
-Its own process, not a thread: the models then never share a GIL with the caller's audio.
+In a thread instead of a process, the server would share the GIL with the caller's audio.
 
-Thread: any; a ServerProcess belongs to the thread that made it.
+Thread: any; a ServerProcess is used by the thread that made it.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ READY_LINE = "ready"
 
 
 class ServerStartError(RuntimeError):
-    """The server process ended before it listened; the message is what it said."""
+    """The server process did not start; the message is the error that it printed."""
 
 
 class ServerProcess:
-    """A running offline server. Use as ``with`` or ``async with``; ``stop`` may be called twice.
+    """A running offline server. Use it with ``with`` or ``async with``; ``stop`` may be called again.
 
     Attributes
     ----------
     url : str
-        ``ws://127.0.0.1:PORT``.
+        Its address: ``ws://127.0.0.1:PORT``.
     """
 
     def __init__(self, arguments: tuple[str, ...], wait_ready: bool, timeout: float, quiet: bool) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self._said: list[str] = []
+        self._errors: list[str] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", "realtime.offline", "--until-eof", *arguments],
-            # Its end is the signal to stop: the same on every system, and given even if we are killed.
+            # The server stops when its input ends: that works on every system, also if this process is killed.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if quiet else None,
             text=True,
             encoding="utf-8",
-            # Ctrl-C in a terminal is for us; we stop the server when we are done.
+            # Ctrl-C in a terminal is for this process, which stops the server.
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._readers = [threading.Thread(target=self._read_lines, daemon=True)]
         if quiet:
-            self._readers.append(threading.Thread(target=self._read_complaints, daemon=True))
+            self._readers.append(threading.Thread(target=self._read_errors, daemon=True))
         for reader in self._readers:
             reader.start()
         try:
@@ -66,10 +66,10 @@ class ServerProcess:
             self._lines.put(line)
         self._lines.put(None)
 
-    def _read_complaints(self) -> None:
+    def _read_errors(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._said = [*self._said[-50:], line.strip()]
+            self._errors = [*self._errors[-50:], line.strip()]
 
     def _await_line(self, start: str, timeout: float) -> str:
         try:
@@ -80,8 +80,8 @@ class ServerProcess:
             self._process.wait(timeout)
             for reader in self._readers[1:]:
                 reader.join(timeout)
-            said = self._said[-1] if self._said else f"exit status {self._process.returncode}"
-            raise ServerStartError(f"the offline server did not start: {said}")
+            reason = self._errors[-1] if self._errors else f"exit status {self._process.returncode}"
+            raise ServerStartError(f"the offline server did not start: {reason}")
         return line
 
     @property
@@ -90,7 +90,7 @@ class ServerProcess:
         return self._process.pid
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Ask it to end, and end it if it has not within *timeout* seconds."""
+        """Ask the server to stop; kill it if it still runs after *timeout* seconds."""
         if self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -133,22 +133,27 @@ def start_server_process(
 ) -> ServerProcess:
     """Start ``python -m realtime.offline *arguments`` and wait until it listens.
 
-    Blocks for as long as that takes: from a coroutine call it through ``asyncio.to_thread``.
+    Blocks meanwhile: from a coroutine call it through ``asyncio.to_thread``.
 
     Parameters
     ----------
     *arguments : str
-        Command line arguments, such as "--dialect", "ga". The port is free to choose unless given.
+        Command-line options, such as "--dialect", "ga". By default the server takes a free port.
     wait_ready : bool
-        Also wait until the models are loaded and warm (a few seconds). Without, the first turn may wait
-        instead.
+        Also wait until the models are loaded (a few seconds); if False, the first turn may wait instead.
     timeout : float
-        Seconds until it is given up, for each of the two steps.
+        Seconds to wait for each of the two.
     quiet : bool
-        Keep what it says on stderr to itself (and put it into the exception); else it goes to ours.
+        Do not print the server's log; if False, it goes to the stderr of this process.
+
+    Returns
+    -------
+    ServerProcess
+        The running server.
 
     Raises
     ------
-    ServerStartError   it did not start; the message is its own one-line error.
+    ServerStartError
+        It did not start; the message contains its one-line error.
     """
     return ServerProcess(arguments, wait_ready, timeout, quiet)

@@ -1,4 +1,4 @@
-"""The listening socket: admits connections, runs a session on each, ends them.
+"""The listening socket: admits connections, runs a session on each and closes them.
 
 Thread: the event loop.
 """
@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from ..protocol.ids import generate_server_id
 from .admission import AdmissionError, admit, is_our_path
 from .beta import BetaDialect
 from .checks.session_object import SessionConfig
@@ -24,47 +25,55 @@ from .models.choice import choose_voice
 from .models.interfaces import Voice
 from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
-from .session.conversation import new_id
+from .session.channel import Channel
 from .session.outbox import Outbox
 from .session.session import Session, SessionOptions
 
-FRAME_BYTES = 21 << 20  # 15 MiB of audio in base64, and its envelope
+# Longest frame: 15 MiB of audio in base64, and the rest of its event.
+FRAME_BYTES = 21 << 20
 PING_SECONDS = 20.0
-CLOSE_SECONDS = 1.0  # for a client's answer to our close: a stop must not wait for one that hangs
+# Time for a client's answer to a close frame: a client that hangs must not delay the server's stop.
+CLOSE_SECONDS = 1.0
 
 
 def log_to_stderr(line: str) -> None:
-    """One line for the person who started the server."""
+    """Print one line of the log on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 class OfflineServer:
     """A server of the Realtime protocol: ``async with OfflineServer() as server: server.url``.
 
+    The models run in processes that multiprocessing spawns, so a script that makes an OfflineServer must do so
+    under ``if __name__ == "__main__"``.
+
     Parameters
     ----------
-    host, port : str, int
-        Where to listen; port 0 picks a free one.
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on; 0: a free one.
     dialect : "auto", "ga" or "beta"
-        See admission.admit.
+        "auto" follows each client; "ga" refuses beta clients; "beta" speaks beta with every client.
     key : str, optional
-        Ask clients for this API key; None (default) lets everybody in.
+        The API key that a client must send; None (default): no key is needed.
     voice : Voice, optional
         The models; default: choose_voice().
     replier : Replier, optional
-        What answers; default: RuleReplies().
+        Makes the text of answers; default: RuleReplies().
     options : SessionOptions, optional
+        Settings of every session.
     workers : int
         Processes for each of speech recognition and synthesis.
     max_sessions : int
-        Connections beyond these are closed with 1013 (try again later).
+        Further connections are closed with 1013 (try again later).
     log : callable taking a str
-        Gets one line about each thing worth telling; never a key, text or audio of a session.
+        Receives the log, line by line; never a key, and no text or audio of a session.
 
-    The models run in processes that multiprocessing spawns: a script that makes an OfflineServer itself does so
-    under ``if __name__ == "__main__"``.
-
-    Raises OSError (from ``start``) if the port cannot be had.
+    Raises
+    ------
+    ValueError
+        Another *dialect*.
     """
 
     def __init__(
@@ -97,7 +106,7 @@ class OfflineServer:
 
     @property
     def url(self) -> str:
-        """``ws://host:port``; known once started."""
+        """``ws://host:port``; raises RuntimeError before ``start``."""
         if self._server is None:
             raise RuntimeError("the server is not listening; await start() first")
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -105,7 +114,7 @@ class OfflineServer:
         return f"ws://{host}:{port}"
 
     async def start(self) -> None:
-        """Listen. Models load when first used; call ``warm`` to have that behind you."""
+        """Listen. A model is loaded at its first use, or by ``warm``. Raises OSError if the port is not available."""
         self._server = await serve(
             self._connection,
             self.host,
@@ -121,7 +130,7 @@ class OfflineServer:
         )
 
     async def warm(self) -> None:
-        """Load the models and run each once, saying so. ModelError if one cannot be loaded."""
+        """Load the models and run each once. Raises ModelError if one cannot be loaded."""
         self._log(f"loading {', '.join(self._models.voice.names)} ...")
         await self._models.warm()
         self._log("ready")
@@ -166,36 +175,33 @@ class OfflineServer:
         request = connection.request
         assert request is not None
         offered = _offered(request)
-        session_id = new_id("sess")
         try:
             admission = admit(request.path, request.headers, offered, self._dialect, self._key)
         except AdmissionError as refusal:
-            config = SessionConfig("realtime", session_id, "")
-            session = self._session(config, outbox)
-            session.emit_error(refusal.error)
-            outbox.close(refusal.close_code, refusal.reason)
+            channel = Channel(outbox, self._options.faults, self._log)
+            channel.emit_error(refusal.error)
+            channel.close(refusal.close_code, refusal.reason)
             return
+        session_id = generate_server_id("sess")
         config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
         beta = BetaDialect(admission.kind) if admission.dialect == "beta" else None
-        session = self._session(config, outbox, beta)
+        session = Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
         session.start()
         try:
             async for frame in connection:
                 await session.handle(frame)
         except ConnectionClosed:
-            pass  # without a closing handshake; nothing to answer any more
+            # The client has gone without a close frame.
+            pass
         finally:
-            await session.close()
-
-    def _session(self, config: SessionConfig, outbox: Outbox, beta: BetaDialect | None = None) -> Session:
-        return Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
+            session.close()
 
 
 def _socket_logger() -> logging.Logger:
-    """The logger of the websockets library for our sockets.
+    """The logger that the websockets library uses for this server's sockets.
 
-    At DEBUG it would write request headers, and so keys: the level is INFO unless somebody sets this very
-    logger. Without any handler Python would print its tracebacks about port scans on stderr.
+    At DEBUG it would log request headers, and with them keys, so its level is INFO unless the application sets this
+    logger's own. Without a handler Python would print tracebacks about port scans on stderr.
     """
     logger = logging.getLogger("realtime.offline.socket")
     if logger.level == logging.NOTSET:

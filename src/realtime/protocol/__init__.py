@@ -1,4 +1,6 @@
-"""The Realtime protocol itself: JSON, dialects, ids, audio formats, addresses, and what must never be shown.
+"""The Realtime protocol: JSON, dialects, ids, audio formats, server addresses and the removal of secrets.
 
-Both servers and the client use it. It imports nothing above it, and holds no state.
+The client and both servers use it. It imports only ``realtime.errors``.
+
+Thread: any; see each module.
 """

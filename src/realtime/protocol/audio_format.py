@@ -1,9 +1,9 @@
-"""Audio formats of the protocol, and conversion from what callers pass.
+"""The audio formats of the protocol, their codecs, and the check of samples that callers pass.
 
-Audio is int16, mono, everywhere in this package; G.711 exists only inside `AudioFormat.encode` and
-`AudioFormat.decode`. Every sum of milliseconds takes the rate of the format that was negotiated.
+All audio in `realtime` is int16 and mono; only the codecs of `AudioFormat` know G.711. Milliseconds are always
+computed with the rate of the negotiated format.
 
-Thread: any one thread at a time per object; `as_int16` is stateless.
+Thread: any; stateless.
 """
 
 from __future__ import annotations
@@ -26,20 +26,28 @@ EMPTY.flags.writeable = False
 
 
 def as_int16(pcm: Any) -> Int16Array:
-    """A one-dimensional int16 array over *pcm*, without copying.
+    """A one-dimensional int16 array over the memory of *pcm*, without a copy.
 
     Parameters
     ----------
-    pcm : C-contiguous buffer of int16
-        ``bytes``, ``bytearray`` and ``memoryview`` of bytes count as little-endian int16.
+    pcm : buffer of int16
+        C-contiguous and mono. ``bytes``, ``bytearray`` and ``memoryview`` of bytes are read as little-endian int16.
+
+    Returns
+    -------
+    ndarray
+        int16, shape (samples,).
 
     Raises
     ------
-    TypeError   another sample type, or memory that is not contiguous
-    ValueError  an odd number of bytes, or more than one dimension
+    TypeError
+        Another sample type, or memory that is not C-contiguous.
+    ValueError
+        An odd number of bytes, or more than one dimension.
     """
+    # The usual case avoids NumPy's slow buffer export.
     if type(pcm) is np.ndarray and pcm.dtype == np.int16 and pcm.ndim == 1 and pcm.flags.c_contiguous:
-        return pcm  # the usual case, without NumPy's slow buffer export
+        return pcm
     try:
         view = memoryview(pcm)
     except TypeError:
@@ -68,7 +76,7 @@ def _pcm16_bytes(samples: Int16Array) -> Any:
 
 
 def _pcm16_samples(data: bytes) -> Int16Array:
-    # Every delta comes through here: astype() takes 1 µs to find that it has nothing to do.
+    # Runs for every delta. astype() would need 1 µs even where nothing has to be converted.
     samples = np.frombuffer(data, np.int16)
     return samples if sys.byteorder == "little" else samples.byteswap()
 
@@ -101,7 +109,23 @@ def _alaw_decode(data: bytes) -> Int16Array:
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """One format of the wire: its GA and beta names, its rate in Hz and its codec."""
+    """One audio format of the protocol: mono samples, their rate and their codec.
+
+    Attributes
+    ----------
+    type : str
+        Name in the GA dialect, such as "audio/pcm".
+    beta_name : str
+        Name in the beta dialect, such as "pcm16".
+    sample_rate : int
+        Hz.
+    sample_bytes : int
+        Bytes of one sample on the wire: 2, or 1 for G.711.
+    to_wire : callable
+        Encodes int16 samples as a buffer of wire bytes.
+    from_wire : callable
+        Decodes wire bytes, a whole number of samples, as an int16 array.
+    """
 
     type: str
     beta_name: str
@@ -115,9 +139,9 @@ class AudioFormat:
         return codec.b64encode(self.to_wire(samples))
 
     def decode(self, text: str, carry: bytes = b"") -> tuple[Int16Array, bytes]:
-        """Samples of one delta, and the bytes left over.
+        """Samples of one delta, and its bytes after the last whole sample.
 
-        A server may cut its stream anywhere; *carry* is what the delta before left over.
+        A server may cut its stream between any two bytes: pass the rest of one delta as *carry* of the next.
         Raises ValueError for text that is not base64.
         """
         data = codec.b64decode(text)
@@ -127,14 +151,29 @@ class AudioFormat:
             return self.from_wire(data[:-1]), data[-1:]
         return self.from_wire(data), b""
 
+    def encode_bytes(self, samples: Int16Array) -> bytes:
+        """Wire bytes of int16 *samples*."""
+        data: bytes = self.to_wire(samples).tobytes()
+        return data
+
+    def decode_bytes(self, data: bytes) -> Int16Array:
+        """Samples in wire bytes. Raises ValueError if *data* ends within a sample."""
+        if len(data) % self.sample_bytes:
+            raise ValueError(
+                f"{len(data)} bytes are not a whole number of samples of {self.sample_bytes} bytes each"
+            )
+        return self.from_wire(data)
+
     def samples_of_ms(self, milliseconds: float) -> int:
+        """Whole samples in *milliseconds*, rounded down."""
         return int(milliseconds * self.sample_rate / 1000)
 
     def ms_of_samples(self, samples: int) -> int:
-        """Whole milliseconds, rounded down: an end beyond what the server made would be refused."""
+        """Whole milliseconds in *samples*, rounded down: servers refuse to truncate beyond the end of an item."""
         return samples * 1000 // self.sample_rate
 
     def as_ga(self) -> dict[str, Any]:
+        """The format object of a GA session, such as ``{"type": "audio/pcm", "rate": 24000}``."""
         return (
             {"type": self.type, "rate": self.sample_rate} if self.sample_bytes == 2 else {"type": self.type}
         )
@@ -143,22 +182,23 @@ class AudioFormat:
 PCM16 = AudioFormat("audio/pcm", "pcm16", 24_000, 2, _pcm16_bytes, _pcm16_samples)
 PCMU = AudioFormat("audio/pcmu", "g711_ulaw", 8_000, 1, _ulaw_encode, _ulaw_decode)
 PCMA = AudioFormat("audio/pcma", "g711_alaw", 8_000, 1, _alaw_encode, _alaw_decode)
-FORMATS = (PCM16, PCMU, PCMA)
+# By GA name.
+FORMATS = {known.type: known for known in (PCM16, PCMU, PCMA)}
 
 
 def format_of(value: Any) -> AudioFormat | None:
-    """The format that a session field names, in either dialect; None for what is not known.
+    """The format that a session field names, in either dialect; None if the name is unknown.
 
-    Other servers state their own PCM rates (16 kHz in, say): those make a format of that rate.
+    A PCM format object with a rate of its own (other servers use 16 kHz, for example) gives a format of that rate.
     """
     if isinstance(value, str):
-        for known in FORMATS:
+        for known in FORMATS.values():
             if value in (known.beta_name, known.type):
                 return known
         return None
     if not isinstance(value, dict):
         return None
-    for known in FORMATS:
+    for known in FORMATS.values():
         if value.get("type") == known.type:
             rate = value.get("rate")
             if known is not PCM16 or not isinstance(rate, int) or not 1000 <= rate <= 768_000:

@@ -1,4 +1,4 @@
-"""A dictionary of bounded size: what servers announce and nobody asks for must not fill the memory.
+"""Adds entries to a dictionary and bounds its size, so that ids and audio from a server cannot fill the memory.
 
 Thread: any; stateless.
 """
@@ -9,11 +9,12 @@ from typing import Any
 
 __all__ = ["MAX_REMEMBERED", "remember"]
 
-MAX_REMEMBERED = 256  # ranges, ids and the like that nothing asked for yet
+# Entries in one table, for ids, ranges and other values that may never be read.
+MAX_REMEMBERED = 256
 
 
 def remember(table: dict[str, Any], key: str, value: Any) -> None:
-    """Keep *value*, and the size of *table* bounded: what nobody asked for goes first."""
+    """Set ``table[key]``, and remove the oldest entry beyond `MAX_REMEMBERED`."""
     table[key] = value
     if len(table) > MAX_REMEMBERED:
         del table[next(iter(table))]

@@ -1,7 +1,7 @@
-"""JSON and base64 of the wire, by the fast libraries where they are installed.
+"""Encodes and decodes JSON and base64, with orjson and pybase64 where they are installed.
 
-This is the one place that knows about orjson and pybase64. Whatever is malformed raises ValueError and
-nothing else: the standard library's decoder would also raise RecursionError for deep nesting.
+No other module imports these two libraries. Malformed input raises ValueError and nothing else: the standard
+library's decoder would also raise RecursionError for deep nesting.
 
 Thread: any; stateless.
 """
@@ -27,18 +27,19 @@ except ImportError:
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON text. Raises TypeError for what JSON cannot hold."""
+    """Compact JSON text of *value*. Raises TypeError for a type that JSON does not have."""
     if orjson is not None:
         try:
             text: bytes = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
             return text.decode()
         except TypeError:
-            pass  # a lone surrogate or an integer over 64 bits: the standard library writes both
+            # A lone surrogate or an integer over 64 bits: the standard library writes both.
+            pass
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON text. Raises ValueError for anything else, however deeply nested."""
+    """The value of JSON *text*. Raises ValueError for other text, also for text nested too deeply."""
     if orjson is not None:
         return orjson.loads(text)
     try:
@@ -48,14 +49,14 @@ def loads(text: str | bytes) -> Any:
 
 
 def b64encode(data: Any) -> str:
-    """Base64 text of any C-contiguous buffer."""
+    """Base64 text of the bytes of any C-contiguous buffer."""
     if pybase64 is not None:
         return str(pybase64.b64encode_as_string(data))
     return base64.b64encode(data).decode("ascii")
 
 
 def b64decode(text: str) -> bytes:
-    """Bytes of base64 text, strictly. Raises ValueError (binascii.Error is one)."""
+    """The bytes of base64 *text*. Raises ValueError for any character or padding outside of base64."""
     if pybase64 is not None:
         data: bytes = pybase64.b64decode(text, validate=True)
         return data

@@ -1,10 +1,10 @@
-"""The two dialects of the protocol. Inside this package everything is GA; this is the edge.
+"""Translates between the two dialects of the protocol; inside this package everything is GA.
 
-GA is what the vendor speaks today. Beta (October 2024 to May 2026) lives on in other servers, recordings
-and relays: flat session fields, other event names, other content types. `inbound` accepts both names from
-any server; `outbound` writes what the server at hand understands; `detect` tells which one that is.
+GA is the vendor's dialect today. Beta (October 2024 to May 2026) lives on in other servers, recordings and relays.
+It has flat session fields, other event names and other content types. `inbound` translates events of either dialect
+to GA, `outbound` translates GA events to the dialect of the server, and `detect` tells which dialect a server speaks.
 
-Source: the vendor's migration tables, restated in the protocol notes, section 11.
+Source: the vendor's migration tables.
 
 Thread: any; stateless.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .audio_format import format_of
-from .reading import Wire
+from .audio_format import FORMATS, format_of
+from .reading import Wire, branch, dict_of
 
 __all__ = [
     "BETA_FORMATS",
@@ -42,15 +42,15 @@ GA_NAMES = {
     "transcription_session.created": "session.created",
     "transcription_session.updated": "session.updated",
 }
-BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
-# The many events of an answer, which need no look.
+BETA_FORMATS = {ga_type: audio_format.beta_name for ga_type, audio_format in FORMATS.items()}
+
 _SAME = (
     "response.output_audio.delta",
     "response.output_audio_transcript.delta",
     "response.output_text.delta",
     "response.function_call_arguments.delta",
 )
-# Beta's flat session field -> where GA keeps it.
+# Flat session field of beta -> its path in a GA session.
 PLACES = {
     "voice": ("audio", "output", "voice"),
     "speed": ("audio", "output", "speed"),
@@ -62,17 +62,17 @@ PLACES = {
     "modalities": ("output_modalities",),
     "max_response_output_tokens": ("max_output_tokens",),
 }
-# Merged key by key; every other value of a session is replaced whole.
+# Objects of a session that merge key by key; every other value is replaced as a whole.
 _BRANCHES = frozenset(("audio", "input", "output"))
 
 
 def detect(session: Any) -> Dialect | None:
-    """The dialect of the server that sent this session object; None if it does not show."""
-    if isinstance(session, dict):
-        if "audio" in session or "type" in session or "output_modalities" in session:
-            return "ga"
-        if "modalities" in session or "input_audio_format" in session or "turn_detection" in session:
-            return "beta"
+    """The dialect of the server that sent this session object; None if the object does not tell."""
+    fields = dict_of(session)
+    if "audio" in fields or "type" in fields or "output_modalities" in fields:
+        return "ga"
+    if "modalities" in fields or "input_audio_format" in fields or "turn_detection" in fields:
+        return "beta"
     return None
 
 
@@ -80,9 +80,9 @@ def detect(session: Any) -> Dialect | None:
 
 
 def inbound(event: Wire) -> tuple[Wire, ...]:
-    """The same in GA: one event, or two where GA says in two what beta said in one.
+    """Translate a server event to GA: one event, or two where GA has two events for one of beta.
 
-    The event given is not changed; what needs no change is returned as it is.
+    *event* itself is not changed; it is returned as it is where GA has the same.
     """
     kind = given = event.get("type")
     if kind in _SAME:
@@ -95,7 +95,7 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
         if kind == "conversation.item.created":
             item = _ga_item(event.get("item"))
             added = {**event, "type": "conversation.item.added", "item": item}
-            if isinstance(item, dict) and item.get("status") in ("completed", "incomplete"):
+            if dict_of(item).get("status") in ("completed", "incomplete"):
                 return added, {**added, "type": "conversation.item.done"}
             return (added,)
         if kind in ("session.created", "session.updated"):
@@ -103,29 +103,25 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
             if given != kind and isinstance(session, dict):
                 session = {**session, "type": "transcription"}
             return ({**event, "session": session},)
-        item = event.get("item")
-        if isinstance(item, dict) and item.get("role") == "assistant":
-            return ({**event, "item": _ga_item(item)},)
+        if dict_of(event.get("item")).get("role") == "assistant":
+            return ({**event, "item": _ga_item(event["item"])},)
         if kind in ("response.created", "response.done"):
             return ({**event, "response": _ga_response(event.get("response"))},)
     return (event,)
 
 
 def _ga_item(item: Any) -> Any:
-    """Content types of an answer: "text" and "audio" became "output_text" and "output_audio"."""
-    if (
-        not isinstance(item, dict)
-        or item.get("role") != "assistant"
-        or not isinstance(item.get("content"), list)
-    ):
+    """An answer's item with GA content types: "output_text" and "output_audio" for "text" and "audio"."""
+    fields = dict_of(item)
+    if fields.get("role") != "assistant" or not isinstance(fields.get("content"), list):
         return item
     content = [
         {**part, "type": f"output_{part['type']}"}
         if isinstance(part, dict) and part.get("type") in ("text", "audio")
         else part
-        for part in item["content"]
+        for part in fields["content"]
     ]
-    return {**item, "content": content}
+    return {**fields, "content": content}
 
 
 def _ga_response(response: Any) -> Any:
@@ -139,7 +135,7 @@ def _ga_response(response: Any) -> Any:
 
 
 def _ga_session(session: Any) -> Any:
-    """A server's session object: every flat field also at the place GA gives it."""
+    """A server's session object with every flat field moved to its path in GA."""
     if not isinstance(session, dict) or not PLACES.keys() & session.keys():
         return session
     tree: Wire = {key: value for key, value in session.items() if key not in PLACES}
@@ -153,7 +149,7 @@ def _ga_value(key: str, value: Any) -> Any:
     if key.endswith("_audio_format"):
         return _ga_format(value)
     if key == "modalities" and isinstance(value, (list, tuple)):
-        # GA: audio always comes with its transcript, and both at once is refused.
+        # In GA audio always comes with its transcript; asking for both is an error.
         return ["audio"] if "audio" in value else list(value)
     return value
 
@@ -164,10 +160,11 @@ def _ga_format(value: Any) -> Any:
 
 
 def _put(tree: Wire, path: tuple[str, ...], value: Any) -> None:
+    """Set *value* at *path* in *tree*; objects on the way are copied, other values replaced."""
     for key in path[:-1]:
-        branch = tree.get(key)
-        tree[key] = branch = dict(branch) if isinstance(branch, dict) else {}
-        tree = branch
+        inner = dict(dict_of(tree.get(key)))
+        tree[key] = inner
+        tree = inner
     tree[path[-1]] = value
 
 
@@ -175,13 +172,14 @@ def _put(tree: Wire, path: tuple[str, ...], value: Any) -> None:
 
 
 def session_from_keywords(keywords: Wire) -> Wire:
-    """The GA session of what the application passed, flat or nested; unknown keys go through as they are.
+    """The GA session of the application's keywords, flat or nested; unknown keys are passed on unchanged.
 
-    None is kept: it is JSON's null and switches things off. Nothing is added.
+    None is kept: it is JSON's null, which switches a feature off. Nothing is added.
 
     Raises
     ------
-    ValueError  a turn detection, or an audio format, given by a name that does not exist
+    ValueError
+        the name of a turn detection or of an audio format that does not exist
     """
     tree: Wire = {}
     for key, value in keywords.items():
@@ -213,7 +211,7 @@ def _nest(path: tuple[str, ...], value: Any) -> Wire:
 
 
 def merge_session(old: Wire, new: Wire) -> Wire:
-    """*old* with *new* over it, as the server does it: branches merge, values are replaced whole."""
+    """*old* updated with *new* as the server does it: ``audio`` merges key by key, other values are replaced."""
     merged = dict(old)
     for key, value in new.items():
         before = merged.get(key)
@@ -228,15 +226,13 @@ def merge_session(old: Wire, new: Wire) -> Wire:
 
 
 def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtime") -> Wire:
-    """A client event of this package as a server of *dialect* wants it, in a session of *session_kind*."""
+    """Translate a client event from GA to *dialect*, for a session of *session_kind*."""
     kind = event["type"]
     if kind == "session.update":
         session = {"type": session_kind, **_without(event["session"], "temperature")}
+        # GA requires the type; it has no temperature, and refuses the whole update for one.
         if dialect == "ga":
-            return {
-                **event,
-                "session": session,
-            }  # it wants the type, has no temperature, and refuses the whole
+            return {**event, "session": session}
         name = "transcription_session.update" if session["type"] == "transcription" else kind
         return {**event, "type": name, "session": _beta_session(event["session"])}
     if dialect == "ga":
@@ -264,10 +260,9 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
     for key, path in PLACES.items():
         if path[0] != "audio":
             continue
-        branch = session.get("audio")
-        branch = branch.get(path[1]) if isinstance(branch, dict) else None
-        if isinstance(branch, dict) and path[2] in branch:
-            value = branch[path[2]]
+        holder = branch(session, path[1])
+        if path[2] in holder:
+            value = holder[path[2]]
             if path[2] == "format" and isinstance(value, dict):
                 value = BETA_FORMATS.get(str(value.get("type")), value)
             flat[key] = value

@@ -1,6 +1,6 @@
-"""Where to connect and with what: URL, query, headers, and the rule that a key stays off open networks.
+"""The address of a server: URL, query and headers, and the rule that keys stay off open networks.
 
-Thread: any, but `resolve`, which is a coroutine.
+Thread: any, except `Endpoint.resolve`, which is a coroutine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..errors import ConfigurationError
 from .dialect import Dialect
@@ -20,6 +20,8 @@ __all__ = ["DEFAULT_MODEL", "Endpoint"]
 
 DEFAULT_URL = "wss://api.openai.com/v1/realtime"
 DEFAULT_MODEL = "gpt-realtime-2.1"
+_VENDOR = "api.openai.com"
+_AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _SECRET_HEADERS = frozenset(("authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"))
 _SECRET_QUERY = frozenset(("key", "api_key", "api-key", "apikey", "token", "access_token"))
@@ -27,7 +29,7 @@ _SECRET_SUBPROTOCOL = "openai-insecure-api-key."
 
 
 class Endpoint:
-    """One server to talk to.
+    """A server, and the request that opens a connection to it.
 
     Parameters
     ----------
@@ -35,18 +37,34 @@ class Endpoint:
         ``ws``, ``wss``, ``http`` or ``https``; it may hold a query. None takes ``OPENAI_BASE_URL``, else
         the vendor's address.
     api_key : str or None
-        None takes ``OPENAI_API_KEY``; an empty string sends none.
+        None takes ``OPENAI_API_KEY``; an empty string sends no key.
     model : str or None
-        Goes into the query, unless the URL names a model, a deployment or a call itself.
+        Added to the query unless the URL itself names a model, a deployment or a call.
     dialect : "auto", "ga" or "beta"
-        "beta" asks for the old dialect by header.
+        "beta" requests the beta dialect by a header.
     headers, query : mapping
-        Added to the request; a header given here replaces ours.
+        Added to the request. A header given here replaces the default header of that name.
     subprotocols : iterable of str
+        Websocket subprotocols to offer.
 
     Raises
     ------
-    ConfigurationError  a URL that is none, or no key for the vendor's own address
+    ConfigurationError
+        the URL is no server address, or there is no key for the vendor's own address
+
+    Attributes
+    ----------
+    host, port : str, int
+    secure : bool
+        True for ``wss``.
+    key : Secret
+    has_secret : bool
+        True if the request holds a key, a password or a token.
+    redactor : Redactor
+        Removes the secrets of the request from texts.
+    dialect_hint : "ga", "beta" or None
+        The dialect asked for; None for "auto".
+    subprotocols : list of str
     """
 
     def __init__(
@@ -63,94 +81,61 @@ class Endpoint:
         key = os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key
         self.key = Secret(key.strip())
         base = os.environ.get("OPENAI_BASE_URL") if url is None else url
-        parts = urlsplit(base or DEFAULT_URL)
-        scheme = _SCHEMES.get(parts.scheme)
-        try:
-            self.host, port = parts.hostname or "", parts.port
-        except ValueError:
-            self.host, port = "", None
-        if scheme is None or not self.host:
-            raise ConfigurationError(
-                f"{_without_query(base)!r} is not a server address; write it as wss://HOST/v1/realtime"
-            )
-        self.port = port or (443 if scheme == "wss" else 80)
+        parts = _split(base or DEFAULT_URL)
+        scheme = _SCHEMES[parts.scheme]
         self.secure = scheme == "wss"
-        azure = self.host.endswith(
-            (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
-        )
-        path = parts.path.rstrip("/")
-        # OPENAI_BASE_URL is the root of all of a vendor's APIs; a url is the address itself, unless it is
-        # such a root.
-        is_root = url is None or path.endswith("/v1") or (path == "" and self.host == "api.openai.com")
-        if is_root and not path.endswith("/realtime"):
-            path = f"{path}/realtime" if path or self.host != "api.openai.com" else "/v1/realtime"
-        fields = dict(parse_qsl(parts.query, keep_blank_values=True))
-        fields.update(query or {})
-        if model and not fields.keys() & {"model", "deployment", "call_id", "intent"}:
-            fields["model"] = model
-        user = f"{parts.username}:{parts.password or ''}@" if parts.username else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        netloc = f"{user}{host}:{port}" if port else f"{user}{host}"
-        self._url = urlunsplit((scheme, netloc, path or "/", urlencode(fields), ""))
+        self.host = parts.hostname or ""
+        self.port = _port(parts)
         self.subprotocols = list(subprotocols)
         self.dialect_hint: Dialect | None = "beta" if dialect == "beta" else "ga" if dialect == "ga" else None
 
-        self._headers: dict[str, str] = {}
-        if self.key:
-            if azure:
-                self._headers["api-key"] = self.key.reveal()
-            else:
-                self._headers["Authorization"] = f"Bearer {self.key.reveal()}"
-        if dialect == "beta" and not azure:
-            self._headers["OpenAI-Beta"] = "realtime=v1"
-        given = dict(headers or {})
-        lower = {name.lower() for name in given}
-        self._headers = {name: value for name, value in self._headers.items() if name.lower() not in lower}
-        self._headers.update(given)
-
+        fields = _query(parts, query, model)
+        path = _path(parts, base_is_root=url is None)
+        self._url = urlunsplit((scheme, _authority(parts), path, urlencode(fields), ""))
+        self._headers = _request_headers(self.key, self.host, dialect, headers or {})
         secrets = [self.key.reveal(), parts.password or ""]
-        secrets += [
-            value.rpartition(" ")[2]
-            for name, value in self._headers.items()
-            if name.lower() in _SECRET_HEADERS
-        ]
-        secrets += [value for name, value in fields.items() if name.lower() in _SECRET_QUERY]
-        secrets += [
-            name.removeprefix(_SECRET_SUBPROTOCOL)
-            for name in self.subprotocols
-            if name.startswith(_SECRET_SUBPROTOCOL)
-        ]
+        secrets += _secrets_in(self._headers, fields, self.subprotocols)
         self.has_secret = any(secrets)
         self.redactor = Redactor(secrets)
-        if not self.has_secret and self.host == "api.openai.com":
+        if not self.has_secret and self.host == _VENDOR:
             raise ConfigurationError(
                 "no API key: set OPENAI_API_KEY or pass api_key=; "
                 "without one, start python -m realtime.offline and pass its address as url="
             )
 
     def reveal_url(self) -> str:
-        """The URL to connect to; it may hold a secret in its query."""
+        """The URL to connect to. It may hold a secret in its query."""
         return self._url
 
     def reveal_headers(self) -> dict[str, str]:
+        """A copy of the request's headers. They may hold the key."""
         return dict(self._headers)
 
     @property
     def address(self) -> str:
-        """For messages: without query and user."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self.secure else 'ws'}://{host}:{self.port}{urlsplit(self._url).path}"
+        """The address for messages: the URL without user, password and query."""
+        return f"{'wss' if self.secure else 'ws'}://{_bracketed(self.host)}:{self.port}{urlsplit(self._url).path}"
 
     def __repr__(self) -> str:
         return f"Endpoint({self.address!r})"
 
     async def resolve(self) -> str | None:
-        """The address to dial in place of the host's name, where the name alone is not to be trusted.
+        """Look up the host and return the IP address to connect to; None where the host's name is safe to use.
 
-        A secret goes over plain ``ws://`` to the loopback only, judged by address and not by name; that
-        very address is dialled then.
+        A secret goes over plain ``ws://`` only to the loopback, decided by IP address and not by name. Connecting
+        to that same address keeps a second look-up from leading elsewhere.
 
-        Raises ConfigurationError otherwise. OSError: the name does not resolve.
+        Returns
+        -------
+        str or None
+            an IP address of the loopback; None for ``wss://`` and for a request without a secret
+
+        Raises
+        ------
+        ConfigurationError
+            a secret would go over plain ``ws://`` to an address outside the loopback
+        OSError
+            the host's name does not resolve
         """
         if self.secure or not self.has_secret:
             return None
@@ -166,8 +151,82 @@ class Endpoint:
         return addresses[0]
 
 
-def _without_query(url: str | None) -> str:
-    return (url or "").partition("?")[0].rpartition("@")[2]
+def _split(url: str) -> SplitResult:
+    """The parts of *url*. Raises ConfigurationError for one that is no server address."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _SCHEMES and parts.hostname and _port(parts):
+            return parts
+    except ValueError:
+        # Brackets or a port that no URL may have.
+        pass
+    # Without user, password and query, which may hold secrets.
+    shown = url.partition("?")[0].rpartition("@")[2]
+    raise ConfigurationError(f"{shown!r} is not a server address; write it as wss://HOST/v1/realtime")
+
+
+def _port(parts: SplitResult) -> int:
+    """The port, by default the one of the scheme. Raises ValueError for a port out of range."""
+    return parts.port or (443 if parts.scheme in ("wss", "https") else 80)
+
+
+def _path(parts: SplitResult, *, base_is_root: bool) -> str:
+    """The path of the realtime API.
+
+    ``OPENAI_BASE_URL`` is the root of all of a vendor's APIs (*base_is_root*). A url given by the application is
+    the full address, unless it ends like such a root.
+    """
+    path = parts.path.rstrip("/")
+    vendor = parts.hostname == _VENDOR
+    is_root = base_is_root or path.endswith("/v1") or (path == "" and vendor)
+    if is_root and not path.endswith("/realtime"):
+        path = f"{path}/realtime" if path or not vendor else "/v1/realtime"
+    return path or "/"
+
+
+def _query(parts: SplitResult, added: Mapping[str, str] | None, model: str | None) -> dict[str, str]:
+    fields = dict(parse_qsl(parts.query, keep_blank_values=True))
+    fields.update(added or {})
+    if model and not fields.keys() & {"model", "deployment", "call_id", "intent"}:
+        fields["model"] = model
+    return fields
+
+
+def _authority(parts: SplitResult) -> str:
+    """User, password, host and port as *parts* state them."""
+    user = f"{parts.username}:{parts.password or ''}@" if parts.username else ""
+    host = _bracketed(parts.hostname or "")
+    return f"{user}{host}:{parts.port}" if parts.port else f"{user}{host}"
+
+
+def _bracketed(host: str) -> str:
+    """*host* as URLs write it: IPv6 addresses stand in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _request_headers(key: Secret, host: str, dialect: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The default headers, except those that *given* replaces, and *given*."""
+    azure = host.endswith(_AZURE)
+    headers: dict[str, str] = {}
+    if key and azure:
+        headers["api-key"] = key.reveal()
+    elif key:
+        headers["Authorization"] = f"Bearer {key.reveal()}"
+    if dialect == "beta" and not azure:
+        headers["OpenAI-Beta"] = "realtime=v1"
+    replaced = {name.lower() for name in given}
+    return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(given)
+
+
+def _secrets_in(headers: Mapping[str, str], query: Mapping[str, str], subprotocols: list[str]) -> list[str]:
+    secrets = [value.rpartition(" ")[2] for name, value in headers.items() if name.lower() in _SECRET_HEADERS]
+    secrets += [value for name, value in query.items() if name.lower() in _SECRET_QUERY]
+    secrets += [
+        name.removeprefix(_SECRET_SUBPROTOCOL)
+        for name in subprotocols
+        if name.startswith(_SECRET_SUBPROTOCOL)
+    ]
+    return secrets
 
 
 def _is_address(host: str) -> bool:

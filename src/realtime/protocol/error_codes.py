@@ -1,4 +1,4 @@
-"""Which of the server's errors are races that need no attention.
+"""Error codes of the server, and which errors come from harmless races.
 
 Thread: any; stateless.
 """
@@ -10,16 +10,24 @@ __all__ = ["ANOTHER_IS_ACTIVE", "COMMIT_EMPTY", "is_benign"]
 ANOTHER_IS_ACTIVE = "conversation_already_has_active_response"
 COMMIT_EMPTY = "input_audio_buffer_commit_empty"
 CANCEL_NOT_ACTIVE = "response_cancel_not_active"
-# The server's end of the session follows; the connection is renewed.
+# The server closes the connection next; the client then renews the session.
 SESSION_EXPIRED = "session_expired"
 
 _BENIGN_CODES = frozenset((ANOTHER_IS_ACTIVE, COMMIT_EMPTY, CANCEL_NOT_ACTIVE, SESSION_EXPIRED))
-# Answers to what the client sends of itself, where the conversation has moved on meanwhile.
+# Events that the client sends by itself; the server refuses one that arrives after the conversation has moved on.
 _RACES = ("conversation.item.truncate", "conversation.item.delete", "conversation.item.retrieve")
 
 
 def is_benign(code: str | None, message: str, caused_by: str | None) -> bool:
-    """Whether an error event is the loser of a race, and nothing is wrong."""
+    """True if an error event reports a harmless race.
+
+    Parameters
+    ----------
+    code : str or None
+    message : str
+    caused_by : str or None
+        Type of the client event that the server refused; None where the server did not name the event.
+    """
     if code in _BENIGN_CODES:
         return True
     if caused_by is None:

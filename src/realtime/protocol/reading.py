@@ -1,4 +1,4 @@
-"""Safe reading of nested fields: whatever a server sends, nothing here raises.
+"""Safe reading of nested fields: every function takes any value and never raises.
 
 Thread: any; stateless.
 """
@@ -9,32 +9,39 @@ from typing import Any
 
 from .audio_format import AudioFormat, format_of
 
-__all__ = ["Wire", "branch", "ms_of", "output_format_of", "text_of"]
+__all__ = ["Wire", "branch", "dict_of", "list_of", "ms_of", "output_format_of", "text_of"]
 
+# One JSON object: an event of the protocol, or a part of one.
 Wire = dict[str, Any]
 
 
 def text_of(value: Any) -> str | None:
-    """A text, or None for anything else."""
+    """The text *value*, or None for anything else."""
     return value if isinstance(value, str) else None
 
 
+def dict_of(value: Any) -> Wire:
+    """The object *value* itself, or a new empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: Any) -> list[Any]:
+    """The list *value* itself, or a new empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def ms_of(value: Any) -> float | None:
-    """A number of milliseconds that makes sense."""
+    """A plausible number of milliseconds (0 up to 1e12), or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
         return None
     return value
 
 
-def output_format_of(holder: Wire) -> AudioFormat | None:
-    """The format of answers that a session or a response states; None if it states none."""
-    audio = holder.get("audio")
-    output = audio.get("output") if isinstance(audio, dict) else None
-    return format_of(output.get("format")) if isinstance(output, dict) else None
+def branch(holder: Any, side: str) -> Wire:
+    """``audio.<side>`` of a session or a response; empty where it is missing."""
+    return dict_of(dict_of(dict_of(holder).get("audio")).get(side))
 
 
-def branch(session: Wire, side: str) -> Wire:
-    """``session.audio.<side>``, empty where it is not there."""
-    audio = session.get("audio")
-    holder = audio.get(side) if isinstance(audio, dict) else None
-    return holder if isinstance(holder, dict) else {}
+def output_format_of(holder: Any) -> AudioFormat | None:
+    """The audio format of answers that a session or a response states; None if it states none."""
+    return format_of(branch(holder, "output").get("format"))

@@ -1,7 +1,7 @@
-"""Keeps keys out of logs, events, exceptions and reprs.
+"""Removes secrets from logs, events, exceptions and reprs.
 
-A `Redactor` knows the secrets of one client and replaces every occurrence. Servers do echo keys in their
-error texts, and `websockets` logs request headers at DEBUG: both pass through here first.
+A `Redactor` knows the secrets of one client and replaces every occurrence. It is needed because some servers echo
+keys in their error texts, and `websockets` logs request headers at DEBUG.
 
 Thread: any; the set of secrets is fixed after construction.
 """
@@ -18,13 +18,13 @@ from websockets.frames import Frame, Opcode
 __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 
 MASK = "[key removed]"
-# Shorter values would match by chance and blank out ordinary text; they cannot be real keys.
+# Shorter values are no real keys, and would match ordinary text by chance.
 MIN_SECRET_LENGTH = 6
 AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 
 
 class Secret:
-    """A key that does not show in a repr, a traceback's locals or a debugger's list of attributes."""
+    """A key that does not appear in a repr, in a traceback's locals or in a debugger's list of attributes."""
 
     __slots__ = ("_value",)
 
@@ -32,6 +32,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        """The key itself."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -44,12 +45,18 @@ class Secret:
 
 
 class Redactor:
-    """Replaces the secrets it was given with `MASK`."""
+    """Replaces secrets with `MASK`.
+
+    Parameters
+    ----------
+    secrets : iterable of str
+        Values shorter than `MIN_SECRET_LENGTH` are ignored.
+    """
 
     __slots__ = ("_bytes", "_texts")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # Longest first: a secret that contains another must go as a whole.
+        # Longest first: a secret that contains another one must be replaced as a whole.
         texts = sorted({s for s in secrets if len(s) >= MIN_SECRET_LENGTH}, key=len, reverse=True)
         self._texts = texts
         self._bytes = [(text.encode(), MASK.encode(), _rare_byte(text.encode())) for text in texts]
@@ -58,20 +65,21 @@ class Redactor:
         return f"Redactor({len(self._texts)} secrets)"
 
     def text(self, text: str) -> str:
+        """*text* with every secret replaced."""
         for secret in self._texts:
             if secret in text:
                 text = text.replace(secret, MASK)
         return text
 
     def frame(self, data: bytes) -> bytes:
-        """The same for a frame that is passed on without being parsed: the relay's."""
+        """The bytes of a frame with every secret replaced; for the relay, which passes frames on unparsed."""
         for secret, mask, rare in self._bytes:
             if rare in data and secret in data:
                 data = data.replace(secret, mask)
         return data
 
     def event(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The same for a parsed event. Audio is passed over: base64 that holds a key decodes to noise."""
+        """A parsed event with every secret replaced. Audio is skipped: in base64 a match can only be chance."""
         if not self._texts:
             return event
         audio = event.get("delta") if event.get("type") in AUDIO_DELTAS else None
@@ -80,7 +88,7 @@ class Redactor:
         return {key: value if key == "delta" else self.tree(value) for key, value in event.items()}
 
     def tree(self, value: Any) -> Any:
-        """The same for parsed JSON, keys of objects included."""
+        """Parsed JSON with every secret replaced, also in the keys of objects."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -91,20 +99,21 @@ class Redactor:
 
 
 def _rare_byte(secret: bytes) -> int:
-    """A byte of *secret* that audio in base64 does not hold, if it has one: looking for it alone takes a tenth."""
+    """A byte of *secret* that base64 does not contain, if there is one: searching for it first takes a tenth of the time."""
     return next((byte for byte in secret if byte in b"-.~!"), secret[0])
 
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
 else:
-    _Adapter = logging.LoggerAdapter  # not subscriptable before Python 3.11
+    # Not subscriptable before Python 3.11.
+    _Adapter = logging.LoggerAdapter
 
 
 class _RedactingLogger(_Adapter):
-    """Gives records to a shared logger with the keys taken out.
+    """Passes records to a shared logger with the secrets removed.
 
-    A filter on the shared logger would know the keys of one client only, and would stay behind it.
+    A filter on the shared logger would know the secrets of one client only, and would remain after that client.
     """
 
     def __init__(self, logger: logging.Logger, redactor: Redactor) -> None:
@@ -112,6 +121,7 @@ class _RedactingLogger(_Adapter):
         self._redactor = redactor
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Format the record with its traceback, remove the secrets, and log the result."""
         if not self.isEnabledFor(level):
             return
         error = kwargs.pop("exc_info", None)
@@ -124,12 +134,12 @@ class _RedactingLogger(_Adapter):
 
 
 def _without_body(argument: object) -> object:
-    """A data frame as its kind and size: websockets would show the ends of its text, and half a key with them."""
+    """The kind and size of a data frame; websockets would log both ends of its text, which may hold half a key."""
     if isinstance(argument, Frame) and argument.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
         return f"{argument.opcode.name} [{len(argument.data)} bytes]"
     return argument
 
 
 def logger_with(redactor: Redactor, name: str) -> _Adapter:
-    """A logger called *name* whose records never hold a secret of *redactor*."""
+    """The logger *name*, wrapped so that no record holds a secret of *redactor*."""
     return _RedactingLogger(logging.getLogger(name), redactor)

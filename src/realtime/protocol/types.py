@@ -1,4 +1,4 @@
-"""Shapes of the protocol's objects (GA), for type checkers. Servers may leave out any key, and add others.
+"""Types of the protocol's GA objects, for type checkers. A server may omit any key and add others.
 
 Thread: any; pure data.
 """
@@ -21,14 +21,14 @@ __all__ = [
 
 
 class AudioFormatConfig(TypedDict, total=False):
-    """A format of the wire: PCM16 at 24000 Hz, or G.711 mu-law or A-law at 8000 Hz."""
+    """An audio format: PCM16 at 24000 Hz, or G.711 mu-law or A-law at 8000 Hz."""
 
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
     rate: int
 
 
 class TurnDetectionConfig(TypedDict, total=False):
-    """How the server finds the end of a turn; ``None`` in its place is manual mode."""
+    """How the server detects the end of a turn; ``None`` in its place means manual mode."""
 
     type: Literal["server_vad", "semantic_vad"]
     threshold: float
@@ -41,7 +41,7 @@ class TurnDetectionConfig(TypedDict, total=False):
 
 
 class TranscriptionConfig(TypedDict, total=False):
-    """How the user's speech is written down."""
+    """How the server transcribes the user's speech."""
 
     model: str
     language: str
@@ -52,7 +52,7 @@ class TranscriptionConfig(TypedDict, total=False):
 
 
 class AudioInputConfig(TypedDict, total=False):
-    """What the server does with the microphone's audio."""
+    """How the server processes the user's audio."""
 
     format: AudioFormatConfig
     transcription: TranscriptionConfig | None
@@ -61,7 +61,7 @@ class AudioInputConfig(TypedDict, total=False):
 
 
 class AudioOutputConfig(TypedDict, total=False):
-    """How answers sound."""
+    """Format, voice and speed of spoken answers."""
 
     format: AudioFormatConfig
     voice: str | dict[str, Any]
@@ -69,7 +69,7 @@ class AudioOutputConfig(TypedDict, total=False):
 
 
 class AudioConfig(TypedDict, total=False):
-    """Both directions."""
+    """Audio settings of both directions."""
 
     input: AudioInputConfig
     output: AudioOutputConfig
@@ -85,7 +85,7 @@ class FunctionTool(TypedDict, total=False):
 
 
 class SessionConfig(TypedDict, total=False):
-    """The session object, and what `RealtimeClient.session_config` holds of it."""
+    """The session object; `RealtimeClient.session_config` holds the fields that the application set."""
 
     type: Literal["realtime", "transcription"]
     model: str
@@ -105,7 +105,7 @@ class SessionConfig(TypedDict, total=False):
 
 
 class ContentPart(TypedDict, total=False):
-    """One part of a message's content; which fields it has goes by its ``type``."""
+    """One part of a message's content; its ``type`` determines its other fields."""
 
     type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
     text: str

@@ -1,4 +1,4 @@
-"""A relay that keeps the API key on the server and lets in only who and what its policy allows.
+"""The relay: lets clients use a Realtime API under a policy, and keeps the API key on the server.
 
     python -m realtime.relay [--host 127.0.0.1] [--port 8081] [--upstream URL] [--token T] [--policy FILE] ...
 
@@ -7,12 +7,14 @@ In a program::
     async with Relay(load_policy("relay.toml"), find_key()) as relay:
         print(relay.url)
 
-Modules, from the outside in: ``__main__``, ``workers`` and ``verbs`` (command) · ``server`` (listening, health) ·
-``admission`` and ``tokens`` (who) · ``socket`` (one websocket) · ``pipe`` (one session) · ``client_rules`` and
-``server_rules`` (what may be said) · ``server_tools`` · ``turns`` (when a session may be cut) · ``upstream`` ·
-``policy`` and ``policy_file`` · ``buckets``, ``metrics``, ``journal`` · ``secrets`` (client secrets).
+Modules, from the outside in: ``__main__``, ``subcommands``, ``workers``, ``run`` (the command) · ``server``
+(listening) · ``handshake``, ``health``, ``admission``, ``tokens`` (HTTP requests, and who may connect) · ``sessions``
+(all sessions), ``pipe`` (one session), ``opening``, ``heartbeat`` · ``client_rules`` (with ``plain_append`` and
+``strict_json``) and ``server_rules`` (which messages may pass) · ``server_tools``, ``turns``, ``upstream`` ·
+``context`` · ``policy``, ``policy_file`` · ``socket`` (one websocket) · ``buckets``, ``close_codes``, ``functions``,
+``journal``, ``keys``, ``metrics`` · ``secrets`` (client secrets).
 
-A relay keeps nothing that outlives a session, so any number of them can stand behind a load balancer.
+A relay keeps no state beyond its sessions, so any number of relays can run behind a load balancer.
 
 Thread: each Relay belongs to one event loop.
 """

@@ -1,9 +1,9 @@
-"""Who may connect, to which model: decided from the upgrade request alone, before anything goes upstream.
+"""Decides from the upgrade request who may connect, and to which model, before anything goes upstream.
 
-Nothing of the request is forwarded. What goes upstream is the relay's own: its key, one of its models, and
-the beta header if the client asked for that dialect.
+Nothing of the request is forwarded. The upstream request is the relay's own: its key, one of its models, and the
+beta header if the client asked for that dialect.
 
-Thread: the event loop's; only a callable authenticator may wait.
+Thread: the event loop only; only the deployer's authenticator may wait.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ __all__ = ["Admission", "Gate", "LoginRequest", "RefusedError", "client_address"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 TOKEN_SUBPROTOCOL = "token."
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
-# Names that carry no credential; anything else that is offered may be one.
+# Names that contain no credential; any other name may be one.
 _PLAIN_SUBPROTOCOL = re.compile(r"realtime|openai-(beta|organization|project)\b.*")
-# Asking for another kind of session, or for somebody else's call.
+# Fields that select another kind of session, or another client's call
 _FORBIDDEN_QUERY = ("call_id", "intent", "deployment", "api-version")
-# Once each: two parsers, one of them in a proxy before us, could believe different ones.
+# At most once each: with two values, a proxy in front of the relay could use one and the relay the other.
 _SINGLE_HEADERS = ("Host", "Origin", "Authorization", "X-Forwarded-For", "OpenAI-Beta", "Sec-WebSocket-Key")
 MAX_SUBPROTOCOLS = 8
 
 
 class RefusedError(Exception):
-    """The request is answered with ``status``; ``kind`` is what it is counted as."""
+    """The request is refused with ``status``; ``kind`` is the reason it is counted under."""
 
     def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
         super().__init__(message)
@@ -51,7 +51,20 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class LoginRequest:
-    """What a callable authenticator is given. ``token`` is None if the client showed none."""
+    """The argument of the deployer's authenticator.
+
+    Attributes
+    ----------
+    token : str or None
+        None if the client sent none.
+    address : str
+        The client's IP address.
+    origin : str or None
+        The ``Origin`` header, which browsers send.
+    path : str
+        Path and query of the request.
+    headers : websockets.datastructures.Headers
+    """
 
     token: str | None
     address: str
@@ -62,9 +75,20 @@ class LoginRequest:
 
 @dataclass(frozen=True)
 class Admission:
-    """What the connection is going to be.
+    """The result of admitting a client.
 
-    ``client`` is what limits count by: ``sub:NAME`` of whom the token names, else ``ip:ADDRESS``.
+    Attributes
+    ----------
+    client : str
+        The name that limits count by: ``sub:NAME`` of the token's subject, else ``ip:ADDRESS``.
+    address : str
+        The client's IP address.
+    model : str
+        The model to connect to.
+    beta : bool
+        True if the client asked for the beta dialect.
+    subprotocol : str or None
+        The subprotocol of the answer.
     """
 
     client: str
@@ -82,13 +106,11 @@ class Gate:
         self._callable = import_function(policy.auth.callable) if policy.auth.callable else None
 
     def check_request(self, request: Request) -> None:
-        """Path, doubled headers, host and origin: what needs no credential. Raises RefusedError."""
+        """Check path, repeated headers, host and origin, which need no credential. Raises RefusedError."""
         policy = self._policy
         path = urlsplit(request.path).path
         if path not in policy.listen.paths and path.rstrip("/") not in policy.listen.paths:
-            raise RefusedError(
-                HTTPStatus.NOT_FOUND, "path", f"there is nothing here; try {policy.listen.paths[-1]}"
-            )
+            raise RefusedError(HTTPStatus.NOT_FOUND, "path", f"unknown path; try {policy.listen.paths[-1]}")
         for name in _SINGLE_HEADERS:
             if len(request.headers.get_all(name)) > 1:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", f"more than one {name} header")
@@ -96,48 +118,48 @@ class Gate:
         self._check_origin(request.headers.get("Origin"))
 
     async def admit(self, request: Request, address: str) -> Admission:
-        """The whole judgement, after `check_request`. Raises RefusedError."""
+        """Check everything else, after `check_request`. Raises RefusedError."""
         headers = request.headers
         subprotocols = _subprotocols(headers)
         query = _query(request.path)
         identity = await self._authenticate(request, query, subprotocols, address)
         for name in _FORBIDDEN_QUERY:
             if name in query:
-                raise RefusedError(HTTPStatus.FORBIDDEN, "query", f"{name}= cannot be asked for here")
+                raise RefusedError(HTTPStatus.FORBIDDEN, "query", f"{name}= is not allowed here")
         beta = BETA_SUBPROTOCOL in subprotocols or "realtime=v1" in headers.get("OpenAI-Beta", "")
         if beta and not self._policy.clients.beta:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", "the beta dialect is not spoken here")
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", "the beta dialect is not allowed here")
         client = f"sub:{identity.subject}" if identity.subject else f"ip:{address}"
         return Admission(client, address, self._model(query), beta, _select(subprotocols))
 
     def _model(self, query: dict[str, str]) -> str:
-        """The model to connect to. Without a list there is no choice, and what is asked for does not matter."""
+        """The model to connect to. If the policy lists no models, the request's model is ignored."""
         allowed, asked = self._policy.clients.models, query.get("model")
         if not allowed:
             return self._policy.upstream.model
         if not asked:
             return allowed[0]
         if asked not in allowed:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "model", f"the models here are {', '.join(allowed)}")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "model", f"the allowed models are {', '.join(allowed)}")
         return asked
 
     def _check_host(self, host: str | None) -> None:
-        """Against DNS rebinding: a page of a foreign name whose address turns into 127.0.0.1."""
+        """Prevent DNS rebinding: a web page whose host name is made to resolve to 127.0.0.1."""
         hosts, listen = self._policy.clients.hosts, self._policy.listen
         if host is None:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "a request needs a Host header")
         name = _host_name(host)
         if name is None:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "the Host header is not a host")
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "host", "the Host header is not a host name")
         if not hosts and not is_loopback(listen.host):
             return
         if not (is_loopback(name) if not hosts else name in hosts or host.lower() in hosts):
             raise RefusedError(HTTPStatus.FORBIDDEN, "host", "this host name is not served here")
 
     def _check_origin(self, origin: str | None) -> None:
-        """A browser says which page is asking; programs send no Origin."""
+        """Check the web page's origin, which browsers send and programs do not."""
         if origin is not None and origin not in self._policy.clients.origins:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "origin", "web pages of this origin may not connect")
 
     # --- credentials
 
@@ -156,17 +178,15 @@ class Gate:
             login = LoginRequest(token, address, request.headers.get("Origin"), request.path, request.headers)
             identity = await _ask(self._callable, login)
         if identity is None:
-            what = (
-                "this token is not valid, or no longer"
-                if token
-                else "a token is needed: Authorization: Bearer ..."
-            )
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, "token", what)
+            message = "a token is needed: Authorization: Bearer ..."
+            if token:
+                message = "this token is invalid or has expired"
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "token", message)
         return identity
 
 
 def check_token(auth: AuthPolicy, token: str | None) -> Identity | None:
-    """Whose token it is, by the policy's own means."""
+    """The client that *token* belongs to, by shared and signed tokens; None if it is neither."""
     if token is None:
         return None
     shared = check_shared([one.reveal() for one in auth.tokens], token)
@@ -177,9 +197,10 @@ def check_token(auth: AuthPolicy, token: str | None) -> Identity | None:
 
 
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
-    """Whose connection it is: the peer's, or what a trusted proxy says of it.
+    """The client's address: the peer's, or the one that a trusted proxy reports.
 
-    The last address in X-Forwarded-For that is not a trusted proxy's own; what stands before it, anybody may have written.
+    A trusted proxy appends the address it sees to X-Forwarded-For. So this is the last address there that is not a
+    trusted proxy's own; earlier entries may have been written by anyone.
     """
     address = peer
     hops = [hop.strip() for value in headers.get_all("X-Forwarded-For") for hop in value.split(",")]
@@ -232,7 +253,7 @@ def _subprotocols(headers: Headers) -> list[str]:
 
 
 def _credentials(headers: Headers, query: dict[str, str], subprotocols: Sequence[str]) -> list[str]:
-    """Every token in the request, wherever clients can put one: a browser has no headers."""
+    """Every token in the request: header, query, subprotocols (browsers cannot set headers)."""
     found = []
     value = headers.get("Authorization")
     if value is not None:
@@ -253,7 +274,7 @@ def _credentials(headers: Headers, query: dict[str, str], subprotocols: Sequence
 
 
 def _select(subprotocols: Sequence[str]) -> str | None:
-    """What to answer: browsers give up if they offered some and none is chosen."""
+    """The subprotocol of the answer. Browsers close the connection if none of those they offered is chosen."""
     plain = [name for name in subprotocols if _PLAIN_SUBPROTOCOL.fullmatch(name)]
     if "realtime" in plain:
         return "realtime"
@@ -261,7 +282,7 @@ def _select(subprotocols: Sequence[str]) -> str | None:
 
 
 async def _ask(function: Any, login: LoginRequest) -> Identity | None:
-    """Ask the deployer's own function; it returns a subject, True, an Identity, or nothing."""
+    """Call the deployer's authenticator, which returns a subject, True, an Identity, or None."""
     answer = function(login)
     if inspect.isawaitable(answer):
         answer = await answer

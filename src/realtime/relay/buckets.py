@@ -1,6 +1,6 @@
-"""How often something may happen: the token bucket, and one bucket for each of many clients.
+"""Limits how often something may happen: the token bucket, and one bucket for each of many clients.
 
-Thread: the event loop's only.
+Thread: the event loop only; the caller passes the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["Bucket", "Buckets"]
 
 
 class Bucket:
-    """Lets through *rate* a second on average, and *burst* at once after a rest. Times are the caller's, in seconds."""
+    """Allows *rate* events a second on average, and *burst* at once after a rest. Times are in seconds."""
 
     __slots__ = ("_level", "_time", "burst", "rate")
 
@@ -22,7 +22,7 @@ class Bucket:
         self._time: float | None = None
 
     def take(self, now: float, amount: float = 1.0) -> bool:
-        """Whether *amount* may happen now; if so it is counted."""
+        """True if *amount* events may happen now; then they are counted."""
         if self._time is not None:
             self._level = min(self.burst, self._level + (now - self._time) * self.rate)
         self._time = now
@@ -32,14 +32,14 @@ class Bucket:
         return True
 
     def has(self, now: float, amount: float = 1.0) -> bool:
-        """Whether `take` would let it through; counts nothing."""
+        """True if `take` would return True; counts nothing."""
         if self._time is None:
             return amount <= self.burst
         return amount <= min(self.burst, self._level + (now - self._time) * self.rate)
 
 
 class Buckets:
-    """A bucket for each key; of more than *capacity* keys the least recently used is forgotten."""
+    """A bucket for each key; beyond *capacity* keys, the least recently used bucket is dropped."""
 
     def __init__(self, rate: float, burst: float, capacity: int = 4096) -> None:
         self._rate = rate
@@ -51,7 +51,7 @@ class Buckets:
         return len(self._buckets)
 
     def of(self, key: str) -> Bucket:
-        """The bucket of *key*."""
+        """The bucket of *key*, made if needed."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = Bucket(self._rate, self._burst)

@@ -1,32 +1,34 @@
-"""What a client may say: every message is judged before a byte of it goes upstream.
+"""Judges every message of a client before a byte of it goes upstream.
 
-A message that passes is forwarded as it came, not written anew. That is safe only if every parser reads
-the same in it, so a message is refused when two could differ: a key twice in one object, a key that is
-not known (a case-insensitive parser would take ``Type`` for ``type``), NaN, invalid UTF-8, bytes around the object.
+A message that passes is forwarded as it came, not encoded anew. This is safe only if every parser reads the same in
+it, so a message is refused when two parsers could differ (`strict_json`), and when it has an unknown key (a
+case-insensitive parser would take ``Type`` for ``type``).
 
-Thread: the event loop's only; no I/O, the clock is the caller's.
+Thread: the event loop only; no I/O, the caller passes the time.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..protocol import codec
 from .buckets import Bucket
+from .close_codes import INVALID_DATA, POLICY_VIOLATION
+from .plain_append import is_plain_append
 from .policy import Policy
+from .strict_json import StrictJSONError, parse
 
-__all__ = ["ClientRules", "Refusal", "Violation"]
+__all__ = ["APPEND", "ClientRules", "Judged", "Refusal", "Verdict", "Violation"]
 
+APPEND = "input_audio_buffer.append"
 MAX_EVENT_ID_CHARS = 512
-# A client that comes back replays its history and the speech it has kept at once: rates hold over this long.
+# Rates are averages over this long, because a client that reconnects replays its history and kept speech at once.
 WINDOW_SECONDS = 10.0
 _EVENT_FIELDS: Mapping[str, frozenset[str]] = {
     "session.update": frozenset(("session",)),
-    "input_audio_buffer.append": frozenset(("audio",)),
+    APPEND: frozenset(("audio",)),
     "conversation.item.create": frozenset(("item", "previous_item_id")),
     "conversation.item.retrieve": frozenset(("item_id",)),
     "conversation.item.truncate": frozenset(("item_id", "content_index", "audio_end_ms")),
@@ -39,20 +41,8 @@ _ITEM_FIELDS = frozenset(
     ("id", "type", "object", "status", "role", "content", "call_id", "name", "arguments", "output", "phase")
 )
 _CONTENT_FIELDS = frozenset(("type", "text", "audio", "transcript", "image_url", "detail"))
-# Audio as clients send it: nearly all of the traffic. Its frame is matched, not parsed; see `_is_plain_append`.
-_ID = rb'"event_id": ?"[\w.:-]{0,64}"'
-_APPEND_HEAD = re.compile(
-    rb'\{(?:%(id)s, ?%(type)s|%(type)s(?:, ?%(id)s)?), ?"audio": ?"'
-    % {b"id": _ID, b"type": rb'"type": ?"input_audio_buffer\.append"'}
-).match
-_USUAL_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
-_HEADS_WITH_ID = (
-    (b'{"event_id":"', b'","type":"input_audio_buffer.append","audio":"'),
-    (b'{"type":"input_audio_buffer.append","event_id":"', b'","audio":"'),
-)
-_BACKSLASH, _BRACE = ord("\\"), ord("}")  # as numbers: `in` is several times faster with them
-_APPEND_TAIL = re.compile(rb'", ?%s\}' % _ID).fullmatch
-# What asks for nothing: clients of the original's kind always send the whole session. Taken out, not refused.
+# Values that ask for nothing: taken out, not refused. Some clients, such as the vendor's reference client, always
+# send the whole session.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "instructions": ("", None),
     "tools": ([], None),
@@ -67,7 +57,7 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """The message is dropped and the client told so by an ``error`` event."""
+    """A message that is dropped; the client receives an ``error`` event."""
 
     code: str
     message: str
@@ -88,17 +78,23 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Violation:
-    """The connection is closed with ``code``; ``kind`` is what it is counted as."""
+    """A message for which the connection is closed with ``code``; ``kind`` is the reason it is counted under."""
 
     code: int
     reason: str
     kind: str
 
 
+# Bytes go upstream, in most cases the very ones that came.
 Verdict = bytes | Refusal | Violation
+# A verdict and the type of the event ("" if the event is refused). A plain tuple, because every message makes one and
+# a named tuple takes four times as long to make.
+Judged = tuple[Verdict, str]
 
 
 class _Refused(Exception):
+    """Raised inside `ClientRules.judge` for a message that becomes a Refusal."""
+
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.code = code
@@ -106,9 +102,13 @@ class _Refused(Exception):
 
 
 class ClientRules:
-    """One session's judge; it remembers rates.
+    """The rules for one session's client, with the session's rates.
 
-    ``last_type`` is the type of the message judged last, for whoever follows the conversation.
+    Parameters
+    ----------
+    policy : Policy
+    model : str
+        The session's model: a client may name it, and no other.
     """
 
     def __init__(self, policy: Policy, model: str) -> None:
@@ -117,7 +117,8 @@ class ClientRules:
         self._limits = limits
         self._model = model
         self._injected_tools = [dict(tool) for tool in policy.injects_tools]
-        self._window = -WINDOW_SECONDS  # when the running count began
+        # Start of the window in which messages and bytes are counted
+        self._window = -WINDOW_SECONDS
         self._window_messages = 0
         self._window_bytes = 0
         self._most_messages = limits.messages_per_second * WINDOW_SECONDS
@@ -128,47 +129,57 @@ class ClientRules:
             rate = limits.rate_of(kind)
             if rate is not None:
                 self._rates[kind] = Bucket(rate / 60, max(rate, 1))
-        plain = (
-            "input_audio_buffer.append" in self._clients.events
-            and "input_audio_buffer.append" not in self._rates
-        )
-        self._append_size = limits.size_of("input_audio_buffer.append") if plain else -1
-        self.last_type = ""
+        # Largest audio event that needs no parsing; -1 if all need it.
+        plain = APPEND in self._clients.events and APPEND not in self._rates
+        self._append_size = limits.size_of(APPEND) if plain else -1
 
-    def judge(self, payload: bytes, now: float) -> Verdict:
-        """What is to become of a message: bytes go upstream, in most cases the very same ones."""
+    def judge(self, payload: bytes, now: float) -> Judged:
+        """Decide what happens to a message.
+
+        Parameters
+        ----------
+        payload : bytes
+            The message as it came.
+        now : float
+            Seconds of a monotonic clock.
+        """
         size = len(payload)
-        # Counted in windows and not in buckets: this is on the path of every message.
+        # Windows, not buckets: every message is counted, and a window takes less time.
         if now - self._window >= WINDOW_SECONDS:
             self._window = now
             self._window_messages = self._window_bytes = 0
         self._window_messages += 1
         self._window_bytes += size
         if self._window_messages > self._most_messages:
-            return Violation(
-                1008, f"more than {self._limits.messages_per_second:g} messages a second", "message_rate"
-            )
+            return self._too_fast(f"{self._limits.messages_per_second:g} messages", "message_rate")
         if self._window_bytes > self._most_bytes:
-            return Violation(1008, f"more than {self._limits.bytes_per_second:g} bytes a second", "byte_rate")
-        if size <= self._append_size and _is_plain_append(payload):
-            self.last_type = "input_audio_buffer.append"
-            return payload
+            return self._too_fast(f"{self._limits.bytes_per_second:g} bytes", "byte_rate")
+        if size <= self._append_size and is_plain_append(payload):
+            return payload, APPEND
         event: Any = None
-        self.last_type = ""
         try:
-            event = _parse(payload)
+            event = parse(payload)
             return self._judge_event(event, payload, now)
         except UnicodeDecodeError:
-            return Violation(1007, "a text message must be UTF-8", "encoding")
+            return Violation(INVALID_DATA, "a text message must be UTF-8", "encoding"), ""
+        except StrictJSONError as error:
+            return self._refuse(_Refused("invalid_json", str(error)), None, now), ""
         except _Refused as refused:
-            if not self._refusals.take(now):
-                return Violation(1008, "too many refused messages", "refusals")
-            event_id = event.get("event_id") if isinstance(event, dict) else None
-            if not isinstance(event_id, str) or len(event_id) > MAX_EVENT_ID_CHARS:
-                event_id = None
-            return Refusal(refused.code, str(refused), refused.param, event_id)
+            return self._refuse(refused, event, now), ""
 
-    def _judge_event(self, event: Any, payload: bytes, now: float) -> bytes:
+    def _too_fast(self, limit: str, kind: str) -> Judged:
+        return Violation(POLICY_VIOLATION, f"more than {limit} a second", kind), ""
+
+    def _refuse(self, refused: _Refused, event: Any, now: float) -> Refusal | Violation:
+        if not self._refusals.take(now):
+            return Violation(POLICY_VIOLATION, "too many refused messages", "refusals")
+        event_id = event.get("event_id") if isinstance(event, dict) else None
+        if not isinstance(event_id, str) or len(event_id) > MAX_EVENT_ID_CHARS:
+            event_id = None
+        return Refusal(refused.code, str(refused), refused.param, event_id)
+
+    def _judge_event(self, event: Any, payload: bytes, now: float) -> Judged:
+        """Judge a parsed event. Raises _Refused."""
         if not isinstance(event, dict):
             raise _Refused("invalid_event", "a message must be a JSON object")
         kind = event.get("type")
@@ -182,30 +193,29 @@ class ClientRules:
         event_id = event.get("event_id")
         if event_id is not None and (not isinstance(event_id, str) or len(event_id) > MAX_EVENT_ID_CHARS):
             raise _Refused(
-                "invalid_value", f"event_id must be a text of up to {MAX_EVENT_ID_CHARS} characters"
+                "invalid_value", f"event_id must be a string of up to {MAX_EVENT_ID_CHARS} characters"
             )
         _only(event, _COMMON_FIELDS, _EVENT_FIELDS.get(kind, frozenset()), "")
         rate = self._rates.get(kind)
         if rate is not None and not rate.take(now):
             raise _Refused("rate_limit_exceeded", f"more than {rate.rate * 60:g} {kind} a minute")
-        self.last_type = kind
-        if kind == "input_audio_buffer.append":
+        changed = False
+        if kind == APPEND:
             if not isinstance(event.get("audio"), str):
                 raise _Refused("invalid_value", "audio must be base64 text", "audio")
-            return payload
-        changed = False
-        if kind == "session.update":
+        elif kind == "session.update":
             changed = self._check_session(event.get("session"))
         elif kind == "response.create":
             if event.get("response") is not None:
                 changed = self._check_fields(event["response"], "response", self._clients.response_fields)
         elif kind == "conversation.item.create":
             self._check_item(event.get("item"))
-        return codec.dumps(event).encode() if changed else payload
+        return (codec.dumps(event).encode() if changed else payload), kind
 
     # --- sessions and responses
 
     def _check_session(self, session: Any) -> bool:
+        """Refuse what is not allowed; returns True if *session* was changed."""
         changed = self._check_fields(session, "session", self._clients.session_fields)
         if session.get("type", "realtime") != "realtime":
             raise _Refused(
@@ -221,7 +231,7 @@ class ClientRules:
         return changed
 
     def _check_fields(self, tree: Any, place: str, allowed: Collection[str]) -> bool:
-        """Refuse what is not allowed, take out what asks for nothing; whether anything was taken out."""
+        """Refuse what is not allowed and take out what asks for nothing; returns True if *tree* was changed."""
         if not isinstance(tree, dict):
             raise _Refused("invalid_value", f"{place} must be an object", place)
         changed = False
@@ -239,6 +249,7 @@ class ClientRules:
         return changed
 
     def _check_voice(self, tree: Mapping[str, Any], place: str) -> None:
+        """Refuse a voice that is not allowed, and unknown parts of ``audio``."""
         audio = tree.get("audio")
         if audio is not None:
             if not isinstance(audio, dict):
@@ -255,7 +266,7 @@ class ClientRules:
         output = (audio or {}).get("output") or {}
         for voice in (tree.get("voice"), output.get("voice")):
             if voice is not None and voice not in voices:
-                raise _Refused("not_allowed", f"the voices here are {', '.join(voices)}", f"{place}.voice")
+                raise _Refused("not_allowed", f"the allowed voices are {', '.join(voices)}", f"{place}.voice")
 
     # --- items
 
@@ -283,77 +294,13 @@ class ClientRules:
                 raise _Refused("invalid_value", "a content part must be an object", "item.content")
             _only(part, _CONTENT_FIELDS, (), "item.content.")
             image = part.get("image_url")
-            # A URL would be fetched by the server: from the inside of somebody's network.
+            # The server would fetch a URL, possibly from inside a private network.
             if image is not None and not (isinstance(image, str) and image.startswith("data:image/")):
                 raise _Refused("not_allowed", "an image must be a data: URI", "item.content.image_url")
 
 
 def _only(tree: Mapping[str, Any], known: Collection[str], more: Collection[str], place: str) -> None:
+    """Refuse a key of *tree* that is neither in *known* nor in *more*."""
     for key in tree:
         if key not in known and key not in more:
             raise _Refused("unknown_parameter", f"unknown parameter {key[:64]!r}", f"{place}{key[:64]}")
-
-
-def _is_plain_append(payload: bytes) -> bool:
-    """Whether this is an append event and nothing else, to any parser.
-
-    Between the head and the tail, which are matched, stands one string: it holds no quote and no backslash, so
-    every parser sees its end where we do. (A control character in it is left to the server to refuse.) Several times
-    faster than parsing, and than a pattern over the base64.
-    """
-    start, named = _audio_of(payload)
-    if not start or _BACKSLASH in payload or not payload.isascii():
-        return False
-    end = payload.find(b'"', start)
-    if end == len(payload) - 2 and payload[-1] == _BRACE:
-        return True
-    return not named and _APPEND_TAIL(payload[end:]) is not None
-
-
-def _audio_of(payload: bytes) -> tuple[int, bool]:
-    """Where the audio of an append begins, 0 if this is none; and whether an event id came before it.
-
-    What compact writers send is found without the pattern, which says the same in three times the time.
-    """
-    if payload.startswith(_USUAL_HEAD):
-        return len(_USUAL_HEAD), False
-    for head, follows in _HEADS_WITH_ID:
-        if payload.startswith(head):
-            first = len(head)
-            end = payload.find(b'"', first)
-            if (
-                0 <= end - first <= 64
-                and payload.startswith(follows, end)
-                and payload[first:end].replace(b"_", b"").isalnum()
-            ):
-                return end + len(follows), True
-    found = _APPEND_HEAD(payload)
-    return (found.end(), b"event_id" in found[0]) if found is not None else (0, False)
-
-
-# --- strict JSON
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        raise _Refused("invalid_json", "a key occurs twice in one object")
-    return tree
-
-
-def _no_constant(name: str) -> Any:
-    raise _Refused("invalid_json", f"{name} is not JSON")
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
-
-
-def _parse(payload: bytes) -> Any:
-    """Raises _Refused for what is not unambiguous JSON, UnicodeDecodeError for what is not UTF-8."""
-    text = payload.decode()
-    try:
-        return _decode(text)
-    except RecursionError:
-        raise _Refused("invalid_json", "nested too deeply") from None
-    except ValueError as error:
-        raise _Refused("invalid_json", "the message is not JSON") from error

@@ -1,6 +1,6 @@
-"""The deployer's own functions, named ``package.module:function`` in a policy.
+"""Imports the deployer's own functions, which a policy names as ``package.module:function``.
 
-Thread: any; once, at the start.
+Thread: any; called once, at the start.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["import_function"]
 
 
 def import_function(name: str) -> Callable[..., Any]:
-    """The function *name* stands for; the current folder is searched too, as ``python -m`` does.
+    """The function called *name*. The current folder is searched too, as ``python -m`` does.
 
-    Raises ConfigurationError if there is none.
+    Raises ConfigurationError if the function cannot be imported.
     """
     module, _, function = name.partition(":")
-    here = os.getcwd()  # noqa: PTH109 - sys.path holds texts
+    here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     try:

@@ -1,6 +1,8 @@
-"""One JSON object a line: what happened, to whom, how much. Never what was said, never a token or a key.
+"""Logs events as JSON objects, one a line: what happened, to which client, how much.
 
-Thread: any; `logging` does the rest.
+Logs never contain what was said, a token or a key.
+
+Thread: any; `logging` synchronizes.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ def record(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """Records as JSON. A text from outside cannot start a line of its own: JSON escapes control characters."""
+    """Formats records as JSON, which escapes control characters: text from outside cannot begin a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
@@ -34,7 +36,7 @@ class JsonLines(logging.Formatter):
         }
         line.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
-            # Where, but no message: it may hold what was being handled.
+            # Class and place only: the message may contain what a client said.
             error = record.exc_info[1]
             frames = traceback.extract_tb(error.__traceback__)
             line["error"] = type(error).__name__

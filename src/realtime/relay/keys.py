@@ -1,6 +1,6 @@
-"""Where the relay's own key comes from: the environment, or a file that nobody else can read.
+"""Finds the relay's API key: in the environment, or in a file that only its owner can read.
 
-Thread: any; once, at the start.
+Thread: any; called once, at the start.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ MAX_FILE_BYTES = 64 * 1024
 
 
 def find_key(name: str = "OPENAI_API_KEY", folder: str | Path = ".") -> Secret:
-    """The key in the environment variable *name*, else in ``.env`` of *folder*; an empty Secret if in neither.
+    """The key in the environment variable *name*, else in ``.env`` of *folder*; an empty Secret if it is in neither.
 
     Raises
     ------
-    ConfigurationError  ``.env`` holds *name*'s key or could, and others can read it
+    ConfigurationError
+        The variable is not set, and others can access ``.env``, or it cannot be read.
     """
     value = os.environ.get(name, "").strip()
     if not value:
@@ -33,11 +34,14 @@ def find_key(name: str = "OPENAI_API_KEY", folder: str | Path = ".") -> Secret:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines of a file; no file, no lines. ``export`` and quotes are understood, nothing is expanded.
+    """The ``NAME=value`` lines of a file; none if the file does not exist.
+
+    ``export`` and quotes are understood; variables are not expanded.
 
     Raises
     ------
-    ConfigurationError  the file can be read or written by group or others (POSIX), is no plain file, or too large
+    ConfigurationError
+        Group or others can access the file (POSIX), it is not a plain file, it is too large, or it cannot be read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -46,14 +50,14 @@ def read_env_file(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     with os.fdopen(descriptor, "rb") as file:
-        # Of the open file, not of the path: what is checked is what is read.
+        # The open file is checked, not the path, so that the file that is read is the one that was checked.
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ConfigurationError(f"{path} is not a plain file")
         if sys.platform != "win32" and status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise ConfigurationError(
-                f"{path} can be read by others (mode {mode:04o}), so its key is not safe: say chmod 600 {path}"
+                f"{path} can be read by others (mode {mode:04o}), so its key is not safe: run chmod 600 {path}"
             )
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:

@@ -1,21 +1,23 @@
-"""Counters for Prometheus, of one process or of all workers together.
+"""Counts what a relay does and reports it to Prometheus, for one process or for all workers together.
 
-The path of a message touches plain integers (`Totals`); they are handed over once a second.
+Messages increment plain integers (`Traffic`); Prometheus' counters are updated once a second.
 
-Thread: the event loop's only.
+Thread: the event loop only.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter as Tally
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Metrics", "Totals"]
+__all__ = ["Metrics", "Totals", "Traffic"]
 
 try:
     import prometheus_client as prometheus
-except ImportError:  # the [relay] extra installs it
+# The [relay] extra installs it.
+except ImportError:
     prometheus = None  # type: ignore[assignment]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,7 +26,25 @@ _SESSION_SECONDS = (1, 10, 60, 300, 900, 1800, 3600)
 
 
 class Totals:
-    """What has happened since the start of this process."""
+    """Counts since the start of this process.
+
+    Attributes
+    ----------
+    messages_up, messages_down, bytes_up, bytes_down : int
+        Messages passed on, and their bytes, to upstream and to clients.
+    dropped : int
+        Server events that were not allowed.
+    sessions : int
+        Sessions opened.
+    refused : Counter
+        Connections refused, by reason.
+    refused_events : Counter
+        Client events refused, by error code.
+    closed : Counter
+        Sessions closed, by reason.
+    tool_calls : Counter
+        Calls of server-side tools, by outcome.
+    """
 
     def __init__(self) -> None:
         self.messages_up = 0
@@ -33,14 +53,35 @@ class Totals:
         self.bytes_down = 0
         self.dropped = 0
         self.sessions = 0
-        self.refused: Tally[str] = Tally()  # connections, by reason
-        self.refused_events: Tally[str] = Tally()  # messages, by code of the error
-        self.closed: Tally[str] = Tally()  # sessions, by why
-        self.tool_calls: Tally[str] = Tally()  # by outcome
+        self.refused: Tally[str] = Tally()
+        self.refused_events: Tally[str] = Tally()
+        self.closed: Tally[str] = Tally()
+        self.tool_calls: Tally[str] = Tally()
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Messages and bytes that one session has passed on, to upstream and to the client."""
+
+    messages_up: int = 0
+    messages_down: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    # The four numbers that the totals hold already
+    _added: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def add_to(self, totals: Totals) -> None:
+        """Add what has passed since the last call to *totals*."""
+        messages_up, messages_down, bytes_up, bytes_down = self._added
+        totals.messages_up += self.messages_up - messages_up
+        totals.messages_down += self.messages_down - messages_down
+        totals.bytes_up += self.bytes_up - bytes_up
+        totals.bytes_down += self.bytes_down - bytes_down
+        self._added = (self.messages_up, self.messages_down, self.bytes_up, self.bytes_down)
 
 
 class Metrics:
-    """See the module. Without prometheus-client, `text` is None and the rest does nothing."""
+    """Prometheus metrics of a relay. Without prometheus-client, `text` is None and the other methods do nothing."""
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
@@ -58,7 +99,7 @@ class Metrics:
         )
         self.connect_seconds = prometheus.Histogram(
             "relay_upstream_connect_seconds",
-            "From dialling to session.created",
+            "From connecting to an open session",
             buckets=_SECONDS,
             registry=target,
         )
@@ -80,7 +121,7 @@ class Metrics:
         }
 
     def publish(self, sessions: int, draining: bool) -> None:
-        """Hand over what has happened since the last time."""
+        """Report the number of sessions now, and the totals' growth since the last call."""
         if prometheus is None:
             return
         totals = self._totals
@@ -108,12 +149,12 @@ class Metrics:
                 self._seen[key] = value
 
     def observe(self, name: str, seconds: float) -> None:
-        """Count a duration in ``connect_seconds`` or ``session_seconds``."""
+        """Add a duration to the histogram *name*, ``connect_seconds`` or ``session_seconds``."""
         if prometheus is not None:
             getattr(self, name).observe(seconds)
 
     def text(self) -> bytes | None:
-        """All of it as Prometheus reads it; of all workers where several run."""
+        """All metrics in Prometheus' text format, of all workers if several run."""
         if prometheus is None:
             return None
         registry = self._registry

@@ -1,6 +1,6 @@
-"""What the relay allows: one immutable object, with defaults that are safe on a developer's machine.
+"""Holds what a relay allows: one immutable object whose defaults are safe on a developer's machine.
 
-Each section of the policy file is one class here, each key one field; `policy_file` reads and checks it.
+Each section of the policy file is one class here, each key one field; `policy_file` reads and checks the file.
 
 Thread: any; immutable.
 """
@@ -48,7 +48,7 @@ CLIENT_EVENTS = frozenset(
         "response.cancel",
     )
 )
-# Both dialects' names (protocol notes, parts 4 and 11).
+# Names of both dialects (protocol notes, parts 4 and 11)
 SERVER_EVENTS = frozenset(
     (
         "error",
@@ -101,7 +101,7 @@ SERVER_EVENTS = frozenset(
         "mcp_list_tools.failed",
     )
 )
-# What a client may say about a session or one response. Not here, because they cost money or give away control:
+# Fields that a client may set in a session or a response. Left out, because they cost money or give away control:
 # instructions, tools, tool_choice, prompt, model, tracing, truncation, reasoning, input, conversation.
 _AUDIO_FIELDS = frozenset(
     (
@@ -126,14 +126,15 @@ SESSION_FIELDS = _AUDIO_FIELDS | {
 }
 RESPONSE_FIELDS = _AUDIO_FIELDS | {"metadata"}
 ITEM_TYPES = frozenset(("message", "function_call", "function_call_output"))
-ITEM_ROLES = frozenset(("user", "assistant"))  # a system message is an instruction
+# Without "system": a system message is an instruction.
+ITEM_ROLES = frozenset(("user", "assistant"))
 
 KIB, MIB = 1024, 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ListenPolicy:
-    """``[listen]``: where, and with what it may start off the loopback."""
+    """``[listen]``: the address, and what permits an address beyond the loopback."""
 
     host: str = "127.0.0.1"
     port: int = 8081
@@ -148,7 +149,7 @@ class ListenPolicy:
 
 @dataclass(frozen=True)
 class UpstreamPolicy:
-    """``[upstream]``: the one server that is connected to."""
+    """``[upstream]``: the server that the relay connects to."""
 
     url: str = "wss://api.openai.com/v1/realtime"
     key_env: str = "OPENAI_API_KEY"
@@ -159,7 +160,7 @@ class UpstreamPolicy:
 
 @dataclass(frozen=True)
 class AuthPolicy:
-    """``[auth]``: who is let in. None of the three: everybody, which only the loopback may."""
+    """``[auth]``: how clients prove who they are. Without any of the three ways, every client may connect."""
 
     tokens: tuple[Secret, ...] = ()
     hmac_secrets: tuple[Secret, ...] = ()
@@ -168,13 +169,13 @@ class AuthPolicy:
 
     @property
     def required(self) -> bool:
-        """Whether a client must show something."""
+        """True if a client must authenticate."""
         return bool(self.tokens or self.hmac_secrets or self.callable)
 
 
 @dataclass(frozen=True)
 class ClientPolicy:
-    """``[clients]``: what a client may be, ask for and say."""
+    """``[clients]``: which clients may connect, and what they may request and send."""
 
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -191,7 +192,7 @@ class ClientPolicy:
 
 @dataclass(frozen=True)
 class LimitPolicy:
-    """``[limits]``: how much. Per worker where several run. Sizes in bytes of JSON text, rates per minute."""
+    """``[limits]``: limits of each worker. Sizes are in bytes of JSON text, rates in events per minute."""
 
     sessions: int = 1000
     sessions_per_client: int = 64
@@ -208,31 +209,40 @@ class LimitPolicy:
     sizes: Mapping[str, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def session_seconds(self) -> float:
+        """Longest session, in seconds."""
+        return self.session_minutes * 60
+
     def size_of(self, kind: str) -> int:
-        """Most bytes of one event of this type."""
+        """Largest event of this type, in bytes."""
         return self.sizes.get(kind) or DEFAULT_SIZES.get(kind, SMALL_EVENT)
 
     @property
     def largest(self) -> int:
-        """Most bytes of any event: what a frame's header may announce."""
+        """Largest event of any type, in bytes: the largest size that a frame's header may announce."""
         return max((SMALL_EVENT, *DEFAULT_SIZES.values(), *self.sizes.values()))
 
     def rate_of(self, kind: str) -> float | None:
-        """Events of this type a minute; None for no limit of its own."""
+        """Most events of this type a minute; None if this type has no limit of its own."""
         return self.rates.get(kind, DEFAULT_RATES.get(kind))
 
 
 SMALL_EVENT = 16 * KIB
 DEFAULT_SIZES: Mapping[str, int] = {
-    "input_audio_buffer.append": MIB,  # 16 s of PCM16 at 24 kHz in base64
-    "conversation.item.create": 2 * MIB,  # a picture, or a spoken turn in a replayed history
+    # 16 s of PCM16 at 24 kHz in base64
+    "input_audio_buffer.append": MIB,
+    # An image, or a spoken turn in a replayed history
+    "conversation.item.create": 2 * MIB,
     "session.update": 64 * KIB,
     "response.create": 64 * KIB,
 }
 DEFAULT_RATES: Mapping[str, float] = {
-    "response.create": 120.0,  # each bills the whole conversation
+    # Each response is billed for the whole conversation.
+    "response.create": 120.0,
     "session.update": 240.0,
-    "conversation.item.create": 2400.0,  # a client that comes back replays its history at once
+    # A client that reconnects replays its history at once.
+    "conversation.item.create": 2400.0,
     "conversation.item.retrieve": 600.0,
 }
 
@@ -248,9 +258,9 @@ class ToolPolicy:
 
 @dataclass(frozen=True)
 class SessionPolicy:
-    """``[session]``: what is set for every session behind the client's back.
+    """``[session]``: settings of every session, hidden from the client.
 
-    *fields* are further fields of the session object (GA names), visible to the client like any setting.
+    *fields* are further fields of the session object (GA names); the client sees these.
     """
 
     instructions: str | None = None
@@ -260,7 +270,7 @@ class SessionPolicy:
 
 @dataclass(frozen=True)
 class OperationPolicy:
-    """``[operation]``: running it."""
+    """``[operation]``: shutdown and metrics."""
 
     drain_seconds: float = 60.0
     metrics_from: tuple[Network, ...] = LOOPBACK
@@ -268,7 +278,7 @@ class OperationPolicy:
 
 @dataclass(frozen=True)
 class Policy:
-    """All of it. `check` says what does not go together."""
+    """The whole policy: one field for each section of the policy file, with its defaults."""
 
     listen: ListenPolicy = field(default_factory=ListenPolicy)
     upstream: UpstreamPolicy = field(default_factory=UpstreamPolicy)
@@ -281,11 +291,11 @@ class Policy:
 
     @property
     def injects_tools(self) -> tuple[Mapping[str, Any], ...]:
-        """Definitions the client never sees: the policy's own, and those of the server-side tools."""
+        """Tool definitions that are hidden from the client: the session's, and those of server-side tools."""
         return (*self.session.tools, *(tool.definition for tool in self.tools))
 
     def check(self) -> None:
-        """Raises ConfigurationError for what would be open to everybody, or contradicts itself."""
+        """Raise ConfigurationError if the relay would be open to everyone, or if settings contradict each other."""
         listen = self.listen
         if (listen.tls_certificate is None) != (listen.tls_key is None):
             raise ConfigurationError(
@@ -294,14 +304,15 @@ class Policy:
         if not is_loopback(listen.host):
             if not self.auth.required and not listen.insecure_no_auth:
                 raise ConfigurationError(
-                    f"{listen.host} is not a loopback address, so clients must show who they are: give --token, "
-                    "[auth] in a policy file, or --insecure-no-auth (then whoever reaches the port spends your key)"
+                    f"{listen.host} is not a loopback address, so clients must authenticate: give --token, "
+                    "[auth] in a policy file, or --insecure-no-auth (then everyone who can reach the port spends your "
+                    "key)"
                 )
             if listen.tls_certificate is None and not listen.insecure_no_tls:
                 raise ConfigurationError(
                     f"{listen.host} is not a loopback address, so connections must be encrypted: give "
-                    "--tls-certificate and --tls-key, or --insecure-no-tls (then tokens and voices cross the network "
-                    "in the clear; right only behind a proxy that speaks TLS, on a network that is yours)"
+                    "--tls-certificate and --tls-key, or --insecure-no-tls (then tokens and speech cross the network "
+                    "unencrypted; use it only behind a proxy that handles TLS, on a private network)"
                 )
         if self.session.instructions is not None:
             for name, fields in (
@@ -311,16 +322,16 @@ class Policy:
                 if fields & {"instructions", "prompt"}:
                     raise ConfigurationError(
                         f"clients.{name} lets clients replace the instructions that session.instructions sets: "
-                        "take one of the two out"
+                        "remove one of the two"
                     )
         names = [str(tool.get("name") or tool.get("server_label")) for tool in self.injects_tools]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigurationError(f"two tools are called {name!r}")
+                raise ConfigurationError(f"two tools are named {name!r}")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is a loopback address, or ``localhost`` (RFC 6761, 6.3)."""
+    """True if *host* is a loopback address or ``localhost`` (RFC 6761, 6.3)."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:

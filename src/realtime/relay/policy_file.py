@@ -1,4 +1,4 @@
-"""Reads a policy file (TOML) into a `Policy`; an error names file, line and key, and what would be right.
+"""Reads a policy file (TOML) into a `Policy`; an error names file, line, key and what the key accepts.
 
     [auth]
     hmac_secret_env = "RELAY_SECRET"
@@ -10,9 +10,9 @@
     [session]
     instructions_file = "instructions.txt"
 
-Secrets are named, not written: ``*_env`` is the name of an environment variable.
+The file holds no secrets: ``*_env`` is the name of an environment variable that holds one.
 
-Thread: any; once, at the start.
+Thread: any; called once, at the start.
 """
 
 from __future__ import annotations
@@ -45,21 +45,24 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - on Python 3.10 alone
     try:
         import tomli as tomllib
-    except ImportError:  # the [relay] extra installs it
+    # The [relay] extra installs it.
+    except ImportError:
         tomllib = None  # type: ignore[assignment]
 
 __all__ = ["load_policy"]
 
-Check = Callable[[Any], Any]  # value of the file -> value of the policy; ValueError says what it must be
+# Value in the file -> value in the policy. Raises ValueError that says what the value must be.
+Check = Callable[[Any], Any]
 MAX_FILE_BYTES = 1 << 20
 
 
 def load_policy(path: str | Path) -> Policy:
-    """The policy in the file at *path*, checked.
+    """The policy in the file at *path*. Each value is checked; `Policy.check` checks the whole.
 
     Raises
     ------
-    ConfigurationError  ``FILE:LINE: KEY must be ..., not ...``
+    ConfigurationError
+        The file cannot be read, or a value is not allowed: ``FILE:LINE: KEY must be ..., not ...``.
     """
     path = Path(path)
     if tomllib is None:
@@ -71,7 +74,7 @@ def load_policy(path: str | Path) -> Policy:
     except OSError as error:
         raise ConfigurationError(f"cannot read the policy file {path}: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigurationError(f"{path} has {len(data)} bytes, at most {MAX_FILE_BYTES} are read")
+        raise ConfigurationError(f"{path} has {len(data)} bytes, at most {MAX_FILE_BYTES} are allowed")
     try:
         text = data.decode()
         document = tomllib.loads(text)
@@ -87,7 +90,7 @@ def load_policy(path: str | Path) -> Policy:
 
 
 class _KeyError(Exception):
-    """What is wrong with the value at *keys*."""
+    """The value at *keys* is not allowed."""
 
     def __init__(self, keys: tuple[str, ...], message: str) -> None:
         super().__init__(message)
@@ -95,9 +98,10 @@ class _KeyError(Exception):
 
 
 def _line_of(text: str, keys: tuple[str, ...]) -> int:
-    """The line where *keys* is set, found with the TOML parser itself: the first prefix of lines that holds it.
+    """Number of the line that sets *keys*.
 
-    Quadratic, and only for an error. The parser gives no positions, and a second one here could disagree with it.
+    The TOML parser gives no positions, and a second parser could disagree with it. So this parses ever longer
+    beginnings of the file until one contains *keys*; this takes quadratic time, but only after an error.
     """
     lines = text.splitlines(keepends=True)
     start = 0
@@ -105,7 +109,8 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int:
         try:
             value: Any = tomllib.loads("".join(lines[:count]))
         except tomllib.TOMLDecodeError:
-            continue  # in the middle of a value of several lines
+            # The beginning ends inside a value of several lines.
+            continue
         for key in keys:
             if key not in value:
                 start = count
@@ -113,15 +118,16 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int:
             value = value[key]
         else:
             return start + 1
-    return start + 1  # only the whole holds it
+    # Only the whole file contains the key.
+    return start + 1
 
 
-# --- what a value must be
+# --- checks of values
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
+        raise ValueError("must be a non-empty string")
     return value
 
 
@@ -151,7 +157,7 @@ def _number(lowest: float, highest: float) -> Check:
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise ValueError("must be a list of texts")
+        raise ValueError("must be a list of non-empty strings")
     return tuple(value)
 
 
@@ -326,7 +332,7 @@ def _build(document: Mapping[str, Any], folder: Path) -> Policy:
             continue
         if name not in _SECTIONS:
             known = ", ".join((*_SECTIONS, "tools"))
-            raise _KeyError((name,), f"is not a section; there are {known}")
+            raise _KeyError((name,), f"is not a section; the sections are {known}")
         kind, checks = _SECTIONS[name]
         values = _checked((name,), section, checks)
         if name == "session" and (file := values.pop("instructions_file", None)) is not None:
@@ -366,8 +372,10 @@ def _checked(keys: tuple[str, ...], table: Any, checks: Mapping[str, Check]) -> 
         try:
             values[key] = check(value)
         except ValueError as error:
-            # A value may be a secret written into the wrong place: of a text, only its length is shown.
-            shown = f"a text of {len(value)} characters" if isinstance(value, str) and value else repr(value)
+            # A value may be a secret in the wrong place, so of a string only its length is shown.
+            shown = (
+                f"a string of {len(value)} characters" if isinstance(value, str) and value else repr(value)
+            )
             message = f"{error}, not {shown}" if str(error).startswith("must ") else str(error)
             raise _KeyError((*keys, key), message[:400]) from None
     return values

@@ -1,9 +1,9 @@
-"""Client secrets of the vendor's: short-lived keys for clients that connect to the vendor directly.
+"""Requests client secrets from the vendor: short-lived keys for clients that connect to the vendor directly.
 
-``POST {base}/realtime/client_secrets`` (protocol notes, part 1). Your backend calls this for a user it knows and
-hands the result to that user's browser or app; the session's settings travel inside the secret.
+``POST {base}/realtime/client_secrets`` (protocol notes, part 1). Your backend calls this for a user whom it has
+authenticated, and hands the result to that user's browser or app. The secret carries the session's settings.
 
-Thread: the event loop's only.
+Thread: the event loop only.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ __all__ = ["ClientSecret", "ClientSecretError", "mint_client_secret"]
 
 MAX_ANSWER_BYTES = 256 * 1024
 TIMEOUT_SECONDS = 10.0
-SHORTEST_SECONDS, LONGEST_SECONDS = 10, 7200  # the vendor's limits
+# The vendor's limits
+SHORTEST_SECONDS, LONGEST_SECONDS = 10, 7200
 
 
 class ClientSecretError(ConfigurationError):
-    """The vendor minted none; ``status`` is the HTTP status, None if there was no answer."""
+    """The vendor gave no client secret; ``status`` is the HTTP status, None if there was no answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -35,7 +36,15 @@ class ClientSecretError(ConfigurationError):
 
 @dataclass(frozen=True)
 class ClientSecret:
-    """``value`` opens sessions until ``expires_at`` (Unix seconds); a running session outlives it."""
+    """A client secret of the vendor.
+
+    Attributes
+    ----------
+    value : Secret
+        Opens sessions until ``expires_at``; a running session may go on after that.
+    expires_at : int
+        Unix time in seconds.
+    """
 
     value: Secret
     expires_at: int
@@ -50,40 +59,42 @@ async def mint_client_secret(
     safety_identifier: str | None = None,
     transport: Any = None,
 ) -> ClientSecret:
-    """Ask the vendor for a client secret.
+    """Request a client secret from the vendor.
 
     Parameters
     ----------
     key : Secret
+        The API key.
     session : mapping, optional
-        Settings that every session opened with the secret begins with.
+        Initial settings of every session that is opened with the secret.
     seconds : int
-        10 to 7200.
+        How long the secret is valid, 10 to 7200.
     base_url : str
         ``https``; ``http`` only to a loopback address.
     safety_identifier : str, optional
         A hash of the end user's id, for the vendor's abuse detection.
     transport : httpx.AsyncBaseTransport, optional
-        In place of the network.
+        Replaces the network.
+
+    Returns
+    -------
+    ClientSecret
 
     Raises
     ------
-    ValueError          *seconds* out of range
-    ConfigurationError  httpx is missing, or the key would go over an open network
-    ClientSecretError   no answer, or not a secret; its message never holds the key
+    ValueError
+        *seconds* is out of range.
+    ConfigurationError
+        httpx is missing, or the key would cross a network unencrypted.
+    ClientSecretError
+        The vendor did not answer, or not with a secret. The message never contains the key.
     """
     if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise ValueError(f"seconds is {seconds}, expected {SHORTEST_SECONDS} to {LONGEST_SECONDS}")
     parts = urlsplit(base_url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise ConfigurationError(
-            f"refusing to send an API key to {parts.scheme}://{parts.hostname}: use https://"
-        )
-    try:
-        import httpx
-    except ImportError:
-        raise ConfigurationError("client secrets need httpx: pip install 'wavtools[relay]'") from None
-    redactor = Redactor([key.reveal()])
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError(f"refusing to send an API key to {parts.scheme}://{host}: use https://")
     headers = {"Authorization": f"Bearer {key.reveal()}"}
     if safety_identifier is not None:
         headers["OpenAI-Safety-Identifier"] = safety_identifier
@@ -91,15 +102,26 @@ async def mint_client_secret(
         "expires_after": {"anchor": "created_at", "seconds": seconds},
         "session": dict(session or {"type": "realtime"}),
     }
+    redactor = Redactor([key.reveal()])
     url = f"{base_url.rstrip('/')}/realtime/client_secrets"
+    status, answer = await _post(url, body, headers, redactor, transport)
+    return _secret_in(answer, status, host, redactor)
+
+
+async def _post(
+    url: str, body: Mapping[str, Any], headers: Mapping[str, str], redactor: Redactor, transport: Any
+) -> tuple[int, bytes]:
+    """HTTP status and body of the answer."""
     try:
-        # No redirect and no proxy of the environment's: both would be handed the key.
-        async with (
-            httpx.AsyncClient(
-                transport=transport, follow_redirects=False, trust_env=False, timeout=TIMEOUT_SECONDS
-            ) as client,
-            client.stream("POST", url, json=body, headers=headers) as response,
-        ):
+        import httpx
+    except ImportError:
+        raise ConfigurationError("client secrets need httpx: pip install 'wavtools[relay]'") from None
+    # Neither redirects nor proxies from the environment: both would receive the key.
+    client = httpx.AsyncClient(
+        transport=transport, follow_redirects=False, trust_env=False, timeout=TIMEOUT_SECONDS
+    )
+    try:
+        async with client, client.stream("POST", url, json=body, headers=headers) as response:
             answer = b""
             async for chunk in response.aiter_bytes():
                 answer += chunk
@@ -107,23 +129,24 @@ async def mint_client_secret(
                     raise ClientSecretError(
                         f"the answer has more than {MAX_ANSWER_BYTES} bytes", response.status_code
                     )
-            status = response.status_code
+            return response.status_code, answer
     except httpx.HTTPError as error:
-        raise ClientSecretError(redactor.text(f"no answer from {parts.hostname}: {error}")) from None
+        message = redactor.text(f"no answer from {urlsplit(url).hostname}: {error}")
+        raise ClientSecretError(message) from None
+
+
+def _secret_in(answer: bytes, status: int, host: str, redactor: Redactor) -> ClientSecret:
+    """The secret in the vendor's answer. Raises ClientSecretError if there is none."""
     try:
         tree = json.loads(answer)
     except (ValueError, RecursionError):
         tree = None
     if status != 200 or not isinstance(tree, dict):
-        said = tree.get("error") if isinstance(tree, dict) else None
-        message = said.get("message") if isinstance(said, dict) else None
-        raise ClientSecretError(
-            redactor.text(
-                f"{parts.hostname} minted no secret (HTTP status {status}){f': {message}' if message else ''}"
-            ),
-            status,
-        )
+        error = tree.get("error") if isinstance(tree, dict) else None
+        reason = error.get("message") if isinstance(error, dict) else None
+        message = f"{host} gave no client secret (HTTP status {status})" + (f": {reason}" if reason else "")
+        raise ClientSecretError(redactor.text(message), status)
     value, expires_at = tree.get("value"), tree.get("expires_at")
     if not isinstance(value, str) or not value or not isinstance(expires_at, int):
-        raise ClientSecretError(f"{parts.hostname} answered without a secret", status)
+        raise ClientSecretError(f"{host} answered without a client secret", status)
     return ClientSecret(Secret(value), expires_at)

@@ -1,9 +1,9 @@
-"""What of the server's events reaches the client: known types, without what the relay put in, without secrets.
+"""Filters the server's events for the client: passes known types, hides what the relay added, removes secrets.
 
-`ServerRules.filter` is on the path of every audio delta. It looks at the type, and touches the bytes only
-where a rule needs it: the session's objects, items of server-side tools, errors.
+Every audio delta goes through `ServerRules.filter`. It looks at the type and changes the bytes only where a rule
+requires it: in session objects, items of server-side tools, and errors.
 
-Thread: the event loop's only; no I/O.
+Thread: the event loop only; no I/O.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from ..protocol import codec
 from ..protocol.redact import Redactor
 from .policy import Policy
 
-__all__ = ["ServerRules"]
+__all__ = ["DELTA", "Filtered", "ServerRules"]
 
-
+# What the client receives (None: nothing), the event's type ("" if it is not allowed, `DELTA` if it was not parsed),
+# and the parsed event. A plain tuple, because every message makes one.
+Filtered = tuple[bytes | None, str, dict[str, Any]]
+DELTA = "delta"
+_NOT_PARSED: dict[str, Any] = {}
 _SESSION_EVENTS = frozenset(("session.created", "session.updated"))
 _RESPONSE_EVENTS = frozenset(("response.created", "response.done"))
-# Speech and text of an answer: nearly all of the traffic, and nothing in it is the relay's. Not parsed. The server is
-# trusted to mean what it says first; everything else is parsed.
+# Speech and text of an answer: nearly all of the traffic. They contain nothing of the relay's, so they are not parsed;
+# the first type in such a message is taken as its type. All other messages are parsed.
 _DELTAS = (
     b"response.output_audio.delta",
     b"response.output_audio_transcript.delta",
@@ -32,23 +36,25 @@ _DELTAS = (
     b"response.audio_transcript.delta",
     b"response.text.delta",
 )
-# Shorter pieces of the instructions are ordinary words, and would blank out ordinary errors.
+# Shorter pieces of the instructions are ordinary words; redacting them would blank ordinary error texts.
 _MIN_QUOTED_CHARS = 24
 
 
 class ServerRules:
-    """One session's filter.
+    """The filter for one session's server events.
 
     Parameters
     ----------
     policy : Policy
     redactor : Redactor
-        Knows the key and whatever else goes upstream in secret.
+        Removes the key and the other secrets of the upstream request.
     expires_at : float
         Unix time at which the relay itself will end the session.
 
-    ``event`` and ``last_type`` are the message filtered last, parsed, for whoever follows the conversation; a
-    "delta" is not parsed.
+    Attributes
+    ----------
+    own_events : set of str
+        Ids of events that the relay sent itself; errors about them are hidden.
     """
 
     def __init__(self, policy: Policy, redactor: Redactor, expires_at: float) -> None:
@@ -63,29 +69,25 @@ class ServerRules:
         self._hides_mcp = any(tool.get("type") == "mcp" for tool in injected)
         self._server_tools = {tool.definition["name"] for tool in policy.tools}
         self._quotes = Redactor(_pieces(policy.session.instructions or ""))
-        self._hidden_items: dict[str, str | None] = {}  # -> the item before it
+        # Hidden item -> the item before it
+        self._hidden_items: dict[str, str | None] = {}
         self._hidden_calls: set[str] = set()
-        self.own_events: set[str] = set()  # ids of events that the relay sent itself
-        self.event: dict[str, Any] = {}
-        self.last_type = ""
-        self.dropped = 0
+        self.own_events: set[str] = set()
 
-    def filter(self, payload: bytes) -> bytes | None:
-        """What the client gets; None for nothing."""
+    def filter(self, payload: bytes) -> Filtered:
+        """Decide what the client receives of a message."""
         if payload.startswith(self._delta_heads) or self._delta(payload) is not None:
-            self.last_type = "delta"
-            return self._redactor.frame(payload)
-        self.last_type = ""
+            return self._redactor.frame(payload), DELTA, _NOT_PARSED
         try:
             event = codec.loads(payload)
         except ValueError:
-            self.dropped += 1
-            return None
+            return None, "", _NOT_PARSED
         kind = event.get("type") if isinstance(event, dict) else None
-        if kind not in self._allowed:
-            self.dropped += 1
-            return None
-        self.event, self.last_type = event, kind
+        if not isinstance(kind, str) or kind not in self._allowed:
+            return None, "", _NOT_PARSED
+        return self._filter_event(event, kind, payload), kind, event
+
+    def _filter_event(self, event: dict[str, Any], kind: str, payload: bytes) -> bytes | None:
         if kind == "error":
             return self._error(event)
         if kind in _SESSION_EVENTS:
@@ -102,18 +104,18 @@ class ServerRules:
     # --- sessions and errors
 
     def session_event(self, event: dict[str, Any]) -> bytes:
-        """A ``session.created`` or ``session.updated`` as the client may see it."""
+        """A ``session.created`` or ``session.updated`` event as the client may see it."""
         session = event.get("session")
         if isinstance(session, dict):
             self._strip(session)
             expires = session.get("expires_at")
-            # Clients renew before the expiry that they are told: let it be the earlier of the two.
+            # Clients reconnect before the session expires, so they are told the earlier of the two times.
             if isinstance(expires, (int, float)) and expires > self._expires_at:
                 session["expires_at"] = int(self._expires_at)
         return codec.dumps(self._redactor.tree(event)).encode()
 
     def _strip(self, tree: Any) -> bool:
-        """Take out of a session or response what the relay put in; whether there was anything."""
+        """Take out of a session or response what the relay added; returns True if there was anything."""
         if not isinstance(tree, dict):
             return False
         changed = False
@@ -142,17 +144,17 @@ class ServerRules:
     def _error(self, event: dict[str, Any]) -> bytes | None:
         error = event.get("error")
         if isinstance(error, dict) and error.get("event_id") in self.own_events:
-            return None  # about something that the client did not say
+            return None
         return codec.dumps(self._quotes.tree(self._redactor.tree(event))).encode()
 
     def scrub(self, text: str) -> str:
-        """A close reason or any other text of the server's."""
+        """*text* of the server, such as a close reason, without secrets and instructions."""
         return self._quotes.text(self._redactor.text(text))
 
-    # --- items the client never sees
+    # --- items that stay hidden from the client
 
     def _show(self, event: dict[str, Any]) -> bool:
-        """Whether the client sees this event; learns from it which items are hidden."""
+        """True if the client may see this event. Notes the items that must be hidden."""
         item = event.get("item")
         if isinstance(item, dict):
             identifier, kind = item.get("id"), item.get("type")
@@ -171,7 +173,7 @@ class ServerRules:
         return event.get("item_id") not in self._hidden_items
 
     def _conceal(self, event: dict[str, Any], kind: str) -> bool:
-        """Take references to hidden items out of an event that is shown; whether there were any."""
+        """Take references to hidden items out of a shown event; returns True if there were any."""
         changed = False
         previous = event.get("previous_item_id")
         if previous in self._hidden_items:
@@ -196,13 +198,13 @@ class ServerRules:
 
 @functools.cache
 def _deltas(allowed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Callable[[bytes], Any]]:
-    """How messages that hold one of these deltas begin, as the vendor writes them; and a pattern for the rest."""
+    """Beginnings of messages with these deltas, as the vendor writes them, and a pattern for other writers."""
     names = b"|".join(map(re.escape, allowed)) or b"(?!)"
     pattern = rb'\{(?:"event_id": ?"[^"\\]{0,128}", ?)?"type": ?"(?:' + names + rb')"'
     return tuple(b'{"type":"' + name + b'"' for name in allowed), re.compile(pattern).match
 
 
 def _pieces(text: str) -> list[str]:
-    """The whole and its longer lines: an error may quote any of them."""
+    """*text* and its longer lines, each of which an error may quote."""
     pieces = [text, *(line.strip() for line in text.splitlines())]
     return [piece for piece in pieces if len(piece) >= min(_MIN_QUOTED_CHARS, max(len(text), 6))]

@@ -1,9 +1,9 @@
-"""Tools whose handlers run in the relay: the model calls them, the client never sees a trace.
+"""Runs tools in the relay: the model calls them, and the client sees nothing of it.
 
-`ServerRules` hides the items; this module runs the calls, sends the outputs and asks for the next answer
-once all calls of a response are answered and the response is over.
+`ServerRules` hides the items. This module runs the calls, sends the outputs, and requests the next response once
+the response that called is over and all its calls are answered.
 
-Thread: the event loop's only; synchronous handlers run in a thread (`Toolbox`).
+Thread: the event loop only; synchronous handlers run in a thread (`Toolbox`).
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from .policy import ToolPolicy
 
 __all__ = ["ServerTools", "import_handlers"]
 
-MAX_CALLS = 16  # running at once in one session: a model in a loop must not fill the machine
+# Calls that may run at once in one session, so that a model in a loop does not exhaust the machine
+MAX_CALLS = 16
 
 Handlers = Mapping[str, tuple[ToolPolicy, Callable[..., Any]]]
 
 
 def import_handlers(tools: Sequence[ToolPolicy]) -> Handlers:
-    """Each tool's handler by name. Raises ConfigurationError for one that cannot be imported."""
+    """The handlers by tool name. Raises ConfigurationError if one cannot be imported."""
     return {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
 
 
 class ServerTools:
-    """One session's calls.
+    """The tool calls of one session.
 
     Parameters
     ----------
     handlers : mapping
         From `import_handlers`.
     send : callable
-        ``send(event)`` sends an event of the relay's own upstream, under an id that is kept.
+        ``send(event)`` sends one of the relay's own events upstream.
     finished : callable
-        ``finished(name, error)`` after each call, for logs and counters.
+        ``finished(name, error)`` is called after each call, for logs and counters.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class ServerTools:
         self._handlers = handlers
         self._send = send
         self._finished = finished
-        self._names: dict[str, str] = {}  # call id -> name
+        # Call id -> name of the tool
+        self._names: dict[str, str] = {}
         self._responses = 0
         self._boxes: dict[float, Toolbox] = {}
         for tool, handler in handlers.values():
@@ -61,7 +63,7 @@ class ServerTools:
         self._answer_due = False
 
     def server_said(self, kind: str, event: Mapping[str, Any]) -> None:
-        """Look at a server event, hidden or not."""
+        """Follow a server event, whether or not the client sees it."""
         if kind == "response.created":
             self._responses += 1
         elif kind == "response.done":
@@ -69,7 +71,7 @@ class ServerTools:
             self._go_on()
         elif kind == "response.output_item.done":
             item = event.get("item")
-            # Only a completed call has all of its arguments.
+            # Only a completed call has all its arguments.
             if (
                 isinstance(item, dict)
                 and item.get("type") == "function_call"

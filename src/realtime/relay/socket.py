@@ -1,23 +1,26 @@
-"""One websocket as a protocol of the event loop: whole text messages in, whole text messages out.
+"""One websocket as an asyncio protocol: whole text messages in, whole text messages out.
 
-`websockets` (its sans-I/O core) does the opening handshake, control frames, fragments, closing and every
-error. What this module adds is the short way for the frame that makes up all of the traffic, a complete
-text frame: it is cut out of the input and handed on without objects, queues or tasks in between. That is
-what lets one core carry several times the sessions of a relay that goes through a message API.
+`websockets` (its sans-I/O core) handles the opening handshake, control frames, fragments, closing and every
+error. This module adds a fast path for complete text frames, which are nearly all of the traffic: it cuts the
+payload out of the input and delivers it without objects, queues or tasks in between. One core thereby carries
+several times as many sessions as a relay that uses a message API.
 
-Bounded: a frame is refused by its header, before it is received; the write buffer of a peer that does not
-read pauses the other side's reading (`Pipe` does that).
+Memory is bounded: a frame that is too large is refused from its header, before its payload is received. While a
+peer does not read, its full write buffer pauses reading from the other side (`Pipe.on_writable`).
 
-Thread: the event loop's only.
+Thread: the event loop only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Protocol, cast
 
 from websockets.client import ClientProtocol
@@ -26,6 +29,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from .close_codes import ABNORMAL, POLICY_VIOLATION, TOO_BIG, UNSUPPORTED_DATA
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # a build of websockets without its C extension
@@ -33,36 +38,67 @@ except ImportError:  # a build of websockets without its C extension
 
 __all__ = ["QUIET", "SocketDelegate", "WebSocket"]
 
-# A logger of its own, outside the tree: at DEBUG websockets logs headers, and with them keys and tokens.
+# A separate logger outside the logger tree: at DEBUG, websockets logs headers, which hold keys and tokens.
 QUIET = logging.Logger("realtime.relay.websocket", level=logging.CRITICAL + 1)
 
 CLOSE_TIMEOUT_SECONDS = 2.0
 WRITE_HIGH_BYTES = 256 * 1024
-MAX_FRAGMENTS = 256  # of one message: 1-byte fragments cost us 1000 times what they cost the sender
+# Per message: a 1-byte fragment costs the relay 1000 times what it costs the sender.
+MAX_FRAGMENTS = 256
 MAX_HEAD_BYTES = 16 * 1024
-MAX_CONTROL_FRAMES = 64  # between two messages; a browser sends none, a library a ping in 20 s
-_FINAL_TEXT = 0x81  # FIN, no reserved bits, opcode 1
+# Between two messages: a browser sends none, a library one ping in 20 s.
+MAX_CONTROL_FRAMES = 64
+# FIN, no reserved bits, opcode 1
+_FINAL_TEXT = 0x81
 _MASKED = 0x80
 
 
 class SocketDelegate(Protocol):
-    """Who is told what arrives. Called on the loop, in order; must not raise."""
+    """Receives the events of a `WebSocket`, on the event loop, in order. Its methods must not raise."""
 
-    def on_connected(self, socket: WebSocket) -> None: ...
-    def on_handshake(self, socket: WebSocket, event: Request | Response) -> None: ...
-    def on_message(self, socket: WebSocket, payload: bytes) -> None: ...
-    def on_writable(self, socket: WebSocket, writable: bool) -> None: ...
-    def on_closed(self, socket: WebSocket, code: int, reason: str) -> None: ...
+    def on_connected(self, socket: WebSocket) -> None:
+        """The TCP (or TLS) connection exists."""
+
+    def on_handshake(self, socket: WebSocket, event: Request | Response) -> None:
+        """The peer's part of the opening handshake has arrived: a request on the server side, else a response."""
+
+    def on_message(self, socket: WebSocket, payload: bytes) -> None:
+        """A text message has arrived, unless `WebSocket.deliver` was replaced."""
+
+    def on_writable(self, socket: WebSocket, writable: bool) -> None:
+        """The write buffer is full (False) or has room again (True)."""
+
+    def on_closed(self, socket: WebSocket, code: int, reason: str) -> None:
+        """The connection is gone; called once."""
+
+
+@dataclass
+class _Closing:
+    """How far a connection has closed."""
+
+    # Aborts the connection when the peer does not finish the closing handshake.
+    timer: asyncio.TimerHandle | None = None
+    # Code and reason passed to `WebSocket.close`
+    sent: tuple[int, str] | None = None
+    # True once the transport is gone
+    lost: bool = False
 
 
 class WebSocket(asyncio.Protocol):
-    """See the module.
+    """One end of a websocket connection, server or client.
 
     Parameters
     ----------
     protocol : ServerProtocol or ClientProtocol
-        Its ``max_size`` also bounds the short way.
+        Its ``max_size`` also bounds the fast path.
     delegate : SocketDelegate
+
+    Attributes
+    ----------
+    deliver : callable
+        ``deliver(payload)`` is called for each message; a `Pipe` replaces it.
+    heard : int
+        Grows with each piece of input: a sign that the peer is alive.
     """
 
     transport: asyncio.Transport
@@ -70,29 +106,28 @@ class WebSocket(asyncio.Protocol):
     def __init__(self, protocol: ServerProtocol | ClientProtocol, delegate: SocketDelegate) -> None:
         self.protocol = protocol
         self.delegate = delegate
-        self.deliver: Callable[[bytes], None] = partial(delegate.on_message, self)  # a pipe sets its own
+        self.heard = 0
+        self.deliver: Callable[[bytes], None] = partial(delegate.on_message, self)
         self._is_server = isinstance(protocol, ServerProtocol)
-        self._mask_bit = _MASKED if self._is_server else 0  # what we must see in frames that come in
+        # The mask bit that incoming frames must have (clients mask, servers do not) and the size of the mask
+        self._mask_bit = _MASKED if self._is_server else 0
         self._mask_size = 4 if self._is_server else 0
         size = protocol.max_message_size
         self._max_bytes = size if size is not None else 1 << 62
-        # Second byte and header size of a frame of 126 to 65535 bytes, the usual ones; -1 where that is too large.
+        # Second byte and header size of frames of 126 to 65535 bytes, the usual ones; -1 if these are too large.
         self._usual = 126 | self._mask_bit if self._max_bytes > 65535 else -1
         self._usual_head = 4 + self._mask_size
-        self._rest = b""  # the beginning of a frame whose end has not come
+        # The beginning of a frame whose end has not arrived
+        self._rest = b""
         self._fragments: list[bytes] = []
         self._masks: list[bytes] = []
         self._send_bit = _MASKED ^ self._mask_bit
-        self._closing: asyncio.TimerHandle | None = None
         self._control_frames = 0
-        self._lost = False
-        self._open = (
-            protocol.state is State.OPEN
-        )  # its property costs a call, and this is asked for every message
+        # A copy of the protocol's state: every message asks for it, and the protocol's property costs a call.
+        self._open = protocol.state is State.OPEN
         self._head_done = False
         self._reading = True
-        self._forced: tuple[int, str] | None = None
-        self.heard = 0  # grows with whatever arrives: that the peer is alive
+        self._closing = _Closing()
 
     # --- from the transport
 
@@ -109,7 +144,8 @@ class WebSocket(asyncio.Protocol):
             data = self._rest + data
             self._rest = b""
         if not self._reading:
-            self._rest = data  # what was under way when reading stopped
+            # The transport may deliver one more piece after reading was paused.
+            self._rest = data
             return
         if not self._open and not (data := self._not_open(data)):
             return
@@ -121,7 +157,7 @@ class WebSocket(asyncio.Protocol):
             and end - self._usual_head == data[2] << 8 | data[3]
             and not self._fragments
         ):
-            # Exactly one text frame: the loop below does the same, in 1.5 times the time.
+            # Exactly one text frame. The loop below does the same, but takes 1.5 times as long.
             self._control_frames = 0
             payload = data[self._usual_head :]
             self.deliver(apply_mask(payload, data[4:8]) if self._is_server else payload)
@@ -138,7 +174,8 @@ class WebSocket(asyncio.Protocol):
                 start += 2 if length == 126 else 8
                 length = int.from_bytes(data[position + 2 : start], "big")
             if length > self._max_bytes or flags & _MASKED != self._mask_bit:
-                self._feed(data[position:])  # websockets refuses it, from the header alone
+                # websockets refuses the frame, from its header alone.
+                self._feed(data[position:])
                 return
             start += self._mask_size
             stop = start + length
@@ -162,22 +199,22 @@ class WebSocket(asyncio.Protocol):
                 return
 
     def _not_open(self, data: bytes) -> bytes:
-        """Bytes of the handshake or of a closing connection; returns those that belong to frames."""
+        """Handle bytes of the handshake or of a closing connection; returns those that belong to frames."""
         if self.protocol.state is State.CONNECTING:
             return self._handshake(data)
         self._feed(data)
         return b""
 
     def _unusual_frame(self, frame: bytes) -> None:
-        """A control frame, a fragment, or a fault."""
+        """Handle a control frame, a fragment, or an invalid frame."""
         self._control_frames += frame[0] & 0x08 != 0
         if self._control_frames > MAX_CONTROL_FRAMES:
-            self.close(1008, "too many control frames")
+            self.close(POLICY_VIOLATION, "too many control frames")
         else:
             self._feed(frame)
 
     def _handshake(self, data: bytes) -> bytes:
-        """Give websockets the head of the handshake and nothing behind it; returns what came behind it."""
+        """Give websockets the head of the handshake; returns the bytes that follow it, if they are frames."""
         if not self._head_done:
             end = data.find(b"\r\n\r\n") + 4
             if end < 4:
@@ -187,11 +224,13 @@ class WebSocket(asyncio.Protocol):
                 return b""
             self._head_done = True
             if self._is_server:
-                self.pause_reading()  # until the request is answered
+                # Until the request is answered
+                self.pause_reading()
             self._feed(data[:end])
             data = data[end:]
-        if self.protocol.state is State.CONNECTING and self._is_server and self._closing is None:
-            self._rest = data  # still being judged; what comes behind a refusal is not kept
+        if self.protocol.state is State.CONNECTING and self._is_server and self._closing.timer is None:
+            # The request waits for its answer. Input after a refusal (then the timer runs) is not kept.
+            self._rest = data
             return b""
         if self.protocol.state is not State.OPEN:
             self._feed(data)
@@ -199,7 +238,7 @@ class WebSocket(asyncio.Protocol):
         return data
 
     def _feed(self, data: bytes) -> None:
-        """The long way: through websockets."""
+        """Pass bytes through websockets: the slow path."""
         if not data:
             return
         self.protocol.receive_data(data)
@@ -211,13 +250,13 @@ class WebSocket(asyncio.Protocol):
             elif event.opcode is Opcode.TEXT or event.opcode is Opcode.CONT:
                 self._fragment(event)
             elif event.opcode is Opcode.BINARY:
-                self.close(1003, "only text messages are understood")
+                self.close(UNSUPPORTED_DATA, "only text messages are accepted")
         self._check_close()
 
     def _fragment(self, frame: Frame) -> None:
         self._fragments.append(bytes(frame.data))
         if len(self._fragments) > MAX_FRAGMENTS:
-            self.close(1009, f"a message in more than {MAX_FRAGMENTS} fragments")
+            self.close(TOO_BIG, f"a message in more than {MAX_FRAGMENTS} fragments")
         elif frame.fin:
             payload = b"".join(self._fragments)
             self._fragments = []
@@ -233,10 +272,10 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.BaseProtocol."""
-        self._lost = True
+        self._closing.lost = True
         self._open = False
-        if self._closing is not None:
-            self._closing.cancel()
+        if self._closing.timer is not None:
+            self._closing.timer.cancel()
         self.delegate.on_closed(self, *self._close_status())
 
     def pause_writing(self) -> None:
@@ -251,11 +290,11 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can be sent."""
+        """True if messages can be sent."""
         return self._open
 
     def send(self, payload: bytes) -> None:
-        """Send one text message. The caller watches `on_writable`. Dropped when closing."""
+        """Send one text message; dropped while closing. Back-pressure is the caller's task (`on_writable`)."""
         if not self._open:
             return
         length = len(payload)
@@ -267,7 +306,8 @@ class WebSocket(asyncio.Protocol):
         else:
             head = bytes((_FINAL_TEXT, 127 | bit)) + length.to_bytes(8, "big")
         if bit:
-            # Unpredictable (RFC 6455, 10.3). 256 at a time: a system call for each would cost more than masking.
+            # Masks must be unpredictable (RFC 6455, 10.3). 256 are drawn at once, because a system call for each
+            # would cost more than the masking.
             if not self._masks:
                 drawn = os.urandom(1024)
                 self._masks = [drawn[at : at + 4] for at in range(0, 1024, 4)]
@@ -277,29 +317,47 @@ class WebSocket(asyncio.Protocol):
             self.transport.write(head + payload)
 
     def ping(self) -> None:
-        """Send a ping; `heard` grows when the answer comes."""
+        """Send a ping; `heard` grows when the answer arrives."""
         if self.is_open:
             self.protocol.send_ping(b"")
             self.flush()
 
     def close(self, code: int | None = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; the connection is gone 2 s later, whatever the peer does. Idempotent."""
-        if self._lost:
+        """Begin the closing handshake; the connection ends within 2 s, whatever the peer does. Idempotent."""
+        if self._closing.lost:
             return
         if self.protocol.state is State.OPEN:
-            self._forced = (1005 if code is None else code, reason)
-            # A reason may hold 123 bytes of UTF-8; a longer one would be a protocol error of ours.
+            self._closing.sent = (1005 if code is None else code, reason)
+            # A reason holds at most 123 bytes of UTF-8; a longer one would be a protocol error.
             self.protocol.send_close(code, reason.encode()[:123].decode("utf-8", "ignore") if code else "")
             self._open = False
-            self.resume_reading()  # a paused side would never see the peer's answer
+            # While reading is paused, the peer's answer could not arrive.
+            self.resume_reading()
         elif self.protocol.state is State.CONNECTING:
             self.transport.abort()
             return
         self.flush()
         self._check_close()
 
+    @property
+    def peer_address(self) -> str:
+        """The IP address of the peer; ``0.0.0.0`` if the connection has none, such as one of a socket pair."""
+        name = self.transport.get_extra_info("peername")
+        if not name:
+            return "0.0.0.0"
+        address = ipaddress.ip_address(str(name[0]).partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)
+        return str(mapped or address)
+
+    def text_response(self, status: HTTPStatus, text: str) -> Response:
+        """A plain-text response for `respond`, which does not upgrade the connection."""
+        assert isinstance(self.protocol, ServerProtocol)
+        response = self.protocol.reject(status, text)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     def respond(self, response: Response) -> None:
-        """Answer the opening handshake."""
+        """Answer the peer's request."""
         assert isinstance(self.protocol, ServerProtocol)
         self.protocol.send_response(response)
         self._open = self.protocol.state is State.OPEN
@@ -308,23 +366,23 @@ class WebSocket(asyncio.Protocol):
         self.resume_reading()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Drop the connection without a closing handshake."""
         self.transport.abort()
 
     @property
     def is_reading(self) -> bool:
-        """Whether input is taken."""
+        """True unless reading is paused."""
         return self._reading
 
     def pause_reading(self) -> None:
-        """Stop taking input; the kernel's buffer fills and then the peer waits. Idempotent."""
-        if self._reading and not self._lost:
+        """Stop reading; once the kernel's buffer is full, the peer waits. Idempotent."""
+        if self._reading and not self._closing.lost:
             self._reading = False
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Idempotent."""
-        if not self._reading and not self._lost:
+        """Read again, first what was received but not handled. Idempotent."""
+        if not self._reading and not self._closing.lost:
             self._reading = True
             self.transport.resume_reading()
             if self._rest:
@@ -333,31 +391,33 @@ class WebSocket(asyncio.Protocol):
     # --- closing
 
     def flush(self) -> None:
-        """Send what `protocol` has written."""
+        """Send the bytes that `protocol` has produced."""
         for data in self.protocol.data_to_send():
             if data:
                 self.transport.write(data)
             elif self.transport.can_write_eof():
                 self.transport.write_eof()
             else:
-                self.transport.close()  # TLS knows no half-closed connection
+                # TLS cannot close one direction alone.
+                self.transport.close()
 
     def _check_close(self) -> None:
-        if self._closing is None and self.protocol.close_expected():
-            # We go on reading, and discard: closing with unread input would reset the connection, and the
-            # peer would never learn the code.
-            self._closing = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
+        if self._closing.timer is None and self.protocol.close_expected():
+            # Input is read and discarded meanwhile: closing with unread input would reset the connection, and the
+            # peer would not receive the close code.
+            loop = asyncio.get_running_loop()
+            self._closing.timer = loop.call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
 
     def _close_status(self) -> tuple[int, str]:
-        """Who spoke first decides: we, by `close`; the peer; else websockets, for a fault of the peer; else 1006."""
-        if self._forced is not None:
-            return self._forced
+        """Code and reason of the close: ours from `close`, else the peer's, else the one websockets sent, else 1006."""
+        if self._closing.sent is not None:
+            return self._closing.sent
         close = self.protocol.close_rcvd or self.protocol.close_sent
-        return (1006, "") if close is None else (close.code, close.reason)
+        return (ABNORMAL, "") if close is None else (close.code, close.reason)
 
 
 def _head_size(data: bytes, position: int, end: int) -> int:
-    """Bytes of the header at *position*, as far as they can be known; 2 if not even that much is there."""
+    """Size in bytes of the frame header at *position*, without its mask; 2 if fewer than 2 bytes have arrived."""
     if end - position < 2:
         return 2
     length = data[position + 1] & 0x7F

@@ -1,9 +1,10 @@
-"""Who a client is: the shared token, or a short-lived token that any replica can check without asking anybody.
+"""Mints and verifies clients' tokens: shared tokens, and signed tokens that every replica can verify by itself.
 
-A signed token is ``rt1.PAYLOAD.SIGNATURE``: base64url (without padding) of ``{"sub": ..., "exp": ...}`` and of
-its HMAC-SHA-256 (RFC 2104) over everything before the last dot. Unlike a JWT there is no header and so
-no algorithm to choose. Your own backend mints one for each of its users (`mint_token`); the relays only know
-the secret. Several secrets may be valid at once, so that they can be changed without an interruption.
+A signed token is ``rt1.PAYLOAD.SIGNATURE``. The payload is base64url (without padding) of
+``{"sub": ..., "exp": ...}``, the signature base64url of the HMAC-SHA-256 (RFC 2104) over everything before the last
+dot. Unlike a JWT, a token has no header and so no choice of algorithm. Your backend mints a token for each of its
+users (`mint_token`); the relays know only the secret. Several secrets can be valid at once, so that you can change
+them without an interruption.
 
 Thread: any; stateless.
 """
@@ -23,28 +24,49 @@ from ..protocol import codec
 __all__ = ["MIN_SECRET_BYTES", "Identity", "check_shared", "mint_token", "verify_token"]
 
 PREFIX = "rt1"
-MIN_SECRET_BYTES = 32  # of the key of an HMAC: as long as its output (RFC 2104, section 3)
+# An HMAC key should be as long as the HMAC (RFC 2104, section 3).
+MIN_SECRET_BYTES = 32
 MAX_TOKEN_CHARS = 2048
 MAX_SUBJECT_CHARS = 128
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who was let in: ``subject`` is what limits per client count by; None counts by address."""
+    """An authenticated client.
+
+    Attributes
+    ----------
+    subject : str or None
+        Limits per client count by this name; None counts by address.
+    """
 
     subject: str | None = None
 
 
 def mint_token(secret: str | bytes, subject: str, seconds: float = 600, *, now: float | None = None) -> str:
-    """A token for one user of yours, good for *seconds* from now.
+    """Make a signed token for one of your users.
 
-    Raises ValueError: a secret under 32 bytes, a subject that is empty or too long, or a time that is not positive.
+    Parameters
+    ----------
+    secret : str or bytes
+        At least 32 bytes; the relays verify with the same secret.
+    subject : str
+        Name of the user, 1 to 128 characters.
+    seconds : float
+        How long the token is valid, from now; positive.
+    now : float, optional
+        Unix time to use as now.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range.
     """
     key = _key(secret)
     if not subject or len(subject) > MAX_SUBJECT_CHARS:
         raise ValueError(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters, not {len(subject)}")
     if not 0 < seconds < math.inf:
-        raise ValueError(f"a token is good for some seconds, not {seconds!r}")
+        raise ValueError(f"a token needs a positive, finite number of seconds, not {seconds!r}")
     expires = int((time.time() if now is None else now) + seconds)
     payload = codec.dumps({"sub": subject, "exp": expires}).encode()
     body = f"{PREFIX}.{_encode(payload)}"
@@ -54,12 +76,34 @@ def mint_token(secret: str | bytes, subject: str, seconds: float = 600, *, now: 
 def verify_token(
     secrets: Iterable[str | bytes], token: str, *, max_seconds: float = math.inf, now: float | None = None
 ) -> Identity | None:
-    """Whose token it is; None if it is not one, has expired, or is good for longer than *max_seconds*."""
+    """Verify a signed token.
+
+    Parameters
+    ----------
+    secrets : iterable of str or bytes
+        The secrets that are valid now.
+    token : str
+    max_seconds : float
+        A token with more remaining time than this is refused.
+    now : float, optional
+        Unix time to use as now.
+
+    Returns
+    -------
+    Identity or None
+        None if *token* is not a valid token, or has expired.
+
+    Raises
+    ------
+    ValueError
+        A secret has under 32 bytes.
+    """
     if len(token) > MAX_TOKEN_CHARS or not token.isascii():
         return None
     body, _, signature = token.rpartition(".")
     good = False
-    for secret in secrets:  # all of them: which one it was does not show in the time it takes
+    # All secrets are tried, so that the time taken does not show which one matched.
+    for secret in secrets:
         good |= hmac.compare_digest(_encode(_sign(_key(secret), body)), signature)
     prefix, _, encoded = body.partition(".")
     if not good or prefix != PREFIX:
@@ -80,7 +124,7 @@ def verify_token(
 
 
 def check_shared(tokens: Sequence[str], offered: str) -> bool:
-    """Whether *offered* is one of *tokens*, in a time that tells nothing about them."""
+    """True if *offered* is one of *tokens*; the time taken reveals nothing about them."""
     digest = hashlib.sha256(offered.encode("utf-8", "surrogatepass")).digest()
     found = False
     for token in tokens:

@@ -1,9 +1,9 @@
-"""Opens the connection to the one server there is.
+"""Connects to the upstream server and sends the upgrade request.
 
-No redirect is followed and no proxy used; the key goes over plain ``ws://`` to the loopback only
-(`Endpoint.resolve`). The request holds nothing of the client's.
+Redirects are not followed and proxies are not used. Over plain ``ws://`` the key goes to a loopback address only
+(`Endpoint.resolve`). The request contains nothing from the client's request.
 
-Thread: the event loop's only.
+Thread: the event loop only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["UpstreamError", "dial", "handshake_error"]
 
 
 class UpstreamError(Exception):
-    """The connection could not be opened. ``retry`` says that it may work later. The message holds no secret."""
+    """The connection could not be opened; ``retry`` is True if it may work later. The message holds no secret."""
 
     def __init__(self, message: str, *, retry: bool) -> None:
         super().__init__(message)
@@ -34,9 +34,9 @@ class UpstreamError(Exception):
 async def dial(
     endpoint: Endpoint, delegate: SocketDelegate, *, max_message_bytes: int, tls: ssl.SSLContext | None
 ) -> WebSocket:
-    """Connect and send the upgrade request; the delegate is told of the answer.
+    """Connect and send the upgrade request; the delegate's ``on_handshake`` receives the answer.
 
-    Raises UpstreamError. Cancel-safe: the connection is dropped.
+    Cancel-safe: the connection is dropped. Raises UpstreamError if there is no connection.
     """
     uri = parse_uri(endpoint.reveal_url())
     protocol = ClientProtocol(uri, max_size=max_message_bytes, logger=QUIET)
@@ -62,7 +62,7 @@ async def dial(
 
 
 def handshake_error(endpoint: Endpoint, socket: WebSocket) -> UpstreamError | None:
-    """What is wrong with the answer to the upgrade request; None if nothing."""
+    """The error in the answer to the upgrade request; None if upstream accepted it, or has not answered."""
     error = socket.protocol.handshake_exc
     if error is None:
         return None

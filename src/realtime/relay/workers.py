@@ -1,10 +1,10 @@
-"""Several processes on one port: the kernel deals connections out, one process dies alone.
+"""Runs several relay processes on one port; the kernel spreads the connections over them.
 
-The parent holds no connection and no session. It reserves the port, starts the workers, starts one again that
-has died, and passes signals on. SO_REUSEPORT is what lets them share the port: Linux and BSD spread connections
-evenly, macOS has the option but does not spread, Windows does not have it (`Relay` says so).
+The parent holds no connections and no sessions. It reserves the port, starts the workers, restarts a worker that
+has died, and forwards signals. The processes share the port by SO_REUSEPORT: Linux and BSD spread connections
+evenly, macOS has the option but does not spread, Windows does not have it (`Relay` raises an error there).
 
-Thread: main; the workers are processes of their own (spawned, not forked).
+Thread: main; the workers are separate processes (spawned, not forked).
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ from ..errors import ConfigurationError
 from ..protocol.redact import Secret
 from .journal import record
 from .policy import Policy
+from .run import run, serve, set_up_logs
+from .server import Relay
 
 __all__ = ["supervise"]
 
-RESTART_SECONDS = 1.0  # a worker that dies at once must not become a busy loop
+# Delay before a restart, so that a worker that dies at once does not cause a busy loop
+RESTART_SECONDS = 1.0
 
 
 def supervise(policy: Policy, key: Secret) -> int:
     """Run ``policy.listen.workers`` workers until a signal; returns the exit status.
 
-    Raises ConfigurationError where a port cannot be shared, OSError where it cannot be had.
+    Raises ConfigurationError if this system cannot share a port, OSError if the port cannot be opened.
     """
     if not hasattr(socket, "SO_REUSEPORT"):
         raise ConfigurationError(
             f"--workers {policy.listen.workers} needs SO_REUSEPORT, which {sys.platform} does not have: start one relay "
-            "for each port, behind a load balancer (deploy/haproxy.cfg)"
+            "on each of several ports, behind a load balancer (deploy/haproxy.cfg)"
         )
-    from .__main__ import set_up_logs
-    from .server import Relay
-
     set_up_logs()
-    Relay(policy, key, share_port=True)  # what is wrong with the policy is said once, here
+    # Raises an error in the policy once, here, not in each worker.
+    Relay(policy, key, share_port=True)
     reserved = _reserve(policy.listen.host, policy.listen.port)
     port = reserved.getsockname()[1]
     policy = replace(policy, listen=replace(policy.listen, port=port))
@@ -62,7 +63,7 @@ def supervise(policy: Policy, key: Secret) -> int:
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """A socket that is bound and does not listen: it gets no connections, and the port stays ours."""
+    """A socket that is bound but does not listen: it keeps the port reserved and receives no connections."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     reserved = socket.socket(family, kind, protocol)
     try:
@@ -76,6 +77,8 @@ def _reserve(host: str, port: int) -> socket.socket:
 
 
 class _Supervisor:
+    """Starts the workers, restarts them, stops them."""
+
     def __init__(self, policy: Policy, key: Secret) -> None:
         self._policy = policy
         self._key = key
@@ -108,9 +111,8 @@ class _Supervisor:
                     record("worker.died", pid=worker.pid, exit=worker.exitcode)
                     _forget_metrics(worker.pid)
                     time.sleep(RESTART_SECONDS)
-                    if (
-                        not self._stopping
-                    ):  # a signal may have come meanwhile; a worker begun now would not get it
+                    # A signal may have arrived meanwhile; a worker started now would not receive it.
+                    if not self._stopping:
                         self._workers[index] = self._start(ready)
         self._join()
         return 0
@@ -118,8 +120,9 @@ class _Supervisor:
     def _start(self, ready: object) -> BaseProcess:
         process = self._context.Process(target=_work, args=(self._policy, self._key.reveal(), ready))
         process.start()
+        # The signal may have arrived while the process was starting.
         if self._stopping and process.pid is not None:
-            os.kill(process.pid, signal.SIGTERM)  # the signal came while it was being started
+            os.kill(process.pid, signal.SIGTERM)
         return process
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -145,9 +148,7 @@ def _forget_metrics(pid: int | None) -> None:
 
 
 def _work(policy: Policy, key: str, ready: object) -> None:
-    """A worker's main. The parent answers Ctrl-C; a terminal sends it to all."""
-    from .__main__ import run, serve, set_up_logs
-
+    """A worker's main function. It ignores Ctrl-C, which a terminal sends to all processes; the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_up_logs()
     run(serve(policy, Secret(key), share_port=True, ready=ready))

@@ -1,1 +1,4 @@
-"""What the offline server accepts from a client: events, session objects, and the error that names the mistake. Pure."""
+"""Schemas of the events that a client may send.
+
+Thread: any; pure.
+"""

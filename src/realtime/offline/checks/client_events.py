@@ -1,13 +1,12 @@
-"""What a client may send: one schema per event type, and the schema of items.
+"""The client events: one schema per event type, and the schema of items.
 
-Thread: the event loop; pure.
+Thread: any; pure.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..faults import CONTROL_EVENT
 from .schema import (
     Check,
     RequestError,
@@ -33,6 +32,9 @@ from .session_object import (
     VOICE,
     check_modalities,
 )
+
+# The client event that sets the faults of its session, and the server event that confirms it.
+CONTROL_EVENT = "offline.faults"
 
 IDENTIFIER = text(512)
 _STATUS = {"id": IDENTIFIER, "object": anything, "status": anything}
@@ -128,7 +130,7 @@ def _event(required: tuple[str, ...] = (), **fields: Check) -> Check:
 
 
 CLIENT_EVENTS: dict[str, Check] = {
-    # Its session is checked where it is merged (config.py), against the kind of the connection.
+    # SessionConfig.update checks the session object, because its schema depends on the kind of the connection.
     "session.update": _event(session=anything, required=("session",)),
     "input_audio_buffer.append": _event(audio=text(), required=("audio",)),
     "input_audio_buffer.commit": _event(),
@@ -150,7 +152,7 @@ CLIENT_EVENTS: dict[str, Check] = {
 
 
 def check_event(event: Any) -> str:
-    """The type of a well-formed client *event*; RequestError for any other value."""
+    """The type of a well-formed client *event*. Raises RequestError for any other value."""
     if not isinstance(event, dict):
         raise RequestError("invalid_event", "Invalid event: expected a JSON object.")
     tagged(CLIENT_EVENTS)(event, "")

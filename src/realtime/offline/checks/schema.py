@@ -1,7 +1,7 @@
-"""Checks of untrusted JSON that answer as the vendor's API does: a code, a message, the culprit's path.
+"""Checks of untrusted JSON whose errors are those of the vendor's API: a code, a message, a path.
 
-A check is a callable ``check(value, path)`` that returns None or raises RequestError. The combinators here
-build the schemas of client_events.py and config.py.
+A check is a callable ``check(value, path)`` that returns None or raises RequestError. The functions here
+build the schemas of client_events.py and session_object.py.
 
 Thread: any; pure.
 """
@@ -15,9 +15,18 @@ Check = Callable[[Any, str], None]
 
 
 class RequestError(Exception):
-    """A client event cannot be carried out; becomes an ``error`` event and changes nothing.
+    """A client event cannot be carried out: it changes nothing and is answered by an ``error`` event.
 
-    ``code``, ``param`` and ``kind`` (the error's ``type``) are as in part 8 of the protocol.
+    Parameters
+    ----------
+    code : str, optional
+        The vendor's code, such as "invalid_value".
+    message : str
+        What is wrong.
+    param : str, optional
+        Path of the wrong value in the event.
+    kind : str
+        The error's ``type``.
     """
 
     def __init__(
@@ -30,7 +39,7 @@ class RequestError(Exception):
         self.kind = kind
 
     def body(self, client_event_id: Any = None) -> dict[str, Any]:
-        """The ``error`` object of an error event."""
+        """The ``error`` object of the error event that answers the client event of that id."""
         return {
             "type": self.kind,
             "code": self.code,
@@ -41,10 +50,12 @@ class RequestError(Exception):
 
 
 def anything(value: Any, path: str) -> None:
-    """No check."""
+    """Accepts every value."""
 
 
 def text(longest: int | None = None) -> Check:
+    """A string of at most *longest* characters (None: no limit)."""
+
     def check(value: Any, path: str) -> None:
         if not isinstance(value, str):
             raise _wrong_type(value, path, "a string")
@@ -60,15 +71,18 @@ def text(longest: int | None = None) -> Check:
 
 
 def boolean(value: Any, path: str) -> None:
+    """True or false."""
     if not isinstance(value, bool):
         raise _wrong_type(value, path, "a boolean")
 
 
 def integer(least: int, most: int) -> Check:
+    """An integer from *least* to *most*."""
     return _number("integer", int, least, most)
 
 
 def decimal(least: float, most: float) -> Check:
+    """A number from *least* to *most*."""
     return _number("decimal", (int, float), least, most)
 
 
@@ -76,7 +90,8 @@ def _number(name: str, types: Any, least: float, most: float) -> Check:
     def check(value: Any, path: str) -> None:
         if isinstance(value, bool) or not isinstance(value, types):
             raise _wrong_type(value, path, "an integer" if name == "integer" else "a decimal")
-        if not value >= least:  # also refuses NaN
+        # Written this way, it refuses NaN too.
+        if not value >= least:
             raise RequestError(
                 f"{name}_below_min_value",
                 f"Invalid '{path}': {name} below minimum value. "
@@ -95,6 +110,8 @@ def _number(name: str, types: Any, least: float, most: float) -> Check:
 
 
 def choice(*values: Any) -> Check:
+    """One of *values*."""
+
     def check(value: Any, path: str) -> None:
         if not any(value == allowed and type(value) is type(allowed) for allowed in values):
             raise invalid_value(value, path, values)
@@ -103,6 +120,8 @@ def choice(*values: Any) -> Check:
 
 
 def nullable(inner: Check) -> Check:
+    """Null, or what *inner* accepts."""
+
     def check(value: Any, path: str) -> None:
         if value is not None:
             inner(value, path)
@@ -111,7 +130,7 @@ def nullable(inner: Check) -> Check:
 
 
 def either(*checks: Check) -> Check:
-    """Any one of *checks*; if none fits, the error is that of the last one."""
+    """What one of *checks* accepts; if none does, the error is that of the last one."""
 
     def check(value: Any, path: str) -> None:
         for candidate in checks[:-1]:
@@ -125,6 +144,8 @@ def either(*checks: Check) -> Check:
 
 
 def array(of: Check, longest: int | None = None) -> Check:
+    """An array of at most *longest* elements (None: no limit), each accepted by *of*."""
+
     def check(value: Any, path: str) -> None:
         if not isinstance(value, list):
             raise _wrong_type(value, path, "an array")
@@ -142,7 +163,7 @@ def array(of: Check, longest: int | None = None) -> Check:
 
 
 def mapping(key: Check, of: Check, most: int) -> Check:
-    """An object with free keys."""
+    """An object with at most *most* properties: names accepted by *key*, values by *of*."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -162,7 +183,7 @@ def mapping(key: Check, of: Check, most: int) -> Check:
 
 
 def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check:
-    """An object with exactly these keys, of which *required* must be there."""
+    """An object with no other properties than *fields*, and with all of *required*."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -181,7 +202,7 @@ def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check
 
 
 def tagged(variants: Mapping[str, Check], tag: str = "type", default: str | None = None) -> Check:
-    """An object whose *tag* says which of *variants* it must be."""
+    """An object that *variants* checks by the value of its property *tag* (*default* if it has none)."""
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -198,10 +219,12 @@ def tagged(variants: Mapping[str, Check], tag: str = "type", default: str | None
 
 
 def missing(path: str) -> RequestError:
+    """The error for a missing property."""
     return RequestError("missing_required_parameter", f"Missing required parameter: '{path}'.", path)
 
 
 def invalid_value(value: Any, path: str, allowed: tuple[Any, ...]) -> RequestError:
+    """The error for a value that is none of *allowed*."""
     shown = value if isinstance(value, str) else repr(value)
     names = [f"'{name}'" if isinstance(name, str) else str(name) for name in allowed]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,8 +1,8 @@
-"""The session object: its defaults, its schema, and how an update is merged into it.
+"""The session object: its defaults, its schema, and the rules of an update.
 
-Internally a session is always in the GA shape (part 5 of the protocol); beta.py translates at the edge.
+It always has the GA shape; beta.py translates for clients of the beta dialect.
 
-Thread: the event loop; pure.
+Thread: the event loop; pure state.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import time
 from typing import Any
 
-from ..audio_format import AudioFormat
+from ...protocol.audio_format import FORMATS, AudioFormat
 from .schema import (
     Check,
     RequestError,
@@ -45,7 +45,8 @@ SERVER_VAD = {
     "type": "server_vad",
     "threshold": 0.5,
     "prefix_padding_ms": 300,
-    "silence_duration_ms": 200,  # the specification says 500, the server answers 200
+    # The vendor's specification says 500, its server answers 200.
+    "silence_duration_ms": 200,
     "idle_timeout_ms": None,
     "create_response": True,
     "interrupt_response": True,
@@ -220,9 +221,13 @@ class SessionConfig:
     Parameters
     ----------
     kind : "realtime" or "transcription"
-    session_id, model : str
+        The session's type.
+    session_id : str
+        Its id.
+    model : str
+        The model that the client named; unused in a transcription session.
     seconds : float
-        Life of the session; ``expires_at`` is that far from now.
+        Time until the session expires, for ``expires_at``.
     """
 
     def __init__(self, kind: str, session_id: str, model: str, seconds: float = SESSION_SECONDS) -> None:
@@ -261,11 +266,23 @@ class SessionConfig:
             self._data = {**head, **tail, "audio": {"input": audio_input}}
 
     def update(self, patch: Any, voice_is_fixed: bool = False) -> None:
-        """Merge *patch*, or raise RequestError and change nothing.
+        """Merge the ``session`` of a session.update into the session object.
 
-        Keys of ``audio.input`` and ``audio.output`` merge one by one; ``turn_detection``,
-        ``transcription``, ``tools`` and all others are replaced whole, missing keys of the first two coming
-        back as defaults. *voice_is_fixed*: audio has been spoken, so another voice is refused.
+        The properties of ``audio.input`` and ``audio.output`` are merged one by one; all other properties, such as
+        ``tools``, are replaced as a whole. So are ``turn_detection`` and ``transcription``, whose missing
+        properties become defaults.
+
+        Parameters
+        ----------
+        patch : object
+            The unchecked value.
+        voice_is_fixed : bool
+            True once audio has been spoken: another voice is refused.
+
+        Raises
+        ------
+        RequestError
+            *patch* is not valid; the session object is unchanged.
         """
         if not isinstance(patch, dict):
             record({})(patch, "session")
@@ -306,7 +323,7 @@ class SessionConfig:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """A copy, as ``session.created`` and ``session.updated`` show it."""
+        """A copy, for session.created and session.updated."""
         return copy.deepcopy(self._data)
 
     def __getitem__(self, key: str) -> Any:
@@ -326,20 +343,23 @@ class SessionConfig:
 
     @property
     def voice(self) -> Any:
+        """The voice: a name, or an object with an id."""
         return self.output.get("voice")
 
     @property
     def input_format(self) -> AudioFormat:
-        return AudioFormat.of(self.input["format"])
+        """Format of the input audio."""
+        return FORMATS[self.input["format"]["type"]]
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
+        """``audio.input.turn_detection``; None without turn detection."""
         detection: dict[str, Any] | None = self.input["turn_detection"]
         return detection
 
 
 def check_modalities(value: list[str], path: str) -> None:
-    """Exactly one of text and audio: audio always comes with its transcript."""
+    """Raise RequestError unless *value* is exactly one of text and audio (audio always has its transcript)."""
     if len(value) != 1:
         raise RequestError(
             "invalid_value",
@@ -349,7 +369,7 @@ def check_modalities(value: list[str], path: str) -> None:
 
 
 def complete_format(value: dict[str, Any]) -> dict[str, Any]:
-    """A format object with its rate, where it has one."""
+    """A format object, with its rate added for PCM."""
     return PCM_24K | value if value["type"] == "audio/pcm" else value
 
 

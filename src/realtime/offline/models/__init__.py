@@ -1,1 +1,4 @@
-"""What hears and speaks behind the offline server: interfaces, their models, stand-ins, worker processes."""
+"""The models of the offline server: interfaces, implementations, stand-ins and worker processes.
+
+Thread: the event loop, except the models themselves: each runs in worker processes.
+"""

@@ -1,9 +1,8 @@
-"""The spoken clips shipped with the package: two questions to ask, and the one answer of a bare install.
+"""The spoken clips of the package: two questions, and the one answer of an installation without models.
 
-All are mono, 16 bit, 24 kHz, in hibari's voice (Apache-2.0). `tools/render_clips.py` renders
-them again from TEXTS.
+All are mono, 16 bit, 24 kHz, spoken by hibari (Apache-2.0); `tools/render_clips.py` renders them from TEXTS.
 
-Thread: any.
+Thread: any; stateless.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .interfaces import Int16Array
+from ...protocol.audio_format import Int16Array
 
 STANDIN_TEXT = "I can tell that you spoke, but not what you said."
 TEXTS = {
@@ -25,14 +24,14 @@ QUESTIONS = ("weather", "hello")
 
 
 def question_path(name: str = "weather") -> Path:
-    """Path of a bundled spoken question: "weather" or "hello"; TEXTS has the words. ValueError for others."""
+    """Path of a WAV file with a spoken question: "weather" or "hello". Raises ValueError for another name."""
     if name not in QUESTIONS:
-        raise ValueError(f"no question named {name!r}, expected one of {', '.join(QUESTIONS)}")
+        raise ValueError(f"no question is named {name!r}, expected one of {', '.join(QUESTIONS)}")
     return _path(name)
 
 
 def clip_samples(name: str) -> Int16Array:
-    """Samples of a clip, int16 mono at 24 kHz."""
+    """Samples of the clip *name* (a key of TEXTS): int16 mono at 24 kHz."""
     with wave.open(str(_path(name)), "rb") as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
 

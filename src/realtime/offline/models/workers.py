@@ -1,9 +1,9 @@
-"""Models in processes of their own, called from the event loop.
+"""Runs the models in worker processes and calls them from the event loop.
 
-Each model has its own worker processes, so that the voice detector never waits behind a transcription and
-no model ever holds the GIL of the socket. A worker that dies is replaced and its call made once more.
+Each model has processes of its own: the voice detector never waits for a transcription, and no model holds the GIL
+that the sockets need. A worker that dies is replaced, and its call is made once more.
 
-Thread: the event loop, but for the functions marked "in the worker".
+Thread: the event loop, except the functions below "in the worker".
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from .interfaces import SPEECH_RATE_HZ, VAD_FRAME_SAMPLES, Int16Array, ModelError, Voice
+from ...protocol.audio_format import Int16Array
+from .interfaces import SPEECH_RATE_HZ, VAD_FRAME_SAMPLES, ModelError, Voice
 
 # --- in the worker --------------------------------------------------------------------------------------
 
@@ -32,13 +33,15 @@ _factory: Callable[[], Any] | None = None
 def _start(factory: Callable[[], Any]) -> None:
     global _factory
     _factory = factory
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which stops us
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # the server
-    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    # Ctrl-C is for the server, which then ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = multiprocessing.parent_process()
+    assert server is not None
+    threading.Thread(target=_exit_after, args=(server.sentinel,), daemon=True).start()
 
 
-def _die_with(sentinel: Any) -> None:
+def _exit_after(sentinel: Any) -> None:
+    """End this process at once when the server's process has ended."""
     wait([sentinel])
     os._exit(1)
 
@@ -59,29 +62,38 @@ def _call(method: str, *arguments: Any) -> Any:
 # --- in the server --------------------------------------------------------------------------------------
 
 
+# On every system: the server has threads, and a forked process would inherit their locks without the threads.
+_SPAWN = multiprocessing.get_context("spawn")
+
+
 class Workers:
-    """``count`` processes that each hold one model made by *factory*."""
+    """Worker processes that each hold one model.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes the model, in the worker, at its first call.
+    count : int
+        Number of processes.
+    """
 
     def __init__(self, factory: Callable[[], Any], count: int) -> None:
         self._factory = factory
-        # One executor a process: then each can be warmed, and a crash costs only its own calls.
+        # One executor per process: each can be warmed, and a crash affects only the calls of one.
         self._executors = [self._executor() for _ in range(count)]
         self._calls = [0] * count
 
     def _executor(self) -> ProcessPoolExecutor:
-        # spawn on every system: the server has threads, and a fork would copy them half alive.
-        return ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_start, initargs=(self._factory,)
-        )
+        return ProcessPoolExecutor(1, _SPAWN, initializer=_start, initargs=(self._factory,))
 
     async def call(self, method: str, *arguments: Any) -> Any:
-        """Result of ``model.method(*arguments)`` in the least busy worker. Cancelling abandons the result."""
+        """Result of ``model.method(*arguments)`` in the least busy worker. The result of a cancelled call is dropped."""
         index = min(range(len(self._calls)), key=self._calls.__getitem__)
         return await self._call_on(index, method, *arguments)
 
     @property
     def idle(self) -> bool:
-        """Whether no call is under way or waiting."""
+        """True if no call is running or waiting."""
         return not any(self._calls)
 
     async def warm(self, method: str, *arguments: Any) -> None:
@@ -96,7 +108,8 @@ class Workers:
             try:
                 return await loop.run_in_executor(executor, _call, method, *arguments)
             except BrokenProcessPool:
-                if self._executors[index] is executor:  # the first of its callers to notice replaces it
+                # The first caller that notices replaces it.
+                if self._executors[index] is executor:
                     executor.shutdown(wait=False)
                     self._executors[index] = self._executor()
                 return await loop.run_in_executor(self._executors[index], _call, method, *arguments)
@@ -104,9 +117,10 @@ class Workers:
             self._calls[index] -= 1
 
     def close(self) -> None:
-        """Stop the processes; calls under way are abandoned."""
+        """End the processes at once, without waiting for calls that are running."""
         for executor in self._executors:
-            # Not only shutdown(): it would wait for a transcription that nobody wants any more.
+            # shutdown() alone would wait for a running call, and Python has no public way to end the processes
+            # before 3.14 (terminate_workers).
             processes = list((getattr(executor, "_processes", None) or {}).values())
             executor.shutdown(wait=False, cancel_futures=True)
             for process in processes:
@@ -114,7 +128,15 @@ class Workers:
 
 
 class Models:
-    """The three models of one server as coroutines; see voice.py for what each does."""
+    """The three models of one server as coroutines; interfaces.py describes them.
+
+    Parameters
+    ----------
+    voice : Voice
+        The factories.
+    workers : int
+        Processes for each of speech recognition and synthesis; the voice detector has one.
+    """
 
     def __init__(self, voice: Voice, workers: int = 1) -> None:
         self.voice = voice
@@ -123,7 +145,7 @@ class Models:
         self._speech = Workers(voice.speech, workers)
 
     async def warm(self) -> None:
-        """Load every model and run each once. ModelError if one cannot be loaded."""
+        """Load every model and run each once. Raises ModelError if one cannot be loaded."""
         second = np.zeros(SPEECH_RATE_HZ, np.int16)
         await asyncio.gather(
             self._activity.warm("probabilities", np.zeros(VAD_FRAME_SAMPLES, np.int16), None),
@@ -132,23 +154,26 @@ class Models:
         )
 
     async def probabilities(self, samples: Int16Array, state: Any) -> tuple[list[float], Any]:
+        """Calls VoiceActivity.probabilities."""
         result: tuple[list[float], Any] = await self._activity.call("probabilities", samples, state)
         return result
 
     async def transcribe(self, samples: Int16Array, sample_rate: int, prompt: str | None = None) -> str:
+        """Calls SpeechToText.transcribe."""
         result: str = await self._hearing.call("transcribe", samples, sample_rate, prompt)
         return result
 
     @property
     def can_hear_at_once(self) -> bool:
-        """Whether a transcription asked for now would not have to wait for another."""
+        """True if a transcription that starts now would not wait for another."""
         return self._hearing.idle
 
     async def synthesise(self, text: str, voice: str, speed: float) -> Int16Array:
+        """Calls TextToSpeech.synthesise."""
         result: Int16Array = await self._speech.call("synthesise", text, voice, speed)
         return result
 
     def close(self) -> None:
-        """Stop every worker."""
+        """End all workers."""
         for workers in (self._activity, self._hearing, self._speech):
             workers.close()

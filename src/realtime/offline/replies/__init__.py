@@ -1,1 +1,4 @@
-"""What the offline server answers: by rules, or through a chat model. Pure but for the request to that model."""
+"""The text of the offline server's answers: by rules, or by a chat model.
+
+Thread: the event loop.
+"""

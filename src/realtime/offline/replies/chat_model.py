@@ -1,8 +1,7 @@
-"""Replies by a chat model behind any OpenAI-compatible endpoint: Ollama, llama.cpp, vLLM, LM Studio.
+"""Replies by a chat model at any OpenAI-compatible endpoint: Ollama, llama.cpp, vLLM, LM Studio.
 
-The stream is passed on as it comes, so the first sentence is spoken while the rest is being written. If the
-endpoint cannot be reached, refuses or breaks before its first word, the rules answer and a warning says
-why.
+The stream is passed on piece by piece, so the first sentence is spoken while the rest is still being written. If the
+endpoint fails before its first word, another replier answers and a warning says why.
 
 Thread: the event loop.
 """
@@ -19,25 +18,27 @@ import httpx
 from .rules import Call, Context, Message, Replier, RuleReplies, Say, ToolCall
 
 CONNECT_SECONDS = 2.0
-READ_SECONDS = 60.0  # a large model on a small machine thinks long about the first token
+# A large model on a small machine needs long for its first token.
+READ_SECONDS = 60.0
+# Characters in the arguments of one tool call.
 LONGEST_ARGUMENTS = 64 << 10
 
 
 class ChatReplies:
-    """Replier by ``POST <url>/chat/completions``.
+    """Replier that asks ``POST <url>/chat/completions``.
 
     Parameters
     ----------
     url : str
         Base address, such as "http://127.0.0.1:11434/v1".
     model : str
-        The endpoint's name for the model.
+        Name of the model at the endpoint.
     key : str, optional
         Sent as a bearer token.
     fallback : Replier, optional
-        Answers when the endpoint does not; default: RuleReplies().
+        Answers if the endpoint fails before its first word; default: RuleReplies().
     log : callable taking a str
-        Gets the warning.
+        Receives the warnings.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ChatReplies:
         self._log = log
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
-        """See Replier.reply."""
+        """Implements Replier.reply."""
         started = False
         try:
             async with aclosing(self._stream(context)) as pieces:
@@ -64,11 +65,11 @@ class ChatReplies:
                     started = True
                     yield piece
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
             if started:
-                self._log(f"warning: the chat endpoint broke off ({what})")
+                self._log(f"warning: the chat endpoint failed during its answer ({reason})")
                 return
-            self._log(f"warning: no answer from the chat endpoint ({what}); the rules answer")
+            self._log(f"warning: no answer from the chat endpoint ({reason}); another replier answers")
         if not started:
             async for piece in self._fallback.reply(context):
                 yield piece
@@ -84,7 +85,7 @@ class ChatReplies:
                 raise ValueError(f"HTTP {response.status_code} {body!r}")
             calls: dict[int, dict[str, str]] = {}
             if "text/event-stream" not in response.headers.get("content-type", ""):
-                # llama.cpp has answered in one piece when tools are offered.
+                # Some versions of llama.cpp do not stream when tools are offered.
                 choice = _first_choice(json.loads(await response.aread()))
                 for piece in _take(choice.get("message") or {}, calls):
                     yield piece
@@ -96,7 +97,8 @@ class ChatReplies:
                     for piece in _take(_first_choice(json.loads(data)).get("delta") or {}, calls):
                         yield piece
             for call in calls.values():
-                json.loads(call["arguments"] or "{}")  # ValueError: better none than half a call
+                # Raises ValueError for incomplete arguments: no call is made then.
+                json.loads(call["arguments"] or "{}")
                 yield Call(call["name"], call["arguments"] or "{}")
 
 
@@ -136,7 +138,7 @@ def request_body(model: str, context: Context) -> dict[str, Any]:
 
 def _first_choice(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise ValueError("the answer is no JSON object")
+        raise ValueError("the answer is not a JSON object")
     if "error" in answer:
         raise ValueError(str(answer["error"])[:200])
     choices = answer.get("choices")
@@ -145,7 +147,7 @@ def _first_choice(answer: Any) -> dict[str, Any]:
 
 
 def _take(message: dict[str, Any], calls: dict[int, dict[str, str]]) -> list[Say]:
-    """The text in a message or delta; its tool calls are collected in *calls*."""
+    """The text in a message or delta; adds its tool calls to *calls*, by index."""
     for i, piece in enumerate(message.get("tool_calls") or ()):
         call = calls.setdefault(piece.get("index", i), {"name": "", "arguments": ""})
         function = piece.get("function") or {}

@@ -1,8 +1,9 @@
-"""Latitude and longitude of the cities that the reply rules know, in degrees, to two decimals.
+"""Latitude and longitude of the cities that the reply rules know.
 
-Thread: any; data.
+Thread: any; data only.
 """
 
+# City: latitude and longitude in degrees, to two decimals.
 PLACES: dict[str, tuple[float, float]] = {
     "Amsterdam": (52.37, 4.90),
     "Athens": (37.98, 23.73),

@@ -1,9 +1,9 @@
-"""What the server answers, by rule: no model, no chance, so that every test knows the answer.
+"""Replies by fixed rules, without a model and without chance, so that a test knows every answer.
 
-The rules exercise the protocol rather than the mind: a greeting, the time, a long answer to interrupt, real
-calls of the tools that the session offers, and for the rest it says back what it heard.
+The rules are made to exercise the protocol: a greeting, the time, a long answer that can be interrupted, and calls of the
+tools that the session offers. To everything else the answer repeats the words of the user.
 
-Thread: the event loop; pure but for the clock that it is given.
+Thread: the event loop; pure except for the clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .places import PLACES
 
 @dataclass(frozen=True)
 class Message:
-    """Words of the user, the assistant or the system."""
+    """A message of the user, the assistant or the system."""
 
     role: str
     text: str
@@ -28,7 +28,7 @@ class Message:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call that the assistant made earlier."""
+    """An earlier tool call of the assistant."""
 
     call_id: str
     name: str
@@ -37,7 +37,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """What a tool answered."""
+    """The output of a tool."""
 
     call_id: str
     name: str
@@ -46,26 +46,42 @@ class ToolOutput:
 
 @dataclass(frozen=True)
 class Context:
-    """All that a reply may depend on."""
+    """Everything that a reply may depend on.
+
+    Attributes
+    ----------
+    instructions : str
+        The session's, or those of this response.
+    history : sequence
+        Messages, tool calls and tool outputs, oldest first.
+    tools : sequence of dict
+        The tools that may be called, as the session defines them.
+    tool_choice : str or dict
+        "auto", "none", "required" or the tool that must be called.
+    own_instructions : bool
+        True if *instructions* belong to this response.
+    metadata : dict
+        The response's metadata.
+    """
 
     instructions: str
     history: Sequence[Message | ToolCall | ToolOutput]
     tools: Sequence[dict[str, Any]] = ()
     tool_choice: Any = "auto"
-    own_instructions: bool = False  # given with this one response.create
+    own_instructions: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Say:
-    """A piece of the answer's text; pieces join without a gap."""
+    """A piece of the answer's text; the pieces are joined as they are."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """Call a tool; *arguments* is a JSON object as text."""
+    """A tool call; *arguments* is the text of a JSON object."""
 
     name: str
     arguments: str
@@ -75,7 +91,7 @@ class Replier(Protocol):
     """Makes the content of one response."""
 
     def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
-        """Pieces of the answer, in order. Closed early when the response is cancelled."""
+        """The pieces of the answer, in order; the generator is closed early if the response is cancelled."""
         ...
 
 
@@ -107,20 +123,20 @@ _SAY = re.compile(
     r"\b(?:say|repeat|answer with|respond with)(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
 )
 
-# Of a session, not of one response: how a test, or a relay's policy, shows that its instructions have arrived.
+# In the instructions of a session: the answer shows that the instructions of a test or of a relay have arrived.
 _ALWAYS_SAY = re.compile(
     r"\balways (?:say|answer|respond)(?: with)?(?: exactly)?:?\s*[\"“'](?P<text>.+?)[\"”']", re.I | re.S
 )
 
 
 class RuleReplies:
-    """Replier by fixed rules. *now* is the clock that tells the time."""
+    """Replier by fixed rules; *now* returns the time of day."""
 
     def __init__(self, now: Callable[[], datetime] = datetime.now) -> None:
         self._now = now
 
     async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
-        """See Replier.reply. Same context, same answer (but for the time of day)."""
+        """Implements Replier.reply: the same context gives the same answer, except for the time of day."""
         for piece in self.pieces(context):
             yield piece
 
@@ -162,10 +178,10 @@ class RuleReplies:
 
 
 def tool_calls(asked: str, tools: Sequence[dict[str, Any]], choice: Any = "auto") -> list[Call]:
-    """The calls that *asked* is worth, with arguments in the names of each tool's own schema.
+    """The tool calls that answer *asked*, with arguments named as in each tool's schema.
 
-    "required" or a named function calls a tool whatever was asked. Tools other than weather and memory are
-    called when their name is spoken ("call roll dice", "use the roll_dice tool").
+    Weather and memory tools are called by topic, other tools by name ("call roll dice", "use the roll_dice tool"). If
+    *choice* is "required" or names a function, a tool is called in any case.
     """
     functions = {tool["name"]: tool for tool in tools if tool.get("type") == "function"}
     forced = choice.get("name") if isinstance(choice, dict) else None
@@ -188,7 +204,7 @@ def tool_calls(asked: str, tools: Sequence[dict[str, Any]], choice: Any = "auto"
 
 
 def fill_arguments(schema: dict[str, Any], asked: str) -> dict[str, Any]:
-    """Arguments that satisfy a flat JSON *schema*: numbers found in *asked*, *asked* itself as text."""
+    """Arguments for a JSON *schema*: numbers and places found in *asked*, and *asked* itself as text."""
     numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", asked)]
     place = _places(asked)[:1]
     filled: dict[str, Any] = {}
@@ -223,7 +239,7 @@ def _properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _places(asked: str) -> list[str]:
-    """Places named in *asked*: the known ones in order of mention, else the capitalised words after "in"."""
+    """Places named in *asked*: the known ones in that order, else the capitalised words after "in", "at", "for", "of"."""
     lowered = asked.lower()
     known = sorted(
         (match.start(), name)
@@ -238,8 +254,7 @@ def _places(asked: str) -> list[str]:
 
 
 def _place_arguments(schema: dict[str, Any], place: str) -> dict[str, Any] | None:
-    """The arguments of a weather tool for *place*, under the names its schema uses; None if it wants
-    coordinates that we do not know."""
+    """Arguments of a weather tool for *place*, named as in its schema; None if it needs unknown coordinates."""
     values: dict[str, Any] = {}
     for name, inner in _properties(schema).items():
         lowered = name.lower()
@@ -255,7 +270,7 @@ def _place_arguments(schema: dict[str, Any], place: str) -> dict[str, Any] | Non
 
 
 def _facts(schema: dict[str, Any], asked: str) -> list[dict[str, Any]]:
-    """One {key, value} for each fact that *asked* asks to remember."""
+    """The arguments of a memory tool for each fact that *asked* asks to remember."""
     remember = _REMEMBER.search(asked)
     if remember is None:
         return []
@@ -279,12 +294,13 @@ def _names_tool(asked: str, name: str) -> bool:
 
 
 def _trailing_outputs(history: Sequence[Message | ToolCall | ToolOutput]) -> list[ToolOutput]:
-    """Tool outputs that came after the last words of user or assistant, oldest first."""
+    """Tool outputs after the last message of the user or the assistant, oldest first."""
     outputs: list[ToolOutput] = []
     for turn in reversed(history):
         if isinstance(turn, Message):
             if turn.role == "system":
-                continue  # a client's note about the connection is no turn
+                # Clients use system messages for notes about the connection.
+                continue
             break
         if isinstance(turn, ToolOutput):
             outputs.insert(0, turn)
@@ -299,7 +315,7 @@ def _last_user_text(history: Sequence[Message | ToolCall | ToolOutput]) -> str |
 
 
 def _describe_output(output: ToolOutput) -> str:
-    """A sentence about what a tool answered."""
+    """A sentence that states the output of a tool."""
     try:
         value = json.loads(output.output)
     except ValueError:

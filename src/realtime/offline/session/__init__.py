@@ -1,4 +1,4 @@
-"""One connection of the offline server: input audio, conversation, responses, and what is sent back.
+"""One connection of the offline server: input audio, conversation, responses and outgoing events.
 
 Thread: the server's event loop.
 """

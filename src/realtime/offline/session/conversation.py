@@ -5,82 +5,29 @@ Thread: the event loop; pure state, no I/O.
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import secrets
-from dataclasses import dataclass, field
-from typing import Any
-
-from ..audio_format import AudioFormat
+from ...protocol.ids import generate_server_id
 from ..checks.schema import RequestError
-from ..models.interfaces import Int16Array
+from .items import Item
 
+# The previous_item_id that means "before all items".
 ROOT = "root"
-AUDIO_SAMPLES_KEPT = 24_000 * 600  # ten minutes of user audio for item.retrieve; the oldest goes first
-
-
-def new_id(prefix: str) -> str:
-    """A fresh identifier such as ``item_4f9c...``."""
-    return f"{prefix}_{secrets.token_hex(10)}"
-
-
-@dataclass
-class Item:
-    """One item. ``fields`` is its wire form without audio bytes."""
-
-    fields: dict[str, Any]
-    audio: Int16Array | None = None  # what the user said, in the input format's rate
-    audio_format: AudioFormat | None = None
-    heard: asyncio.Future[str] | None = None  # the words in it, known some time after the commit
-    spoken_samples: int = 0  # assistant audio sent so far, in audio_format's rate
-    truncated: bool = field(default=False)
-
-    @property
-    def id(self) -> str:
-        return str(self.fields["id"])
-
-    @property
-    def kind(self) -> str:
-        return str(self.fields["type"])
-
-    @property
-    def characters(self) -> int:
-        """How much text the item holds."""
-        parts = self.fields.get("content", ())
-        return sum(
-            len(value) for part in (self.fields, *parts) for value in part.values() if isinstance(value, str)
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """A copy of the wire form."""
-        return copy.deepcopy(self.fields)
-
-    def text(self) -> str:
-        """All words of a message: its texts and transcripts."""
-        heard = ""
-        if self.heard is not None and self.heard.done() and not self.heard.cancelled():
-            heard = self.heard.result()
-        words = []
-        for part in self.fields.get("content", ()):
-            # What we heard ourselves comes before a transcript that the client sent along.
-            spoken = heard if part["type"] == "input_audio" and heard else part.get("transcript")
-            words.append(part.get("text") or spoken or "")
-        return " ".join(word for word in words if word)
+# Ten minutes of the user's audio, for conversation.item.retrieve; the oldest is dropped first.
+AUDIO_SAMPLES_KEPT = 24_000 * 600
 
 
 class Conversation:
-    """Ordered items with unique ids."""
+    """The items of one conversation, in order, with unique ids."""
 
     def __init__(self) -> None:
-        self.id = new_id("conv")
+        self.id = generate_server_id("conv")
         self.items: list[Item] = []
         self._by_id: dict[str, Item] = {}
         self._audio_samples = 0
 
     def insert(self, item: Item, previous_item_id: str | None = None) -> str | None:
-        """Put *item* after the named one (None: at the end, "root": first); returns its predecessor's id.
+        """Put *item* after the named one (None: at the end, "root": first); returns the id of the item before it.
 
-        RequestError for an unknown predecessor or an id that is taken: nothing is inserted.
+        Raises RequestError, and inserts nothing, for an unknown *previous_item_id* or an id that exists already.
         """
         if item.id in self._by_id:
             raise RequestError(
@@ -107,10 +54,11 @@ class Conversation:
 
     @property
     def characters(self) -> int:
-        """How much text all items hold."""
+        """Characters in the strings of all items."""
         return sum(item.characters for item in self.items)
 
     def get(self, item_id: str) -> Item | None:
+        """The item of that id, or None."""
         return self._by_id.get(item_id)
 
     def previous_id(self, item: Item) -> str | None:
@@ -120,14 +68,15 @@ class Conversation:
 
     @property
     def last_id(self) -> str | None:
+        """Id of the last item; None if there is none."""
         return self.items[-1].id if self.items else None
 
     def retrieve(self, item_id: str) -> Item:
-        """The item. RequestError if there is none of that id."""
+        """The item of that id. Raises RequestError if there is none."""
         return self._find(item_id, "item_retrieve_invalid_item_id", "Error retrieving item: the item")
 
     def delete(self, item_id: str) -> None:
-        """Remove the item. RequestError if there is none of that id."""
+        """Remove the item of that id. Raises RequestError if there is none."""
         item = self._find(item_id, "item_delete_invalid_item_id", "Error deleting item: the item")
         self.items.remove(item)
         del self._by_id[item_id]
@@ -135,26 +84,29 @@ class Conversation:
             self._audio_samples -= len(item.audio)
 
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
-        """Cut assistant audio at *audio_end_ms* and forget its transcript, or raise RequestError."""
+        """Cut assistant audio at *audio_end_ms* and clear its transcript.
+
+        Raises RequestError for an unknown item, an item without assistant audio, and an end beyond its audio.
+        """
         item = self._find(item_id, "item_truncate_invalid_item_id", "Error truncating item: the item")
         if item.audio_format is None or not item.spoken_samples:
             raise RequestError(
                 "unsupported_content_type", "Only model output audio messages can be truncated.", "item_id"
             )
-        duration_ms = item.audio_format.milliseconds(item.spoken_samples)
+        duration_ms = item.audio_format.ms_of_samples(item.spoken_samples)
         if audio_end_ms > duration_ms:
             raise RequestError(
                 "invalid_value",
                 f"Audio content of {duration_ms}ms is already shorter than {audio_end_ms}ms",
                 "audio_end_ms",
             )
-        item.spoken_samples = min(item.spoken_samples, audio_end_ms * item.audio_format.rate // 1000)
+        item.spoken_samples = min(item.spoken_samples, audio_end_ms * item.audio_format.sample_rate // 1000)
         item.truncated = True
         for part in item.fields["content"]:
             part["transcript"] = None
 
     def tool_name(self, call_id: str) -> str | None:
-        """Name of the tool that the call asked for, None if no such call is in the conversation."""
+        """Name of the tool that a function call asked for; None if the conversation has no such call."""
         for item in reversed(self.items):
             if item.kind == "function_call" and item.fields["call_id"] == call_id:
                 return str(item.fields["name"])
@@ -167,7 +119,7 @@ class Conversation:
         return item
 
     def _keep_audio(self, position: int) -> None:
-        """Count the audio of the item at *position*; where that is too much, what comes before it loses its own."""
+        """Count the audio of the item at *position*; above the limit, items before it lose theirs, oldest first."""
         newest = self.items[position]
         assert newest.audio is not None
         self._audio_samples += len(newest.audio)

@@ -1,8 +1,7 @@
-"""The way out of a session: events are put in order without waiting, one task writes them to the socket.
+"""The queue of outgoing frames of one connection, and the task that writes them to the socket.
 
-Putting never waits, so that a group of events that belong together is never torn apart by another task.
-Whoever produces many events calls ``drain`` now and then; so a client that does not read stops its own
-session and nothing else.
+``put`` never waits, so another task cannot send an event between two that belong together. Producers of
+many events call ``drain`` regularly; a client that does not read therefore stops only its own session.
 
 Thread: the event loop.
 """
@@ -15,12 +14,14 @@ from collections import deque
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-CUT = 1006  # never sent in a close frame: what the other side sees where there is none
-QUEUED_BYTES = 1 << 20  # drain() waits above this
+# The close code that the other side sees without a close frame; it is never sent in one.
+CUT = 1006
+# Above this, drain() waits.
+QUEUED_BYTES = 1 << 20
 
 
 class Outbox:
-    """Outgoing text frames of one connection."""
+    """The outgoing text frames of one connection; ``run`` writes them."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
@@ -32,7 +33,7 @@ class Outbox:
         self._close: tuple[int, str] | None = None
 
     def put(self, frame: str) -> None:
-        """Queue a frame; dropped after ``close``."""
+        """Queue a frame; after ``close`` it is dropped."""
         if self._close is None:
             self._frames.append(frame)
             self._bytes += len(frame)
@@ -41,22 +42,22 @@ class Outbox:
             self._more.set()
 
     async def drain(self) -> None:
-        """Wait until less than QUEUED_BYTES are queued."""
+        """Wait until at most QUEUED_BYTES are queued."""
         await self._room.wait()
 
     def close(self, code: int, reason: str) -> None:
-        """Close the connection after what is queued."""
+        """Close the connection after the queued frames."""
         if self._close is None:
             self._close = (code, reason)
             self._room.set()
             self._more.set()
 
     def cut(self) -> None:
-        """Drop the connection after what is queued, without a close frame, as a network does."""
+        """Drop the connection after the queued frames, without a close frame, as a network failure does."""
         self.close(CUT, "")
 
     async def run(self) -> None:
-        """Write until closed from either side."""
+        """Write frames until one side closes the connection."""
         try:
             while True:
                 await self._more.wait()

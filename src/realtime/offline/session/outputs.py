@@ -1,7 +1,8 @@
-"""The output items of a response: each class owns the event sequence of one kind, from added to done.
+"""The output items of a response: each class sends the events of one kind of item, from added to done.
 
-Every output is opened by its constructor, fed, and closed once, with what it holds by then: "completed"
-after the last piece, "incomplete" after a cancel. Closing never waits: a cancelled response ends at once.
+An output sends its added event when it is made. ``close`` is called once and sends the done events of what the
+item holds by then, with status "completed" after the last piece and "incomplete" after a cancel. Closing
+never waits, so a cancelled response ends at once.
 
 Thread: the event loop.
 """
@@ -10,110 +11,127 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...protocol import codec
-from ..audio_format import AudioFormat, Encoder
+from ...protocol.audio_format import AudioFormat
+from ...protocol.ids import generate_server_id
 from ..models.interfaces import SPEECH_RATE_HZ
-from .conversation import Item, new_id
+from ..models.workers import Models
+from .budget import Budget
+from .channel import ResponseChannel
+from .encoder import Encoder
+from .items import Item
 
-if TYPE_CHECKING:
-    from .response import Response
-
-CHUNK_SAMPLES = SPEECH_RATE_HZ // 5  # 200 ms: a frame of some 13 KB, as the vendor's are tens of KB
-LONGEST_SENTENCE = 400  # characters; longer ones are cut at a comma or a space
+# 200 ms: a frame of about 13 KB; those of the vendor have tens of KB.
+CHUNK_SAMPLES = SPEECH_RATE_HZ // 5
+# Characters; a longer sentence is cut at a comma or a space.
+LONGEST_SENTENCE = 400
+# A function call's arguments are sent in deltas of so many characters.
+ARGUMENTS_DELTA_CHARACTERS = 16
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”’)\]]*\s+|\n+")
 _WORD = re.compile(r"\s*\S+\s*")
 
 
 class Output(ABC):
-    """Common part: the item, its place in the response, its added and done events."""
+    """The common part of all outputs: the item, its index in the response, its added and done events."""
 
-    def __init__(self, response: Response, fields: dict[str, Any]) -> None:
-        self.response = response
-        self.index = len(response.outputs)
-        self.item = Item({"id": new_id("item"), "type": fields["type"], "status": "in_progress", **fields})
-        response.outputs.append(self.item)
-        response.emit("response.output_item.added", output_index=self.index, item=self.item.as_dict())
-        response.add_to_conversation(self.item)
+    def __init__(self, channel: ResponseChannel, fields: dict[str, Any]) -> None:
+        self.item = Item(
+            {"id": generate_server_id("item"), "type": fields["type"], "status": "in_progress", **fields}
+        )
+        self._channel = channel
+        self._index = channel.open_item(self.item)
 
     @property
     def address(self) -> dict[str, Any]:
-        return {"item_id": self.item.id, "output_index": self.index}
+        """The fields that address the item in an event."""
+        return {"item_id": self.item.id, "output_index": self._index}
 
     def close(self, status: str = "completed") -> None:
         """Send every done event; call it once."""
         self._close_content()
         self.item.fields["status"] = status
-        self.response.done_in_conversation(self.item)
-        self.response.emit("response.output_item.done", output_index=self.index, item=self.item.as_dict())
+        self._channel.close_item(self.item, self._index)
 
     @abstractmethod
     def _close_content(self) -> None:
-        """Send the done events of what the item holds."""
+        """Send the done events of the item's content."""
 
 
 class TextOutput(Output):
     """An assistant message of text."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response, {"type": "message", "role": "assistant", "content": []})
+    def __init__(self, channel: ResponseChannel, budget: Budget) -> None:
+        super().__init__(channel, {"type": "message", "role": "assistant", "content": []})
+        self._budget = budget
         self._text = ""
         self._part: dict[str, Any] = {"type": "output_text", "text": ""}
         self.item.fields["content"].append(self._part)
-        response.emit("response.content_part.added", **self._at, part={"type": "text", "text": ""})
+        channel.emit("response.content_part.added", **self._part_address, part={"type": "text", "text": ""})
 
     @property
-    def _at(self) -> dict[str, Any]:
+    def _part_address(self) -> dict[str, Any]:
         return {**self.address, "content_index": 0}
 
     async def add(self, text: str) -> None:
         """Send *text* word by word."""
         for word in _WORD.findall(text) or [text]:
-            word = self.response.spend_text(word)
+            word = self._budget.spend_text(word)
             self._text += word
             self._part["text"] = self._text
-            self.response.emit_delta("response.output_text.delta", **self._at, delta=word)
-            await self.response.pace_text(word)
+            self._channel.emit_delta("response.output_text.delta", **self._part_address, delta=word)
+            await self._budget.pace_text()
 
     async def finish(self) -> None:
-        """Nothing is held back."""
+        """Does nothing: all text has been sent."""
 
     def _close_content(self) -> None:
-        self.response.emit("response.output_text.done", **self._at, text=self._text)
-        self.response.emit(
-            "response.content_part.done", **self._at, part={"type": "text", "text": self._text}
-        )
+        self._channel.emit("response.output_text.done", **self._part_address, text=self._text)
+        part = {"type": "text", "text": self._text}
+        self._channel.emit("response.content_part.done", **self._part_address, part=part)
 
 
 class SpeechOutput(Output):
-    """An assistant message of speech: each sentence's transcript, then its audio."""
+    """An assistant message of speech: the transcript of each sentence, then its audio."""
 
-    def __init__(self, response: Response, audio_format: AudioFormat, voice: str, speed: float) -> None:
-        super().__init__(response, {"type": "message", "role": "assistant", "content": []})
+    def __init__(
+        self,
+        channel: ResponseChannel,
+        budget: Budget,
+        models: Models,
+        audio_format: AudioFormat,
+        voice: str,
+        speed: float,
+    ) -> None:
+        super().__init__(channel, {"type": "message", "role": "assistant", "content": []})
         self.item.audio_format = audio_format
+        self._budget = budget
+        self._models = models
         self._voice, self._speed = voice, speed
         self._encoder = Encoder(audio_format)
-        self._pending = ""  # text that does not yet end a sentence
+        # Text after the last complete sentence.
+        self._pending = ""
         self._transcript = ""
         self._part: dict[str, Any] = {"type": "output_audio", "transcript": ""}
         self.item.fields["content"].append(self._part)
-        response.emit("response.content_part.added", **self._at, part={"type": "audio", "transcript": ""})
+        part = {"type": "audio", "transcript": ""}
+        channel.emit("response.content_part.added", **self._part_address, part=part)
 
     @property
-    def _at(self) -> dict[str, Any]:
+    def _part_address(self) -> dict[str, Any]:
         return {**self.address, "content_index": 0}
 
     async def add(self, text: str) -> None:
-        """Speak every sentence that is complete with *text*; the rest waits for more."""
+        """Speak every sentence that *text* completes; the rest waits for more."""
         self._pending += text
         sentences, self._pending = split_sentences(self._pending)
         for sentence in sentences:
             await self._say(sentence)
 
     async def finish(self) -> None:
-        """Speak what is left."""
+        """Speak the rest."""
         rest, self._pending = self._pending, ""
         if rest.strip():
             await self._say(rest)
@@ -121,54 +139,56 @@ class SpeechOutput(Output):
 
     async def _say(self, sentence: str) -> None:
         for word in _WORD.findall(sentence):
-            word = self.response.spend_text(word)
+            word = self._budget.spend_text(word)
             self._transcript += word
             if not self.item.truncated:
                 self._part["transcript"] = self._transcript
-            self.response.emit_delta("response.output_audio_transcript.delta", **self._at, delta=word)
-        samples = await self.response.synthesise(sentence, self._voice, self._speed)
+            self._channel.emit_delta(
+                "response.output_audio_transcript.delta", **self._part_address, delta=word
+            )
+        samples = await self._models.synthesise(sentence.strip(), self._voice, self._speed)
         for start in range(0, len(samples), CHUNK_SAMPLES):
-            chunk = self.response.spend_audio(samples[start : start + CHUNK_SAMPLES])
+            chunk = self._budget.spend_audio(samples[start : start + CHUNK_SAMPLES])
             await self._send(self._encoder.encode(chunk))
-            await self.response.pace_audio(len(chunk) / SPEECH_RATE_HZ)
+            await self._budget.pace_audio(len(chunk) / SPEECH_RATE_HZ)
 
     async def _send(self, data: bytes) -> None:
         if data:
             self.item.spoken_samples += len(data) // self._encoder.format.sample_bytes
             delta = codec.b64encode(data)
-            self.response.emit("response.output_audio.delta", **self._at, delta=delta)
-            await self.response.drain()
+            self._channel.emit("response.output_audio.delta", **self._part_address, delta=delta)
+            await self._channel.drain()
 
     def _close_content(self) -> None:
-        response = self.response
-        response.emit("response.output_audio.done", **self._at)
-        response.emit("response.output_audio_transcript.done", **self._at, transcript=self._transcript)
-        part = {"type": "audio", "transcript": self._transcript}
-        response.emit("response.content_part.done", **self._at, part=part)
+        emit, address, transcript = self._channel.emit, self._part_address, self._transcript
+        emit("response.output_audio.done", **address)
+        emit("response.output_audio_transcript.done", **address, transcript=transcript)
+        part = {"type": "audio", "transcript": transcript}
+        emit("response.content_part.done", **address, part=part)
 
 
 class CallOutput(Output):
     """A function call; it has no content parts."""
 
-    def __init__(self, response: Response, name: str) -> None:
-        fields = {"type": "function_call", "name": name, "call_id": new_id("call"), "arguments": ""}
-        super().__init__(response, fields)
+    def __init__(self, channel: ResponseChannel, budget: Budget, name: str) -> None:
+        call_id = generate_server_id("call")
+        super().__init__(
+            channel, {"type": "function_call", "name": name, "call_id": call_id, "arguments": ""}
+        )
+        self._budget = budget
+        self._call = {"call_id": call_id}
 
     def add(self, arguments: str) -> None:
         """Send *arguments* (JSON) in a few deltas."""
-        for start in range(0, len(arguments), 16):
-            delta = self.response.spend_text(arguments[start : start + 16])
+        for start in range(0, len(arguments), ARGUMENTS_DELTA_CHARACTERS):
+            delta = self._budget.spend_text(arguments[start : start + ARGUMENTS_DELTA_CHARACTERS])
             self.item.fields["arguments"] += delta
-            self.response.emit_delta(
+            self._channel.emit_delta(
                 "response.function_call_arguments.delta", **self.address, **self._call, delta=delta
             )
 
-    @property
-    def _call(self) -> dict[str, Any]:
-        return {"call_id": self.item.fields["call_id"]}
-
     def _close_content(self) -> None:
-        self.response.emit(
+        self._channel.emit(
             "response.function_call_arguments.done",
             **self.address,
             **self._call,
@@ -178,7 +198,7 @@ class CallOutput(Output):
 
 
 def split_sentences(text: str) -> tuple[list[str], str]:
-    """Complete sentences in *text*, trailing space included, and the rest: joined they are *text*."""
+    """Complete sentences in *text*, trailing space included, and the rest; joined they are *text*."""
     sentences = []
     start = 0
     for match in _SENTENCE_END.finditer(text):

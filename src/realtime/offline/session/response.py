@@ -1,4 +1,4 @@
-"""One response from created to done: what goes into it, the task that produces it, and how it ends.
+"""One response, from response.created to response.done: its input, the task that produces it, and its end.
 
 Thread: the event loop. ``cancel`` may be called at any moment: the done events go out before it returns.
 """
@@ -6,34 +6,28 @@ Thread: the event loop. ``cancel`` may be called at any moment: the done events 
 from __future__ import annotations
 
 import asyncio
-import math
-import secrets
-import string
-import time
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..audio_format import AudioFormat
-from ..checks.session_object import complete_format
-from ..models.interfaces import SPEECH_RATE_HZ, Int16Array, ModelError
-from ..replies.rules import Call, Context, Message, ToolCall, ToolOutput
-from .conversation import Item, new_id
+from ...protocol.audio_format import FORMATS
+from ...protocol.ids import generate_server_id
+from ..checks.session_object import SessionConfig, complete_format
+from ..models.interfaces import ModelError
+from ..models.workers import Models
+from ..replies.rules import Call, Context, Message, Replier, ToolCall, ToolOutput
+from .budget import Budget, IncompleteError, SessionTokens
+from .channel import Channel, ResponseChannel
+from .conversation import Conversation
+from .items import Item, item_from_client
 from .outputs import CallOutput, Output, SpeechOutput, TextOutput
-
-if TYPE_CHECKING:
-    from .session import Session
-
-TEXT_CHARACTERS_PER_TOKEN = 4
-AUDIO_IN_TOKENS_PER_SECOND = 10
-AUDIO_OUT_TOKENS_PER_SECOND = 20
-AUDIO_HEAD_START_S = 2.0  # sent at once; from there on the pace applies
-WORDS_PER_SECOND = 25  # times the pace: how fast text is written
+from .recognition import Recogniser
 
 
 @dataclass(frozen=True)
 class ResponseOptions:
-    """A response's parameters: the session's, overridden by those of response.create."""
+    """Parameters of a response: those of the session, overridden by those of response.create."""
 
     modality: str
     instructions: str
@@ -49,7 +43,7 @@ class ResponseOptions:
     metadata: dict[str, str] | None = None
 
     @classmethod
-    def of(cls, config: Any, patch: dict[str, Any] | None) -> ResponseOptions:
+    def of(cls, config: SessionConfig, patch: dict[str, Any] | None) -> ResponseOptions:
         """From a SessionConfig and the (checked) ``response`` of a response.create."""
         base = cls(
             modality=config["output_modalities"][0],
@@ -75,11 +69,39 @@ class ResponseOptions:
 
     @property
     def in_conversation(self) -> bool:
+        """True unless the response is out-of-band."""
         return self.conversation != "none"
 
 
-class IncompleteError(Exception):
-    """The response ends here; the message is the reason: max_output_tokens or content_filter."""
+@dataclass(frozen=True)
+class SessionParts:
+    """The parts of a session that its responses use.
+
+    Attributes
+    ----------
+    config : SessionConfig
+    conversation : Conversation
+    channel : Channel
+    models : Models
+    recogniser : Recogniser
+    replier : Replier
+        Makes the content.
+    tokens : SessionTokens
+    pace : float
+        Audio is sent at most this many times faster than real time; 0: no limit.
+    now_ms : callable
+        The session's input clock in milliseconds.
+    """
+
+    config: SessionConfig
+    conversation: Conversation
+    channel: Channel
+    models: Models
+    recogniser: Recogniser
+    replier: Replier
+    tokens: SessionTokens
+    pace: float
+    now_ms: Callable[[], int]
 
 
 class FailedError(Exception):
@@ -91,39 +113,48 @@ class FailedError(Exception):
 
 
 class Response:
-    """A response: constructed, it sends ``response.created`` and begins its work in a task; maybe ``cancel`` it."""
+    """A response: the constructor sends ``response.created`` and starts a task that produces the rest.
 
-    def __init__(self, session: Session, options: ResponseOptions) -> None:
-        self.session = session
+    Parameters
+    ----------
+    session : SessionParts
+        What it shares with the session.
+    options : ResponseOptions
+        Its parameters.
+    on_done : callable
+        Called with the response after its response.done.
+    """
+
+    def __init__(
+        self, session: SessionParts, options: ResponseOptions, on_done: Callable[[Response], None]
+    ) -> None:
         self.options = options
-        self.id = new_id("resp")
-        self.outputs: list[Item] = []
+        self.id = generate_server_id("resp")
+        self.budget = Budget(options.max_output_tokens, session.pace, session.now_ms)
+        self._session = session
+        self._on_done = on_done
+        conversation = session.conversation if options.in_conversation else None
+        self._channel = ResponseChannel(session.channel, self.id, conversation)
         self._output: Output | None = None
         self._status = "in_progress"
         self._details: dict[str, Any] | None = None
         self._usage: dict[str, Any] | None = None
-        self._text_tokens = 0.0
-        self._audio_tokens = 0.0
-        limit = options.max_output_tokens
-        self._tokens_left = math.inf if limit == "inf" else float(limit)
-        self._started = 0.0
-        self.audio_seconds = 0.0  # of speech sent so far
-        self.playback_from_ms = session.now_ms  # on the session's input clock, when the first of it was sent
-        session.emit("response.created", response=self.as_dict())
+        session.channel.emit("response.created", response=self.as_dict())
         self._task = asyncio.create_task(self._run(), name=self.id)
 
     async def cancel(self, reason: str) -> None:
-        """End it with status cancelled, *reason* client_cancelled or turn_detected, unless it has ended."""
+        """End it with status cancelled, unless it has ended; *reason* is client_cancelled or turn_detected."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self._finish("cancelled", {"type": "cancelled", "reason": reason})
 
     def abandon(self) -> None:
-        """Stop producing; nobody is listening any more."""
+        """Stop producing without an event: the connection is gone."""
         self._task.cancel()
 
     @property
     def done(self) -> bool:
+        """True after response.done."""
         return self._status != "in_progress"
 
     # --- production ---------------------------------------------------------------------------------------
@@ -139,34 +170,36 @@ class Response:
             failure: dict[str, Any] = {"type": error.code, "code": error.code, "message": str(error)}
             status, details = "failed", {"type": "failed", "error": failure}
         except ModelError as error:
-            self.session.log(str(error))
+            self._session.channel.log(str(error))
             failure = {"type": "server_error", "code": "server_error", "message": str(error)}
             status, details = "failed", {"type": "failed", "error": failure}
-        except Exception as error:  # a mistake of ours: the response fails, the session goes on
-            body = self.session.internal_error(error)
+        # A mistake in the server fails the response; the session goes on.
+        except Exception as error:
+            body = self._session.channel.internal_error(error)
             failure = {"type": body.kind, "code": body.code, "message": body.message}
             status, details = "failed", {"type": "failed", "error": failure}
         self._finish(status, details)
 
     async def _produce(self) -> None:
+        session = self._session
         context = await self._context()
-        self._started = time.monotonic()
-        faults = self.session.faults
+        self.budget.start()
+        faults = session.channel.faults
         if faults.failed is not None:
             raise FailedError(faults.failed, "A failure on request.")
-        only_says = self.session.models.voice.only_says if self.options.modality == "audio" else None
-        async with aclosing(self.session.replier.reply(context)) as pieces:
+        only_says = session.models.voice.only_says if self.options.modality == "audio" else None
+        async with aclosing(session.replier.reply(context)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Call):
                     await self._close_output()
-                    self._output = call = CallOutput(self, piece.name)
+                    self._output = call = CallOutput(self._channel, self.budget, piece.name)
                     call.add(piece.arguments)
                     await self._close_output()
                 elif only_says is None:
                     await self._message().add(piece.text)
-                elif not self.outputs:
+                elif not self._channel.items:
                     await self._message().add(only_says)
-                await self.drain()
+                await self._channel.drain()
                 if faults.incomplete is not None:
                     raise IncompleteError(faults.incomplete)
         await self._close_output()
@@ -175,10 +208,13 @@ class Response:
         if not isinstance(self._output, (TextOutput, SpeechOutput)):
             options = self.options
             if options.modality == "text":
-                self._output = TextOutput(self)
+                self._output = TextOutput(self._channel, self.budget)
             else:
                 voice = options.voice if isinstance(options.voice, str) else options.voice["id"]
-                self._output = SpeechOutput(self, AudioFormat.of(options.audio_format), voice, options.speed)
+                audio_format = FORMATS[options.audio_format["type"]]
+                self._output = SpeechOutput(
+                    self._channel, self.budget, self._session.models, audio_format, voice, options.speed
+                )
         return self._output
 
     async def _close_output(self) -> None:
@@ -188,10 +224,13 @@ class Response:
             self._output.close()
         self._output = None
 
+    # --- input --------------------------------------------------------------------------------------------
+
     async def _context(self) -> Context:
-        """The history as words; waits until the newest speech in it has been recognised."""
-        items = await self.session.response_items(self.options)
-        self._input_tokens = self._count_input(items)
+        """The history as words; waits until the speech in it has been recognised."""
+        items = await self._input_items()
+        options = self.options
+        self.budget.count_input(options.instructions, items)
         history: list[Message | ToolCall | ToolOutput] = []
         names: dict[str, str] = {}
         for item in items:
@@ -203,9 +242,8 @@ class Response:
                 history.append(ToolCall(fields["call_id"], fields["name"], fields["arguments"]))
             elif item.kind == "function_call_output":
                 call_id = fields["call_id"]
-                name = names.get(call_id) or self.session.conversation.tool_name(call_id) or "tool"
+                name = names.get(call_id) or self._session.conversation.tool_name(call_id) or "tool"
                 history.append(ToolOutput(call_id, name, fields["output"]))
-        options = self.options
         return Context(
             instructions=options.instructions,
             history=history,
@@ -215,69 +253,25 @@ class Response:
             metadata=options.metadata or {},
         )
 
-    async def synthesise(self, text: str, voice: str, speed: float) -> Int16Array:
-        """*text* as speech, int16 at 24 kHz."""
-        return await self.session.models.synthesise(text.strip(), voice, speed)
-
-    # --- what outputs ask for -----------------------------------------------------------------------------
-
-    def emit(self, event_type: str, **fields: Any) -> None:
-        """Send an event of this response."""
-        self.session.emit(event_type, response_id=self.id, **fields)
-
-    def emit_delta(self, event_type: str, **fields: Any) -> None:
-        """The same, padded at random as the vendor pads deltas of text."""
-        self.emit(event_type, **fields, obfuscation=_padding())
-
-    def add_to_conversation(self, item: Item) -> None:
-        if self.options.in_conversation:
-            previous = self.session.conversation.insert(item)
-            self.session.emit("conversation.item.added", previous_item_id=previous, item=item.as_dict())
-
-    def done_in_conversation(self, item: Item) -> None:
-        conversation = self.session.conversation
-        if self.options.in_conversation and conversation.get(item.id) is item:
-            previous = conversation.previous_id(item)
-            self.session.emit("conversation.item.done", previous_item_id=previous, item=item.as_dict())
-
-    def spend_text(self, text: str) -> str:
-        """Count *text* against max_output_tokens; IncompleteError if nothing of it fits."""
-        cost = len(text) / TEXT_CHARACTERS_PER_TOKEN
-        if self._tokens_left < cost:
-            raise IncompleteError("max_output_tokens")
-        self._tokens_left -= cost
-        self._text_tokens += cost
-        return text
-
-    def spend_audio(self, samples: Int16Array) -> Int16Array:
-        """The part of *samples* (24 kHz) that max_output_tokens allows; IncompleteError if none."""
-        samples_per_token = SPEECH_RATE_HZ // AUDIO_OUT_TOKENS_PER_SECOND
-        if self._tokens_left * samples_per_token < len(samples):
-            samples = samples[: int(self._tokens_left) * samples_per_token]
-            if not len(samples):
-                raise IncompleteError("max_output_tokens")
-        cost = len(samples) / samples_per_token
-        self._tokens_left -= cost
-        self._audio_tokens += cost
-        return samples
-
-    async def pace_audio(self, seconds: float) -> None:
-        """Wait while more audio has been sent than the pace allows; a real model is not at once done."""
-        if not self.audio_seconds:
-            self.playback_from_ms = self.session.now_ms
-        self.audio_seconds += seconds
-        pace = self.session.options.pace
-        ahead = self.audio_seconds - AUDIO_HEAD_START_S - pace * (time.monotonic() - self._started)
-        await asyncio.sleep(ahead / pace if pace > 0 and ahead > 0 else 0)
-
-    async def pace_text(self, word: str) -> None:
-        """Wait as long as it takes to write *word*."""
-        pace = self.session.options.pace
-        await asyncio.sleep(1.0 / (pace * WORDS_PER_SECOND) if pace > 0 else 0)
-
-    async def drain(self) -> None:
-        """Wait while the client is slow to read."""
-        await self.session.drain()
+    async def _input_items(self) -> list[Item]:
+        """The items that the response is given, with the speech in them recognised."""
+        session = self._session
+        if self.options.input is None:
+            items = list(session.conversation.items)
+        else:
+            items = []
+            for i, fields in enumerate(self.options.input):
+                if fields["type"] == "item_reference":
+                    items.append(session.conversation.retrieve(fields["id"]))
+                else:
+                    audio_format = session.config.input_format
+                    items.append(item_from_client(fields, f"response.input[{i}]", audio_format))
+        for item in items:
+            if item.audio is not None and item.heard is None:
+                session.recogniser.recognise(item)
+            if item.heard is not None:
+                await asyncio.wait([item.heard])
+        return items
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -287,9 +281,9 @@ class Response:
         if self._output is not None:
             self._output.close("incomplete")
         self._status, self._details = status, details
-        self._usage = self._count_usage()
-        self.session.emit("response.done", response=self.as_dict())
-        self.session.response_done(self)
+        self._usage = self.budget.usage(self._session.tokens)
+        self._session.channel.emit("response.done", response=self.as_dict())
+        self._on_done(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The response object of response.created and response.done."""
@@ -299,52 +293,11 @@ class Response:
             "id": self.id,
             "status": self._status,
             "status_details": self._details,
-            "output": [item.as_dict() for item in self.outputs],
-            "conversation_id": self.session.conversation.id if options.in_conversation else None,
+            "output": [item.as_dict() for item in self._channel.items],
+            "conversation_id": self._session.conversation.id if options.in_conversation else None,
             "output_modalities": [options.modality],
             "max_output_tokens": options.max_output_tokens,
             "audio": {"output": {"format": options.audio_format, "voice": options.voice}},
             "usage": self._usage,
             "metadata": options.metadata,
         }
-
-    _input_tokens: tuple[int, int] = (0, 0)  # text, audio
-
-    def _count_input(self, items: list[Item]) -> tuple[int, int]:
-        text = len(self.options.instructions)
-        audio = 0.0
-        for item in items:
-            if item.audio_format is None:
-                text += len(item.text()) + len(item.fields.get("arguments", item.fields.get("output", "")))
-            elif item.audio is not None:
-                audio += len(item.audio) / item.audio_format.rate * AUDIO_IN_TOKENS_PER_SECOND
-            else:
-                audio += item.spoken_samples / item.audio_format.rate * AUDIO_OUT_TOKENS_PER_SECOND
-        return math.ceil(text / TEXT_CHARACTERS_PER_TOKEN), math.ceil(audio)
-
-    def _count_usage(self) -> dict[str, Any]:
-        text_in, audio_in = self._input_tokens
-        # The cache holds whole blocks of 64 tokens of what the response before this one was given.
-        cached_text, cached_audio = self.session.cached_tokens(text_in, audio_in)
-        text_out, audio_out = math.ceil(self._text_tokens), math.ceil(self._audio_tokens)
-        return {
-            "total_tokens": text_in + audio_in + text_out + audio_out,
-            "input_tokens": text_in + audio_in,
-            "output_tokens": text_out + audio_out,
-            "input_token_details": {
-                "text_tokens": text_in,
-                "audio_tokens": audio_in,
-                "image_tokens": 0,
-                "cached_tokens": cached_text + cached_audio,
-                "cached_tokens_details": {
-                    "text_tokens": cached_text,
-                    "audio_tokens": cached_audio,
-                    "image_tokens": 0,
-                },
-            },
-            "output_token_details": {"text_tokens": text_out, "audio_tokens": audio_out},
-        }
-
-
-def _padding() -> str:
-    return "".join(secrets.choice(string.ascii_letters) for _ in range(secrets.randbelow(16)))

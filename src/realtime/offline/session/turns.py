@@ -1,6 +1,6 @@
-"""Where speech begins and ends: the input buffer with its sample clock, and the turn detector.
+"""The input buffer with its sample clock, and the detector that finds where speech begins and ends.
 
-Positions are absolute: samples since the first one ever appended in the session, at the input format's rate.
+Positions count samples of the input format from the first one that was appended to the buffer.
 
 Thread: the event loop; pure state.
 """
@@ -13,22 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ, Int16Array
+from ...protocol.audio_format import Int16Array
+from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 
 FRAME_MS = 1000 * VAD_FRAME_SAMPLES // VAD_RATE_HZ
-FRAMES_TO_START = 2  # 64 ms: a key click is shorter
-HYSTERESIS = 0.15  # speech goes on while the probability stays above threshold - HYSTERESIS
+# Frames of speech that start a turn: 64 ms, longer than a key click.
+FRAMES_TO_START = 2
+# Speech goes on while the probability is above the threshold minus this.
+HYSTERESIS = 0.15
 
-# semantic_vad waits longer where a speaker is more likely to go on. Stated stand-in for the vendor's
-# classifier: the eagerness picks a silence length.
+# Silence that ends a turn under semantic_vad, by eagerness. The vendor's classifier judges the words instead.
 EAGERNESS_SILENCE_MS = {"low": 1500, "medium": 800, "auto": 800, "high": 400}
 
 
 class InputBuffer:
-    """Appended audio between ``start`` and ``end``, absolute sample positions."""
+    """Appended audio between the positions ``start`` and ``end``."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()  # int16; cheap to extend at one end and to cut at the other
+        # int16 samples; a bytearray is cheap to extend at its end and to cut at its start.
+        self._bytes = bytearray()
         self.start = 0
         self.end = 0
 
@@ -36,16 +39,17 @@ class InputBuffer:
         return self.end - self.start
 
     def append(self, samples: Int16Array) -> None:
+        """Add *samples* at the end."""
         self._bytes += samples.tobytes()
         self.end += len(samples)
 
     def read(self, start: int, end: int) -> Int16Array:
-        """A copy of the samples from *start* to *end*, as far as they are held."""
+        """A copy of the samples from *start* to *end* that the buffer holds."""
         first, last = max(start, self.start) - self.start, min(end, self.end) - self.start
         return np.frombuffer(bytes(self._bytes[2 * first : 2 * max(first, last)]), np.int16)
 
     def drop_before(self, position: int) -> None:
-        """Forget all samples before *position*."""
+        """Drop all samples before *position*."""
         position = min(max(position, self.start), self.end)
         del self._bytes[: 2 * (position - self.start)]
         self.start = position
@@ -53,40 +57,58 @@ class InputBuffer:
 
 @dataclass(frozen=True)
 class Started:
-    """Speech began ``at_ms`` (prefix padding included, so it may be negative: clamp it)."""
+    """Speech began at ``at_ms``, less the prefix padding; before the first frame it is negative."""
 
     at_ms: int
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """The last word ended at ``speech_end_ms``, and with the silence after it the turn ends ``at_ms``."""
+    """The speech ended at ``speech_end_ms``; with the silence after it, the turn ends at ``at_ms``."""
 
     at_ms: int
     speech_end_ms: int
 
 
 class TurnDetector:
-    """Makes starts and stops of speech probabilities; times are ms since the detector's first frame."""
+    """Finds turns in speech probabilities; times are milliseconds since the detector's first frame.
+
+    Parameters
+    ----------
+    threshold : float
+        Probability from which a frame is speech.
+    prefix_ms : int
+        Audio before the speech that belongs to the turn.
+    silence_ms : int
+        Silence that ends the turn.
+
+    Attributes
+    ----------
+    speaking : bool
+        True during a turn.
+    speech_end_ms : int
+        End of the last frame of speech.
+    """
 
     def __init__(self, threshold: float, prefix_ms: int, silence_ms: int) -> None:
         self.threshold = threshold
         self.prefix_ms = prefix_ms
         self.silence_ms = silence_ms
         self.speaking = False
+        self.speech_end_ms = 0
         self._frames = 0
-        self._run = 0  # frames above the threshold in a row, while not speaking
-        self.speech_end_ms = 0  # where the last frame of speech ended
+        # Successive frames above the threshold before a turn.
+        self._run = 0
 
     @classmethod
     def of(cls, detection: dict[str, Any]) -> TurnDetector:
-        """From a session's turn_detection object."""
+        """A detector with the settings of a session's turn_detection object."""
         if detection["type"] == "semantic_vad":
             return cls(0.5, 300, EAGERNESS_SILENCE_MS[detection["eagerness"]])
         return cls(detection["threshold"], detection["prefix_padding_ms"], detection["silence_duration_ms"])
 
     def push(self, probabilities: Iterable[float]) -> Iterator[Started | Stopped]:
-        """Events of the next frames, in order."""
+        """The events in the next frames, in order."""
         for probability in probabilities:
             self._frames += 1
             now_ms = self._frames * FRAME_MS
@@ -104,10 +126,10 @@ class TurnDetector:
 
     @property
     def silent_ms(self) -> int:
-        """How long the speech in progress has been silent by now; 0 while nobody is speaking."""
+        """Length of the present silence in a turn; 0 outside a turn."""
         return self._frames * FRAME_MS - self.speech_end_ms if self.speaking else 0
 
     def reset(self) -> None:
-        """Forget the speech in progress; the frame clock goes on."""
+        """Forget the turn in progress; the clock goes on."""
         self.speaking = False
         self._run = 0

@@ -1,4 +1,4 @@
-"""Whole turns with real models: it hears the bundled questions, calls tools, and hears its own speech."""
+"""Whole spoken turns with the real models: bundled questions, tool calls, and recognition of its own speech."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_spoken_question_is_heard_and_answered_in_speech(offline_voice_url
         assert answer == "Hello! I am fine, thank you. How can I help you?"
         assert response["status"] == "completed"
 
-        # Is it speech? Let it listen to itself.
+        # It must recognise its own speech.
         await probe.update(audio={"input": {"turn_detection": None}})
         await probe.append(speech)
         await probe.send("input_audio_buffer.commit")
@@ -74,7 +74,7 @@ def bare(name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("chunk", [480, 9600])
 async def test_what_is_said_after_a_pause_is_heard_too(offline_voice_url: str, chunk: int) -> None:
-    """Recognition begins early, in the pause; what it gives must not stand for the whole."""
+    """Recognition begins early, in the pause; its words must not be taken for the whole turn."""
     first, second = bare("hello"), bare("weather")
     both = np.concatenate([silence(0.5), first, silence(0.4), second, silence(1.5)])
     async with open_probe(offline_voice_url) as probe:
@@ -146,7 +146,8 @@ async def test_streaming_transcription_reports_words_while_they_are_spoken(offli
         transcription = {"model": "gpt-realtime-whisper"}
         await probe.update(audio={"input": {"transcription": transcription, "turn_detection": detection}})
         await probe.append(clip_samples("weather"))
-        for _ in range(20):  # it is recognised again with every 0.6 s, however long that takes here
+        # Every 0.6 s of audio are recognised again; the time that takes depends on the machine.
+        for _ in range(20):
             await probe.append(silence(0.7))
             await asyncio.sleep(0.3)
             await probe.settled()
@@ -164,7 +165,7 @@ async def test_streaming_transcription_reports_words_while_they_are_spoken(offli
 
 
 class Parrot:
-    """Models of a user's own: hears one word in everything, and says nothing but a click."""
+    """Own models of an application: recognise one word in everything, and speak a click."""
 
     def probabilities(self, samples: np.ndarray, state: int | None) -> tuple[list[float], int]:
         frames = len(samples) // VAD_FRAME_SAMPLES
@@ -188,7 +189,8 @@ class Broken:
 async def test_models_of_the_users_own_take_part() -> None:
     voice = Voice(Parrot, Parrot, Parrot)
     async with OfflineServer(voice=voice, log=lambda line: None) as server, open_probe(server.url) as probe:
-        await probe.append(silence(2.0))  # the parrot hears speech from 0.32 to 1.28 s
+        # The parrot detects speech from 0.32 to 1.28 s.
+        await probe.append(silence(2.0))
         response = (await probe.until("response.done"))["response"]
         started = probe.of("input_audio_buffer.speech_started")[0]
         speech = probe.speech()
@@ -211,7 +213,7 @@ async def test_failing_recognition_is_reported_and_the_session_goes_on() -> None
 
 
 async def test_first_turn_on_a_cold_server_waits_for_the_models_and_is_answered() -> None:
-    """It connects at once; what is loading is said on stderr; audio sent meanwhile is heard when they are there."""
+    """A client connects at once; stderr names the models; audio sent meanwhile is processed when they are loaded."""
     command = [sys.executable, "-m", "realtime.offline", "--voice", "models"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Formats, conversion of what callers pass, and the store."""
+"""Audio formats of the protocol, and the conversion of the buffers that callers pass."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.conversation.audio_store import AudioStore
-from realtime.protocol.audio_format import PCM16, PCMA, PCMU, as_int16, format_of
+from realtime.protocol.audio_format import FORMATS, PCM16, PCMA, PCMU, as_int16, format_of
 
 
 @pytest.mark.parametrize(
@@ -85,29 +84,16 @@ def test_g711_goes_there_and_back(audio_format):
     assert carry == b""
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 9_000), max_size=12))
-def test_a_store_holds_what_was_appended(sizes):
-    store, whole = AudioStore(), np.zeros(0, np.int16)
-    views = []
-    for number, size in enumerate(sizes):
-        samples = np.full(size, number, np.int16)
-        store.append(samples)
-        whole = np.concatenate([whole, samples])
-        views.append((store.view(), len(whole)))
-    np.testing.assert_array_equal(store.view(), whole)
-    store.compact()
-    store.truncate(100)
-    np.testing.assert_array_equal(store.view(), whole[:100])
-    for view, length in views:  # what was handed out stays as it was
-        np.testing.assert_array_equal(view, whole[:length])
-        assert not view.flags.writeable
-    store.clear()
-    assert len(store) == len(store.view()) == 0
+@pytest.mark.parametrize("audio_format", FORMATS.values(), ids=FORMATS)
+def test_bytes_of_the_wire_are_whole_samples(audio_format):
+    samples = np.array([-32124, -1000, 0, 1000, 32124], np.int16)
+    data = audio_format.encode_bytes(samples)
+    assert type(data) is bytes and len(data) == 5 * audio_format.sample_bytes
+    again = audio_format.decode_bytes(data)
+    assert again.dtype == np.int16
+    np.testing.assert_allclose(again, samples, rtol=0.04, atol=8)
 
 
-def test_parts_of_a_store_are_views():
-    store = AudioStore()
-    store.append(np.arange(100, dtype=np.int16))
-    assert store.view(10, 20).tolist() == list(range(10, 20))
-    assert np.shares_memory(store.view(10, 20), store.view())
+def test_half_a_sample_is_refused():
+    with pytest.raises(ValueError, match="3 bytes are not a whole number of samples of 2 bytes each"):
+        PCM16.decode_bytes(b"abc")

@@ -1,4 +1,4 @@
-"""What else the command does: tokens for clients of the relay, and client secrets for clients that do without it.
+"""The commands beside running the relay: print a token for a client of the relay, or a client secret of the vendor.
 
 Thread: main.
 """
@@ -10,27 +10,32 @@ import json
 import os
 from collections.abc import Callable
 
+from ..command_line import Parser
 from ..errors import ConfigurationError
 from .keys import find_key
 from .policy_file import load_policy
+from .run import PROGRAM
 from .secrets import ClientSecret, mint_client_secret
 from .tokens import mint_token
 
-__all__ = ["VERBS"]
+__all__ = ["SUBCOMMANDS"]
 
 
 def token(argv: list[str]) -> int:
     """Print a signed token."""
-    from .__main__ import PROGRAM, Parser
-
     p = Parser(prog=f"{PROGRAM} token", description="Print a signed token for one client of the relay.")
     p.add_argument(
-        "--subject", required=True, metavar="NAME", help="who it is; limits per client count by it"
+        "--subject", required=True, metavar="NAME", help="the client's name; limits per client count by it"
     )
     p.add_argument(
-        "--seconds", type=float, default=600, help="how long it is good for (default: %(default)g)"
+        "--seconds", type=float, default=600, help="how long the token is valid (default: %(default)g)"
     )
-    p.add_argument("--secret-env", default="RELAY_SECRET", metavar="VARIABLE", help="default: %(default)s")
+    p.add_argument(
+        "--secret-env",
+        default="RELAY_SECRET",
+        metavar="VARIABLE",
+        help="environment variable with the secret (default: %(default)s)",
+    )
     arguments = p.parse_args(argv)
     secret = os.environ.get(arguments.secret_env, "").partition(",")[0].strip()
     if not secret:
@@ -44,14 +49,16 @@ def token(argv: list[str]) -> int:
 
 def client_secret(argv: list[str]) -> int:
     """Print a client secret."""
-    from .__main__ import PROGRAM, Parser
-
     p = Parser(
         prog=f"{PROGRAM} client-secret",
-        description="Print a short-lived secret of the vendor's, with which a client connects to the vendor directly.",
+        description="Print a short-lived secret of the vendor, with which a client connects to the vendor directly.",
     )
-    p.add_argument("--seconds", type=int, default=600, help="10 to 7200 (default: %(default)s)")
-    p.add_argument("--policy", metavar="FILE", help="whose model, instructions and tools the secret carries")
+    p.add_argument(
+        "--seconds", type=int, default=600, help="how long it is valid, 10 to 7200 (default: %(default)s)"
+    )
+    p.add_argument(
+        "--policy", metavar="FILE", help="policy whose model, instructions and tools the secret carries"
+    )
     p.add_argument("--base-url", default="https://api.openai.com/v1", help="default: %(default)s")
     arguments = p.parse_args(argv)
     policy = load_policy(arguments.policy) if arguments.policy else None
@@ -77,4 +84,4 @@ def _print(minted: ClientSecret) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"token": token, "client-secret": client_secret}
+SUBCOMMANDS: dict[str, Callable[[list[str]], int]] = {"token": token, "client-secret": client_secret}

@@ -1,4 +1,4 @@
-"""The reply rules, and the arguments they give to tools."""
+"""The reply rules, and the arguments that they give to tools."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_weather_arguments_leave_out_what_is_no_place() -> None:
 
 
 def said_of(name: str, output: Any, *later: Message) -> str:
-    """What is said after a tool gave *output*."""
+    """The answer after a tool returned *output*."""
     history = [
         Message("user", "Go."),
         ToolCall("c", name, "{}"),

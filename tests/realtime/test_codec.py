@@ -1,4 +1,4 @@
-"""JSON and base64: the fast libraries and the standard library do the same."""
+"""Codec: JSON and base64 work alike with the fast libraries and with the standard library."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_is_no_base64_is_a_value_error(library, text):
 def test_without_the_fast_libraries_the_standard_library_serves(monkeypatch):
     monkeypatch.setitem(sys.modules, "orjson", None)
     monkeypatch.setitem(sys.modules, "pybase64", None)
-    spec = importlib.util.spec_from_file_location("wire_without_libraries", codec.__file__)
+    spec = importlib.util.spec_from_file_location("codec_without_libraries", codec.__file__)
     bare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bare)
     assert bare.orjson is None and bare.pybase64 is None

@@ -1,48 +1,20 @@
-"""Conversation: the reducer is total, keeps the order, and gives items their final values."""
+"""Conversation: the reducer keeps the order of the items and gives them their final values."""
 
 from __future__ import annotations
 
 import base64
 import itertools
 import json
-import random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from realtime import Conversation
 from tests import wire_turns as turns
-from tests.wire_recordings import corrupt, disturb, recordings
+from tests.conversation_checks import check, play
+from tests.wire_recordings import recordings
 
 RECORDINGS = recordings()
-
-
-def play(events, conversation: Conversation | None = None) -> Conversation:
-    conversation = Conversation() if conversation is None else conversation
-    for event in events:
-        conversation.apply(event)
-    return conversation
-
-
-def check(conversation: Conversation) -> None:
-    """What holds at any time, whatever came."""
-    items = conversation.get_items()
-    assert len({item.id for item in items}) == len(items) == len(conversation)
-    total = 0.0
-    for item in items:
-        assert conversation.get_item(item.id) is item
-        assert isinstance(item.content, list) and all(isinstance(part, dict) for part in item.content)
-        assert item.status in ("in_progress", "completed", "incomplete")
-        assert item.formatted.audio.dtype == np.int16 and not item.formatted.audio.flags.writeable
-        assert isinstance(item.formatted.text, str) and isinstance(item.formatted.transcript, str)
-        assert isinstance(item.heard_transcript, str)
-        assert len(item.formatted.audio) <= max(item.received_samples, 0)
-        total += len(item.formatted.audio) / item.formatted.sample_rate
-    assert conversation.items.audio_seconds == pytest.approx(total, abs=1e-6)
-    assert conversation.items.audio_seconds <= conversation.items.keep_audio_seconds + 1e-6
 
 
 def summary(conversation: Conversation) -> list[tuple]:
@@ -62,7 +34,7 @@ def summary(conversation: Conversation) -> list[tuple]:
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_recording_ends_with_final_values_and_nothing_passed_over(name):
+def test_a_recording_ends_with_final_values_and_no_event_ignored(name):
     conversation = play(RECORDINGS[name])
     check(conversation)
     assert conversation.malformed == conversation.ignored == 0
@@ -77,11 +49,11 @@ def test_applying_events_never_changes_them(name):
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_every_event_doubled_makes_no_second_item(name):
+def test_repeated_events_make_no_second_item(name):
     once = play(RECORDINGS[name])
     doubled = []
     for event in RECORDINGS[name]:
-        # Deltas have no number: a doubled one is new text until the final value comes.
+        # Deltas have no number: a repeated one is new text until the final value arrives.
         doubled += [event] if "delta" in event else [event, event]
     assert [row[:4] for row in summary(play(doubled))] == [row[:4] for row in summary(once)]
 
@@ -105,7 +77,7 @@ def test_only_response_done_still_gives_the_answer():
     assert (item.role, item.status, item.formatted.text) == ("assistant", "completed", "all of it")
 
 
-def test_items_stand_where_the_server_puts_them():
+def test_items_have_the_order_that_the_server_states():
     conversation = play(
         [
             *turns.user_text("a", "a"),
@@ -125,7 +97,7 @@ def test_a_transcript_may_come_before_its_item():
     assert (item.formatted.transcript, item.role, item.status) == ("hello", "user", "completed")
 
 
-def test_appended_is_told_once_and_before_completed():
+def test_appended_is_reported_once_and_before_completed():
     for name, events in RECORDINGS.items():
         told: dict[str, list[str]] = {}
         conversation = Conversation()
@@ -145,7 +117,7 @@ def test_deltas_add_up_to_the_final_value_even_where_some_were_lost():
         told = ""
         conversation = Conversation()
         kept = events[:missing] + events[missing + 1 :]
-        # A tail that was lost comes with the final value; a hole is filled in the item alone.
+        # The final value brings a lost end as a delta; a gap is filled in the item alone.
         for event in kept:
             for change in conversation.apply(event):
                 told += change.delta.text if change.delta is not None else ""
@@ -176,14 +148,14 @@ def test_an_answer_may_have_several_parts_and_several_items():
     assert (one.formatted.text, two.formatted.text) == ("first second", "third")
 
 
-def test_an_image_is_kept_as_it_is():
+def test_an_image_is_kept_unchanged():
     part = {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "high"}
     item = {"id": "i", "type": "message", "role": "user", "status": "completed", "content": [part]}
     (kept,) = play([{"type": "conversation.item.added", "item": item}]).get_items()
     assert kept.content == [part]
 
 
-def test_what_the_server_adds_to_an_item_is_kept():
+def test_unknown_fields_of_an_item_are_kept():
     conversation = play(RECORDINGS["MCP"])
     tools, call = conversation.get_items()
     assert tools.fields["tools"] == [{"name": "find"}] and tools.status == "completed"
@@ -261,7 +233,7 @@ def test_an_hour_stays_below_200_mb_at_the_defaults():
         conversation.input.commit_sent()
         play(turns.committed(f"user_{number}"), conversation)
         play(turns.audio_answer("words " * 30, audio, f"item_{number}", f"resp_{number}"), conversation)
-    items = sum(item.formatted._audio.nbytes for item in conversation.get_items())
+    items = sum(item.formatted.store.nbytes for item in conversation.get_items())
     sent = sum(block.nbytes for _, block in conversation.input._blocks)
     assert items + sent < 100e6
     assert conversation.items.evicted_seconds == pytest.approx(3600 - 1200)
@@ -285,179 +257,7 @@ def test_a_response_may_have_a_format_of_its_own():
     assert conversation.get_items()[0].formatted.sample_rate == 16_000
 
 
-def test_3000_disturbed_recordings_raise_nothing_and_the_next_turn_works():
-    rng = random.Random(20261122)
-    names = list(RECORDINGS)
-    for number in range(3_000):
-        conversation = play(disturb(RECORDINGS[rng.choice(names)], rng))
-        check(conversation)
-        clean = turns.audio_answer("a clean turn", turns.tone(480), f"clean_{number}", f"resp_clean_{number}")
-        play([*turns.user_text("and now?", f"clean_user_{number}"), *clean], conversation)
-        check(conversation)
-        user, answer = conversation.get_item(f"clean_user_{number}"), conversation.get_item(f"clean_{number}")
-        assert (user.status, user.formatted.text) == ("completed", "and now?")
-        assert (answer.status, answer.formatted.transcript) == ("completed", "a clean turn")
-        np.testing.assert_array_equal(answer.formatted.audio, turns.tone(480))
-
-
-def test_every_order_of_a_short_turn_ends_the_same():
-    """All 720 orders of six events: no exception, nothing stuck, the final values."""
-    events = [
-        turns.response_created()[0],
-        turns.with_ids(
-            [
-                {
-                    "type": "conversation.item.added",
-                    "item": {
-                        "id": "i",
-                        "type": "message",
-                        "role": "assistant",
-                        "status": "in_progress",
-                        "content": [],
-                    },
-                }
-            ]
-        )[0],
-        turns.audio_delta(turns.tone(240), "i"),
-        turns.transcript_delta("yes", "i"),
-        turns.with_ids(
-            [
-                {
-                    "type": "response.output_audio_transcript.done",
-                    "response_id": "resp_1",
-                    "item_id": "i",
-                    "content_index": 0,
-                    "transcript": "yes",
-                }
-            ]
-        )[0],
-        turns.response_done(
-            output=[
-                {
-                    "id": "i",
-                    "type": "message",
-                    "role": "assistant",
-                    "status": "completed",
-                    "content": [{"type": "output_audio", "transcript": "yes"}],
-                }
-            ]
-        )[0],
-    ]
-    for order in itertools.permutations(events):
-        (item,) = play(order).get_items()
-        assert item.status == "completed" and len(item.formatted.audio) == 240
-        assert item.formatted.transcript.startswith("yes")
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
-    ),
-    max_leaves=8,
-)
-ALL_EVENTS = [event for events in RECORDINGS.values() for event in events]
-TYPES = sorted({event["type"] for event in ALL_EVENTS} | set(Conversation()._handlers))
-IDS = st.sampled_from(["item_answer", "item_user", "item_1", "other", ""])
-
-
-@given(
-    st.one_of(
-        json_values,
-        st.fixed_dictionaries(
-            {"type": st.sampled_from(TYPES)},
-            optional={
-                "item_id": IDS | json_values,
-                "item": st.fixed_dictionaries(
-                    {"id": IDS},
-                    optional={
-                        "content": json_values,
-                        "status": json_values,
-                        "role": json_values,
-                        "type": json_values,
-                    },
-                )
-                | json_values,
-                "response": json_values,
-                "session": json_values,
-                "part": json_values,
-                "delta": json_values,
-                "content_index": json_values,
-                "audio_end_ms": json_values,
-                "audio_start_ms": json_values,
-                "transcript": json_values,
-                "text": json_values,
-                "arguments": json_values,
-                "previous_item_id": IDS,
-            },
-        ),
-    )
-)
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_value_at_all_can_be_applied(event):
-    conversation = play(RECORDINGS["barge-in"][:8])
-    conversation.apply(event)
-    conversation.apply(event)
-    check(conversation)
-
-
-class Reducer(RuleBasedStateMachine):
-    """Any mix of recordings, their pieces, corruptions and what the client itself does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conversation = Conversation(max_items=6, keep_audio_seconds=0.5, keep_input_seconds=1.0)
-        self.rng = random.Random(1)
-
-    @rule(event=st.sampled_from(ALL_EVENTS))
-    def one_event(self, event):
-        self.conversation.apply(event)
-
-    @rule(event=st.sampled_from(ALL_EVENTS), seed=st.integers(0, 10_000))
-    def a_corrupt_event(self, event, seed):
-        self.conversation.apply(corrupt(event, random.Random(seed)))
-
-    @rule(name=st.sampled_from(list(RECORDINGS)))
-    def a_recording(self, name):
-        play(RECORDINGS[name], self.conversation)
-
-    @rule(samples=st.integers(0, 30_000))
-    def audio_is_sent(self, samples):
-        self.conversation.input.append(turns.tone(samples))
-
-    @rule()
-    def a_commit(self):
-        self.conversation.input.commit_sent()
-
-    @rule()
-    def a_refusal(self):
-        self.conversation.input.commit_refused()
-
-    @rule(item_id=IDS, samples=st.integers(-5, 10_000))
-    def an_interruption(self, item_id, samples):
-        self.conversation.interrupt(item_id, samples)
-
-    @rule()
-    def a_new_session(self):
-        self.conversation.abandon()
-        self.conversation.begin_session()
-
-    @rule(old=IDS, new=IDS)
-    def a_new_name(self, old, new):
-        self.conversation.items.rename(old, new)
-
-    @invariant()
-    def sound(self):
-        check(self.conversation)
-        assert len(self.conversation) <= 6
-        assert self.conversation.input.committed <= self.conversation.input.end
-
-
-TestReducer = Reducer.TestCase
-TestReducer.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-
-def test_events_about_what_does_not_exist_change_nothing():
+def test_events_about_unknown_items_change_nothing():
     conversation = play(
         [
             {"type": "conversation.item.truncated", "item_id": "nobody", "audio_end_ms": 5},
@@ -467,6 +267,8 @@ def test_events_about_what_does_not_exist_change_nothing():
             {"type": "response.function_call_arguments.done", "item_id": "gone", "arguments": "x"},
             {"type": "response.mcp_call.failed", "item_id": "gone"},
             {"type": "response.output_text.delta", "item_id": "gone", "delta": "x"},
+            {"type": "response.content_part.added", "item_id": "gone", "part": {"type": "text"}},
+            {"type": "conversation.item.input_audio_transcription.failed", "item_id": "gone", "error": {}},
             {"type": "response.output_text.delta", "item_id": "i", "delta": "x", "content_index": 999},
         ]
     )
@@ -486,3 +288,63 @@ def test_segments_of_speakers_are_kept_with_the_part():
     done = {"type": "response.function_call_arguments.done", "item_id": "c", "name": "n", "arguments": 5}
     call = play([done]).get_items()[0]
     assert (call.name, call.arguments) == ("n", None)
+
+
+def test_segments_that_are_no_list_are_replaced_by_the_segments_that_arrive():
+    segment = {
+        "type": "conversation.item.input_audio_transcription.segment",
+        "item_id": "item_user",
+        "text": "hi",
+    }
+    item = {"id": "item_user", "role": "user", "content": [{"type": "input_audio", "segments": 5}]}
+    conversation = play([{"type": "conversation.item.added", "item": item}, segment])
+    assert [one["text"] for one in conversation.get_items()[0].content[0]["segments"]] == ["hi"]
+
+
+def test_the_reason_for_a_missing_transcript_is_kept_with_the_part():
+    failed = {
+        "type": "conversation.item.input_audio_transcription.failed",
+        "item_id": "item_user",
+        "error": {"code": "x"},
+    }
+    part = play([*turns.committed(), failed]).get_items()[0].content[0]
+    assert part["transcription_error"] == {"code": "x"}
+
+
+def test_hidden_items_never_appear_under_either_id():
+    conversation = Conversation()
+    conversation.hide_item("note")
+    conversation.rename("note", "theirs")
+    conversation.rename("other", "new")
+    play(
+        [*turns.user_text("x", "note"), *turns.user_text("x", "theirs"), *turns.user_text("x", "new")],
+        conversation,
+    )
+    assert [item.id for item in conversation.get_items()] == ["new"]
+
+
+def test_items_of_a_response_left_out_stay_hidden_until_a_new_session():
+    conversation = Conversation()
+    conversation.leave_out("resp_1")
+    play(turns.text_answer("x", "a"), conversation)
+    assert conversation.get_items() == []
+    conversation.begin_session()
+    play(turns.text_answer("x", "b"), conversation)
+    assert [item.id for item in conversation.get_items()] == ["b"]
+
+
+def test_audio_sent_inside_an_item_becomes_the_audio_of_the_item():
+    conversation = Conversation()
+    conversation.stash_audio("i", turns.tone(480))
+    item = {"id": "i", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    play([{"type": "conversation.item.added", "item": item}], conversation)
+    np.testing.assert_array_equal(conversation.get_item("i").formatted.audio, turns.tone(480))
+
+
+def test_a_timeout_with_an_end_alone_is_counted_once_and_its_end_is_used():
+    conversation = Conversation()
+    conversation.input.append(turns.tone(24_000))
+    timeout = {"type": "input_audio_buffer.timeout_triggered", "item_id": "i", "audio_end_ms": 500}
+    play([timeout], conversation)
+    conversation.apply({**timeout, "item_id": None})
+    assert conversation.malformed == 2 and len(conversation.input.take("i")) == 12_000

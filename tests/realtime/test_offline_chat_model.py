@@ -1,4 +1,4 @@
-"""Replies by a chat endpoint, against a small HTTP server that stands for the vendor's."""
+"""Replies by a chat model, with a small HTTP server as the endpoint."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from realtime.offline import OfflineServer, SessionOptions, choose_voice, start_
 from realtime.offline.replies.rules import Call, Context, Message, Say, ToolCall, ToolOutput
 from tests.offline_probe import open_probe
 
-llm = pytest.importorskip("realtime.offline.replies.chat_model", reason="say: pip install httpx")
+chat_model = pytest.importorskip("realtime.offline.replies.chat_model", reason="run: pip install httpx")
 
 
 class Endpoint:
-    """Answers POST /v1/chat/completions with what ``answer`` says; keeps the requests."""
+    """Answers POST /v1/chat/completions with ``chunks`` and keeps the requests."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -56,7 +56,7 @@ async def endpoint() -> AsyncIterator[tuple[Endpoint, str]]:
 
 
 def replier(url: str, log: Callable[[str], None] = lambda line: None, **options: Any) -> Any:
-    return llm.ChatReplies(url, "small", log=log, **options)
+    return chat_model.ChatReplies(url, "small", log=log, **options)
 
 
 async def pieces(chat: Any, *turns: Any, **context: Any) -> list[Say | Call]:
@@ -135,7 +135,7 @@ async def test_break_off_keeps_what_was_said(endpoint: tuple[Endpoint, str]) -> 
     served.chunks[-1] = b"data: {broken\n\n"
     log: list[str] = []
     assert await pieces(replier(url, log.append), Message("user", "Hi")) == [Say("Half a ")]
-    assert "broke off" in log[0]
+    assert "failed during its answer" in log[0]
 
 
 async def test_whole_turn_through_the_server(endpoint: tuple[Endpoint, str]) -> None:
@@ -179,7 +179,7 @@ async def test_cancel_closes_the_request() -> None:
 
 def test_calls_of_one_turn_are_one_message_and_empty_instructions_none() -> None:
     history = [Message("user", "Hi"), ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")]
-    messages = llm.request_body("m", Context("", history))["messages"]
+    messages = chat_model.request_body("m", Context("", history))["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant"]
     assert [call["id"] for call in messages[1]["tool_calls"]] == ["a", "b"]
 
@@ -187,14 +187,16 @@ def test_calls_of_one_turn_are_one_message_and_empty_instructions_none() -> None
 @pytest.mark.parametrize(("choice", "sent"), [("auto", None), ("required", "required")])
 def test_tool_choice_is_sent_where_it_is_not_the_default(choice: str, sent: str | None) -> None:
     tool = {"type": "function", "name": "f", "parameters": {}}
-    body = llm.request_body("m", Context("", [], tools=[tool], tool_choice=choice))
+    body = chat_model.request_body("m", Context("", [], tools=[tool], tool_choice=choice))
     assert len(body["tools"]) == 1 and body.get("tool_choice") == sent
 
 
 async def test_endless_tool_arguments_are_given_up(endpoint: tuple[Endpoint, str]) -> None:
     served, url = endpoint
     piece = {
-        "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "x" * llm.LONGEST_ARGUMENTS}}]
+        "tool_calls": [
+            {"index": 0, "function": {"name": "f", "arguments": "x" * chat_model.LONGEST_ARGUMENTS}}
+        ]
     }
     served.stream(piece, piece)
     log: list[str] = []

@@ -1,0 +1,37 @@
+"""The incoming audio stream of one item: its format, a sample cut in two, and whether the item is finished.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
+
+__all__ = ["AnswerStream"]
+
+
+class AnswerStream:
+    """State for decoding one item's audio, owned by the item as ``item.stream``.
+
+    For the modules of the conversation package; applications read the item's attributes instead.
+
+    Attributes
+    ----------
+    format : AudioFormat
+        The format of the item's audio: the response's own, else the session's.
+    closed : bool
+        True once the item has its final status.
+    """
+
+    __slots__ = ("_carry", "closed", "format")
+
+    def __init__(self) -> None:
+        self.format: AudioFormat = PCM16
+        self.closed = False
+        # Half a sample: the last byte of a delta that the server cut within a sample.
+        self._carry = b""
+
+    def decode(self, text: str) -> Int16Array:
+        """Whole samples of the next delta, given as base64 text. Raises ValueError for other text."""
+        samples, self._carry = self.format.decode(text, self._carry)
+        return samples

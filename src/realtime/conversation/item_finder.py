@@ -1,0 +1,101 @@
+"""Finds the item and the content part that an event is about; makes placeholders, and keeps hidden items away.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import Wire, text_of
+from .item_list import ItemList
+from .items import MAX_PARTS, Item
+
+__all__ = ["ItemFinder", "Malformed", "part_of", "required_text"]
+
+
+class Malformed(Exception):
+    """An event lacks a field that it needs; `Conversation.apply` catches and counts it."""
+
+
+class ItemFinder:
+    """Looks up items for events. Hidden items were deleted, are internal, or belong to a response left out."""
+
+    def __init__(self, items: ItemList) -> None:
+        self._items = items
+        self._hidden: dict[str, None] = {}
+        self._left_out: dict[str, None] = {}
+
+    def clear(self) -> None:
+        """Forget all hidden items and responses left out."""
+        self._hidden.clear()
+        self._left_out.clear()
+
+    def begin_session(self) -> None:
+        """Forget the responses left out: a new session does not know them."""
+        self._left_out.clear()
+
+    def hide(self, item_id: str) -> None:
+        """Make no placeholder for this item when a later event names it."""
+        remember(self._hidden, item_id, None)
+
+    def leave_out(self, response_id: str) -> None:
+        """Hide the items of this response."""
+        remember(self._left_out, response_id, None)
+
+    def rename(self, item_id: str, new_id: str) -> None:
+        """Hide *new_id* too if *item_id* is hidden."""
+        if item_id in self._hidden:
+            self.hide(new_id)
+
+    def find(self, item_id: str, response_id: str | None) -> tuple[Item | None, bool]:
+        """The item *item_id*, made if there was none, and True if it is new; None for a hidden item."""
+        item = self._items.get(item_id)
+        created = item is None
+        if item is None:
+            if response_id in self._left_out:
+                # Later events may name the item without its response.
+                self.hide(item_id)
+            if item_id in self._hidden:
+                return None, False
+            item = self._items.append(item_id)
+        if response_id is not None:
+            item.response_id = response_id
+        return item, created
+
+    def about(self, event: Wire, role: str | None, kind: str = "message") -> tuple[Item | None, bool]:
+        """The item that *event* names, and True if it is new; None for a hidden item.
+
+        An item that was never announced is made with *role* and type *kind*. Raises Malformed for an event that
+        names no item.
+        """
+        item_id = event.get("item_id")
+        if not isinstance(item_id, str) or not item_id:
+            raise Malformed
+        item = self._items.get(item_id)
+        if item is not None:
+            return item, False
+        item, created = self.find(item_id, text_of(event.get("response_id")))
+        if item is not None:
+            item.type, item.role = kind, role
+        return item, created
+
+
+def part_of(item: Item, event: Wire, kind: str) -> Wire:
+    """The content part of *item* that *event* names, made with type *kind* if it was never announced.
+
+    Raises Malformed for an index that is no integer or out of range.
+    """
+    index = event.get("content_index")
+    if index is None:
+        index = 0
+    if not isinstance(index, int) or not 0 <= index < MAX_PARTS:
+        raise Malformed
+    return item.part(index, kind)
+
+
+def required_text(event: Wire, name: str) -> str:
+    """The text of a field that may not be missing or empty. Raises Malformed."""
+    value = event.get(name)
+    if not isinstance(value, str) or not value:
+        raise Malformed
+    return value

@@ -1,0 +1,146 @@
+"""Sends the events of a session and of its responses to the client: faults applied, in the client's dialect.
+
+Thread: the event loop.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from ...protocol import codec
+from ...protocol.ids import generate_server_id
+from ..beta import BetaDialect
+from ..checks.client_events import CONTROL_EVENT
+from ..checks.schema import RequestError
+from ..faults import Faults, FaultyStream
+from .conversation import Conversation
+from .items import Item
+from .outbox import Outbox
+
+
+class Channel:
+    """The outgoing events of one session.
+
+    Parameters
+    ----------
+    outbox : Outbox
+        Takes the frames.
+    faults : Faults
+        Faults that are on from the start.
+    log : callable taking a str
+        The server's log.
+    beta : BetaDialect, optional
+        Translates the events for a client of the beta dialect.
+    """
+
+    def __init__(
+        self, outbox: Outbox, faults: Faults, log: Callable[[str], None], beta: BetaDialect | None = None
+    ) -> None:
+        self.log = log
+        self._outbox = outbox
+        self._stream = FaultyStream(faults)
+        self._beta = beta
+
+    def emit(self, event_type: str, **fields: Any) -> None:
+        """Queue a server event."""
+        event = {"type": event_type, "event_id": generate_server_id("event"), **fields}
+        events = self._stream.apply(event)
+        if events is None:
+            self._outbox.cut()
+            return
+        for event in events:
+            for translated in [event] if self._beta is None else self._beta.from_ga(event):
+                self._outbox.put(codec.dumps(translated))
+
+    def announce_item(self, item: Item, previous_item_id: str | None) -> None:
+        """Queue the added and the done event of a finished item."""
+        for name in ("conversation.item.added", "conversation.item.done"):
+            self.emit(name, previous_item_id=previous_item_id, item=item.as_dict())
+
+    def emit_error(self, error: RequestError, event: Any = None) -> None:
+        """Queue an error event that answers the client's *event*."""
+        event_id = event.get("event_id") if isinstance(event, dict) else None
+        self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
+
+    def internal_error(self, error: Exception) -> RequestError:
+        """Log an unexpected exception; returns the error that the client is told."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        self.log(f"internal error: {error!r} at {where.filename}:{where.lineno}")
+        return RequestError("internal_error", "The server had an error.", kind="server_error")
+
+    async def drain(self) -> None:
+        """Wait while a slow client leaves too much in the queue."""
+        await self._outbox.drain()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection after all queued events."""
+        self._outbox.close(code, reason)
+
+    @property
+    def faults(self) -> Faults:
+        """Faults that are on in this session."""
+        return self._stream.faults
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replace the faults and confirm that to the client; no fault affects the confirmation."""
+        self._stream = FaultyStream(faults)
+        self._outbox.put(codec.dumps({"type": CONTROL_EVENT, "faults": faults.as_dict()}))
+
+
+class ResponseChannel:
+    """The outgoing events and the output items of one response.
+
+    Parameters
+    ----------
+    channel : Channel
+        The session's channel.
+    response_id : str
+        Added to every event.
+    conversation : Conversation, optional
+        Receives the output items; None for an out-of-band response.
+    """
+
+    def __init__(self, channel: Channel, response_id: str, conversation: Conversation | None) -> None:
+        self.items: list[Item] = []
+        self._channel = channel
+        self._response_id = response_id
+        self._conversation = conversation
+
+    def emit(self, event_type: str, **fields: Any) -> None:
+        """Queue an event of this response."""
+        self._channel.emit(event_type, response_id=self._response_id, **fields)
+
+    def emit_delta(self, event_type: str, **fields: Any) -> None:
+        """Queue a delta of text, padded at random as the vendor does."""
+        self.emit(event_type, **fields, obfuscation=_padding())
+
+    def open_item(self, item: Item) -> int:
+        """Add an output item and announce it; returns its index in the response."""
+        index = len(self.items)
+        self.items.append(item)
+        self.emit("response.output_item.added", output_index=index, item=item.as_dict())
+        if self._conversation is not None:
+            previous = self._conversation.insert(item)
+            self._channel.emit("conversation.item.added", previous_item_id=previous, item=item.as_dict())
+        return index
+
+    def close_item(self, item: Item, index: int) -> None:
+        """Announce that an output item is done."""
+        conversation = self._conversation
+        # The client may have deleted the item while it was being spoken.
+        if conversation is not None and conversation.get(item.id) is item:
+            previous = conversation.previous_id(item)
+            self._channel.emit("conversation.item.done", previous_item_id=previous, item=item.as_dict())
+        self.emit("response.output_item.done", output_index=index, item=item.as_dict())
+
+    async def drain(self) -> None:
+        """Wait while a slow client leaves too much in the queue."""
+        await self._channel.drain()
+
+
+def _padding() -> str:
+    return "".join(secrets.choice(string.ascii_letters) for _ in range(secrets.randbelow(16)))

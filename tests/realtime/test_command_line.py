@@ -1,0 +1,71 @@
+"""Command-line parts that both servers share: one-line errors, argument types, stop signals."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from realtime.command_line import Parser, count, on_stop_signal, port
+
+
+def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="python -m program")
+    parser.add_argument("--port", type=port)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["--port", "x"])
+    assert end.value.code == 2
+    expected = "argument --port: 'x' is not a port: expected 0 to 65535"
+    assert capsys.readouterr().err == f"python -m program: {expected}; see --help\n"
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "number"),
+    [
+        (port, "0", 0),
+        (port, "65535", 65535),
+        (count(), "1", 1),
+        (count(), "1000", 1000),
+        (count(256), "256", 256),
+    ],
+)
+def test_numbers_in_range(convert: Callable[[str], int], value: str, number: int) -> None:
+    assert convert(value) == number
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "expected"),
+    [
+        (port, "65536", "0 to 65535"),
+        (port, "-1", "0 to 65535"),
+        (port, "", "0 to 65535"),
+        (count(), "0", "1 or more"),
+        (count(), "1.5", "1 or more"),
+        (count(256), "257", "1 to 256"),
+        (count(256), "many", "1 to 256"),
+    ],
+)
+def test_numbers_out_of_range(convert: Callable[[str], int], value: str, expected: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        convert(value)
+    assert str(refused.value).startswith(repr(value)) and str(refused.value).endswith(f"expected {expected}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at these signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_stop_signal_sets_the_event_each_time(number: signal.Signals) -> None:
+    stop = asyncio.Event()
+    on_stop_signal(stop)
+    try:
+        for _ in range(2):
+            os.kill(os.getpid(), number)
+            await asyncio.wait_for(stop.wait(), 10)
+            stop.clear()
+    finally:
+        for installed in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(installed)

@@ -1,0 +1,77 @@
+"""Speech recognition of a session: before the commit, in items of the client, and with models that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+
+import numpy as np
+import pytest
+
+from realtime.offline.models.interfaces import Voice
+from realtime.offline.models.standin import PrerenderedSpeech
+from tests.offline_models import (
+    TRANSCRIPTION,
+    Damaged,
+    FailingEars,
+    HearsSpeech,
+    Missing,
+    SlowEars,
+    loud,
+    session_with,
+)
+from tests.offline_probe import silence
+
+
+async def test_speech_given_to_one_response_is_heard() -> None:
+    audio = base64.b64encode(loud(1.5).tobytes()).decode()
+    item = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": audio}]}
+    async with session_with() as (probe, _):
+        await probe.send("response.create", response={"input": [item], "output_modalities": ["text"]})
+        done = (await probe.until("response.done"))["response"]
+    assert done["output"][0]["content"][0]["text"] == "You said: (speech, 1.5 s)"
+
+
+async def test_what_was_recognised_in_a_pause_is_dropped_with_the_speech() -> None:
+    async with session_with(Voice(HearsSpeech, SlowEars, PrerenderedSpeech)) as (probe, _):
+        detection = {"type": "server_vad", "silence_duration_ms": 1000, "create_response": False}
+        await probe.update(
+            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
+        )
+        await probe.append(np.concatenate([loud(0.5), silence(0.3)]))
+        await probe.until("input_audio_buffer.speech_started")
+        await probe.ask("input_audio_buffer.clear", "input_audio_buffer.cleared")
+        assert not probe.of("input_audio_buffer.committed")
+        await probe.append(np.concatenate([loud(0.5), silence(1.5)]))
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+    assert done["transcript"] == "slowly"
+
+
+async def test_words_in_progress_that_cannot_be_heard_are_reported_once_at_the_end() -> None:
+    async with session_with(Voice(HearsSpeech, FailingEars, PrerenderedSpeech)) as (probe, log):
+        detection = {"type": "server_vad", "create_response": False}
+        transcription = {"model": "gpt-realtime-whisper"}
+        await probe.update(audio={"input": {"turn_detection": detection, "transcription": transcription}})
+        await probe.append(loud(1.5))
+        await probe.until("input_audio_buffer.speech_started")
+        await asyncio.sleep(0.3)
+        await probe.append(silence(1.0))
+        await probe.until(f"{TRANSCRIPTION}.failed")
+        assert not probe.of(f"{TRANSCRIPTION}.delta")
+    assert len(log) == 1
+
+
+@pytest.mark.parametrize(
+    ("ears", "says"),
+    [(Missing, "the model is missing"), (Damaged, "cannot load a model: OSError: bad magic number")],
+)
+async def test_a_missing_recogniser_fails_the_transcription_and_says_why(ears: type, says: str) -> None:
+    async with session_with(Voice(HearsSpeech, ears, PrerenderedSpeech)) as (probe, log):
+        detection = {"type": "server_vad", "create_response": False}
+        await probe.update(
+            audio={"input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}}}
+        )
+        await probe.append(np.concatenate([loud(0.5), silence(1.0)]))
+        failed = await probe.until(f"{TRANSCRIPTION}.failed")
+    assert failed["error"]["message"] == says
+    assert log[-1] == says
