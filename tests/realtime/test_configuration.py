@@ -42,6 +42,7 @@ async def test_turn_detection_by_name(client, server):
     update = await peer.expect("session.update")
     assert update["session"]["audio"]["input"] == {"turn_detection": {"type": "server_vad"}}
     assert client.get_turn_detection_type() == "server_vad"
+    assert client.get_turn_detection() == {"type": "server_vad"} and client.server_interrupts()
     with pytest.raises(ValueError, match="turn_detection"):
         client.update_session(turn_detection="telepathy")
 

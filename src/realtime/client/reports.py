@@ -11,7 +11,7 @@ from typing import Any
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import is_benign
-from ..protocol.reading import Wire, text_of
+from ..protocol.reading import Wire, dict_of, list_of, text_of
 from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
@@ -103,9 +103,7 @@ class Reports:
 
     def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
         """Emit ``response.failed`` for a response with status "failed"."""
-        details = response.get("status_details")
-        error = details.get("error") if isinstance(details, dict) else None
-        error = error if isinstance(error, dict) else {}
+        error = dict_of(dict_of(response.get("status_details")).get("error"))
         code = text_of(error.get("code"))
         message = text_of(error.get("message")) or code or NO_REASON
         self._emitter.emit(
@@ -115,10 +113,10 @@ class Reports:
 
     def on_rate_limits(self, event: Event) -> None:
         """``rate_limits.updated``"""
-        limits = event.get("rate_limits")
-        for limit in limits if isinstance(limits, list) else ():
-            if isinstance(limit, dict) and isinstance(limit.get("name"), str):
-                remember(self.rate_limits, limit["name"], Event(limit))
+        for limit in list_of(event.get("rate_limits")):
+            name = text_of(dict_of(limit).get("name"))
+            if name is not None:
+                remember(self.rate_limits, name, Event(limit))
         self._emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
 
     def on_transcribed(self, event: Event) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..protocol.reading import Wire, text_of
+from ..protocol.reading import Wire, dict_of, text_of
 
 __all__ = ["ResponseSequencer"]
 
@@ -116,7 +116,7 @@ class ResponseSequencer:
 
     def created(self, response: Any, *, tools_running: bool = False) -> bool:
         """``response.created``. Returns False for a response outside the conversation."""
-        response = response if isinstance(response, dict) else {}
+        response = dict_of(response)
         if self._outside and response.get("conversation_id") is None:
             self._outside -= 1
             return False
@@ -130,7 +130,7 @@ class ResponseSequencer:
 
     def done(self, response: Any) -> None:
         """``response.done``."""
-        response_id = response.get("id") if isinstance(response, dict) else None
+        response_id = dict_of(response).get("id")
         if self.active is not None and (not self.active or response_id in (self.active, None)):
             self.active = None
             self.cancelling = False

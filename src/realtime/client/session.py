@@ -36,7 +36,7 @@ from ..protocol import dialect as dialects
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, text_of
+from ..protocol.reading import Wire, dict_of, text_of
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
@@ -173,8 +173,7 @@ class Session(LinkDelegate):
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
         settings, conversation, writer = self.settings, self.conversation, self._writer
-        if not settings.take_server_session(dialects.inbound(created)[0].get("session")):
-            settings.take_server_session({})
+        settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
         found = dialects.detect(created.get("session"))
         beta = self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
         writer.dialect = "beta" if beta else "ga"
@@ -384,10 +383,10 @@ class Session(LinkDelegate):
         self.meter.turn_ended(time.monotonic())
 
     def _on_response_created(self, event: Event) -> None:
-        response = event.get("response")
-        response_id = response.get("id") if isinstance(response, dict) else None
+        response = dict_of(event.get("response"))
+        response_id = text_of(response.get("id"))
         inside = self.turns.response_created(response)
-        if isinstance(response_id, str):
+        if response_id is not None:
             if inside:
                 self.meter.created(response_id, time.monotonic())
             else:
@@ -412,9 +411,8 @@ class Session(LinkDelegate):
         error = error_of(event)
         cause = self._writer.cause_of(text_of(error.get("event_id")))
         self._on_refused(cause, text_of(error.get("code")))
-        item = cause.get("item") if cause is not None else None
         # Some servers and relays take no system items, such as the note.
-        about_note = isinstance(item, dict) and item.get("id") == self._note_id != ""
+        about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
         self.reports.server_error(event, cause, harmless=about_note)
 
     def _on_refused(self, cause: Wire | None, code: str | None) -> None:

@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from ..errors import ConfigurationError, ConnectError
 from ..events import CloseEvent, ConnectionEvent
 from ..protocol.endpoint import Endpoint
+from ..protocol.reading import dict_of
 from .transport import Transport, is_fatal
 
 __all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]
@@ -343,8 +344,7 @@ class Link:
     # Renewal
 
     def _schedule_renewal(self, transport: Transport) -> None:
-        session = transport.created.get("session")
-        expires_at = session.get("expires_at") if isinstance(session, dict) else None
+        expires_at = dict_of(transport.created.get("session")).get("expires_at")
         if isinstance(expires_at, bool) or not isinstance(expires_at, (int, float)):
             return
         now = time.time()

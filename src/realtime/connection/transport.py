@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from ..errors import ConnectError
 from ..protocol import codec
 from ..protocol.endpoint import Endpoint
-from ..protocol.reading import text_of
+from ..protocol.reading import dict_of, text_of
 from ..protocol.redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
@@ -166,8 +166,8 @@ class Transport:
                 if event.get("type") in ("session.created", "transcription_session.created"):
                     self.created = event
                     return
-                error = event.get("error")
-                if isinstance(error, dict):
+                error = dict_of(event.get("error"))
+                if error:
                     said = text_of(error.get("message")) or text_of(error.get("code")) or "no reason given"
         except ConnectionClosed as closed:
             code, reason = _close_of(closed)

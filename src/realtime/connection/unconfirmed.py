@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..protocol.bounded_dict import remember
-from ..protocol.reading import Wire, text_of
+from ..protocol.reading import Wire, dict_of, list_of, text_of
 
 __all__ = ["Unconfirmed"]
 
@@ -95,7 +95,4 @@ def _alike(ours: Wire, theirs: Wire) -> bool:
 
 
 def _texts(item: Wire) -> list[Any]:
-    content = item.get("content")
-    if not isinstance(content, list):
-        return []
-    return [part.get("text") for part in content if isinstance(part, dict)]
+    return [dict_of(part).get("text") for part in list_of(item.get("content"))]
