@@ -26,7 +26,7 @@ class Loaded:
         self.session = self.client._session
         self.client._link.state = "connected"
         self.outbox = self.client._outbox
-        self.outbox.blocked_since = None
+        self.outbox.send_finished()
         self.runner = asyncio.Runner() if hasattr(asyncio, "Runner") else None
         self.loop = self.runner.get_loop() if self.runner else asyncio.new_event_loop()
         self.loop.run_until_complete(self._open())

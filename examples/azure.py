@@ -1,4 +1,4 @@
-"""The same client on Azure OpenAI: the resource's address, and the name of the deployment as the model.
+"""Ask one question on Azure OpenAI: the address is the resource's, the model is the deployment's name.
 
     AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com AZURE_OPENAI_API_KEY=... \\
     AZURE_OPENAI_DEPLOYMENT=gpt-realtime python examples/azure.py
@@ -13,7 +13,8 @@ from realtime import RealtimeClient
 async def main() -> None:
     endpoint = os.environ["AZURE_OPENAI_ENDPOINT"].rstrip("/")
     client = RealtimeClient(
-        url=f"{endpoint}/openai/v1",  # /realtime is added; the older preview addresses work as well, as they are
+        # The client adds /realtime. An address of the older preview works too; pass the whole of it.
+        url=f"{endpoint}/openai/v1",
         api_key=os.environ["AZURE_OPENAI_API_KEY"],
         model=os.environ["AZURE_OPENAI_DEPLOYMENT"],
         modalities=["text"],

@@ -1,7 +1,7 @@
-"""Talk with the model: Enter begins and ends what you say, and interrupts the answer; an empty line in between quits.
+"""Talk with the model: Enter begins and ends what you say, and interrupts the answer; q and Enter quits.
 
 python examples/push_to_talk.py            # default microphone and loudspeaker; wear headphones
-python examples/push_to_talk.py null       # a silent device, where there is no sound card
+python examples/push_to_talk.py null       # a silent device, for machines without a sound card
 """
 
 import asyncio

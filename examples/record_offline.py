@@ -1,4 +1,4 @@
-"""Record from a device without hardware, resample, write a WAV file: `pip install wavtools` is all it needs.
+"""Record from a device without hardware, resample, write a WAV file. It needs `pip install wavtools` only.
 
 python examples/record_offline.py tone.wav
 """
@@ -9,12 +9,14 @@ import numpy as np
 
 from wavtools import OfflineDevice, WavPacker, WavRecorder, resample
 
-microphone = OfflineDevice(sample_rate=48_000)  # None for a real one
+# For a real microphone: device=None.
+microphone = OfflineDevice(sample_rate=48_000)
 recorder = WavRecorder(sample_rate=24_000, device=microphone)
 recorder.begin()
 recorder.record()
 tone = np.sin(np.arange(48_000) * 2 * np.pi * 440 / 48_000)
-microphone.capture((tone * 16_000).astype(np.int16))  # a second of it arrives
+# One second of sound arrives at the microphone.
+microphone.capture((tone * 16_000).astype(np.int16))
 recording = recorder.end()
 pcm = resample.resample(recording.pcm, recording.sample_rate, 16_000)
 WavPacker.pack(pcm, 16_000).save(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Say a WAV file to the model, chunk by chunk, and save what it answers.
+"""Send a WAV file to the model, chunk by chunk, and save the spoken answer.
 
 python examples/stream_file.py question.wav answer.wav
 """
@@ -15,9 +15,11 @@ async def main(question: str, answer: str) -> None:
     client = RealtimeClient(turn_detection=None, input_audio_transcription={"model": "gpt-transcribe"})
     spoken = WavRecorder.decode(Path(question).read_bytes(), sample_rate=24_000).wav.pcm
     async with client:
-        for start in range(0, len(spoken), 2_400):  # 0.1 s at a time, as a microphone would
+        # 0.1 s at a time, as from a microphone.
+        for start in range(0, len(spoken), 2_400):
             client.append_input_audio(spoken[start : start + 2_400])
-        client.create_response()  # commits the audio and asks for an answer
+        # Commits the audio and requests an answer.
+        client.create_response()
         while True:
             item = await client.wait_for_next_completed_item(timeout=60)
             if item.role == "assistant":

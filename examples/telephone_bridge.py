@@ -1,4 +1,4 @@
-"""Answer telephone calls: a bridge between a telephony provider's media stream and the model, G.711 on both sides.
+"""Answer telephone calls: joins a telephony provider's media stream and the model, with G.711 on both sides.
 
     python examples/telephone_bridge.py --port 8090
 
@@ -19,7 +19,7 @@ from wavtools import pcm
 
 
 class Call:
-    """One call. Marks come back from the provider when the audio before them was heard: they count the offset."""
+    """One call. The provider returns each mark when the audio before it was heard; so the marks give the offset."""
 
     def __init__(self, phone: ServerConnection) -> None:
         self.phone = phone
@@ -38,7 +38,7 @@ class Call:
         await self.phone.send(json.dumps({"event": event, "streamSid": self.stream, **fields}))
 
     async def play(self, event) -> None:
-        """A coroutine handler: its calls run one after another, so the audio keeps its order."""
+        """Send audio of the answer. Calls of a coroutine handler run one after another: the order stays."""
         if event.delta is None or event.delta.audio is None or event.item.role == "user":
             return
         payload = base64.b64encode(pcm.ulaw_encode(event.delta.audio)).decode()

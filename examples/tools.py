@@ -1,4 +1,4 @@
-"""Let the model call a function: its answer uses what the function returned.
+"""Let the model call a function and use the result in its answer.
 
 python examples/tools.py "What is the weather in Rome?"
 """
@@ -15,7 +15,8 @@ client = RealtimeClient(modalities=["text"])
 async def get_weather(location: str, lat: float, lng: float) -> dict[str, object]:
     """The weather at a place, given its name and coordinates."""
     print(f"[get_weather {location} at {lat:.1f}, {lng:.1f}]")
-    await asyncio.sleep(0.1)  # a real one would ask a weather service here
+    # A real tool would ask a weather service here.
+    await asyncio.sleep(0.1)
     return {"location": location, "temperature": {"value": 21, "units": "C"}}
 
 

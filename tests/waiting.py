@@ -1,4 +1,4 @@
-"""Waiting in tests: until a condition holds, until an event has come. Every wait ends, and says what it waited for."""
+"""Waiting in tests: until a condition holds, until an event has come. Every wait has a limit and names what is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
 
 
 def until_blocking(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """The same without an event loop: for other threads and processes."""
+    """Block until *condition* holds: for other threads and processes. AssertionError after *seconds*."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"the condition did not come true within {seconds} s"

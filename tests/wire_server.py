@@ -1,4 +1,4 @@
-"""A websocket server that says exactly what a test tells it to, and remembers all it was told.
+"""A websocket server that sends exactly what a test tells it to, and keeps all that it receives.
 
 async with ScriptedServer() as server:
     client = RealtimeClient(url=server.url)
@@ -62,7 +62,7 @@ def session_object(**changes: Any) -> Wire:
 
 
 class Peer:
-    """One connection, seen from the server."""
+    """One connection, on the server's side."""
 
     def __init__(self, socket: ServerConnection) -> None:
         self.socket = socket
@@ -79,7 +79,7 @@ class Peer:
         await self.socket.send(frame)
 
     async def expect(self, kind: str, timeout: float = 5.0) -> Wire:
-        """The next event of this type that no expect() before has passed."""
+        """The next event of this type after the one that the last call returned."""
 
         async def find() -> Wire:
             while True:
@@ -106,7 +106,7 @@ class Peer:
         await self.socket.close(code, reason)
 
     def drop(self) -> None:
-        """Cut the connection without a word."""
+        """Cut the connection without a close frame."""
         self.socket.transport.abort()
 
     async def listen(self) -> None:
@@ -124,7 +124,7 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class ScriptedServer:
-    """See the module. *script* runs for every connection; without one it says ``session.created``."""
+    """Runs *script* for every connection; without one it says ``session.created`` and then listens."""
 
     def __init__(self, script: Script | None = None, **session: Any) -> None:
         self.peers: list[Peer] = []
@@ -193,14 +193,19 @@ def created(**session: Any) -> Wire:
 class EchoServer(ScriptedServer):
     """A small server that holds conversations: echoes items, answers requests, lets sessions expire.
 
-    ``histories`` holds, for every session, the items in order as that session knew them.
-
     Parameters
     ----------
     lifetime : float, optional
         Seconds after which a session is ended as the vendor ends it: error, then close 1001.
     cut_after : int, optional
-        The first session is cut without a word after this many events that the server sent.
+        The first session is cut without a close frame after this many events that the server sent.
+
+    Attributes
+    ----------
+    histories : list
+        For every session the items in order, as that session knew them.
+    tool : str or None
+        The next answer calls the tool of this name.
     """
 
     def __init__(
@@ -212,7 +217,7 @@ class EchoServer(ScriptedServer):
         self.histories: list[list[Wire]] = []
         self.expired = 0
         self.answers = 0
-        self.tool: str | None = None  # the next answer calls this tool
+        self.tool: str | None = None
 
     async def _run(self, peer: Peer) -> None:
         history: list[Wire] = []

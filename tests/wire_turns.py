@@ -1,4 +1,4 @@
-"""Event sequences of the wire, one function per kind of turn, in the order that recordings show."""
+"""Server events of whole turns, one function per kind of turn, in the order that recordings show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ids = itertools.count(1)
 
 
 def tone(samples: int, start: int = 0) -> np.ndarray:
-    """int16 that counts upward: every sample tells its own position."""
+    """int16 samples that count upward, so that every sample shows its position."""
     return ((np.arange(start, start + samples) % 30_000) + 1).astype(np.int16)
 
 
@@ -236,7 +236,7 @@ def audio_answer(
 def speech(
     item_id: str = "item_user", start_ms: int = 200, end_ms: int = 1200, previous: str | None = None
 ) -> list[Wire]:
-    """The user's turn as server VAD tells it."""
+    """The user's turn as server VAD reports it."""
     return [
         *with_ids(
             [

@@ -1,4 +1,7 @@
-"""Client, relay and offline server for the OpenAI Realtime API."""
+"""Client, relay and offline server for the OpenAI Realtime API: the names that applications import.
+
+Thread: importing it starts none.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import sys
 
 if importlib.util.find_spec("websockets") is None:
     _ADVICE = "websockets is missing; install it with: pip install 'wavtools[realtime]'"
-    if sys.argv[:1] == ["-m"]:  # python -m realtime.offline and the like: one line, as for any mistake there
+    # python -m realtime.offline and the like: one line without a traceback.
+    if sys.argv[:1] == ["-m"]:
         print(f"realtime: {_ADVICE}", file=sys.stderr)
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")

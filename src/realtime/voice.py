@@ -1,11 +1,11 @@
-"""VoiceSession: a client, a microphone and a loudspeaker joined.
+"""VoiceSession: joins a client, a microphone and a loudspeaker.
 
-Microphone chunks go from the recorder's delivery thread straight into the client's queue. Audio of answers
-goes from the client's handler straight into the player. When the user begins to speak, the player says to the
-sample what was heard, and the server is told.
+Microphone chunks go from the recorder's delivery thread into the client's queue. Audio of answers goes from a
+handler of the client into the player. When the user begins to speak, the player tells to the sample what was
+heard, and the server is told.
 
-Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread.
-Calls that open, drain or close a device wait in a thread of the executor.
+Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
+open, drain or close a device run in a thread of the loop's executor.
 """
 
 from __future__ import annotations
@@ -28,21 +28,24 @@ from .protocol.audio_format import Int16Array
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
 Mode = Literal["manual", "vad"]
-# The end of a turn waits for half of one in the mean; 50 messages a second more cost 1 % of a core.
+# On average the end of a turn waits for half a chunk. Compared with 20 ms this costs 50 more messages a second,
+# which is 1 % of a core.
 CHUNK_MS = 10
-FIRST_SAMPLE_POLL = 0.004  # seconds; a device period is about 10 ms
+# Seconds between two looks at the player's position; a device period is about 10 ms.
+FIRST_SAMPLE_POLL = 0.004
+# Seconds after which an answer that has not sounded is no longer watched.
 FIRST_SAMPLE_PATIENCE = 30.0
 
 
 class Chunk(Protocol):
-    """What a recorder hands to its callback."""
+    """What a recorder passes to its callback: int16, shape (frames,)."""
 
     @property
     def mono(self) -> Int16Array: ...
 
 
 class Recorder(Protocol):
-    """The part of `wavtools.WavRecorder` that is used."""
+    """The part of `wavtools.WavRecorder` that a voice session uses."""
 
     sample_rate: int
 
@@ -54,7 +57,7 @@ class Recorder(Protocol):
 
 
 class Receipt(Protocol):
-    """The part of `wavtools.TrackOffset` that is used."""
+    """The part of `wavtools.TrackOffset` that a voice session uses."""
 
     @property
     def track_id(self) -> str: ...
@@ -65,7 +68,7 @@ class Receipt(Protocol):
 
 
 class Player(Protocol):
-    """The part of `wavtools.WavStreamPlayer` that is used."""
+    """The part of `wavtools.WavStreamPlayer` that a voice session uses."""
 
     sample_rate: int
 
@@ -78,30 +81,49 @@ class Player(Protocol):
 
 @dataclass(frozen=True)
 class CutEvent:
-    """``voice.cut``: playback was stopped; ``receipt`` says where, ``item`` which answer it was."""
+    """``voice.cut``: playback was stopped.
+
+    Attributes
+    ----------
+    receipt : wavtools.TrackOffset
+        Where it was stopped.
+    item : Item or None
+        The answer that was stopped.
+    """
 
     receipt: Any
     item: Item | None
 
 
 class VoiceSession:
-    """Speak and be answered.
+    """A spoken conversation: sends the microphone, plays the answers, handles interruptions.
+
+    It emits ``voice.cut`` (`CutEvent`) through the client, and adds ``first_sample`` to the client's ``timings``.
 
     Parameters
     ----------
     client : RealtimeClient
+        Connected or not; `start` connects it.
     recorder, player : optional
-        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet; made at the negotiated rates when not
-        given.
-    mode : "manual", "vad", optional
-        What the client's session says when not given.
+        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet. Default: made at the negotiated rates.
+    mode : "manual" or "vad", optional
+        Push to talk, or detection of turns by the server. Default: what the client's session says.
     fade_ms : float
-        Fade of an interrupted answer. The offset stays exact.
+        Fade of an interrupted answer in milliseconds. The offset stays exact.
     chunk_ms : float
-        How much sound goes to the server at a time. Larger chunks make fewer messages and later answers.
+        Milliseconds of audio in one message. Larger chunks make fewer messages and later answers.
 
-    Events of its own, through ``client.on``: ``voice.cut`` (`CutEvent`). ``timings`` have their
-    ``first_sample``.
+    Attributes
+    ----------
+    muted : bool
+        True while the microphone is muted, see `mute`.
+    unplayed_samples : int
+        Samples of answers that were dropped because the player's queue was full.
+
+    Raises
+    ------
+    ValueError
+        a mode that does not exist
 
     Examples
     --------
@@ -126,13 +148,16 @@ class VoiceSession:
         self.player = player
         self.fade_ms = fade_ms
         self.muted = False
-        self.unplayed_samples = 0  # the player's queue was full
+        self.unplayed_samples = 0
         self._chunk_ms = chunk_ms
         self._mode = mode
         self._started = False
         self._talking = False
-        self._changing = asyncio.Lock()  # one change of the recorder at a time
+        # Held while the recorder starts or pauses.
+        self._changing = asyncio.Lock()
+        # The turn detection to return to from manual mode.
         self._vad: dict[str, Any] = {"type": "server_vad"}
+        # Waits for the first sample of an answer, and that answer's id.
         self._watch: asyncio.Task[None] | None = None
         self._watched: str | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -142,34 +167,26 @@ class VoiceSession:
     async def start(self) -> None:
         """Open the output, the session and the microphone, in that order.
 
-        Under VAD the microphone is live then. What was opened is closed again when a later step fails.
-        Raises what that step raised;
-        ConfigurationError if a recorder or a player has another rate than the session.
+        Under VAD the microphone is live then. If a step fails, what was opened is closed again, and the step's
+        exception is raised.
+
+        Raises
+        ------
+        StateError
+            started already
+        ConfigurationError
+            a recorder or player whose rate differs from the session's
+        ConnectError
+            the session could not be opened
         """
         if self._started:
             raise StateError("the voice session has started: call stop() first")
         client = self.client
-        if self._mode is None:
-            self._mode = "vad" if client.get_turn_detection_type() else "manual"
-            set_mode = False
-        else:
-            set_mode = True
-        self._remember_vad()
-        if set_mode and (self._mode == "vad") != bool(client.get_turn_detection_type()):
-            client.update_session(turn_detection=self._vad if self._mode == "vad" else None)
-        elif set_mode and self._mode == "manual":
-            client.update_session(turn_detection=None)
+        self._configure_mode()
         player = self.player = self.player or _make_player(client.output_sample_rate)
         recorder = self.recorder = self.recorder or _make_recorder(client.input_sample_rate)
-        for what, rate, needed in (
-            ("player", player.sample_rate, client.output_sample_rate),
-            ("recorder", recorder.sample_rate, client.input_sample_rate),
-        ):
-            if rate != needed:
-                raise ConfigurationError(
-                    f"the {what} runs at {rate} Hz and the session at {needed} Hz: "
-                    f"make it with sample_rate={needed}"
-                )
+        _check_rate("player", player.sample_rate, client.output_sample_rate)
+        _check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
@@ -185,6 +202,18 @@ class VoiceSession:
             await self.stop()
             raise
 
+    def _configure_mode(self) -> None:
+        """Set the client's turn detection to the mode that was given, else take the mode from it."""
+        client = self.client
+        self._remember_vad()
+        vad_is_on = bool(client.get_turn_detection_type())
+        if self._mode is None:
+            self._mode = "vad" if vad_is_on else "manual"
+        elif self._mode == "manual":
+            client.update_session(turn_detection=None)
+        elif not vad_is_on:
+            client.update_session(turn_detection=self._vad)
+
     async def stop(self) -> None:
         """Close the microphone, the session and the output, in that order. Idempotent."""
         if not self._started:
@@ -194,7 +223,7 @@ class VoiceSession:
         assert recorder is not None and player is not None
         if self._watch is not None:
             self._watch.cancel()
-        # The microphone first: a chunk that finds no connection would count as lost.
+        # The microphone first: chunks without a connection would be counted as dropped.
         if recorder.get_status() != "ended":
             await asyncio.to_thread(recorder.end)
         await client.disconnect()
@@ -207,7 +236,8 @@ class VoiceSession:
             try:
                 client.off(name, handler)
             except ValueError:
-                pass  # client.reset() has removed it
+                # client.reset() has removed it.
+                pass
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
@@ -227,11 +257,19 @@ class VoiceSession:
 
     @property
     def talking(self) -> bool:
-        """Whether `talk` was called and `release` was not."""
+        """True between `talk` and `release`."""
         return self._talking
 
     async def set_mode(self, mode: Mode) -> None:
-        """Change between push-to-talk and detection of turns, at any time."""
+        """Change between push to talk and detection of turns, at any time.
+
+        Raises
+        ------
+        ValueError
+            a mode that does not exist
+        StateError
+            not started
+        """
         if mode not in ("manual", "vad"):
             raise ValueError(f"mode must be 'manual' or 'vad', not {mode!r}")
         recorder = self._need_started()
@@ -243,7 +281,7 @@ class VoiceSession:
             async with self._changing:
                 await asyncio.to_thread(recorder.pause)
             self.client.update_session(turn_detection=None)
-            # What the server still holds is the room's silence; it is no part of the next turn.
+            # The server still holds the silence of the room, which is no part of the next turn.
             self.client.clear_input_audio()
         else:
             if self._talking:
@@ -253,9 +291,9 @@ class VoiceSession:
             await self._record()
 
     async def talk(self) -> None:
-        """The key went down: stop the answer and listen. In manual mode only.
+        """The key was pressed: stop the answer and open the microphone. For manual mode.
 
-        Raises StateError under VAD, where the microphone is live anyway.
+        Raises StateError if not started, and under VAD, where the microphone is live anyway.
         """
         self._need_started()
         if self._mode == "vad":
@@ -267,9 +305,22 @@ class VoiceSession:
         await self._record()
 
     async def release(self, *, send: bool = True) -> bool:
-        """The key went up: send what was said and ask for an answer; whether there was anything to send.
+        """The key was released: send what was said and request an answer.
 
-        With ``send=False`` what was said is thrown away, here and on the server, and nobody answers.
+        Parameters
+        ----------
+        send : bool
+            False discards what was said, here and on the server, and requests no answer.
+
+        Returns
+        -------
+        bool
+            True if an answer was requested.
+
+        Raises
+        ------
+        StateError
+            not started
         """
         recorder = self._need_started()
         if not self._talking:
@@ -286,22 +337,30 @@ class VoiceSession:
         return True
 
     def send_text(self, text: str) -> str | None:
-        """Interrupt the answer and say *text* instead of speaking; returns the id of the item."""
+        """Interrupt the answer and send *text* as the user's message; returns the id of its item."""
         self._need_started()
         self.interrupt()
         return self.client.send_user_message_content(text)
 
     def mute(self, muted: bool = True) -> None:
-        """Close or open the microphone.
+        """Mute or unmute the microphone.
 
-        Under VAD the server hears silence meanwhile, so that turns still end.
+        Under VAD the server gets silence meanwhile, so that turns still end.
         """
         self.muted = muted
 
     def interrupt(self) -> Any:
-        """Stop the answer now, whatever the mode.
+        """Stop the answer now, in either mode.
 
-        Returns the player's receipt, None if nothing ever played.
+        Returns
+        -------
+        wavtools.TrackOffset or None
+            Where it was stopped; None if nothing ever played.
+
+        Raises
+        ------
+        StateError
+            not started
         """
         self._need_started()
         if not self.client.is_connected():
@@ -310,7 +369,7 @@ class VoiceSession:
         return self._cut()
 
     def _cut(self) -> Any:
-        """Stop playback and tell the server what was heard of each answer that was queued."""
+        """Stop playback, and tell the server how much of each queued answer was heard."""
         player, client = self.player, self.client
         assert player is not None
         receipt: Receipt | None = player.interrupt(self.fade_ms) if self.fade_ms else player.interrupt()
@@ -336,7 +395,7 @@ class VoiceSession:
             self.player.add_16bit_pcm(delta.audio, item.id)
         except BufferError as error:
             self.unplayed_samples += len(delta.audio)
-            self.client._session.reports.error(ErrorEvent(str(error), "player", exception=error))
+            self.client.report_error(ErrorEvent(str(error), "player", exception=error))
         if self._watched != item.id:
             self._watched = item.id
             if self._watch is not None:
@@ -344,21 +403,19 @@ class VoiceSession:
             self._watch = asyncio.get_running_loop().create_task(self._watch_first_sample(item.id))
 
     async def _watch_first_sample(self, item_id: str) -> None:
-        """Note when the device took the first sample: only its own counter knows."""
-        player, session = self.player, self.client._session
+        """Note when the device took the first sample of an answer; the player's position tells."""
+        player = self.player
         assert player is not None
         deadline = time.monotonic() + FIRST_SAMPLE_PATIENCE
         while time.monotonic() < deadline:
             receipt = player.get_track_sample_offset()
             if receipt is not None and receipt.track_id == item_id and receipt.offset > 0:
-                timings = session.meter.first_sample(item_id, time.monotonic())
-                if timings is not None:
-                    self.client.emit("timings", timings)
+                self.client.note_first_sample(item_id)
                 return
             await asyncio.sleep(FIRST_SAMPLE_POLL)
 
     def _on_interrupted(self, event: InterruptedEvent) -> None:
-        if self.client._session.server_interrupts():
+        if self.client.server_interrupts():
             self._cut()
 
     def _on_close(self, event: CloseEvent) -> None:
@@ -366,7 +423,7 @@ class VoiceSession:
             self._closing = asyncio.get_running_loop().create_task(self._pause())
 
     async def _pause(self) -> None:
-        """The connection has ended for good: nobody listens to the microphone any more."""
+        """The connection has ended for good: stop recording."""
         recorder = self.recorder
         self._talking = False
         async with self._changing:
@@ -384,7 +441,7 @@ class VoiceSession:
                 await asyncio.to_thread(recorder.record, self._on_chunk, chunk_size)
 
     def _on_chunk(self, chunk: Chunk) -> None:
-        """Thread: the recorder's delivery thread."""
+        """Send one chunk of the microphone. Thread: the recorder's delivery thread."""
         samples = chunk.mono
         if self.muted:
             if self._mode != "vad":
@@ -393,15 +450,20 @@ class VoiceSession:
         self.client.append_input_audio(samples)
 
     def _remember_vad(self) -> None:
-        # Complete, not by its type alone: servers take missing keys as their defaults, not as before.
-        detection = self.client._session.turn_detection()
-        if isinstance(detection, dict):
-            self._vad = dict(detection)
+        # The whole object: servers give missing keys their defaults, not the earlier values.
+        self._vad = self.client.get_turn_detection() or self._vad
 
     def _need_started(self) -> Recorder:
         if not self._started or self.recorder is None:
             raise StateError("the voice session has not started: call start() first")
         return self.recorder
+
+
+def _check_rate(name: str, rate: int, needed: int) -> None:
+    if rate != needed:
+        raise ConfigurationError(
+            f"the {name} runs at {rate} Hz and the session at {needed} Hz: make it with sample_rate={needed}"
+        )
 
 
 def _make_player(sample_rate: int) -> Player:
@@ -414,6 +476,6 @@ def _make_player(sample_rate: int) -> Player:
 def _make_recorder(sample_rate: int) -> Recorder:
     from wavtools import WavRecorder
 
-    # What was recorded is kept by the conversation; the recorder need not keep it, too.
+    # The conversation keeps what was said; the recorder need not keep it as well.
     recorder: Recorder = WavRecorder(sample_rate=sample_rate, keep_seconds=0)
     return recorder

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from realtime.connection import outbox as module
-from realtime.connection.outbox import Outbox
+from realtime.connection.outbox import Commit, Outbox
+from tests.waiting import until
 
 
 def samples(count: int, value: int = 1) -> np.ndarray:
@@ -27,16 +28,18 @@ async def take_all(outbox: Outbox) -> list:
 async def test_events_and_audio_keep_their_order():
     outbox = Outbox(2.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     outbox.put({"n": 1})
     outbox.put_audio(samples(3))
+    outbox.put(Commit())
     outbox.put({"n": 2})
     outbox.put_first({"n": 0})
     taken = await take_all(outbox)
-    assert [entry if isinstance(entry, dict) else len(entry) for entry in taken] == [
+    assert [len(entry) if isinstance(entry, np.ndarray) else entry for entry in taken] == [
         {"n": 0},
         {"n": 1},
         3,
+        Commit(),
         {"n": 2},
     ]
     assert outbox.audio_samples == 0
@@ -46,7 +49,7 @@ async def test_take_waits_for_what_another_thread_puts():
     outbox = Outbox(2.0)
     outbox.open()
     waiting = asyncio.create_task(outbox.take())
-    await asyncio.sleep(0.01)
+    await until(lambda: outbox._sleeping)
     thread = threading.Thread(target=lambda: outbox.put_audio(samples(7)))
     thread.start()
     assert len(await asyncio.wait_for(waiting, 2)) == 7
@@ -93,21 +96,51 @@ async def test_dropped_entries_take_no_memory():
 async def test_while_the_socket_takes_a_file_is_not_dropped():
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     for _ in range(100):
         outbox.put_audio(samples(2_400))
     assert outbox.dropped_samples == 0 and outbox.audio_samples == 240_000
-    outbox.blocked_since = time.monotonic()  # a send has just begun
+    outbox.send_started()
     outbox.put_audio(samples(2_400))
     assert outbox.dropped_samples == 0
+
+
+@pytest.mark.parametrize("stuck", ["send_started", "disconnected"])
+async def test_while_the_socket_takes_nothing_audio_is_dropped(monkeypatch, stuck):
+    outbox = Outbox(1.0)
+    outbox.open()
+    outbox.send_finished()
+    now = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    getattr(outbox, stuck)()
+    now[0] += module.STUCK_SECONDS + 0.01
+    for _ in range(20):
+        outbox.put_audio(samples(2_400))
+    assert outbox.audio_samples == 24_000 and outbox.dropped_samples == 10 * 2_400
+    outbox.send_finished()
+    outbox.put_audio(samples(2_400))
+    assert outbox.audio_samples == 26_400
+
+
+def test_rejected_audio_is_counted():
+    outbox = Outbox(1.0)
+    outbox.reject_audio(samples(7))
+    assert outbox.dropped_samples == 7 and len(outbox) == 0
+
+
+async def test_long_audio_is_queued_in_pieces():
+    outbox = Outbox(60.0)
+    outbox.open()
+    outbox.put_audio(samples(500_000))
+    assert [len(piece) for piece in await take_all(outbox)] == [240_000, 240_000, 20_000]
 
 
 async def test_what_has_waited_too_long_is_dropped_though_some_is_sent(monkeypatch):
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for _ in range(20):
         outbox.put_audio(samples(2_400))
     now[0] += 1.5
@@ -119,7 +152,7 @@ async def test_there_is_a_limit_whatever_the_circumstances(monkeypatch):
     monkeypatch.setattr(module, "MAX_SECONDS", 3.0)
     outbox = Outbox(1.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
     for _ in range(50):
         outbox.put_audio(samples(2_400))
     assert outbox.audio_samples == 72_000
@@ -155,7 +188,7 @@ def test_a_put_after_the_loop_has_closed_raises_nothing():
 async def test_threads_lose_nothing(threads):
     outbox = Outbox(60.0)
     outbox.open()
-    outbox.blocked_since = None
+    outbox.send_finished()
 
     def work(value: int) -> None:
         for _ in range(500):

@@ -45,12 +45,6 @@ def heard_by(peer) -> np.ndarray:
     return np.frombuffer(data, "<i2")
 
 
-@pytest.fixture
-async def server():
-    async with ScriptedServer() as server:
-        yield server
-
-
 async def test_push_to_talk_sends_every_sample_and_then_asks(server):
     rig = Rig(server)
     async with rig.session(mode="manual") as voice:
@@ -212,6 +206,16 @@ async def test_the_mode_changes_at_any_time(server):
         ]
         with pytest.raises(ValueError, match="mode"):
             await voice.set_mode("loud")
+
+
+async def test_a_mode_that_the_client_has_already_is_not_set_again(server):
+    rig = Rig(server, turn_detection={"type": "semantic_vad", "eagerness": "low"})
+    async with rig.session(mode="vad"):
+        await rig.speak(turns.tone(480))
+        await server.peer.expect("input_audio_buffer.append")
+        (update,) = server.peer.of_type("session.update")
+        detection = update["session"]["audio"]["input"]["turn_detection"]
+        assert detection == {"type": "semantic_vad", "eagerness": "low"}
 
 
 async def test_a_change_of_mode_while_talking_sends_what_was_said(server):

@@ -1,8 +1,8 @@
-"""Event emitter: handlers by name, wildcards, futures that wait for the next event.
+"""Event emitter: handlers by name, wildcards, waits for the next event.
 
-A handler is a function or a coroutine function of one argument. One that raises stops nothing: the
-exception is reported. Calls of one coroutine function run one after another in the order of the
-events; different handlers run side by side.
+A handler is a function or a coroutine function of one argument. A handler that raises stops no other: the
+exception is reported. Calls of one coroutine function run one after another, in the order of the events;
+different handlers run side by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
 
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
 from ..callables import is_coroutine_function
+from .waits import Waits
 
 __all__ = ["EventEmitter", "Handler"]
 
@@ -25,7 +26,7 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 
 
 class _Listener:
-    """One registered handler; for a coroutine function also the queue of its calls to come."""
+    """One registered handler; for a coroutine function also the queue of its next calls."""
 
     __slots__ = ("handler", "is_async", "once", "queue", "task")
 
@@ -43,15 +44,15 @@ class EventEmitter:
     Parameters
     ----------
     failed : callable
-        ``failed(error, name, handler)`` is told of every exception that leaves a handler.
+        ``failed(error, name, handler)`` is called for every exception that a handler raises.
     """
 
     def __init__(self, failed: Callable[[BaseException, str, Handler], None]) -> None:
         self._failed = failed
         self._listeners: dict[str, list[_Listener]] = {}
-        self._prefixes: dict[str, list[_Listener]] = {}  # "server.*" under "server.", "*" under ""
-        self._waiters: dict[str, list[asyncio.Future[Any]]] = {}
-        self.woke = False  # somebody waited for an event; whoever emits lets them run before the next
+        # Wildcards: "server.*" under "server.", "*" under "".
+        self._prefixes: dict[str, list[_Listener]] = {}
+        self._waits = Waits()
 
     @overload
     def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
@@ -74,54 +75,60 @@ class EventEmitter:
         return self._add(name, handler, once=True)
 
     def off(self, name: str, handler: Handler | None = None) -> None:
-        """Remove *handler*, or all handlers of *name*. Raises ValueError if it is not registered."""
+        """Remove *handler*, or all handlers of *name*. Raises ValueError for one that is not registered."""
         self._remove(name, handler, once=None)
 
     def off_next(self, name: str, handler: Handler | None = None) -> None:
-        """The same for handlers added by `on_next`."""
+        """Remove *handler*, or all handlers of *name*, that `on_next` added. Raises as `off` does."""
         self._remove(name, handler, once=True)
 
     def clear_event_handlers(self) -> None:
-        """Remove every handler. Futures of `wait_for_next` stay."""
+        """Remove every handler. Pending `wait_for_next` calls stay."""
         self._listeners.clear()
         self._prefixes.clear()
 
-    async def wait_for_next(self, name: str, timeout: float | None = None) -> Any:
-        """Wait for the next event *name* and return it.
+    def wait_for_next(self, name: str, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
+        """Wait for the next event *name* and return it; to be awaited.
 
-        Waiting again at once misses nothing: no other event is emitted in between.
-        Raises TimeoutError after *timeout* seconds, ConnectionLostError when the connection ends first.
-        Cancel-safe: nothing stays registered.
+        A task that waits again at once, for the same or another event, misses nothing that is emitted in
+        between; this holds inside ``asyncio.wait_for()`` too. Cancel-safe.
+
+        Parameters
+        ----------
+        name : str
+            The event; no wildcard.
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Raises
+        ------
+        TimeoutError
+            nothing came within *timeout* seconds
+        ConnectionLostError
+            the connection ended first
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        waiting = self._waiters.setdefault(name, [])
-        waiting.append(future)
-        timer = None
-        if timeout is not None:
-            # Not wait_for(): its extra turns of the loop would let the next event pass.
-            error = TimeoutError(f"no {name!r} event within {timeout} s")
-            timer = loop.call_later(timeout, _fail, future, error)
-        try:
-            return await future
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if future in waiting:
-                waiting.remove(future)
+        return self._waits.next(name, timeout)
 
     def fail_waiters(self, error: Exception) -> None:
-        """End every `wait_for_next` with *error*."""
-        waiters, self._waiters = self._waiters, {}
-        for futures in waiters.values():
-            for future in futures:
-                _fail(future, error)
+        """End every pending `wait_for_next` with *error*."""
+        self._waits.fail(error)
+
+    def begin_batch(self) -> int | None:
+        """Begin a batch of simultaneous events; returns what to pass to `end_batch`.
+
+        Of one batch a task takes one event with `wait_for_next`; its next wait looks behind the batch.
+        """
+        return self._waits.begin_batch()
+
+    def end_batch(self, before: int | None) -> None:
+        """End a batch."""
+        self._waits.end_batch(before)
 
     def wants(self, name: str) -> bool:
-        """Whether anybody would hear *name*: an event that nobody hears need not be built."""
+        """True if a handler or a wait takes the event *name*; the caller need not build it otherwise."""
         return (
             name in self._listeners
-            or bool(self._waiters.get(name))
+            or (bool(self._waits.open) and self._waits.wants(name))
             or (bool(self._prefixes) and any(name.startswith(prefix) for prefix in self._prefixes))
         )
 
@@ -129,7 +136,7 @@ class EventEmitter:
         """Call every handler of *name* with *event*, in the order of registration, wildcards last."""
         listeners = self._listeners.get(name)
         if listeners:
-            # A copy: a handler may add or remove handlers, which then counts from the next event on.
+            # A copy: handlers that a handler adds or removes count from the next event on.
             for listener in tuple(listeners):
                 self._call(listener, listeners, name, event)
         if self._prefixes:
@@ -137,12 +144,8 @@ class EventEmitter:
                 if name.startswith(prefix):
                     for listener in tuple(listeners):
                         self._call(listener, listeners, name, event)
-        futures = self._waiters.pop(name, None)
-        if futures:
-            self.woke = True
-            for future in futures:
-                if not future.done():
-                    future.set_result(event)
+        if self._waits.open:
+            self._waits.put(name, event)
 
     def _table(self, name: str) -> tuple[dict[str, list[_Listener]], str]:
         return (self._prefixes, name[:-1]) if name.endswith("*") else (self._listeners, name)
@@ -172,7 +175,8 @@ class EventEmitter:
     def _call(self, listener: _Listener, listeners: list[_Listener], name: str, event: Any) -> None:
         if listener.once:
             if listener not in listeners:
-                return  # a handler before this one emitted the same event: it has been called
+                # An earlier handler emitted the same event, and that has called this one.
+                return
             listeners.remove(listener)
             if not listeners:
                 table, key = self._table(name)
@@ -198,8 +202,3 @@ class EventEmitter:
                     self._failed(error, name, listener.handler)
         finally:
             listener.task = None
-
-
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -1,12 +1,13 @@
 """Tokens and times: sums up usage, and notes when each step of an answer happened.
 
-Pure: told the time, holds no clock.
+Pure: the caller gives the time, in seconds of one clock.
 
 Thread: the event loop's only.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..events import TimingsEvent
@@ -14,9 +15,20 @@ from ..protocol.bounded_dict import remember
 
 __all__ = ["Meter"]
 
+# Of nested usage objects; the vendor's have two levels.
+MAX_DEPTH = 8
+
 
 class Meter:
-    """Usage over all responses, and the timings of those that are not over."""
+    """Usage over all responses, and the timings of the responses under way.
+
+    Attributes
+    ----------
+    total : dict
+        Tokens so far; nested counts under dotted names.
+    speech_end : float or None
+        When the user's turn ended; None once a response has begun after it.
+    """
 
     def __init__(self) -> None:
         self.total: dict[str, int] = {}
@@ -25,16 +37,16 @@ class Meter:
         self._by_item: dict[str, TimingsEvent] = {}
 
     def add_usage(self, usage: Any) -> None:
-        """Add every number of a usage object; nested ones under dotted names."""
-        self._add("", usage)
+        """Add every number of a usage object, nested ones under dotted names; ignores everything else."""
+        self._add("", usage, MAX_DEPTH)
 
-    def _add(self, prefix: str, usage: Any) -> None:
-        if not isinstance(usage, dict):
+    def _add(self, prefix: str, usage: Any, depth: int) -> None:
+        if not isinstance(usage, dict) or not depth:
             return
         for key, value in usage.items():
             if isinstance(value, dict):
-                self._add(f"{prefix}{key}.", value)
-            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                self._add(f"{prefix}{key}.", value, depth - 1)
+            elif _is_count(value):
                 name = f"{prefix}{key}"
                 self.total[name] = self.total.get(name, 0) + int(value)
 
@@ -43,6 +55,7 @@ class Meter:
         self.speech_end = now
 
     def created(self, response_id: str, now: float) -> None:
+        """A response has begun."""
         timings = TimingsEvent(response_id=response_id, speech_end=self.speech_end, created=now)
         self.speech_end = None
         remember(self._by_response, response_id, timings)
@@ -50,7 +63,7 @@ class Meter:
     def delta(
         self, response_id: str | None, item_id: str, now: float, *, audio: bool, call: bool = False
     ) -> None:
-        """A piece of an answer came. Cheap after the first."""
+        """A piece of an answer came. Called for every delta: it must be cheap."""
         timings = self._by_item.get(item_id)
         if timings is None:
             timings = self._by_response.get(response_id or "")
@@ -73,9 +86,17 @@ class Meter:
         return timings if timings.done is not None else None
 
     def done(self, response_id: str, now: float) -> TimingsEvent | None:
+        """A response has ended. Returns its timings, None if its beginning was not seen."""
         timings = self._by_response.pop(response_id, None)
         if timings is not None:
             timings.done = now
             if not timings.answered and self.speech_end is None:
-                self.speech_end = timings.speech_end  # it only called a tool: the user still waits
+                # It only called a tool: the user waits for the next response.
+                self.speech_end = timings.speech_end
         return timings
+
+
+def _is_count(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,59 +1,67 @@
-"""When to ask for a response, and when to cancel one. Pure: told what happened, it says what to send.
+"""When to request a response, and when to cancel one: it is told what happens and returns what to send.
 
 A server makes one response at a time and refuses a second ``response.create``; tools, the user and the
-application all ask for one. So at most one request waits here, asked for when the response before it is
-done and every tool of it has answered. A refused request waits as well: the server knew better.
+application all cause requests. So at most one request waits here. It is sent when the response before it is
+done and all tools of that response have answered. A request that the server refused because of another
+response waits as well.
 
-Responses outside the conversation (``conversation: "none"``) run beside all this and are let through.
+Responses outside the conversation (``conversation: "none"``) are independent of this and are sent at once.
 
-Thread: the event loop's only.
+Thread: the event loop's only; pure.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..protocol.reading import Wire
+from ..protocol.reading import Wire, dict_of, text_of
 
-__all__ = ["Sequencer"]
+__all__ = ["ResponseSequencer"]
 
 
-class Sequencer:
-    """One conversation's responses.
+class ResponseSequencer:
+    """The order of one conversation's responses.
 
     Attributes
     ----------
     active : str or None
-        Id of the response being made ("" while it has none yet).
+        Id of the response that is being made; "" if it has no id yet, None if there is none.
+    cancelling : bool
+        True if its cancellation was sent.
+    pending : dict or None
+        Parameters of the request that waits.
+    pending_for_tools : bool
+        True if a request is due because tools have answered.
     """
 
     def __init__(self) -> None:
-        self.pending: Wire | None = None  # the request that waits
+        self.pending: Wire | None = None
         self.pending_for_tools = False
         self.reset()
 
     def reset(self) -> None:
-        """Nothing is being made. What waits goes on waiting."""
+        """Forget the response that is being made or was requested; a waiting request stays."""
         self.active: str | None = None
         self.cancelling = False
-        self.heard_user = False  # speech began after the active response: the server ends it by itself
-        self._requested: Wire | None = None  # asked for, response.created not seen
+        # The request whose response.created has not come, and whether it was sent.
+        self._requested: Wire | None = None
         self._sent = False
+        # Responses outside the conversation whose response.created has not come.
         self._outside = 0
 
     def forget(self) -> None:
-        """Drop what waits, too."""
+        """Forget everything, a waiting request included."""
         self.pending, self.pending_for_tools = None, False
         self.reset()
 
     def sent(self) -> None:
-        """The request has left this machine."""
+        """The request was sent."""
         self._sent = self._requested is not None
 
     def lost(self) -> tuple[bool, str | None]:
-        """The connection is gone: whether a response went with it, and its id.
+        """The connection was lost: True and the response's id if a response was lost with it.
 
-        A request that was not sent yet is sent to the next session.
+        A request that was not sent yet is kept: it goes to the next session.
         """
         active, requested, sent = self.active, self._requested, self._sent
         self.reset()
@@ -64,15 +72,16 @@ class Sequencer:
 
     @property
     def busy(self) -> bool:
-        """Whether a response is being made or was asked for."""
+        """True while a response is being made or was requested."""
         return self.active is not None or self._requested is not None
 
     @property
     def waiting(self) -> bool:
+        """True while a request waits for its turn."""
         return self.pending is not None or self.pending_for_tools
 
     def request(self, parameters: Wire) -> list[Wire]:
-        """The application asks. Parameters of a later request replace those of one that waits."""
+        """The application requests a response; its parameters replace those of a waiting request."""
         if parameters.get("conversation") == "none":
             self._outside += 1
             return [{"type": "response.create", "response": parameters}]
@@ -80,11 +89,11 @@ class Sequencer:
         return self.next_request(tools_running=False)
 
     def tools_answered(self) -> None:
-        """Outputs were posted: the model must be asked once all are there."""
+        """An output was sent: a request is due once all tools have answered."""
         self.pending_for_tools = True
 
     def next_request(self, *, tools_running: bool) -> list[Wire]:
-        """What to send now."""
+        """The request to send now, if one is due."""
         if self.busy or not (self.pending is not None or (self.pending_for_tools and not tools_running)):
             return []
         parameters, self.pending = self.pending or {}, None
@@ -101,40 +110,37 @@ class Sequencer:
         if another_is_active:
             if self.pending is None and parameters is not None:
                 self.pending = parameters
-            # Its response.created has come or will come; until its response.done nothing is to be asked.
+            # Its response.created has come or will come; no request may be sent before its response.done.
             if self.active is None:
                 self.active = ""
 
     def created(self, response: Any, *, tools_running: bool = False) -> bool:
         """``response.created``. Returns False for a response outside the conversation."""
-        response = response if isinstance(response, dict) else {}
+        response = dict_of(response)
         if self._outside and response.get("conversation_id") is None:
             self._outside -= 1
             return False
         if self._requested is None and not tools_running:
-            self.pending_for_tools = False  # the server began by itself, and has seen the outputs
+            # The server began by itself and knows the outputs.
+            self.pending_for_tools = False
         self._requested, self._sent = None, False
-        response_id = response.get("id")
-        self.active = response_id if isinstance(response_id, str) else ""
-        self.cancelling = self.heard_user = False
+        self.active = text_of(response.get("id")) or ""
+        self.cancelling = False
         return True
 
     def done(self, response: Any) -> None:
         """``response.done``."""
-        response_id = response.get("id") if isinstance(response, dict) else None
+        response_id = dict_of(response).get("id")
         if self.active is not None and (not self.active or response_id in (self.active, None)):
             self.active = None
-            self.cancelling = self.heard_user = False
+            self.cancelling = False
 
     def stalled(self) -> None:
-        """Nothing has come of the active response for long: its end was lost, or never sent."""
+        """The active response has sent nothing for long: its end was lost or never sent."""
         self.reset()
 
-    def speech_started(self) -> None:
-        self.heard_user = self.busy
-
     def cancel(self) -> list[Wire]:
-        """Stop what is being made, and do not ask for what waits."""
+        """The cancellation of the response that is being made; drops a waiting request."""
         self.pending, self.pending_for_tools = None, False
         if not self.busy or self.cancelling:
             return []

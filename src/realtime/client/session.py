@@ -1,7 +1,7 @@
-"""Joins the parts of a client: the link's frames go to reducer, sequencer, tools and handlers; theirs go out.
+"""Joins the parts of a client: server events go to conversation, turn taking and handlers; client events go out.
 
-One path inside, in GA; `dialect` translates at both edges. Nothing that a server sends, a handler raises
-or a tool does ends the reading of events.
+Inside, everything is in the GA dialect; `dialect` translates at both edges. Nothing that a server sends, a
+handler raises or a tool does ends the reading of events.
 
 Thread: the event loop's only.
 """
@@ -9,17 +9,15 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
-from ..connection.frame_writer import COMMIT_MS, IF_ENOUGH, FrameWriter
-from ..connection.outbox import Outbox
-from ..connection.unconfirmed import Pending
+from ..connection.frame_writer import COMMIT_MS, FrameWriter
+from ..connection.link import LinkDelegate
+from ..connection.outbox import Commit, Entry, Outbox
+from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
 from ..conversation.history import awaits_transcript, note, replay
-from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
 from ..events import (
@@ -35,28 +33,55 @@ from ..events import (
 )
 from ..protocol import codec
 from ..protocol import dialect as dialects
-from ..protocol.bounded_dict import remember
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, is_benign
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, branch, text_of
-from ..tools import Toolbox
+from ..protocol.reading import Wire, dict_of, text_of
+from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports
-from .response_sequencer import Sequencer
+from .reports import Reports, error_of
 from .settings import Settings
+from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
 
-log = logging.getLogger("realtime")
+# Audio before the end of the old session that a new one under VAD gets again: the old one may not have
+# reported the speech in it yet.
+VAD_KEEP_MS = 1000
 
-VAD_KEEP_MS = 1000  # sent again to a new session: speech that the old one had not told of yet
-RESPONSE_STALL = 10.0  # seconds without an event of a response, after which its end counts as lost
 
+class Session(LinkDelegate):
+    """Everything one client holds besides its link, whose delegate it is.
 
-class Session(Settings):
-    """What one client holds. See the module; `RealtimeClient` documents the behaviour."""
+    Parameters
+    ----------
+    emitter : EventEmitter
+        Emits the client's events.
+    make_endpoint : callable
+        Returns where to connect; called for each socket.
+    dialect : "auto", "ga" or "beta"
+        What to speak.
+    conversation : Conversation
+        The state of the conversation.
+    outbox : Outbox
+        What waits to be sent.
+    tool_timeout : float or None
+        Seconds that one tool call may take.
+    resume_note : str or None
+        Told to the model after a restored history.
+    at_rest : callable
+        Called when a response has ended: a good moment for a new session.
+
+    Attributes
+    ----------
+    created : asyncio.Event or None
+        Set when ``session.created`` has arrived; None without `RealtimeClient.connect`.
+    configuration : Configuration
+        Changes settings and tools.
+    turns : TurnTaking
+        Requests responses and calls tools.
+    """
 
     def __init__(
         self,
@@ -67,28 +92,27 @@ class Session(Settings):
         outbox: Outbox,
         tool_timeout: float | None,
         resume_note: str | None,
+        at_rest: Callable[[], object],
     ) -> None:
-        super().__init__()
         self.emitter = emitter
         self.conversation = conversation
         self.outbox = outbox
-        self.sequencer = Sequencer()
-        self.toolbox = Toolbox(tool_timeout, self._tool_answered)
+        self.settings = Settings()
         self.meter = Meter()
         self.reports = Reports(emitter, self.meter)
         self.created: asyncio.Event | None = None
-        self.at_rest: Callable[[], object] = lambda: None  # called when a response is over
-        self.connected = False
+        self._at_rest = at_rest
         self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
-        self._pending = Pending()
-        self.writer = FrameWriter(conversation, outbox, self._pending)
+        self._unconfirmed = Unconfirmed()
+        self.turns = TurnTaking(
+            self.send, self.reports.error, conversation, self.settings, self._unconfirmed, tool_timeout
+        )
+        self.configuration = Configuration(self.send, self.settings, self.turns.toolbox)
+        self._writer = FrameWriter(conversation, outbox, self._unconfirmed)
         self._resume_note = resume_note
-        self._note_id = ""  # of the note in this session
-        self._muted_calls: dict[str, None] = {}  # of cancelled responses: answered, but nothing is asked for
-        self._tools_changed = False
-        self._last_response_event = 0.0
-        self._stall_timer: asyncio.TimerHandle | None = None
+        # Id of the note in the current session.
+        self._note_id = ""
         self._hooks: dict[str, Callable[[Event], None]] = {
             "session.created": self._on_session,
             "session.updated": self._on_session,
@@ -102,22 +126,22 @@ class Session(Settings):
             "rate_limits.updated": self.reports.on_rate_limits,
         }
 
-    # Sending
+    def reset(self) -> None:
+        """Forget items, tools and settings; the connection must have ended."""
+        self.configuration.reset()
+        self.conversation.clear()
+
+    # For the client: sending
 
     def send(self, event: Wire) -> str:
         """Queue *event*; returns its event_id."""
-        if self._tools_changed:
-            self.flush_tools()
-        event_id = event.get("event_id") or self.writer.next_id()
+        self.configuration.send_tools()
+        event_id = str(event.get("event_id") or self._writer.next_id())
         self.outbox.put({**event, "event_id": event_id})
-        return str(event_id)
-
-    def send_all(self, events: list[Wire]) -> None:
-        for event in events:
-            self.send(event)
+        return event_id
 
     def create_item(self, item: Wire, previous_item_id: str | None = None) -> str:
-        """Queue a new item; returns its id, which is ours so that its echo is known again."""
+        """Queue a new item; returns its id, which is made here so that its echo can be matched."""
         item_id = item.get("id") or generate_id("item_")
         event: Wire = {"type": "conversation.item.create", "item": {"id": item_id, **item}}
         if previous_item_id is not None:
@@ -126,97 +150,86 @@ class Session(Settings):
         return str(item_id)
 
     def commit(self) -> None:
-        """Queue a commit, which goes out if there is enough to commit when its turn comes."""
-        self.send({"type": "input_audio_buffer.commit", IF_ENOUGH: True})
+        """Queue a commit, which is sent if there is enough audio when its turn comes."""
+        self.configuration.send_tools()
+        self.outbox.put(Commit())
 
     def request_response(self, parameters: Wire) -> None:
+        """Request a response, now or after the one that is being made."""
         self.meter.turn_ended(time.monotonic())
-        self.send_all(self.sequencer.request(parameters))
-        self._watch_for_stall()
+        self.turns.request_response(parameters)
 
-    def tools_in_session(self) -> list[Wire]:
-        return self.given_tools + [tool.definition for tool in self.toolbox.tools.values()]
+    def announce(self, changes: list[Change]) -> None:
+        """Emit the events of *changes*."""
+        for change in changes:
+            self._announce(change)
 
-    def tools_changed(self) -> None:
-        """Tools were added or removed: told to the server once, before whatever is sent next."""
-        if self.connected and not self._tools_changed:
-            self._tools_changed = True
-            asyncio.get_running_loop().call_soon(self.flush_tools)
-
-    def flush_tools(self) -> None:
-        if self._tools_changed:
-            self._tools_changed = False
-            self.send({"type": "session.update", "session": {"tools": self.tools_in_session()}})
-
-    def full_update(self) -> list[Wire]:
-        """Everything the application set, for a session that knows nothing of it."""
-        tools = self.tools_in_session()
-        config = {**self.config, "tools": tools} if tools else self.config
-        return [{"type": "session.update", "session": config}] if config else []
-
-    # LinkDelegate: opening
+    # For the link, see LinkDelegate: opening
 
     def endpoint(self) -> Endpoint:
         endpoint = self._make_endpoint()
         self.reports.redactor = endpoint.redactor
         return endpoint
 
-    def begin(self, created: Wire, *, resumed: bool) -> list[Any]:
-        """A session was opened: the first things to send to it. See LinkDelegate."""
-        conversation = self.conversation
-        stated = dialects.inbound(created)[0].get("session")
-        self.server_session = stated if isinstance(stated, dict) else {}
+    def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
+        settings, conversation, writer = self.settings, self.conversation, self._writer
+        settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
         found = dialects.detect(created.get("session"))
-        self.writer.dialect = (
-            "beta"
-            if self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
-            else "ga"
-        )
-        transcribes = self.server_session.get("type") == "transcription"
-        self.writer.session_kind = "transcription" if transcribes else "realtime"
-        prelude: list[Any] = [{**event, "event_id": self.writer.next_id()} for event in self.full_update()]
+        beta = self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
+        writer.dialect = "beta" if beta else "ga"
+        transcribes = settings.server_session.get("type") == "transcription"
+        writer.session_kind = "transcription" if transcribes else "realtime"
+        prelude: list[Entry] = []
+        configured = self.configuration.everything()
+        if configured:
+            prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": configured})
         if resumed:
             prelude += self._restored()
-        self._tools_changed = False
-        conversation.input_format = self.audio_format("input")
+        conversation.input_format = settings.audio_format("input")
         conversation.begin_session()
-        self.writer.begin_session()
-        self.connected = True
+        writer.begin_session()
+        self.configuration.session_began()
+        self.turns.session_began()
         return prelude
 
-    def _restored(self) -> list[Any]:
+    def _restored(self) -> list[Entry]:
         """What a new session must be told of the one before it."""
         items = self.conversation.get_items()
-        missing = self._pending.take_missing([self._note_id, *(item.id for item in items)])
-        told: list[Any] = []
-        if self.writer.session_kind == "realtime":  # the other kind makes no answers, and takes no items
-            told = replay(items, self.toolbox.running | self._pending.calls.keys())
-        if told and self._resume_note:
+        missing = self._unconfirmed.take_missing([self._note_id, *(item.id for item in items)])
+        entries: list[Entry] = []
+        # A transcription session makes no answers and takes no items.
+        if self._writer.session_kind == "realtime":
+            entries += replay(items, self.turns.restorable_calls())
+        if entries and self._resume_note:
             self._note_id = generate_id("item_")
             self.conversation.hide_item(self._note_id)
-            told.append(note(self._note_id, self._resume_note))
-        told += missing
-        for piece in self.conversation.input.unfinished(VAD_KEEP_MS if self.turn_detection() else None):
-            told.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
-        return told
+            entries.append(note(self._note_id, self._resume_note))
+        entries += missing
+        keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
+        for piece in self.conversation.input.unfinished(keep_ms):
+            entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        return entries
 
-    # LinkDelegate: writing
+    # For the link, see LinkDelegate: writing
 
-    async def next_entry(self) -> Any:
+    async def next_entry(self) -> Entry:
         return await self.outbox.take()
 
-    def put_back(self, entry: Any) -> None:
-        self.writer.put_back(entry)
+    def encode(self, entry: Entry) -> tuple[str, Wire] | None:
+        return self._writer.encode(entry)
 
-    def sending(self, since: float | None) -> None:
-        self.outbox.blocked_since = since
+    def send_started(self) -> None:
+        self.outbox.send_started()
 
-    def encode(self, entry: Any) -> tuple[str, Wire] | None:
-        return self.writer.encode(entry)
+    def send_finished(self) -> None:
+        self.outbox.send_finished()
+
+    def put_back(self, entry: Entry) -> None:
+        self._writer.put_back(entry)
 
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
-            self.sequencer.sent()
+            self.turns.request_sent()
         emitter = self.emitter
         name = f"client.{event['type']}"
         if emitter.wants("realtime.event") or emitter.wants(name):
@@ -224,13 +237,14 @@ class Session(Settings):
             emitter.emit("realtime.event", RealtimeEvent("client", shown, time.time()))
             emitter.emit(name, shown)
 
-    # LinkDelegate: reading
+    # For the link, see LinkDelegate: reading
 
-    def receive(self, frame: bytes | str) -> bool:
-        """Take one frame. Nothing that is in it raises. Returns whether somebody waited for it."""
-        self.emitter.woke = False
-        self._receive(frame)
-        return self.emitter.woke
+    def receive(self, frame: bytes | str) -> None:
+        batch = self.emitter.begin_batch()
+        try:
+            self._receive(frame)
+        finally:
+            self.emitter.end_batch(batch)
 
     def _receive(self, frame: bytes | str) -> None:
         try:
@@ -253,15 +267,15 @@ class Session(Settings):
         kind: str = event["type"]
         item = event.get("item")
         if item is not None:
-            self._pending.confirm(item, self._knows, self.conversation.rename)
+            self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
-            self.reports.error(
-                ErrorEvent(f"a malformed {kind!r} event was passed over", "wire", event=Event(event))
-            )
+            message = f"a malformed {kind!r} event was ignored"
+            self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
         if kind.startswith("response."):
-            self._last_response_event = now = time.monotonic()
+            now = time.monotonic()
+            self.turns.response_event(now)
             delta = changes[0].delta if changes else None
             if delta is not None:
                 self.meter.delta(
@@ -283,10 +297,6 @@ class Session(Settings):
     def _knows(self, item_id: str) -> bool:
         return self.conversation.get_item(item_id) is not None
 
-    def announce(self, changes: list[Change]) -> None:
-        for change in changes:
-            self._announce(change)
-
     def _announce(self, change: Change) -> None:
         emitter, item, kind = self.emitter, change.item, change.kind
         if kind == "updated":
@@ -297,26 +307,28 @@ class Session(Settings):
         if kind in ("completed", "incomplete"):
             emitter.emit("conversation.item.ended", event)
         if kind == "completed" and item.type == "function_call":
-            self._call_tool(item)
+            self.turns.call_completed(item)
 
-    # LinkDelegate: turning points
+    # For the link, see LinkDelegate: changes of the connection
 
     def at_boundary(self, *, forced: bool) -> bool:
-        """Whether nothing is under way that a new session would not know of."""
-        if self.sequencer.busy or self.sequencer.waiting or self.toolbox.running:
+        if not self.turns.idle:
             return False
         heard = self.conversation.input
-        in_a_turn = heard.speaking or (self.turn_detection() is None and heard.uncommitted_ms >= COMMIT_MS)
-        return forced or not (in_a_turn or self._pending or self._words_are_due())
+        manual = self.settings.turn_detection() is None
+        in_a_turn = heard.speaking or (manual and heard.uncommitted_ms >= COMMIT_MS)
+        return forced or not (in_a_turn or self._unconfirmed or self._transcript_is_due())
 
-    def _words_are_due(self) -> bool:
-        """Whether the last turn's words are still being written down: history is restored as text."""
-        transcribed = branch(self.server_session, "input").get("transcription")
-        return bool(transcribed) and awaits_transcript(self.conversation.get_items())
+    def _transcript_is_due(self) -> bool:
+        """True if the last turn's transcript is still to come: history is restored as text."""
+        return self.settings.server_transcribes() and awaits_transcript(self.conversation.get_items())
+
+    def disconnected(self) -> None:
+        self.outbox.disconnected()
 
     def lost(self, code: int, reason: str) -> None:
-        self.connected = False
-        response_lost, response_id = self.sequencer.lost()
+        self.configuration.session_ended()
+        response_lost, response_id = self.turns.connection_lost()
         self.announce(self.conversation.abandon())
         if response_lost:
             message = f"the connection was lost while the answer was made ({_why(code, reason)})"
@@ -328,17 +340,11 @@ class Session(Settings):
         self.emitter.emit("connection.changed", event)
 
     def closed(self, event: CloseEvent) -> None:
-        """The end. Emits ``close`` once and lets nobody wait for what cannot come."""
-        self.connected = False
-        self._tools_changed = False
-        self.toolbox.cancel()
-        self.sequencer.forget()
+        self.configuration.session_ended()
+        self.turns.stop()
         self.outbox.clear()
-        self._pending.clear()
+        self._unconfirmed.clear()
         self.created = None
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
         self.announce(self.conversation.abandon())
         if event.error:
             what = f"the connection was closed ({_why(event.code, event.reason)})"
@@ -352,24 +358,24 @@ class Session(Settings):
             )
         )
 
-    # What single events mean
+    # Single events
 
     def _on_session(self, event: Event) -> None:
-        session = event.get("session")
-        if isinstance(session, dict):
-            self.server_session = session
-            if "format" not in branch(self.config, "input"):
-                self.writer.use_input_format(branch(session, "input").get("format"))
+        settings = self.settings
+        if settings.take_server_session(event.get("session")) and not settings.sets_input_format():
+            self._writer.use_input_format(settings.server_input_format())
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
     def _on_speech_started(self, event: Event) -> None:
-        active = self.sequencer.busy
-        self.sequencer.speech_started()
+        active = self.turns.response_active
         self.emitter.emit(
             "conversation.interrupted",
             InterruptedEvent(
-                event.get("item_id"), event.get("audio_start_ms"), active, active and self.server_interrupts()
+                text_of(event.get("item_id")),
+                event.get("audio_start_ms"),
+                active,
+                active and self.settings.server_interrupts(),
             ),
         )
 
@@ -377,10 +383,10 @@ class Session(Settings):
         self.meter.turn_ended(time.monotonic())
 
     def _on_response_created(self, event: Event) -> None:
-        response = event.get("response")
-        response_id = response.get("id") if isinstance(response, dict) else None
-        inside = self.sequencer.created(response, tools_running=bool(self.toolbox.running))
-        if isinstance(response_id, str):
+        response = dict_of(event.get("response"))
+        response_id = text_of(response.get("id"))
+        inside = self.turns.response_created(response)
+        if response_id is not None:
             if inside:
                 self.meter.created(response_id, time.monotonic())
             else:
@@ -388,107 +394,41 @@ class Session(Settings):
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")
-        self.sequencer.done(response)
+        self.turns.response_done(response)
         if isinstance(response, dict):
             response_id = text_of(response.get("id"))
-            status = response.get("status")
-            if status == "cancelled":
-                self._mute_calls_of(response_id)
             self.reports.usage(response.get("usage"), response_id)
-            if status == "failed":
+            if response.get("status") == "failed":
                 self.reports.response_failed(response_id, response, event)
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
                     self.emitter.emit("timings", timings)
-        self._ask_next()
-        self.at_rest()
+        self.turns.request_next()
+        self._at_rest()
 
     def _on_error(self, event: Event) -> None:
-        error = event.get("error")
-        if not isinstance(error, dict):
-            error = {"message": str(error)}
-        code, event_id = text_of(error.get("code")), text_of(error.get("event_id"))
-        message = str(error.get("message") or code or "the server gave no reason")
-        cause = self.writer.cause_of(event_id)
+        error = error_of(event)
+        cause = self._writer.cause_of(text_of(error.get("event_id")))
+        self._on_refused(cause, text_of(error.get("code")))
+        # Some servers and relays take no system items, such as the note.
+        about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
+        self.reports.server_error(event, cause, harmless=about_note)
+
+    def _on_refused(self, cause: Wire | None, code: str | None) -> None:
+        """The server refused *cause*, or an event that it does not name: undo what was recorded of it."""
         caused_by = cause["type"] if cause is not None else None
         if code == ANOTHER_IS_ACTIVE:
-            self.sequencer.refused(another_is_active=True)
-            self._watch_for_stall()
+            self.turns.request_refused(another_is_active=True)
         elif caused_by == "response.create":
-            self.sequencer.refused(another_is_active=False)
-            self._ask_next()
+            self.turns.request_refused(another_is_active=False)
         elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
-            self._pending.refused(cause)
+            self._unconfirmed.refused(cause)
         elif caused_by in ("session.update", "transcription_session.update"):
-            # Refused as a whole. What is sent must go on in the format that the server has.
-            self.writer.use_input_format(
-                ((self.server_session.get("audio") or {}).get("input") or {}).get("format")
-            )
-        report = ErrorEvent(
-            message,
-            "server",
-            text_of(error.get("type")),
-            code,
-            text_of(error.get("param")),
-            event_id,
-            caused_by,
-            event=event,
-        )
-        item = cause.get("item") if cause is not None else None
-        about_note = isinstance(item, dict) and item.get("id") == self._note_id != ""
-        if about_note or is_benign(code, message, caused_by):  # some servers and relays take no system items
-            log.debug("passed over: %s (%s)", message, code)
-            self.emitter.emit("error.benign", report)
-        else:
-            self.reports.error(report)
-
-    # Tools
-
-    def _call_tool(self, item: Item) -> None:
-        given = {tool.get("name") for tool in self.given_tools}
-        if not item.call_id or not item.name:
-            return
-        if item.name in given and item.name not in self.toolbox.tools:
-            return  # the application set the tool itself, and answers itself
-        if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
-            self._pending.call_started(item.call_id)
-
-    def _tool_answered(self, call_id: str, output: str, failure: BaseException | None) -> None:
-        if failure is not None:
-            self.reports.error(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
-        self.create_item({"type": "function_call_output", "call_id": call_id, "output": output})
-        if call_id not in self._muted_calls:
-            self.sequencer.tools_answered()
-        self._ask_next()
-
-    def _mute_calls_of(self, response_id: str | None) -> None:
-        """A cancelled answer: its calls are answered for the record, but nobody waits for more."""
-        for item in self.conversation.get_items():
-            if item.call_id and item.type == "function_call" and item.response_id == response_id:
-                remember(self._muted_calls, item.call_id, None)
-
-    def _ask_next(self) -> None:
-        # While the user speaks to a server that answers by itself, that answer will know the outputs.
-        held = bool(self.toolbox.running) or (self.conversation.input.speaking and self.server_answers())
-        self.send_all(self.sequencer.next_request(tools_running=held))
-        self._watch_for_stall()
-
-    def _watch_for_stall(self) -> None:
-        """A request waits for the end of a response. If that end was lost, ask after all."""
-        if self.sequencer.busy and self.sequencer.waiting and self._stall_timer is None and self.connected:
-            self._last_response_event = max(self._last_response_event, time.monotonic() - RESPONSE_STALL)
-            self._stall_timer = asyncio.get_running_loop().call_later(RESPONSE_STALL, self._check_stall)
-
-    def _check_stall(self) -> None:
-        self._stall_timer = None
-        if self.connected and time.monotonic() - self._last_response_event >= RESPONSE_STALL:
-            self.sequencer.stalled()
-            self._ask_next()
-        else:
-            self._watch_for_stall()
+            # Refused as a whole: audio goes on in the format that the server has.
+            self._writer.use_input_format(self.settings.server_input_format())
 
 
 def _why(code: int, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""What is in force in a session: what the application set, else what the server states.
+"""Session settings in force: what the application set, else what the server states.
 
 Thread: the event loop's only; pure.
 """
@@ -8,21 +8,49 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
+from ..protocol.dialect import merge_session
 from ..protocol.reading import Wire, branch
 
 __all__ = ["Settings"]
 
 
 class Settings:
-    """Session objects in GA's shape: the application's, and the server's."""
+    """Session objects in GA's shape: the application's and the server's.
+
+    Attributes
+    ----------
+    config : dict
+        What the application set, without tools.
+    given_tools : list of dict
+        Tools that the application set as a whole and whose calls it handles itself.
+    server_session : dict
+        The session as the server last stated it.
+    """
 
     def __init__(self) -> None:
-        self.config: Wire = {}  # what the application set
-        self.given_tools: list[Wire] = []  # set as a whole, handled by the application
-        self.server_session: Wire = {}  # as the server last stated it
+        self.config: Wire = {}
+        self.given_tools: list[Wire] = []
+        self.server_session: Wire = {}
 
-    def _stated(self, side: str, key: str) -> Any:
-        """What is in force under ``audio.<side>.<key>``: the application's word, else the server's."""
+    def reset(self) -> None:
+        """Forget everything."""
+        self.config = {}
+        self.given_tools = []
+        self.server_session = {}
+
+    def change(self, changes: Wire) -> None:
+        """Merge *changes* into what the application set."""
+        self.config = merge_session(self.config, changes)
+
+    def take_server_session(self, session: Any) -> bool:
+        """Keep what the server states; returns False for anything but a dictionary."""
+        if not isinstance(session, dict):
+            return False
+        self.server_session = session
+        return True
+
+    def _in_force(self, side: str, key: str) -> Any:
+        """The value under ``audio.<side>.<key>``: the application's, else the server's, else None."""
         for session in (self.config, self.server_session):
             holder = branch(session, side)
             if key in holder:
@@ -30,19 +58,31 @@ class Settings:
         return None
 
     def turn_detection(self) -> Any:
-        """The turn detection in force: None, or an object."""
-        return self._stated("input", "turn_detection")
+        """The turn detection in force: a dictionary, or None."""
+        return self._in_force("input", "turn_detection")
 
     def audio_format(self, side: str) -> AudioFormat:
         """The audio format of "input" or "output" in force."""
-        return format_of(self._stated(side, "format")) or PCM16
+        return format_of(self._in_force(side, "format")) or PCM16
 
     def server_interrupts(self) -> bool:
-        """Whether the server itself cancels an answer when it hears the user."""
+        """True if the server itself cancels an answer when it hears the user."""
         detection = self.turn_detection()
         return isinstance(detection, dict) and detection.get("interrupt_response") is not False
 
     def server_answers(self) -> bool:
-        """Whether the server itself answers when the user's turn is over."""
+        """True if the server itself answers when the user's turn is over."""
         detection = self.turn_detection()
         return isinstance(detection, dict) and detection.get("create_response") is not False
+
+    def server_transcribes(self) -> bool:
+        """True if the server says that it transcribes the user's speech."""
+        return bool(branch(self.server_session, "input").get("transcription"))
+
+    def server_input_format(self) -> Any:
+        """The input format as the server states it, not interpreted; None if it states none."""
+        return branch(self.server_session, "input").get("format")
+
+    def sets_input_format(self) -> bool:
+        """True if the application set the input format."""
+        return "format" in branch(self.config, "input")

@@ -1,4 +1,4 @@
-"""From the queue of what is to be sent to the websocket and back: outbox, frames, backoff, renewal.
+"""From the queue of outgoing events and audio to the websocket and back: frames, backoff, renewal.
 
-Thread: the event loop's only, but for the outbox, which any thread fills.
+Thread: the event loop's only, except the outbox, which any thread may fill.
 """

@@ -1,5 +1,4 @@
-"""Makes frames of what waits in the outbox, and keeps the books: audio sent, commits, items, causes of
-errors.
+"""Encodes outbox entries as frames, and records what was sent so that a reconnection can replay it.
 
 Thread: the event loop's only.
 """
@@ -11,87 +10,101 @@ from typing import Any
 from ..conversation.reducer import Conversation
 from ..protocol import codec
 from ..protocol import dialect as dialects
-from ..protocol.audio_format import Int16Array, format_of
+from ..protocol.audio_format import format_of
 from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
 from ..protocol.reading import Wire, branch
-from .outbox import Outbox
-from .unconfirmed import Pending
+from .outbox import Commit, Entry, Outbox
+from .unconfirmed import Unconfirmed
 
-__all__ = ["COMMIT_MS", "IF_ENOUGH", "FrameWriter"]
+__all__ = ["COMMIT_MS", "FrameWriter"]
 
-COMMIT_MS = 100  # the server refuses to commit less
-IF_ENOUGH = "if_enough"  # marks a commit of ours: sent only if there is enough to commit
-# The input store knows of these, and a new session is told of them from there.
+# The server refuses to commit less.
+COMMIT_MS = 100
+# Not sent again to a new session: the input store knows of them, and the new session is configured anew.
 _NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
 
 
 class FrameWriter:
-    """Frames in the dialect of the server at hand.
+    """Frames in the dialect of the connected server.
 
-    Everything is booked before it is sent: what then fails to leave is lost with the connection, and the
-    books are what the next session is told from.
+    Each entry is recorded before it is sent. If the connection is lost then, the records say what the next
+    session must be told.
+
+    Attributes
+    ----------
+    dialect : "ga" or "beta"
+        What the connected server speaks.
+    session_kind : "realtime" or "transcription"
+        What the connected server's session is.
     """
 
-    def __init__(self, conversation: Conversation, outbox: Outbox, pending: Pending) -> None:
+    def __init__(self, conversation: Conversation, outbox: Outbox, unconfirmed: Unconfirmed) -> None:
         self.dialect: dialects.Dialect = "ga"
         self.session_kind: dialects.SessionKind = "realtime"
         self._conversation = conversation
         self._outbox = outbox
-        self._pending = pending
+        self._unconfirmed = unconfirmed
         self._id_prefix = generate_id("evt_", 12)
         self._id_count = 0
-        self._sent: dict[str, Wire] = {}  # by event_id: what an error may answer
+        # Events by event_id: an error event names the one that it answers.
+        self._sent: dict[str, Wire] = {}
 
     def next_id(self) -> str:
+        """A new event id."""
         self._id_count += 1
         return f"{self._id_prefix}{self._id_count}"
 
     def begin_session(self) -> None:
+        """Forget what was sent to the session before."""
         self._sent.clear()
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
 
     def cause_of(self, event_id: str | None) -> Wire | None:
-        """The event that the server refused under this id, once."""
+        """The sent event that has this id; it is forgotten then."""
         return self._sent.pop(event_id, None) if event_id else None
 
     def use_input_format(self, stated: Any) -> None:
-        """Audio that is written from here on has the format that a session field states."""
+        """Encode audio from here on in the format that a session field states."""
         audio_format = format_of(stated)
         if audio_format is not None:
             self._conversation.set_input_format(audio_format)
             self._outbox.sample_rate = audio_format.sample_rate
 
-    def encode(self, entry: Int16Array | Wire) -> tuple[str, Wire] | None:
-        """The frame of one entry, and the event in it; None for one that came to nothing."""
-        if not isinstance(entry, dict):
-            self._conversation.input.append(entry)
-            event: Wire = {
-                "event_id": self.next_id(),
-                "type": "input_audio_buffer.append",
-                "audio": self._conversation.input_format.encode(entry),
-            }
-            return codec.dumps(event), event
-        kind = entry["type"]
-        if kind == "input_audio_buffer.commit":
-            if entry.get(IF_ENOUGH) and self._conversation.input.uncommitted_ms < COMMIT_MS:
+    def encode(self, entry: Entry) -> tuple[str, Wire] | None:
+        """The frame of one entry and the event in it; None for a commit of too little audio."""
+        if isinstance(entry, dict):
+            return self._encode_event(entry)
+        if isinstance(entry, Commit):
+            if self._conversation.input.uncommitted_ms < COMMIT_MS:
                 return None
-            entry = {key: value for key, value in entry.items() if key != IF_ENOUGH}
+            return self._encode_event({"type": "input_audio_buffer.commit"})
+        self._conversation.input.append(entry)
+        event: Wire = {
+            "event_id": self.next_id(),
+            "type": "input_audio_buffer.append",
+            "audio": self._conversation.input_format.encode(entry),
+        }
+        return codec.dumps(event), event
+
+    def _encode_event(self, event: Wire) -> tuple[str, Wire]:
+        kind = event["type"]
+        if kind == "input_audio_buffer.commit":
             self._conversation.input.commit_sent()
         elif kind == "input_audio_buffer.clear":
             self._conversation.input.clear_sent()
         elif kind == "conversation.item.create":
-            self._pending.sent(entry)
+            self._unconfirmed.sent(event)
         elif kind == "session.update":
-            self.use_input_format(branch(entry["session"], "input").get("format"))
-        event = dialects.outbound(entry, self.dialect, self.session_kind)
+            self.use_input_format(branch(event["session"], "input").get("format"))
+        event = dialects.outbound(event, self.dialect, self.session_kind)
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)
         return codec.dumps(event), event
 
-    def put_back(self, entry: Int16Array | Wire) -> None:
-        """The connection ended before *entry* could leave."""
+    def put_back(self, entry: Entry) -> None:
+        """Queue *entry* again for the next session if that must get it: the connection ended before it left."""
         if isinstance(entry, dict) and entry["type"] not in _NOT_AGAIN:
-            self._pending.not_sent(entry)
+            self._unconfirmed.not_sent(entry)
             self._outbox.put_first(entry)

@@ -1,8 +1,8 @@
-"""One logical connection over as many sockets as it takes: connect, reconnect, renew, close once.
+"""One logical connection over as many sockets as it needs: connect, reconnect, renew, close once.
 
-A fault is answered by a new session, with backoff, unless its code says that trying again cannot help.
-Sessions expire; a new one is opened before that and takes over between two turns, without the application
-noticing. What to say first in a new session is the delegate's affair (`LinkDelegate.begin`).
+After a fault the link opens a new session, with backoff, unless the close code says that trying again cannot
+help. Sessions expire; the link opens the next one before that and changes over between two turns, which the
+application does not notice. The delegate says what is sent first in a new session (`LinkDelegate.begin`).
 
 States: "disconnected" -> "connecting" -> "connected" <-> "reconnecting" -> "disconnected".
 
@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from ..errors import ConfigurationError, ConnectError
 from ..events import CloseEvent, ConnectionEvent
 from ..protocol.endpoint import Endpoint
+from ..protocol.reading import dict_of
 from .transport import Transport, is_fatal
 
 __all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]
@@ -32,17 +33,30 @@ log = logging.getLogger("realtime")
 
 State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 
-# Of the loop, until whoever waited for an event waits for the next: a task of its own takes two, and
-# asyncio.wait_for() around it three (Python 3.11).
-WAKE_TURNS = 6
+# Sessions longer than this are not renewed: the server's clock is probably wrong.
+MAX_LIFETIME = 86_400
 
 
 @dataclass(frozen=True)
 class LinkOptions:
-    """How patient a connection is; all in seconds.
+    """Timeouts, backoff and renewal of a connection; times in seconds.
 
-    ``max_attempts`` consecutive failures end it; an attempt that held for ``stable_after`` starts the count
-    anew. ``renew_before`` is how long before its expiry a session is renewed, at most half its lifetime.
+    Attributes
+    ----------
+    connect_timeout : float
+        Until ``session.created`` must have arrived.
+    reconnect : bool
+        True restores lost connections and renews expiring sessions.
+    max_attempts : int
+        Consecutive failures that end the connection.
+    first_delay, max_delay : float
+        Wait before the first attempt, which doubles with each failure, and its upper limit.
+    stable_after : float
+        A connection that held this long starts the count of failures anew.
+    renew_before : float
+        How long before its expiry a session is renewed; at most half its lifetime.
+    max_message_bytes : int
+        Largest message accepted from the server.
     """
 
     connect_timeout: float = 15.0
@@ -56,24 +70,83 @@ class LinkOptions:
 
 
 class LinkDelegate(Protocol):
-    """What a link asks of the client, and tells it."""
+    """What a link asks of its owner, and what it reports to it.
 
-    def endpoint(self) -> Endpoint: ...
-    def begin(self, created: dict[str, Any], *, resumed: bool) -> list[Any]: ...
-    def receive(self, frame: bytes | str) -> bool: ...
-    async def next_entry(self) -> Any: ...
-    def put_back(self, entry: Any) -> None: ...
-    def encode(self, entry: Any) -> tuple[str, Any] | None: ...
-    def sent(self, event: Any) -> None: ...
-    def sending(self, since: float | None) -> None: ...
-    def at_boundary(self, *, forced: bool) -> bool: ...
-    def lost(self, code: int, reason: str) -> None: ...
-    def changed(self, event: ConnectionEvent) -> None: ...
-    def closed(self, event: CloseEvent) -> None: ...
+    Entries are opaque to the link: it passes what `next_entry` and `begin` return to `encode`.
+    """
+
+    # Opening
+
+    def endpoint(self) -> Endpoint:
+        """Where to connect; asked anew for each socket. Raises ConfigurationError."""
+
+    def begin(self, created: dict[str, Any], *, resumed: bool) -> list[Any]:
+        """A session was opened: the entries to send first.
+
+        Parameters
+        ----------
+        created : dict
+            The ``session.created`` event.
+        resumed : bool
+            True if the session replaces an earlier one, of which it must be told.
+        """
+
+    # Reading
+
+    def receive(self, frame: bytes | str) -> None:
+        """Take one frame from the server. Raises nothing."""
+
+    # Writing
+
+    async def next_entry(self) -> Any:
+        """The next entry to send, as soon as there is one. Cancel-safe."""
+
+    def encode(self, entry: Any) -> tuple[str, Any] | None:
+        """The frame of an entry and the event in it; None if nothing is to be sent."""
+
+    def send_started(self) -> None:
+        """The socket was given a frame."""
+
+    def send_finished(self) -> None:
+        """The socket has taken the frame, or is open and can take the first one."""
+
+    def sent(self, event: Any) -> None:
+        """The event that `encode` returned was sent."""
+
+    def put_back(self, entry: Any) -> None:
+        """The connection ended before this entry could be sent."""
+
+    # Changes of the connection
+
+    def at_boundary(self, *, forced: bool) -> bool:
+        """True if changing over to another session now would lose nothing.
+
+        With *forced* the session is about to expire, and only an answer that is under way counts.
+        """
+
+    def disconnected(self) -> None:
+        """There is no socket now; another may follow."""
+
+    def lost(self, code: int, reason: str) -> None:
+        """The socket was closed by a fault or by the server."""
+
+    def changed(self, event: ConnectionEvent) -> None:
+        """The state of the link changed, or the session was renewed."""
+
+    def closed(self, event: CloseEvent) -> None:
+        """The connection has ended and will not be restored."""
 
 
 class Link:
-    """See the module."""
+    """Keeps a session open and moves frames between the socket and its delegate.
+
+    Attributes
+    ----------
+    state : str
+        "disconnected", "connecting", "connected" or "reconnecting".
+    renewals, reconnections : int
+        How often a session was replaced, by plan and after a fault.
+    """
 
     def __init__(self, delegate: LinkDelegate, options: LinkOptions) -> None:
         self._delegate = delegate
@@ -82,17 +155,19 @@ class Link:
         self.renewals = 0
         self.reconnections = 0
         self._transport: Transport | None = None
-        self._next: Transport | None = None  # opened for a renewal, waiting for its moment
+        # Opened for a renewal; it takes over between two turns.
+        self._next: Transport | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._renewer: asyncio.Task[None] | None = None
         self._reconnector: asyncio.Task[None] | None = None
         self._connector: asyncio.Task[Any] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()  # closes of old sockets under way
+        # Tasks that close old sockets.
+        self._leaving: set[asyncio.Task[None]] = set()
         self._failures = 0
 
     async def connect(self) -> None:
-        """Open the first session; only while disconnected. Raises ConnectError, ConfigurationError."""
+        """Open the first session; call it while disconnected. Raises ConnectError, ConfigurationError."""
         self._set_state("connecting")
         self._failures = 0
         self._connector = asyncio.current_task()
@@ -107,7 +182,7 @@ class Link:
         self._adopt(transport, resumed=False)
 
     async def disconnect(self, code: int = 1000, reason: str = "") -> None:
-        """End it; at most about a second. Idempotent. Also from within a handler."""
+        """Close the connection; takes at most about a second. Idempotent. A handler may call it."""
         transport = self._stop(code, reason)
         if transport is not None:
             await transport.close(code, reason)
@@ -115,7 +190,7 @@ class Link:
             await asyncio.wait(tuple(self._leaving))
 
     def abandon(self) -> None:
-        """The same without waiting: the socket closes in the background."""
+        """Close the connection without waiting: the socket closes in the background."""
         transport = self._stop(1000, "")
         if transport is not None:
             self._leave(transport)
@@ -152,7 +227,7 @@ class Link:
     # The current socket
 
     def _adopt(self, transport: Transport, *, resumed: bool) -> None:
-        """Make *transport* the current one. No await: nothing happens between the old and the new."""
+        """Make *transport* the current one. Without an await, so that no event comes in between."""
         self._detach()
         self._transport = transport
         prelude = self._delegate.begin(transport.created, resumed=resumed)
@@ -160,7 +235,8 @@ class Link:
             self._delegate.receive(frame)
         transport.opening_frames.clear()
         if self._transport is not transport:
-            return  # a handler disconnected
+            # A handler disconnected.
+            return
         self._writer = self._start(self._write(transport, prelude))
         self._reader = self._start(self._read(transport))
         self._schedule_renewal(transport)
@@ -168,7 +244,7 @@ class Link:
     def _detach(self) -> Transport | None:
         transport, self._transport = self._transport, None
         self._cancel("_reader", "_writer", "_renewer")
-        self._delegate.sending(0.0)
+        self._delegate.disconnected()
         return transport
 
     @staticmethod
@@ -183,35 +259,34 @@ class Link:
     async def _read(self, transport: Transport) -> None:
         try:
             while True:
-                if self._delegate.receive(await transport.receive()):
-                    for _ in range(WAKE_TURNS):
-                        await asyncio.sleep(0)
+                self._delegate.receive(await transport.receive())
         except ConnectionClosed:
             self._on_lost(transport)
 
     async def _write(self, transport: Transport, prelude: list[Any]) -> None:
         delegate = self._delegate
-        delegate.sending(None)
+        delegate.send_finished()
         try:
-            for event in prelude:
-                await self._send(transport, event)
+            for entry in prelude:
+                await self._send(transport, entry)
             while True:
                 await self._send(transport, await delegate.next_entry())
         except ConnectionClosed:
-            pass  # the reader sees it too, and has the code
+            # The reader sees the end as well, and handles it: it has the close code.
+            pass
 
     async def _send(self, transport: Transport, entry: Any) -> None:
         encoded = self._delegate.encode(entry)
         if encoded is None:
             return
         text, event = encoded
-        self._delegate.sending(time.monotonic())
+        self._delegate.send_started()
         try:
             await transport.send(text)
         except ConnectionClosed:
             self._delegate.put_back(entry)
             raise
-        self._delegate.sending(None)
+        self._delegate.send_finished()
         self._delegate.sent(event)
 
     # Faults
@@ -226,7 +301,8 @@ class Link:
             self._failures = 0
         self._delegate.lost(code, reason)
         if self.state != "connected":
-            return  # a handler disconnected
+            # A handler disconnected.
+            return
         if not self.options.reconnect or is_fatal(code):
             self._give_up(code, reason)
         else:
@@ -261,24 +337,23 @@ class Link:
         self._give_up(code, reason)
 
     def _delay(self) -> float:
-        """Exponential, between half and the whole of it: many clients must not come back as one."""
+        """Exponential backoff, times 0.5 to 1 at random so that many clients do not return at once."""
         longest: float = min(self.options.first_delay * 2**self._failures, self.options.max_delay)
         return longest * (0.5 + random.random() / 2)
 
     # Renewal
 
     def _schedule_renewal(self, transport: Transport) -> None:
-        session = transport.created.get("session")
-        expires_at = session.get("expires_at") if isinstance(session, dict) else None
+        expires_at = dict_of(transport.created.get("session")).get("expires_at")
         if isinstance(expires_at, bool) or not isinstance(expires_at, (int, float)):
             return
-        lifetime = expires_at - time.time()
-        # A server whose clock is off by more than its sessions last cannot be planned for.
-        if 0 < lifetime < 86_400 and self.options.reconnect:
-            self._renewer = self._start(self._renew(transport, lifetime))
+        now = time.time()
+        # Out of range if the server's clock is wrong by more than its sessions last.
+        if now < expires_at < now + MAX_LIFETIME and self.options.reconnect:
+            self._renewer = self._start(self._renew(expires_at - now))
 
-    async def _renew(self, old: Transport, lifetime: float) -> None:
-        """Open the next session, and hand over to it between two turns."""
+    async def _renew(self, lifetime: float) -> None:
+        """Open the next session, and change over to it between two turns."""
         margin = min(self.options.renew_before, lifetime / 2)
         last_moment = time.monotonic() + lifetime - min(5.0, margin / 5)
         await asyncio.sleep(lifetime - margin)
@@ -299,8 +374,9 @@ class Link:
                 self._next = None
 
     def hand_over(self) -> None:
-        """A response has ended: go over to the next session if one is open. Cheap otherwise."""
-        self._failures = 0  # this server works
+        """Change over to the next session if one is open; called when a response has ended."""
+        # A whole response came: earlier failures say nothing about the server any more.
+        self._failures = 0
         self._take_over(forced=False)
 
     def _take_over(self, *, forced: bool) -> bool:

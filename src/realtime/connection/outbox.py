@@ -1,10 +1,10 @@
 """The queue between the application and the socket: any thread puts, one task takes.
 
-It survives reconnections. Live audio in it is bounded: when the socket cannot keep up the oldest is dropped
-and counted, so that the microphone never waits and the model hears the present. Other events are few
-and never dropped.
+The queue survives reconnections. Live audio in it is bounded: when the socket cannot keep up, the oldest audio
+is dropped and counted, so that the microphone never waits and the model hears what is said now. Other events
+are few and never dropped.
 
-Thread: `put_audio` any; the rest the event loop's only.
+Thread: `put_audio` and `reject_audio` any; the rest the event loop's only.
 """
 
 from __future__ import annotations
@@ -13,18 +13,33 @@ import asyncio
 import threading
 import time
 from collections import deque
-from typing import Any
+from dataclasses import dataclass
+from math import inf
 
 from ..protocol.audio_format import Int16Array
+from ..protocol.reading import Wire
 
-__all__ = ["Outbox"]
+__all__ = ["Commit", "Entry", "Outbox"]
+
+# Of audio in the queue, in any case: 29 MB.
+MAX_SECONDS = 600.0
+# A send that takes this long means that the peer does not read.
+STUCK_SECONDS = 0.25
+# Of one append event. The vendor takes 15 MiB, but the other entries must not wait that long.
+MAX_APPEND_SAMPLES = 240_000
 
 
-MAX_SECONDS = 600.0  # of audio, whatever the circumstances: 29 MB
-STUCK_SECONDS = 0.25  # one send that takes this long means that the peer does not read
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the audio sent so far; it is sent only if there is enough audio at that moment."""
+
+
+Entry = Int16Array | Commit | Wire
 
 
 class _Audio:
+    """Queued audio; ``samples`` is None once it was dropped."""
+
     __slots__ = ("put_at", "samples")
 
     def __init__(self, samples: Int16Array, put_at: float) -> None:
@@ -33,15 +48,20 @@ class _Audio:
 
 
 class Outbox:
-    """Bounded queue of events and audio, in one order.
+    """Bounded queue of events, commits and audio, in one order.
 
-    A file may be put in one go, much faster than it can be sent. So audio is dropped only when more than
-    *limit_seconds* of it wait and the oldest has waited that long, or nothing is being sent at all.
+    A file may be put at once, much faster than it can be sent. So audio is dropped only when more than
+    *limit_seconds* of it are queued and either the oldest has been queued for that long or the socket is stuck.
 
     Parameters
     ----------
     limit_seconds : float
-        Live audio that may wait.
+        Live audio that may be queued, in seconds.
+
+    Raises
+    ------
+    ValueError
+        a limit below 0
     """
 
     def __init__(self, limit_seconds: float) -> None:
@@ -50,12 +70,15 @@ class Outbox:
         self.limit_seconds = limit_seconds
         self.sample_rate = 24_000
         self.dropped_samples = 0
-        self.blocked_since: float | None = 0.0  # when the send under way began; 0.0: no connection
         self._lock = threading.Lock()
-        self._queue: deque[_Audio | dict[str, Any]] = deque()
-        self._audio: deque[_Audio] = deque()  # the same objects, audio alone
+        self._queue: deque[_Audio | Commit | Wire] = deque()
+        # The same objects as in the queue, audio alone.
+        self._audio: deque[_Audio] = deque()
         self._audio_samples = 0
-        self._dropped_entries = 0  # still in the queue, as nothing
+        # Entries of dropped audio that are still in the queue.
+        self._dropped_entries = 0
+        # The time from which on the socket counts as stuck.
+        self._stuck_from = -inf
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
         self._ready: asyncio.Event | None = None
@@ -66,11 +89,31 @@ class Outbox:
 
     @property
     def audio_samples(self) -> int:
-        """Samples that wait."""
+        """Samples in the queue."""
         return self._audio_samples
+
+    # What the socket does: it decides whether audio is dropped
+
+    def disconnected(self) -> None:
+        """Note that there is no connection."""
+        self._stuck_from = -inf
+
+    def send_started(self) -> None:
+        """Note that the socket was given a frame."""
+        self._stuck_from = time.monotonic() + STUCK_SECONDS
+
+    def send_finished(self) -> None:
+        """Note that the socket has taken the frame, or is open and can take the first one."""
+        self._stuck_from = inf
+
+    # Putting
 
     def put_audio(self, samples: Int16Array) -> None:
         """Queue *samples*, which must not change afterwards. Never blocks. Thread: any."""
+        if len(samples) > MAX_APPEND_SAMPLES:
+            for start in range(0, len(samples), MAX_APPEND_SAMPLES):
+                self.put_audio(samples[start : start + MAX_APPEND_SAMPLES])
+            return
         now = time.monotonic()
         entry = _Audio(samples, now)
         with self._lock:
@@ -83,8 +126,13 @@ class Outbox:
         if self._sleeping:
             self._wake()
 
+    def reject_audio(self, samples: Int16Array) -> None:
+        """Count *samples* as dropped without queueing them. Thread: any."""
+        with self._lock:
+            self.dropped_samples += len(samples)
+
     def _drop(self, limit: float, now: float) -> None:
-        stuck = self.blocked_since is not None and now - self.blocked_since > STUCK_SECONDS
+        stuck = now > self._stuck_from
         most = MAX_SECONDS * self.sample_rate
         while self._audio_samples > limit and len(self._audio) > 1:
             oldest = self._audio[0]
@@ -96,42 +144,44 @@ class Outbox:
             self.dropped_samples += len(oldest.samples)
             oldest.samples = None
             self._dropped_entries += 1
-        if self._dropped_entries > 1000:  # an event at the head keeps them from being taken
-            self._queue = deque(e for e in self._queue if isinstance(e, dict) or e.samples is not None)
+        # While an event stands at the head, `take` does not remove them.
+        if self._dropped_entries > 1000:
+            self._queue = deque(e for e in self._queue if not isinstance(e, _Audio) or e.samples is not None)
             self._dropped_entries = 0
 
-    def put(self, event: dict[str, Any]) -> None:
-        """Queue an event."""
+    def put(self, entry: Commit | Wire) -> None:
+        """Queue an event or a commit."""
         with self._lock:
-            self._queue.append(event)
+            self._queue.append(entry)
         if self._sleeping:
             self._wake()
 
-    def put_first(self, entry: dict[str, Any]) -> None:
-        """Give back an event that could not be sent."""
+    def put_first(self, event: Wire) -> None:
+        """Put an event that could not be sent back at the head."""
         with self._lock:
-            self._queue.appendleft(entry)
+            self._queue.appendleft(event)
 
     def clear(self) -> None:
+        """Drop everything, uncounted."""
         with self._lock:
             self._queue.clear()
             self._audio.clear()
             self._audio_samples = self._dropped_entries = 0
 
     def open(self) -> None:
-        """Bind to the running event loop, before `take`."""
+        """Bind to the running event loop; called before `take`."""
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._ready = asyncio.Event()
 
-    async def take(self) -> Int16Array | dict[str, Any]:
+    async def take(self) -> Entry:
         """The next entry, in the order put. Cancel-safe: an entry is taken or it stays."""
         assert self._ready is not None, "open() comes first"
         while True:
             with self._lock:
                 while self._queue:
                     entry = self._queue.popleft()
-                    if isinstance(entry, dict):
+                    if not isinstance(entry, _Audio):
                         return entry
                     if entry.samples is not None:
                         self._audio.popleft()
@@ -152,7 +202,8 @@ class Outbox:
         try:
             self._loop.call_soon_threadsafe(self._ready_set)
         except RuntimeError:
-            pass  # the loop has closed: nobody takes any more
+            # The loop has closed: no task takes entries any more.
+            pass
 
     def _ready_set(self) -> None:
         if self._ready is not None:

@@ -1,8 +1,8 @@
-"""One websocket, from the upgrade to the close; knows the first event of a session and nothing else.
+"""One websocket, from the upgrade to the close; of the protocol it knows a session's first event only.
 
 "Open" means that ``session.created`` has arrived: servers accept the upgrade first and refuse the key
-afterwards. Keepalive is our own, because it must tell a dead peer (found within 5 s) from an event loop
-that was busy for as long (no reason to hang up).
+afterwards. The keepalive is our own, because it must tell a dead peer (found within 5 s) from an event loop
+that was busy for as long (the connection stays).
 
 Thread: the event loop's only.
 """
@@ -20,15 +20,18 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from ..errors import ConnectError
 from ..protocol import codec
 from ..protocol.endpoint import Endpoint
+from ..protocol.reading import dict_of, text_of
 from ..protocol.redact import Redactor, logger_with
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # long audio items have exceeded websockets' default of 1 MiB
+# Long audio items have exceeded websockets' default of 1 MiB.
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 PING_INTERVAL = 2.0
 PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
-STALL = 0.5  # a timer this late means that the loop was busy, and says nothing about the peer
+# A timer this late means that the loop was busy; it says nothing about the peer.
+STALL = 0.5
 
 # Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
 # (request).
@@ -37,19 +40,29 @@ FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 
 
 def is_fatal(code: int) -> bool:
-    """Whether a session that was closed with *code* must not be tried again."""
+    """True if no new session is to be opened after one that was closed with *code*."""
     return code in FATAL_CODES or 3000 <= code < 5000
 
 
 class _Connect(websocket_connect):
-    """Follows no redirect: the address that was configured is the only one that gets the key."""
+    """Follows no redirect: only the configured address gets the key."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
 
 
 class Transport:
-    """An open websocket on which ``session.created`` has arrived."""
+    """An open websocket on which ``session.created`` has arrived.
+
+    Attributes
+    ----------
+    created : dict
+        The ``session.created`` event.
+    opening_frames : list of bytes
+        All frames up to that event, not dispatched yet.
+    opened_at : float
+        When the websocket was opened, on the monotonic clock.
+    """
 
     def __init__(self, socket: ClientConnection, redactor: Redactor) -> None:
         self._socket = socket
@@ -67,10 +80,21 @@ class Transport:
     ) -> Transport:
         """Connect and wait for ``session.created``.
 
+        Parameters
+        ----------
+        endpoint : Endpoint
+            Where to connect.
+        timeout : float
+            Seconds until ``session.created`` must have arrived.
+        max_message_bytes : int
+            Largest message accepted from the server.
+
         Raises
         ------
-        ConnectError        with code, reason, status and the server's message, as far as they exist
-        ConfigurationError  a key that would go over an open network
+        ConnectError
+            with code, reason, status and the server's message, as far as they exist
+        ConfigurationError
+            a key that would go over an open network
         """
         try:
             return await asyncio.wait_for(cls._open(endpoint, max_message_bytes), timeout)
@@ -89,7 +113,8 @@ class Transport:
                 endpoint.reveal_url(),
                 additional_headers=endpoint.reveal_headers(),
                 subprotocols=endpoint.subprotocols or None,  # type: ignore[arg-type]
-                compression=None,  # a bomb could unpack to 1000 times its size; audio does not compress
+                # A compressed message could unpack to 1000 times its size; audio does not compress.
+                compression=None,
                 max_size=max_message_bytes,
                 open_timeout=None,
                 ping_interval=None,
@@ -111,7 +136,7 @@ class Transport:
         except (InvalidHandshake, InvalidURI, OSError, EOFError) as error:
             reason = redactor.text(str(error) or type(error).__name__)
             raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
-        # The request would show its headers in any repr of the socket.
+        # The repr of the socket would show the request's headers, and the key in them.
         assert socket.request is not None
         socket.request.headers.clear()
         transport = cls(socket, redactor)
@@ -133,16 +158,17 @@ class Transport:
                 try:
                     event = codec.loads(frame)
                 except ValueError:
-                    continue  # dispatched later, and reported then
+                    # Dispatched with the other opening frames, and reported then.
+                    continue
                 if not isinstance(event, dict):
                     continue
                 event = redactor.event(event)
                 if event.get("type") in ("session.created", "transcription_session.created"):
                     self.created = event
                     return
-                error = event.get("error")
-                if isinstance(error, dict):
-                    said = str(error.get("message") or error.get("code") or error)
+                error = dict_of(event.get("error"))
+                if error:
+                    said = text_of(error.get("message")) or text_of(error.get("code")) or "no reason given"
         except ConnectionClosed as closed:
             code, reason = _close_of(closed)
             reason = redactor.text(reason)
@@ -164,11 +190,11 @@ class Transport:
             raise
 
     async def send(self, text: str) -> None:
-        """Send one text frame; waits as long as the peer does not read. Raises ConnectionClosed."""
+        """Send one text frame; waits while the peer does not read. Raises ConnectionClosed."""
         await self._socket.send(text)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close; at most about a second, whatever the peer does."""
+        """Close the socket; takes at most about a second, whatever the peer does."""
         assert self._keepalive is not None
         self._keepalive.cancel()
         await self._socket.close(code, reason)
@@ -176,11 +202,11 @@ class Transport:
 
     @property
     def close_status(self) -> tuple[int, str]:
-        """Close code and reason, once `receive` has raised; 1006 for a connection that just ended."""
+        """Close code and reason after `receive` has raised; 1006 if the connection ended without a close."""
         return (1006, self._dead) if self._dead is not None else self._status
 
     async def _keep_alive(self) -> None:
-        """Ping; abort the socket when no pong comes. A late timer gets one more chance."""
+        """Ping; abort the socket when no pong comes. After a late timer the ping is repeated once."""
         while True:
             await asyncio.sleep(PING_INTERVAL)
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""Items that were sent and that the server has not confirmed: a lost connection must not lose them.
+"""Items that were sent and that the server has not confirmed yet, so that a lost connection does not lose them.
 
 Thread: the event loop's only.
 """
@@ -9,47 +9,68 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..protocol.bounded_dict import remember
-from ..protocol.reading import Wire
+from ..protocol.reading import Wire, dict_of, list_of, text_of
 
-__all__ = ["Pending"]
+__all__ = ["Unconfirmed"]
 
 
-class Pending:
-    """``conversation.item.create`` events without their echo, and tool calls whose output has none."""
+class Unconfirmed:
+    """``conversation.item.create`` events and tool calls whose echo has not come.
+
+    Attributes
+    ----------
+    calls : dict
+        Call ids as keys, from the start of the tool to the echo of its output.
+    """
 
     def __init__(self) -> None:
-        self._creations: dict[str, Wire] = {}  # by item id, in the order sent
-        self.calls: dict[str, None] = {}  # call ids from the start of the tool to the echo of its output
+        # By item id, in the order sent.
+        self._creations: dict[str, Wire] = {}
+        self.calls: dict[str, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._creations)
 
     def clear(self) -> None:
+        """Forget everything."""
         self._creations.clear()
         self.calls.clear()
 
     def sent(self, event: Wire) -> None:
+        """Note that an item was sent."""
         self._creations[event["item"]["id"]] = event
 
     def not_sent(self, event: Wire) -> None:
+        """Forget an item that did not leave after all."""
         self._creations.pop((event.get("item") or {}).get("id", ""), None)
 
     def refused(self, event: Wire) -> None:
-        """The server said no: there is no use in sending it again."""
+        """Forget an item that the server refused: it would refuse it again."""
         self._creations.pop(event["item"]["id"], None)
-        self.calls.pop(event["item"].get("call_id", ""), None)
+        self._end_call(event["item"])
 
     def call_started(self, call_id: str) -> None:
+        """Note that a tool runs, whose output will be sent."""
         remember(self.calls, call_id, None)
 
     def take_missing(self, known: Iterable[str]) -> list[Wire]:
-        """Everything not confirmed, but the items in *known*; to be sent again."""
+        """Forget every item; returns the events of those that are not in *known*, to be sent again."""
         creations, self._creations = self._creations, {}
         known = set(known)
         return [event for item_id, event in creations.items() if item_id not in known]
 
     def confirm(self, item: Any, is_known: Callable[[str], bool], rename: Callable[[str, str], None]) -> None:
-        """The server announces *item*: perhaps one of ours, perhaps under an id of its own."""
+        """The server announced *item*. Forget it if it was sent by us, perhaps under another id.
+
+        Parameters
+        ----------
+        item : Any
+            As the server stated it.
+        is_known : callable
+            True for the id of an item that is in the conversation already.
+        rename : callable
+            Called with our id and the server's if they differ.
+        """
         item_id = item.get("id") if isinstance(item, dict) else None
         if not self._creations or not isinstance(item_id, str):
             return
@@ -61,17 +82,17 @@ class Pending:
                     rename(ours, item_id)
                     break
         if event is not None and event["item"].get("type") == "function_call_output":
-            self.calls.pop(event["item"]["call_id"], None)
+            self._end_call(event["item"])
+
+    def _end_call(self, item: Wire) -> None:
+        self.calls.pop(text_of(item.get("call_id")) or "", None)
 
 
 def _alike(ours: Wire, theirs: Wire) -> bool:
-    return all(ours.get(key) == theirs.get(key) for key in ("type", "role", "call_id")) and _texts(
-        ours
-    ) == _texts(theirs)
+    """True if two items differ in their ids alone."""
+    same = all(ours.get(key) == theirs.get(key) for key in ("type", "role", "call_id"))
+    return same and _texts(ours) == _texts(theirs)
 
 
 def _texts(item: Wire) -> list[Any]:
-    content = item.get("content")
-    return (
-        [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    )
+    return [dict_of(part).get("text") for part in list_of(item.get("content"))]

@@ -1,4 +1,4 @@
-"""Sequencer: one response at a time, and none asked for twice."""
+"""ResponseSequencer: one response at a time, and none asked for twice."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime.client.response_sequencer import Sequencer
+from realtime.client.response_sequencer import ResponseSequencer
 
 CREATE = {"type": "response.create"}
 
 
 def test_a_request_waits_for_the_response_before_it():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     assert sequencer.request({}) == [CREATE] and sequencer.busy
     assert sequencer.request({"instructions": "a"}) == [] and sequencer.waiting
     assert sequencer.request({}) == []  # the parameters of the one that waits stay
@@ -23,7 +23,7 @@ def test_a_request_waits_for_the_response_before_it():
 
 
 def test_tools_lead_to_one_request_when_all_have_answered():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.created({"id": "r1"})
     sequencer.tools_answered()
     assert sequencer.next_request(tools_running=True) == []
@@ -35,7 +35,7 @@ def test_tools_lead_to_one_request_when_all_have_answered():
 
 
 def test_a_response_that_the_server_began_after_the_outputs_knows_them():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.tools_answered()
     sequencer.created({"id": "r1"})
     assert not sequencer.waiting
@@ -45,7 +45,7 @@ def test_a_response_that_the_server_began_after_the_outputs_knows_them():
 
 
 def test_an_explicit_request_while_tools_run_keeps_their_own():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.tools_answered()
     assert sequencer.request({}) == [CREATE]
     assert not sequencer.waiting
@@ -57,7 +57,7 @@ def test_an_explicit_request_while_tools_run_keeps_their_own():
 
 
 def test_a_refused_request_waits_for_the_other_response():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.request({"instructions": "a"})
     sequencer.refused(another_is_active=True)
     assert sequencer.busy and sequencer.next_request(tools_running=False) == []
@@ -68,7 +68,7 @@ def test_a_refused_request_waits_for_the_other_response():
 
 
 def test_a_refusal_keeps_a_later_request():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.request({"instructions": "a"})
     sequencer.request({"instructions": "b"})
     sequencer.created({"id": "r1"})
@@ -78,7 +78,7 @@ def test_a_refusal_keeps_a_later_request():
 
 
 def test_cancel_names_the_response_and_is_sent_once():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     assert sequencer.cancel() == []
     sequencer.request({})
     assert sequencer.cancel() == [{"type": "response.cancel"}]
@@ -91,7 +91,7 @@ def test_cancel_names_the_response_and_is_sent_once():
 
 
 def test_the_end_of_another_response_ends_nothing():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.created({"id": "r1"})
     sequencer.done({"id": "r0"})
     assert sequencer.active == "r1"
@@ -102,7 +102,7 @@ def test_the_end_of_another_response_ends_nothing():
 
 
 def test_responses_outside_the_conversation_are_let_through():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.created({"id": "r1"})
     parameters = {"conversation": "none", "input": []}
     assert sequencer.request(parameters) == [{**CREATE, "response": parameters}]
@@ -113,7 +113,7 @@ def test_responses_outside_the_conversation_are_let_through():
 
 
 def test_a_lost_connection_takes_what_was_sent_and_leaves_what_was_not():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     assert sequencer.lost() == (False, None)
     sequencer.request({"instructions": "a"})
     assert sequencer.lost() == (False, None) and sequencer.busy
@@ -127,7 +127,7 @@ def test_a_lost_connection_takes_what_was_sent_and_leaves_what_was_not():
 
 
 def test_a_stalled_response_lets_the_next_one_through():
-    sequencer = Sequencer()
+    sequencer = ResponseSequencer()
     sequencer.created({"id": "r1"})
     sequencer.request({})
     sequencer.stalled()
@@ -139,7 +139,7 @@ class Sequence(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sequencer = Sequencer()
+        self.sequencer = ResponseSequencer()
         self.server_active = False
         self.asked = 0
         self.tools = 0

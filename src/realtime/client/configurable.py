@@ -1,0 +1,161 @@
+"""The part of RealtimeClient that configures it: session fields and tools.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from ..connection.link import Link, State
+from ..errors import StateError
+from ..events import Event
+from ..protocol.dialect import session_from_keywords
+from ..protocol.reading import text_of
+from ..tools import definition_of
+from .emitter import EventEmitter
+from .session import Session
+
+__all__ = ["ConfigurableClient"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+class ConfigurableClient(EventEmitter):
+    """Session fields and tools of a client; `RealtimeClient` makes its session and its link.
+
+    Attributes
+    ----------
+    model : str or None
+        Goes into the query of the address; None leaves it out.
+    """
+
+    _session: Session
+    _link: Link
+    model: str | None
+
+    @property
+    def state(self) -> State:
+        """ "disconnected", "connecting", "connected" or "reconnecting"."""
+        return self._link.state
+
+    def is_connected(self) -> bool:
+        """True while a session is open."""
+        return self._link.state == "connected"
+
+    # Session
+
+    @property
+    def session_config(self) -> dict[str, Any]:
+        """What the application set, as a GA session object; a copy."""
+        return copy.deepcopy(self._session.configuration.everything())
+
+    @property
+    def session(self) -> Event:
+        """The session as the server last stated it, in GA names; a copy."""
+        return Event(copy.deepcopy(self._session.settings.server_session))
+
+    def update_session(self, **keywords: Any) -> bool:
+        """Set session fields, now and for every session to come.
+
+        Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
+        ``turn_detection`` ("server_vad", "semantic_vad", None or an object), ``input_audio_transcription``, ...
+        Only the given fields are sent. None is sent as null and switches a feature off. Unknown keywords are
+        sent unchanged.
+
+        Returns
+        -------
+        bool
+            True.
+
+        Raises
+        ------
+        ValueError
+            a value that no server would take, a tool name that `add_tool` has taken
+        StateError
+            ``model`` while connected
+        """
+        model = keywords.pop("model", None)
+        if model is not None and self.state != "disconnected":
+            raise StateError("the model is fixed while connected: call disconnect() first")
+        self._session.configuration.update(session_from_keywords(keywords))
+        if model is not None:
+            self.model = model
+        return True
+
+    def get_turn_detection(self) -> dict[str, Any] | None:
+        """The turn detection in force as a session object holds it, None in manual mode; a copy."""
+        detection = self._session.settings.turn_detection()
+        return copy.deepcopy(detection) if isinstance(detection, dict) else None
+
+    def get_turn_detection_type(self) -> str | None:
+        """ "server_vad", "semantic_vad", or None in manual mode."""
+        detection = self._session.settings.turn_detection()
+        return text_of(detection.get("type")) if isinstance(detection, dict) else None
+
+    def server_interrupts(self) -> bool:
+        """True if the server itself cancels an answer when it hears the user."""
+        return self._session.settings.server_interrupts()
+
+    @property
+    def input_sample_rate(self) -> int:
+        """Sample rate of `append_input_audio` in Hz: 24000, or 8000 if G.711 was negotiated."""
+        return self._session.settings.audio_format("input").sample_rate
+
+    @property
+    def output_sample_rate(self) -> int:
+        """Sample rate of the answers' audio in Hz."""
+        return self._session.settings.audio_format("output").sample_rate
+
+    # Tools
+
+    def add_tool(self, definition: Mapping[str, Any], handler: Callable[..., Any]) -> Any:
+        """Give the model a tool.
+
+        Parameters
+        ----------
+        definition : mapping
+            ``name``, ``description`` and ``parameters`` (JSON schema).
+        handler : function or coroutine function
+            Gets the call's arguments as keywords and returns a string or anything JSON can hold. An exception
+            is told to the model and reported through ``error``. A plain function runs in a thread.
+
+        Returns
+        -------
+        Tool
+            The registered tool.
+
+        Raises
+        ------
+        ValueError
+            a name that is missing or taken
+        """
+        return self._session.configuration.add_tool(dict(definition), handler)
+
+    def remove_tool(self, name: str) -> bool:
+        """Remove a tool. Raises ValueError for one that was not added."""
+        self._session.configuration.remove_tool(name)
+        return True
+
+    @overload
+    def tool(self, function: FunctionT) -> FunctionT: ...
+    @overload
+    def tool(self, function: None = None, **definition: Any) -> Callable[[FunctionT], FunctionT]: ...
+    def tool(self, function: Any = None, **definition: Any) -> Any:
+        """Decorator: `add_tool` with the name, docstring and annotations of the function.
+
+        ``@client.tool`` or ``@client.tool(description=..., parameters=...)``.
+        """
+
+        def add(function: FunctionT) -> FunctionT:
+            self.add_tool({**definition_of(function), **definition}, function)
+            return function
+
+        return add if function is None else add(function)
+
+    @property
+    def tools(self) -> dict[str, Any]:
+        """Added tools by name; a copy."""
+        return dict(self._session.turns.toolbox.tools)

@@ -1,0 +1,209 @@
+"""Turns of the model: asks for responses at the right moment, calls tools, sends their outputs.
+
+`ResponseSequencer` decides when a response may be requested; this module tells it what happens, runs the tools,
+and gives up a response whose end was lost.
+
+Thread: the event loop's only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..connection.unconfirmed import Unconfirmed
+from ..conversation.items import Item
+from ..conversation.reducer import Conversation
+from ..events import ErrorEvent
+from ..protocol.bounded_dict import remember
+from ..protocol.ids import generate_id
+from ..protocol.reading import Wire, text_of
+from ..tools import Toolbox
+from .response_sequencer import ResponseSequencer
+from .settings import Settings
+
+__all__ = ["RESPONSE_STALL", "TurnTaking"]
+
+# Seconds without an event of a response, after which its end counts as lost.
+RESPONSE_STALL = 10.0
+
+
+class TurnTaking:
+    """Requests, responses and tool calls of one client.
+
+    Parameters
+    ----------
+    send : callable
+        ``send(event)`` queues a client event.
+    report : callable
+        ``report(error)`` reports a failed tool call.
+    conversation : Conversation
+        Holds the calls of a response, and whether the user speaks.
+    settings : Settings
+        Which tools the application handles itself, and whether the server answers by itself.
+    unconfirmed : Unconfirmed
+        Learns of the calls whose output is to come.
+    tool_timeout : float or None
+        Seconds that one tool call may take.
+    clock : callable
+        The time in seconds, monotonic.
+
+    Attributes
+    ----------
+    toolbox : Toolbox
+        The application's tools and their running calls.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Wire], object],
+        report: Callable[[ErrorEvent], None],
+        conversation: Conversation,
+        settings: Settings,
+        unconfirmed: Unconfirmed,
+        tool_timeout: float | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.toolbox = Toolbox(tool_timeout, self._tool_answered)
+        self._send = send
+        self._report = report
+        self._conversation = conversation
+        self._settings = settings
+        self._unconfirmed = unconfirmed
+        self._clock = clock
+        self._sequencer = ResponseSequencer()
+        self._connected = False
+        # Call ids of cancelled responses: send the output, request no response.
+        self._muted_calls: dict[str, None] = {}
+        self._last_response_event = 0.0
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    # State
+
+    @property
+    def response_active(self) -> bool:
+        """True while a response is being made or was requested."""
+        return self._sequencer.busy
+
+    @property
+    def idle(self) -> bool:
+        """True if no response is being made, requested or waiting to be requested, and no tool runs."""
+        return not (self._sequencer.busy or self._sequencer.waiting or self.toolbox.running)
+
+    def restorable_calls(self) -> set[str]:
+        """Ids of calls whose output will still be sent, or was sent and not confirmed."""
+        return self.toolbox.running | self._unconfirmed.calls.keys()
+
+    # The connection
+
+    def session_began(self) -> None:
+        """A session was opened."""
+        self._connected = True
+
+    def connection_lost(self) -> tuple[bool, str | None]:
+        """The connection was lost: True and the response's id if a response was lost with it."""
+        self._connected = False
+        return self._sequencer.lost()
+
+    def stop(self) -> None:
+        """The connection has ended for good: cancel tools, drop requests."""
+        self._connected = False
+        self.toolbox.cancel()
+        self._sequencer.forget()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    # Requests of the application
+
+    def request_response(self, parameters: Wire) -> None:
+        """Request a response with *parameters*, now or after the one that is being made."""
+        self._send_all(self._sequencer.request(parameters))
+        self._watch_for_stall()
+
+    def cancel_response(self) -> None:
+        """Cancel the response that is being made, and drop a waiting request."""
+        self._send_all(self._sequencer.cancel())
+
+    # What happened
+
+    def request_sent(self) -> None:
+        """A ``response.create`` was sent."""
+        self._sequencer.sent()
+
+    def request_refused(self, *, another_is_active: bool) -> None:
+        """The server refused a request, because of another response or for good."""
+        self._sequencer.refused(another_is_active=another_is_active)
+        if another_is_active:
+            self._watch_for_stall()
+        else:
+            self.request_next()
+
+    def response_event(self, now: float) -> None:
+        """An event of a response came. Called for every audio delta: it must be cheap."""
+        self._last_response_event = now
+
+    def response_created(self, response: Any) -> bool:
+        """``response.created``; returns False for a response outside the conversation."""
+        return self._sequencer.created(response, tools_running=bool(self.toolbox.running))
+
+    def response_done(self, response: Any) -> None:
+        """``response.done``; `request_next` follows when the handlers have been told."""
+        self._sequencer.done(response)
+        if isinstance(response, dict) and response.get("status") == "cancelled":
+            self._mute_calls_of(text_of(response.get("id")))
+
+    def request_next(self) -> None:
+        """Request a response if one is due."""
+        # While the user speaks to a server that answers by itself, that answer will know the outputs.
+        held = self._conversation.input.speaking and self._settings.server_answers()
+        self._send_all(self._sequencer.next_request(tools_running=bool(self.toolbox.running) or held))
+        self._watch_for_stall()
+
+    def call_completed(self, item: Item) -> None:
+        """The model called a tool: run it, unless the application handles that tool itself."""
+        if not item.call_id or not item.name:
+            return
+        given = {tool.get("name") for tool in self._settings.given_tools}
+        if item.name in given and item.name not in self.toolbox.tools:
+            return
+        if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
+            self._unconfirmed.call_started(item.call_id)
+
+    # Tools
+
+    def _tool_answered(self, call_id: str, output: str, failure: BaseException | None) -> None:
+        if failure is not None:
+            self._report(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
+        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+        self._send({"type": "conversation.item.create", "item": {"id": generate_id("item_"), **item}})
+        if call_id not in self._muted_calls:
+            self._sequencer.tools_answered()
+        self.request_next()
+
+    def _mute_calls_of(self, response_id: str | None) -> None:
+        """Request no response for the calls of a cancelled response; the model still gets their outputs."""
+        for item in self._conversation.get_items():
+            if item.call_id and item.type == "function_call" and item.response_id == response_id:
+                remember(self._muted_calls, item.call_id, None)
+
+    def _send_all(self, events: list[Wire]) -> None:
+        for event in events:
+            self._send(event)
+
+    def _watch_for_stall(self) -> None:
+        """While a request waits for the end of a response: check that the response still lives."""
+        waits = self._sequencer.busy and self._sequencer.waiting
+        if waits and self._connected and self._stall_timer is None:
+            self._last_response_event = max(self._last_response_event, self._clock() - RESPONSE_STALL)
+            self._stall_timer = asyncio.get_running_loop().call_later(RESPONSE_STALL, self._check_stall)
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self._connected and self._clock() - self._last_response_event >= RESPONSE_STALL:
+            self._sequencer.stalled()
+            self.request_next()
+        else:
+            self._watch_for_stall()
