@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-import array
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.protocol.audio_format import FORMATS, PCM16, PCMA, PCMU, as_int16, format_of
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        bytes,
-        bytearray,
-        lambda b: memoryview(b),
-        lambda b: array.array("h", b),
-        lambda b: np.frombuffer(b, np.int16),
-        lambda b: np.frombuffer(b, np.int16).astype("<i2"),
-    ],
-)
-def test_every_buffer_of_int16_is_taken(kind):
-    samples = np.array([1, -2, 32767, -32768], np.int16)
-    np.testing.assert_array_equal(as_int16(kind(samples.tobytes())), samples)
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "words"),
-    [
-        (np.zeros(2, np.float64), TypeError, "float32_to_pcm16"),
-        (np.zeros(2, np.uint16), TypeError, "format 'H'"),
-        (np.zeros((1, 2), np.int16), ValueError, r"\(1, 2\)"),
-        (np.zeros((2, 2), np.int16).T[::2], TypeError, "ascontiguousarray"),
-        (b"123", ValueError, "3 bytes"),
-        ("12", TypeError, "str"),
-    ],
-)
-def test_everything_else_is_refused_and_named(value, error, words):
-    with pytest.raises(error, match=words):
-        as_int16(value)
+from realtime.protocol.audio_format import FORMATS, PCM16, PCMA, PCMU, format_of
 
 
 def test_formats_by_either_name():

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from wavtools.pcm import as_int16
+
 from ..connection.link import Link, LinkOptions
 from ..connection.outbox import Outbox
 from ..conversation.history import RESUME_NOTE
@@ -22,7 +24,6 @@ from ..conversation.reducer import Conversation
 from ..errors import ConfigurationError, RealtimeError, StateError
 from ..events import ClientStats, ErrorEvent, Event
 from ..protocol import codec
-from ..protocol.audio_format import as_int16
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from .configurable import ConfigurableClient
@@ -278,7 +279,7 @@ class RealtimeClient(ConfigurableClient):
         ValueError
             an odd number of bytes, or more than one dimension
         """
-        samples = as_int16(pcm)
+        samples = as_int16(pcm, "audio")
         if self._link.state not in ("connected", "reconnecting"):
             self._outbox.reject_audio(samples)
             return False

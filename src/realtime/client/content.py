@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..protocol.audio_format import Int16Array, as_int16
+from wavtools.pcm import as_int16
+
+from ..protocol.audio_format import Int16Array
 from ..protocol.reading import Wire
 
 __all__ = ["message_parts"]
@@ -44,8 +46,9 @@ def message_parts(
         part = dict(given)
         if part.get("type") == "text":
             part["type"] = "input_text"
-        if part.get("type") == "input_audio" and not isinstance(part.get("audio"), str):
-            samples = as_int16(part.get("audio")).copy()
+        audio: Any = part.get("audio")
+        if part.get("type") == "input_audio" and not isinstance(audio, str):
+            samples = as_int16(audio, "audio").copy()
             part["audio"] = encode(samples)
         parts.append(part)
     return parts, samples

@@ -1,4 +1,4 @@
-"""The audio formats of the protocol, their codecs, and the check of samples that callers pass.
+"""The audio formats of the protocol, and their codecs.
 
 All audio in `realtime` is int16 and mono; only the codecs of `AudioFormat` know G.711. Milliseconds are always
 computed with the rate of the negotiated format.
@@ -16,59 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools import pcm
+
 from . import codec
 
-__all__ = ["FORMATS", "PCM16", "AudioFormat", "Int16Array", "as_int16", "format_of"]
+__all__ = ["FORMATS", "PCM16", "AudioFormat", "Int16Array", "format_of"]
 
 Int16Array = NDArray[np.int16]
 EMPTY: Int16Array = np.zeros(0, np.int16)
 EMPTY.flags.writeable = False
-
-
-def as_int16(pcm: Any) -> Int16Array:
-    """A one-dimensional int16 array over the memory of *pcm*, without a copy.
-
-    Parameters
-    ----------
-    pcm : buffer of int16
-        C-contiguous and mono. ``bytes``, ``bytearray`` and ``memoryview`` of bytes are read as little-endian int16.
-
-    Returns
-    -------
-    ndarray
-        int16, shape (samples,).
-
-    Raises
-    ------
-    TypeError
-        Another sample type, or memory that is not C-contiguous.
-    ValueError
-        An odd number of bytes, or more than one dimension.
-    """
-    # The usual case avoids NumPy's slow buffer export.
-    if type(pcm) is np.ndarray and pcm.dtype == np.int16 and pcm.ndim == 1 and pcm.flags.c_contiguous:
-        return pcm
-    try:
-        view = memoryview(pcm)
-    except TypeError:
-        raise TypeError(
-            f"audio must be int16 samples (bytes, bytearray, array('h') or a NumPy int16 array), "
-            f"not {type(pcm).__name__}"
-        ) from None
-    if not view.c_contiguous:
-        raise TypeError("audio must be C-contiguous; pass numpy.ascontiguousarray(audio)")
-    if view.format in ("f", "d", "<f", "<d"):
-        raise TypeError("audio is floating point; convert it with wavtools.pcm.float32_to_pcm16()")
-    if view.format in ("B", "b", "c"):
-        if view.nbytes % 2:
-            raise ValueError(f"audio holds {view.nbytes} bytes, which is not a whole number of int16 samples")
-        view = view.cast("B")
-        return np.frombuffer(view, "<i2").astype(np.int16, copy=False)
-    if view.format not in ("h", "<h"):
-        raise TypeError(f"audio must be int16 samples; this buffer holds items of format {view.format!r}")
-    if view.ndim != 1:
-        raise ValueError(f"audio must be mono, shape (frames,), not {view.shape}")
-    return np.frombuffer(view, np.int16)
 
 
 def _pcm16_bytes(samples: Int16Array) -> Any:
@@ -81,30 +37,12 @@ def _pcm16_samples(data: bytes) -> Int16Array:
     return samples if sys.byteorder == "little" else samples.byteswap()
 
 
-def _ulaw_encode(samples: Int16Array) -> Any:
-    from wavtools import pcm
-
-    return pcm.ulaw_encode(samples)
-
-
 def _ulaw_decode(data: bytes) -> Int16Array:
-    from wavtools import pcm
-
-    samples: Int16Array = pcm.ulaw_decode(np.frombuffer(data, np.uint8))
-    return samples
-
-
-def _alaw_encode(samples: Int16Array) -> Any:
-    from wavtools import pcm
-
-    return pcm.alaw_encode(samples)
+    return pcm.ulaw_decode(np.frombuffer(data, np.uint8))
 
 
 def _alaw_decode(data: bytes) -> Int16Array:
-    from wavtools import pcm
-
-    samples: Int16Array = pcm.alaw_decode(np.frombuffer(data, np.uint8))
-    return samples
+    return pcm.alaw_decode(np.frombuffer(data, np.uint8))
 
 
 @dataclass(frozen=True)
@@ -180,8 +118,8 @@ class AudioFormat:
 
 
 PCM16 = AudioFormat("audio/pcm", "pcm16", 24_000, 2, _pcm16_bytes, _pcm16_samples)
-PCMU = AudioFormat("audio/pcmu", "g711_ulaw", 8_000, 1, _ulaw_encode, _ulaw_decode)
-PCMA = AudioFormat("audio/pcma", "g711_alaw", 8_000, 1, _alaw_encode, _alaw_decode)
+PCMU = AudioFormat("audio/pcmu", "g711_ulaw", 8_000, 1, pcm.ulaw_encode, _ulaw_decode)
+PCMA = AudioFormat("audio/pcma", "g711_alaw", 8_000, 1, pcm.alaw_encode, _alaw_decode)
 # By GA name.
 FORMATS = {known.type: known for known in (PCM16, PCMU, PCMA)}
 
