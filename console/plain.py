@@ -16,7 +16,7 @@ from typing import Any
 
 from .call import Call
 from .errors import UserError
-from .session import Notice
+from .state import Notice
 from .transcript import ItemRow
 
 __all__ = ["JsonView", "PlainView", "hold"]
@@ -106,7 +106,7 @@ async def hold(call: Call, view: PlainView) -> int:
         if not await call.connect():
             view.draw()
             raise UserError(call.model.notices[-1].text)
-        if call.model.microphone_problem:
+        if call.model.microphone.problem:
             await call.set_mode("manual")
         view.draw()
         view.hello()
@@ -137,7 +137,7 @@ async def _commands(call: Call, view: PlainView) -> None:
 
 
 async def _command(call: Call, line: str) -> None:
-    muted = call.model.muted
+    muted = call.model.talk.muted
     if line == "x":
         await call.interrupt()
     elif line == "m":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from .session import SILENCE, SessionModel
+from .session import SessionModel
+from .state import SILENCE
 from .transcript import ItemRow
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ class Playback:
             self._model.notice("warning", f"no speaker: {speaker.problem}; playing in silence")
         speaker.add_16bit_pcm(audio, row.id)
         self._speaker, self._length = speaker, len(audio)
-        self._model.playing, self._model.play_position = row.id, 0
+        self._model.playback.item_id, self._model.playback.position = row.id, 0
         self._model.revision += 1
 
     async def stop(self) -> None:
         speaker, self._speaker = self._speaker, None
-        if self._model.playing is not None:
-            self._model.playing = None
+        if self._model.playback.item_id is not None:
+            self._model.playback.item_id = None
             self._model.revision += 1
         if speaker is not None:
             await asyncio.to_thread(speaker.disconnect)
@@ -56,8 +57,8 @@ class Playback:
             return False
         receipt: Any = self._speaker.get_track_sample_offset()
         position = 0 if receipt is None else receipt.offset
-        if position != self._model.play_position:
-            self._model.play_position = position
+        if position != self._model.playback.position:
+            self._model.playback.position = position
             self._model.revision += 1
         return position >= self._length and not self._speaker.is_audible()
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .playback import Playback
-from .session import SILENCE, SessionModel
+from .session import SessionModel
 from .session_files import SavedSession
+from .state import SILENCE
 from .transcript import ItemRow
 
 __all__ = ["Replay"]
@@ -26,8 +27,8 @@ class Replay:
     def __init__(self, saved: SavedSession, *, speed: float = 1.0, output: str | None = None) -> None:
         self.model = SessionModel()
         self.model.state = "replay"
-        self.model.endpoint = saved.folder.name
-        self.model.mode = "vad" if saved.document.get("mode") == "vad" else "manual"
+        self.model.server.endpoint = saved.folder.name
+        self.model.talk.mode = "vad" if saved.document.get("mode") == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
         self.microphones: list[Any] = []
         self.speakers: list[Any] = []
@@ -90,7 +91,11 @@ class Replay:
 
     async def play(self) -> None:
         row = self.model.selection
-        if self.model.playing is not None and row is not None and self.model.playing == row.id:
+        if (
+            self.model.playback.item_id is not None
+            and row is not None
+            and self.model.playback.item_id == row.id
+        ):
             await self._playback.stop()
         elif row is not None and not self._refuse("play"):
             await self._playback.start(row, self._output)
@@ -147,7 +152,7 @@ class Replay:
         return False
 
     async def use_speaker(self, device: str | None, name: str) -> bool:
-        self._output, self.model.speaker = device, name
+        self._output, self.model.speaker.name = device, name
         self.model.revision += 1
         return True
 

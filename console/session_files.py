@@ -22,7 +22,8 @@ from typing import Any
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
-from .session import Place, SessionModel, Turn
+from .session import SessionModel
+from .state import Place, Turn
 from .text import clean, one_line
 from .transcript import ItemRow
 
@@ -89,10 +90,10 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
         items.append(entry)
     return {
         "version": VERSION,
-        "model": model.model_name,
-        "voice": model.voice_name,
-        "endpoint": model.endpoint,
-        "mode": model.mode,
+        "model": model.server.model,
+        "voice": model.server.voice,
+        "endpoint": model.server.endpoint,
+        "mode": model.talk.mode,
         "items": items,
         "turns": [vars(turn) for turn in model.turns],
         "tokens": model.tokens,
@@ -129,8 +130,8 @@ class SavedSession:
     def apply_end(self, model: SessionModel) -> None:
         """What the console showed beside events and conversation, at the end."""
         document = self.document
-        model.model_name = one_line(document.get("model", ""), 40)
-        model.voice_name = one_line(document.get("voice", ""), 20)
+        model.server.model = one_line(document.get("model", ""), 40)
+        model.server.voice = one_line(document.get("voice", ""), 20)
         model.tokens = {
             one_line(name, 60): count
             for name, count in _dict(document, "tokens").items()

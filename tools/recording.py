@@ -154,7 +154,7 @@ async def converse(columns: int, rows: int) -> Recording:
         async def speak(question: str) -> None:
             turns = len(model.turns)
             await pilot.press("space")
-            await until(lambda: model.talking)
+            await until(lambda: model.talk.active)
             command = ["paplay", "--device=room", question_path(question)]
             await (await asyncio.create_subprocess_exec(*command)).wait()
             await pilot.press("space")

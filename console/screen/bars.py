@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ..session import BANDS
+from ..state import BANDS
 
 __all__ = ["Bars"]
 

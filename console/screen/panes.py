@@ -119,7 +119,7 @@ class ConversationPane(LinePane):
         kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
         width = max(self.text_width, 20)
         for row in model.transcript:
-            playing = model.play_position if model.playing == row.id else None
+            playing = model.playback.position if model.playback.item_id == row.id else None
             # Only the row that changed is wrapped again: the last one, as a rule.
             state = (row.revision, width, playing)
             before = self._kept.get(row.id)
@@ -236,8 +236,8 @@ class DevicesPane(LinePane):
         model = call.model
         lines: list[Line] = []
         for noun, word, listed, used, problem in (
-            ("input", "mic", call.microphones, model.microphone, model.microphone_problem),
-            ("output", "out", call.speakers, model.speaker, model.speaker_problem),
+            ("input", "mic", call.microphones, model.microphone.name, model.microphone.problem),
+            ("output", "out", call.speakers, model.speaker.name, model.speaker.problem),
         ):
             names = [one_line(device.name, 60) for device in listed]
             choices = [(None, "default", "")] + [

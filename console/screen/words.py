@@ -44,11 +44,11 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
         line.append(f" {minutes:02}:{seconds:02}")
     if model.latency is not None:
         line.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
-    if model.model_name:
-        line.append(f"  {model.model_name} · {model.voice_name}")
-    line.append(f"  {model.endpoint}")
-    if model.key_source not in ("", "none"):
-        line.append(f"  key: {model.key_source}")
+    if model.server.model:
+        line.append(f"  {model.server.model} · {model.server.voice}")
+    line.append(f"  {model.server.endpoint}")
+    if model.server.key_source not in ("", "none"):
+        line.append(f"  key: {model.server.key_source}")
     tokens = model.tokens
     if tokens:
         line.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
@@ -60,8 +60,8 @@ def gauge(model: SessionModel) -> str:
     said = [
         word
         for word, holds in (
-            ("half-duplex", model.half_duplex),
-            ("ECHO: speakers are heard", model.echo),
+            ("half-duplex", model.talk.half_duplex),
+            ("ECHO: speakers are heard", model.talk.echo),
             ("answering", model.answering),
         )
         if holds
@@ -74,26 +74,26 @@ def gauge(model: SessionModel) -> str:
             for kind in ("text", "audio")
         )
         said.append(f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}")
-    return f"mic {model.microphone}\nout {model.speaker}\n" + " · ".join(said)
+    return f"mic {model.microphone.name}\nout {model.speaker.name}\n" + " · ".join(said)
 
 
 def mode(model: SessionModel) -> str:
-    return "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
+    return "[manual]  vad" if model.talk.mode == "manual" else " manual  [vad]"
 
 
 def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
     """What the talk bar says: whether anybody listens, and how to be heard. *hint*: how to stop talking."""
-    if model.talking:
-        return f"● REC {now - model.talking_since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
+    if model.talk.active:
+        return f"● REC {now - model.talk.since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
     if model.state == "disconnected":
         return "press c to connect"
     if model.state != "connected":
         return "replay" if model.state == "replay" else f"{model.state} …"
-    if model.mode == "vad":
-        if model.half_duplex and model.audible:
+    if model.talk.mode == "vad":
+        if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
-        return "no microphone: type" if model.microphone_problem else "● listening: just speak"
-    if model.microphone_problem:
+        return "no microphone: type" if model.microphone.problem else "● listening: just speak"
+    if model.microphone.problem:
         return "no microphone: type"
     return "tap space, or hold here, to talk" if wide else "tap space or hold here"
 

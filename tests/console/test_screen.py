@@ -21,7 +21,7 @@ from console.screen.key_release import IGNORED, RELEASE, ReleaseParser
 from console.screen.lines import LinePane
 from console.screen.panes import ConversationPane, EventsPane
 from console.screen.talk_bar import TalkBar
-from console.session import Notice, Place
+from console.state import Notice, Place
 from console.settings import Settings
 from realtime.offline import start_server_process
 from tests.console.fakes import answer, cut, updated, usage, wire
@@ -235,10 +235,10 @@ async def test_a_turn_a_tool_a_cut_a_replay_a_deletion_and_a_second_connection(o
         app.query_one(ConversationPane).focus()
         model.selected = next(r.id for r in model.transcript if r.role == "assistant")
         await pilot.press("p")
-        await until(pilot, lambda: model.playing is not None and model.play_position > 2_400)
+        await until(pilot, lambda: model.playback.item_id is not None and model.playback.position > 2_400)
         assert "■" in screen_text(app)
         await pilot.press("x")
-        await until(pilot, lambda: model.playing is None)
+        await until(pilot, lambda: model.playback.item_id is None)
 
         gone = model.selected
         await pilot.press("d")
@@ -273,24 +273,24 @@ async def test_push_to_talk_by_tap_by_mouse_and_cancelled(offline_url):
         await until(pilot, lambda: "REC" in screen_text(app))
         await pilot.pause(0.6)
         await pilot.press("space")
-        await until(pilot, lambda: commits() == 1 and not model.talking)
+        await until(pilot, lambda: commits() == 1 and not model.talk.active)
 
         await pilot.pause(0.6)
         await pilot.mouse_down(TalkBar)
-        await until(pilot, lambda: model.talking)
+        await until(pilot, lambda: model.talk.active)
         await pilot.pause(0.3)
         await pilot.mouse_up("#events")  # outside of the bar: the pointer is captured
-        await until(pilot, lambda: commits() == 2 and not model.talking)
+        await until(pilot, lambda: commits() == 2 and not model.talk.active)
 
         await pilot.pause(0.6)
         await pilot.press("space")
-        await until(pilot, lambda: model.talking)
+        await until(pilot, lambda: model.talk.active)
         await pilot.pause(0.3)
         await pilot.press("escape")
-        await until(pilot, lambda: not model.talking)
+        await until(pilot, lambda: not model.talk.active)
         assert commits() == 2
         await pilot.press("space")  # and it opens again after that
-        await until(pilot, lambda: model.talking)
+        await until(pilot, lambda: model.talk.active)
         await pilot.pause(0.3)
         await pilot.press("space")
         await until(pilot, lambda: commits() == 3)
@@ -300,11 +300,11 @@ async def test_idle_draws_nothing():
     app = RealtimeConsole(make_call())
     async with app.run_test(size=(132, 44)) as pilot:
         await pilot.pause(0.5)
-        drawn, seen = [bar.drawn for bar in app.query(Bars)], dict(app._seen)
+        drawn, seen = [bar.drawn for bar in app.query(Bars)], dict(app.drawing.shown)
         panes = {pane: pane.drawn_lines for pane in app.query(LinePane)}
         await pilot.pause(1.0)
         assert [bar.drawn for bar in app.query(Bars)] == drawn == [0, 0]
-        assert app._seen == seen
+        assert app.drawing.shown == seen
         assert panes and {pane: pane.drawn_lines for pane in panes} == panes
 
 
@@ -348,7 +348,7 @@ async def test_a_server_that_is_not_there_is_one_message_and_a_usable_screen():
         await until(pilot, lambda: "error! cannot connect" in screen_text(app))
         assert call.model.state == "disconnected"
         await pilot.press("v")
-        assert call.model.mode == "vad"
+        assert call.model.talk.mode == "vad"
 
 
 async def test_a_wrong_key_is_told_without_showing_it(monkeypatch):

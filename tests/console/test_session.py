@@ -117,7 +117,7 @@ def test_what_can_be_done_depends_on_state_mode_and_selection():
     model = SessionModel()
     model.set_state("connected")
     assert model.why_not("talk") is None
-    model.mode = "vad"
+    model.talk.mode = "vad"
     assert "press v" in model.why_not("talk")
     model.on_updated(updated(answer(text="x")))
     assert "no audio" in model.why_not("play")
