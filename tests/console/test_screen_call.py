@@ -14,7 +14,7 @@ from console.screen.app import RealtimeConsole
 from console.screen.panes import ConversationPane
 from console.screen.talk_bar import TalkBar
 from realtime.offline import OfflineServer, SessionOptions, choose_voice
-from tests.console.screens import WIDE, make_call, say, screen_text, until, until_shown
+from tests.console.screens import WIDE, make_call, say, until, until_shown
 
 
 @contextlib.asynccontextmanager
