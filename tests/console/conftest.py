@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import subprocess
 
 import pytest
+
+from console.__main__ import main
+from tests.terminal import clean_environment
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +25,24 @@ def pilot_without_pauses(monkeypatch):
 
     monkeypatch.setattr("textual.app.wait_for_idle", wait_for_idle)
     monkeypatch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch):
+    """Runs the console's main() in this process, which saves the start of an interpreter.
+
+    Gives what the process would: exit status and output. There is no terminal, as in `run_console`.
+    """
+    for name in os.environ.keys() - clean_environment(os.environ).keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, out, err)
+
+    return run
