@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from console import keys, settings
 from console.__main__ import main
 from tests.terminal import clean_environment
 
@@ -46,3 +47,14 @@ def run_here(capsys, monkeypatch):
         return subprocess.CompletedProcess(arguments, status, out, err)
 
     return run
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder whose subfolder config is the user's config folder; there is no keyring."""
+    monkeypatch.setattr(settings, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(keys, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(keys, "_keyring_get", lambda: "")
+    monkeypatch.setattr(keys, "_keyring_set", lambda value: False)
+    (tmp_path / "config").mkdir()
+    return tmp_path

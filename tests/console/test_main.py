@@ -51,7 +51,9 @@ def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(run_
     assert "you:       hello" in again.stdout
     wrong = run_here("replay", tmp_path)
     assert (
-        wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "not a saved session" in wrong.stderr
+        wrong.returncode == 2
+        and len(wrong.stderr.splitlines()) == 1
+        and "not a saved session" in wrong.stderr
     )
 
 
