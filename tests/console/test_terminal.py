@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from realtime.offline import question_path
-from tests.audio_server import no_server_environment
+from tests.audio_server import AudioServer, no_server_environment
 from tests.terminal import Terminal, clean_environment, console_command
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
@@ -21,14 +24,22 @@ WIDE, NARROW = (132, 44), (80, 24)
 @pytest.fixture
 def open_screen(offline_url, audio_server, tmp_path):
     """Opens the screen in a terminal whose devices are those of the audio server."""
+    return functools.partial(open_screen_in, tmp_path, offline_url, audio_server)
 
-    def open_screen(*arguments: str, size=WIDE) -> Terminal:
-        command = console_command("--url", offline_url, "--sessions", str(tmp_path / "sessions"), *arguments)
-        terminal = Terminal(command, clean_environment(audio_server.env), tmp_path, size)
-        terminal.wait_for("press c to connect")
-        return terminal
 
-    return open_screen
+def open_screen_in(folder, url, audio_server, *arguments: str, size=WIDE) -> Terminal:
+    command = console_command("--url", url, "--sessions", str(folder / "sessions"), *arguments)
+    terminal = Terminal(command, clean_environment(audio_server.env), folder, size)
+    terminal.wait_for("press c to connect")
+    return terminal
+
+
+@contextlib.contextmanager
+def running(audio_server):
+    try:
+        yield audio_server
+    finally:
+        audio_server.stop()
 
 
 def speak(audio_server) -> None:
@@ -105,33 +116,43 @@ def filter_and_unfold(terminal) -> None:
     terminal.keys("2")
 
 
-@pytest.mark.audio
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_a_person_connects_speaks_types_interrupts_replays_deletes_and_quits(
-    open_screen, audio_server, tmp_path, size
-):
-    with open_screen(size=size) as terminal:
-        terminal.keys("c")
-        terminal.wait_for("● connected")
-        hold_a_spoken_turn(terminal, audio_server, tmp_path / "heard.raw")
-        hold_typed_turns(terminal, wide=size == WIDE)
-        play_and_delete(terminal)
-        filter_and_unfold(terminal)
+def change_modes_save_and_connect_again(terminal, sessions) -> None:
+    terminal.keys("v")
+    terminal.wait_for("just speak")
+    terminal.keys("v")
+    terminal.wait_for("tap space")
+    terminal.keys("s")
+    terminal.wait_for("saved: ")
+    assert (next(sessions.iterdir()) / "session.json").exists()
+    terminal.keys("c")
+    terminal.wait_for("○ disconnected")
+    terminal.keys("c")
+    terminal.wait_for("● connected")
+    assert not CONTROL.search(terminal.raw())
 
-        # Modes, saving, a second connection, the end
-        terminal.keys("v")
-        terminal.wait_for("just speak")
-        terminal.keys("v")
-        terminal.wait_for("tap space")
-        terminal.keys("s")
-        terminal.wait_for("saved: ")
-        assert (next((tmp_path / "sessions").iterdir()) / "session.json").exists()
-        terminal.keys("c")
-        terminal.wait_for("○ disconnected")
-        terminal.keys("c")
-        terminal.wait_for("● connected")
-        assert not CONTROL.search(terminal.raw())
-        terminal.quit()
+
+@pytest.mark.audio
+def test_a_person_connects_speaks_types_interrupts_replays_deletes_and_quits(offline_url, tmp_path):
+    """In a wide and in a narrow terminal at the same time: a journey waits for sound most of the time."""
+
+    def journey(size) -> None:
+        folder = tmp_path / f"{size[0]}"
+        folder.mkdir()
+        with (
+            running(AudioServer(folder)) as audio_server,
+            open_screen_in(folder, offline_url, audio_server, size=size) as terminal,
+        ):
+            terminal.keys("c")
+            terminal.wait_for("● connected")
+            hold_a_spoken_turn(terminal, audio_server, folder / "heard.raw")
+            hold_typed_turns(terminal, wide=size == WIDE)
+            play_and_delete(terminal)
+            filter_and_unfold(terminal)
+            change_modes_save_and_connect_again(terminal, folder / "sessions")
+            terminal.quit()
+
+    with ThreadPoolExecutor() as both:
+        list(both.map(journey, (WIDE, NARROW)))
 
 
 @pytest.mark.audio
