@@ -21,6 +21,12 @@ def ended(path: Path) -> bool:
     return len(loud) > 0 and len(heard) - loud[-1] > 24_000
 
 
+def line_of(terminal, begin: str) -> str:
+    """The first line that begins so, when it has come."""
+    screen = terminal.wait_for(lambda screen: f"\n{begin}" in screen)
+    return next(line for line in screen.splitlines() if line.startswith(begin))
+
+
 @pytest.fixture
 def terminal(offline_voice_url, audio_server, tmp_path):
     command = console_command("--plain", "--url", offline_voice_url)
@@ -33,14 +39,13 @@ def terminal(offline_voice_url, audio_server, tmp_path):
 def test_a_question_spoken_into_the_microphone_is_answered_from_the_speaker(
     run_here, terminal, offline_voice_url, audio_server, tmp_path
 ):
-    terminal.wait_for("speak, or type")
+    terminal.wait_for("speak, or type and press Enter")
     record = ["parec", "--device=speaker.monitor", "--format=s16le", "--rate=24000", "--channels=1"]
     with (tmp_path / "heard.raw").open("wb") as out:
         recording = subprocess.Popen([*record, "--latency-msec=20"], env=audio_server.env, stdout=out)
     subprocess.run(["paplay", "--device=room", question_path("hello")], env=audio_server.env, check=True)
-    screen = terminal.wait_for("assistant: ")
-    assert "you:       Hello, how are you today?" in terminal.wait_for("you: ")
-    answer = next(line for line in screen.splitlines() if line.startswith("assistant: "))
+    answer = line_of(terminal, "assistant: ")
+    assert line_of(terminal, "you: ") == "you:       Hello, how are you today?"
     # The answer is spoken in real time
     until_blocking(lambda: ended(tmp_path / "heard.raw"), 30)
     terminal.type("q")
