@@ -453,7 +453,7 @@ class Call:
         else:
             self.speaker_bars = SILENCE
 
-    # Private
+    # Helpers
 
     def _refuse(self, action: str) -> bool:
         """If *action* is impossible now, tell the user why and return True."""

@@ -14,9 +14,10 @@ import re
 
 __all__ = ["Cleaner", "clean", "one_line"]
 
+# C0 but tab and newline, DEL, C1; bidirectional controls; line separators, byte order marks, tag characters
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
     "\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _PAIR = re.compile("([\ud800-\udbff])([\udc00-\udfff])")

@@ -93,7 +93,13 @@ class EventsPane(LinePane):
     def key(self, content: Any) -> Hashable:
         if not isinstance(content, EventRow):
             return super().key(content)
-        return content.number, content.count, content.audio_bytes, content.error, content.number in self._unfolded
+        return (
+            content.number,
+            content.count,
+            content.audio_bytes,
+            content.error,
+            content.number in self._unfolded,
+        )
 
     def text(self, content: Any) -> Text:
         """Return the label of an event. It is made only for the thirty visible rows of two thousand."""
@@ -101,7 +107,9 @@ class EventsPane(LinePane):
             return super().text(content)
         mark = "▾" if content.number in self._unfolded else "▸"
         style = (
-            "bold red" if content.error else {"client": "cyan", "server": "default"}.get(content.source, "yellow")
+            "bold red"
+            if content.error
+            else {"client": "cyan", "server": "default"}.get(content.source, "yellow")
         )
         return Text(f"{mark}{content.label}", style=style, no_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The echo is told from everything else that a microphone hears."""
+"""The echo detector tells an echo from speech, noise and silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the key may come from, and that it never shows."""
+"""The API key: its sources, its file, and that it is never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved session can be read again; a damaged or hostile one does no harm."""
+"""Saved sessions: written and read again; damaged and hostile folders do no harm."""
 
 from __future__ import annotations
 

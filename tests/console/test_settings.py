@@ -1,4 +1,4 @@
-"""Flag > environment > .env > config file > default."""
+"""Settings: flag > environment > .env > config file > default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One spoken turn through everything: file, capture callback, ring, resampler, client, websocket, models, and back."""
+"""``talk``: a spoken turn through file, capture callback, ring, resampler, client, websocket, models, and back."""
 
 from __future__ import annotations
 
