@@ -16,29 +16,22 @@ from tests.console.fakes import answer, updated, wire
 from tests.console.programs import run_console
 
 
+@pytest.fixture(scope="module", autouse=True)
+def piped(offline_url, tmp_path_factory):
+    """Consoles whose input is one question, as futures. They wait for sound while the other tests of this module run."""
+    env = no_server_environment(tmp_path_factory.mktemp("piped"))
+    question = "Please remember that my name is Ada\n"
+    with ThreadPoolExecutor() as both:
+        yield [
+            both.submit(run_console, view, "--url", offline_url, env=env, stdin=question)
+            for view in ("--json", "--plain")
+        ]
+
+
 def test_flags_may_stand_before_and_after_the_verb():
     before = _parser().parse_args(["--offline", "--model", "m", "doctor"])
     after = _parser().parse_args(["doctor", "--offline", "--model", "m"])
     assert (before.offline, before.model) == (after.offline, after.model) == (True, "m")
-
-
-def test_a_piped_question_is_answered_in_json_and_in_plain_text(offline_url, tmp_path):
-    env = no_server_environment(tmp_path)
-    question = "Please remember that my name is Ada\n"
-    with ThreadPoolExecutor() as both:
-        views = [
-            both.submit(run_console, view, "--url", offline_url, env=env, stdin=question)
-            for view in ("--json", "--plain")
-        ]
-    done, plain = (view.result() for view in views)
-    assert done.returncode == 0, done.stderr
-    entries = [json.loads(line) for line in done.stdout.splitlines()]
-    assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
-    assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
-    assert done.stdout.isascii()
-    assert plain.returncode == 0, plain.stderr
-    assert "you:       Please remember that my name is Ada" in plain.stdout
-    assert "tool:      set_memory(" in plain.stdout and "assistant: " in plain.stdout
 
 
 def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(run_here, tmp_path):
@@ -77,3 +70,15 @@ def test_doctor_measures_the_round_trip_of_a_tone(offline_url, audio_server):
 def test_the_servers_are_verbs_too(tmp_path):
     done = run_console("offline", "--port", "x", env=dict(os.environ))
     assert done.returncode == 2 and "is no port" in done.stderr
+
+
+def test_a_piped_question_is_answered_in_json_and_in_plain_text(piped):
+    done, plain = (view.result() for view in piped)
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
+    assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
+    assert done.stdout.isascii()
+    assert plain.returncode == 0, plain.stderr
+    assert "you:       Please remember that my name is Ada" in plain.stdout
+    assert "tool:      set_memory(" in plain.stdout and "assistant: " in plain.stdout
