@@ -1,17 +1,19 @@
-"""The console's screen: an hour of conversation at 50 times its speed, and how soon it is there (P14).
+"""Measures the console's screen: an hour of conversation at 50 times its speed, and the time to the first paint (P14).
 
     python -m benchmarks.bench_console [--minutes 60] [--starts 9]
 
-Each part runs in a process of its own and in a real terminal (a pty of 132 x 44 whose other end reads all of it), so
-what is measured includes the making of the escape sequences and the writing of them. Needs a POSIX system.
+Each part runs in a process of its own and in a real terminal (a pty of 132 x 44 whose other end is read to the end), so
+the figures include making and writing the escape sequences. Needs a POSIX system.
 
 The hour: 50 microphone chunks a second and an answer of 6 s in every 10 s go through the session model while the screen
-shows them, both sides' bars moving: 62 events in a second of conversation, 3100 in one of real time. The screen wants to
-draw 20 frames a second; a frame counts when it has been written, and its interval is from the one before. Memory is
-resident memory of the process.
+shows them and the bars of both sides move: 62 events in a second of conversation, 3100 in a second of real time. The
+screen is meant to draw 20 frames a second; a frame counts when it has been written, and its interval is measured from the
+frame before. Memory is resident memory of the process.
 
-The first paint: from the end of Textual's import to the first frame written that has every pane filled. The key is in
-the environment: a keyring, where that package is installed, takes another 0.2 s.
+The first paint: from the end of Textual's import to the first written frame in which every pane is filled. The key is in
+the environment: a keyring, if that package is installed, takes another 0.2 s.
+
+Thread: the event loop of the measured process; the pty is read in a thread.
 """
 
 from __future__ import annotations
@@ -41,14 +43,16 @@ from benchmarks.sections import machine, write_section
 
 ROOT = Path(__file__).parent.parent
 COLUMNS, ROWS = 132, 44
-WANTED = 20  # frames a second
+# Frames a second
+WANTED = 20
 SPEED = 50.0
 TURN_SECONDS, ANSWER_FROM, STEP = 10.0, 4.0, 0.1
-CHUNK, AUDIO = "A" * 1280, "A" * 6400  # 20 ms, 100 ms of base64
+# Base64 of 20 ms and of 100 ms
+CHUNK, AUDIO = "A" * 1280, "A" * 6400
 IDLE_SECONDS = 10.0
 DEADLINE_SECONDS = 600.0
 
-# What the process runs whose first paint is measured; argv: where the figure goes.
+# The program whose first paint is measured; its argument is the file for the figures
 FIRST_PAINT = """
 import sys, time
 import textual.app, textual.widgets
@@ -69,7 +73,7 @@ asyncio.run(Timed(Call(Settings(url="ws://127.0.0.1:9", input="null", output="nu
 
 
 def in_terminal(*arguments: object) -> Any:
-    """What a Python process wrote as JSON to the file that is its last argument; its terminal is a pty."""
+    """Run Python in a pty; its last argument is a file, and the JSON that it writes there is returned."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     path = os.pathsep.join((str(ROOT), str(ROOT / "src")))
@@ -90,7 +94,8 @@ def in_terminal(*arguments: object) -> Any:
                 while os.read(ours, 1 << 16):
                     pass
             except OSError:
-                pass  # the process has gone
+                # The process has ended
+                pass
 
         reader = threading.Thread(target=drain)
         reader.start()
@@ -107,7 +112,7 @@ def in_terminal(*arguments: object) -> Any:
 
 
 def resident_mib() -> float:
-    """0 where the system does not say it as Linux does."""
+    """Resident memory; 0 if the system has no /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -116,18 +121,16 @@ def resident_mib() -> float:
 
 
 def inside(minutes: float, out: Path) -> None:
-    """In the terminal: idle first, then the conversation; writes the figures to *out*."""
+    """In the terminal: measure idle first, then the conversation; write the figures to *out*."""
     from console.call import Call
     from console.endpoint import Endpoint
     from console.keys import Key
     from console.screen.app import RealtimeConsole
     from console.settings import Settings
-    from realtime import Delta, Event, Item, ItemUpdatedEvent, RealtimeEvent, TimingsEvent
 
     written: list[float] = []
     figures: dict[str, Any] = {"minutes": minutes, "memory": [], "behind": 0.0}
     call = Call(Settings(input="null", output="null"), Endpoint(url="ws://127.0.0.1:9", key=Key("", "none")))
-    model = call.model
 
     class Counted(RealtimeConsole):
         def _display(self, screen: Any, renderable: Any) -> None:
@@ -135,61 +138,76 @@ def inside(minutes: float, out: Path) -> None:
             if renderable is not None:
                 written.append(time.perf_counter())
 
-    def wire(source: str, at: float, **event: object) -> None:
-        model.on_wire(RealtimeEvent(source, Event(event), at))
-
-    async def converse() -> None:
-        turns, steps = int(minutes * 60 / TURN_SECONDS), int(TURN_SECONDS / STEP)
-        model.set_state("connected")
-        await asyncio.sleep(1.0)
-        gc.collect()
-        figures["memory"].append(resident_mib())
-        written.clear()
-        began, cpu = time.perf_counter(), time.process_time()
-        for turn in range(turns):
-            item = Item(f"a{turn}", role="assistant")
-            item.content = [{"type": "output_audio", "transcript": ""}]
-            for step in range(steps):
-                at = turn * TURN_SECONDS + step * STEP
-                for _ in range(5):
-                    wire("client", at, type="input_audio_buffer.append", audio=CHUNK)
-                if step * STEP >= ANSWER_FROM:
-                    item.content[0]["transcript"] += "word "
-                    item.refresh()
-                    wire("server", at, type="response.output_audio.delta", delta=AUDIO)
-                    wire("server", at, type="response.output_audio_transcript.delta", delta="word ")
-                    model.on_updated(ItemUpdatedEvent(item, Delta(transcript="word ")))
-                call.microphone_bars = tuple((step + i) % 10 / 10 for i in range(10))
-                call.speaker_bars = call.microphone_bars[::-1]
-                due = began + at / SPEED
-                figures["behind"] = max(figures["behind"], time.perf_counter() - due)
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            item.status = "completed"
-            model.on_updated(ItemUpdatedEvent(item, None))
-            timings = TimingsEvent(item_id=item.id, speech_end=0.0, first_sample=0.3, answered=True)
-            model.on_timings(timings, time.time(), 0.3)
-            if (turn + 1) % max(1, turns // 10) == 0:
-                figures["memory"].append(resident_mib())
-        figures["cpu"] = (time.process_time() - cpu) / (time.perf_counter() - began)
-        figures["intervals"] = [b - a for a, b in itertools.pairwise(written)]
-        figures["events"], figures["rows"] = model.events.total, len(model.transcript)
-
     async def run() -> None:
         app = Counted(call)
-        gc.freeze()  # as console/__main__.py does
+        # As console/__main__.py does
+        gc.freeze()
         ended = asyncio.create_task(app.run_async())
         await asyncio.sleep(3.0)
         written.clear()
         cpu = time.process_time()
         await asyncio.sleep(IDLE_SECONDS)
         figures["idle_frames"], figures["idle_cpu"] = len(written), (time.process_time() - cpu) / IDLE_SECONDS
-        app.call.tick = lambda: None  # no session: its bars would be silence  # type: ignore[method-assign]
-        await converse()
+        # There is no session: tick() would set the bars to silence
+        app.call.tick = lambda: None  # type: ignore[method-assign]
+        await converse(call, minutes, written, figures)
         app.exit()
         await ended
 
     asyncio.run(run())
     out.write_text(json.dumps(figures))
+
+
+async def converse(call: Any, minutes: float, written: list[float], figures: dict[str, Any]) -> None:
+    """Feed the model with *minutes* of conversation at SPEED; note frames, memory, delay and processor time."""
+    from realtime import TimingsEvent
+
+    model, turns = call.model, int(minutes * 60 / TURN_SECONDS)
+    model.set_state("connected")
+    await asyncio.sleep(1.0)
+    gc.collect()
+    figures["memory"].append(resident_mib())
+    written.clear()
+    began, cpu = time.perf_counter(), time.process_time()
+    for turn in range(turns):
+        await hold_turn(call, turn, began, figures)
+        timings = TimingsEvent(item_id=f"a{turn}", speech_end=0.0, first_sample=0.3, answered=True)
+        model.on_timings(timings, time.time(), 0.3)
+        if (turn + 1) % max(1, turns // 10) == 0:
+            figures["memory"].append(resident_mib())
+    figures["cpu"] = (time.process_time() - cpu) / (time.perf_counter() - began)
+    figures["intervals"] = [b - a for a, b in itertools.pairwise(written)]
+    figures["events"], figures["rows"] = model.events.total, len(model.transcript)
+
+
+async def hold_turn(call: Any, turn: int, began: float, figures: dict[str, Any]) -> None:
+    """One turn: microphone chunks all the time, the answer from ANSWER_FROM on, bars that move."""
+    from realtime import Delta, Event, Item, ItemUpdatedEvent, RealtimeEvent
+
+    model = call.model
+
+    def wire(source: str, at: float, **event: object) -> None:
+        model.on_wire(RealtimeEvent(source, Event(event), at))
+
+    item = Item(f"a{turn}", role="assistant")
+    item.content = [{"type": "output_audio", "transcript": ""}]
+    for step in range(int(TURN_SECONDS / STEP)):
+        at = turn * TURN_SECONDS + step * STEP
+        for _ in range(5):
+            wire("client", at, type="input_audio_buffer.append", audio=CHUNK)
+        if step * STEP >= ANSWER_FROM:
+            item.content[0]["transcript"] += "word "
+            item.refresh()
+            wire("server", at, type="response.output_audio.delta", delta=AUDIO)
+            wire("server", at, type="response.output_audio_transcript.delta", delta="word ")
+            model.on_updated(ItemUpdatedEvent(item, Delta(transcript="word ")))
+        call.microphone_bars = tuple((step + i) % 10 / 10 for i in range(10))
+        call.speaker_bars = call.microphone_bars[::-1]
+        due = began + at / SPEED
+        figures["behind"] = max(figures["behind"], time.perf_counter() - due)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    item.status = "completed"
+    model.on_updated(ItemUpdatedEvent(item, None))
 
 
 def report(hour: dict[str, Any], starts: list[list[float]]) -> Iterator[str]:
@@ -230,7 +248,8 @@ def main() -> None:
     if arguments.inside is not None:
         inside(arguments.minutes, arguments.inside)
         return
-    in_terminal("-c", FIRST_PAINT)  # compiles what is not compiled yet
+    # The first run compiles modules that are not compiled yet
+    in_terminal("-c", FIRST_PAINT)
     starts = [in_terminal("-c", FIRST_PAINT) for _ in range(arguments.starts)]
     print("first paint:", " ".join(f"{took:.2f}" for took, _ in starts), flush=True)
     hour = in_terminal("-m", "benchmarks.bench_console", "--minutes", arguments.minutes, "--inside")

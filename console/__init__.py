@@ -1,8 +1,10 @@
-"""The console: hold and inspect a realtime voice conversation from a terminal. Run it with ``python -m console``.
+"""The console: holds and inspects a realtime voice conversation in a terminal. Run it with ``python -m console``.
 
-Uses the public APIs of wavtools and realtime only. Installed, the same folder is the package ``realtime_console`` with
-the command ``realtime-console``: so modules import each other relatively.
+It uses only the public APIs of wavtools and realtime. Installed, this folder is the package ``realtime_console`` with
+the command ``realtime-console``; therefore its modules import each other relatively.
+
+Thread: any.
 """
 
-# How the user started it: from the repository, or through the command of the installed package.
+# The command that started it: from the repository, or of the installed package
 PROGRAM = "python -m console" if __name__ == "console" else "realtime-console"

@@ -1,9 +1,9 @@
-"""``python -m console``, or the command ``realtime-console``: arguments, wiring, exit statuses.
+"""The command line, ``python -m console`` or ``realtime-console``: arguments, wiring, exit statuses.
 
-Exit status 0 when it did what was asked, 1 when ``doctor`` found something to mend, 2 for a mistake that the user can
-mend (one line on stderr says how), 130 after Ctrl-C.
+The exit status is 0 for success, 1 if ``doctor`` found something to mend, 2 for a mistake that the user can mend (one
+line on stderr says how), 130 after Ctrl-C. Each verb imports what it needs when it runs: Textual takes a second.
 
-Thread: the main one, which runs the event loop. What a verb needs is imported when it runs: Textual takes a second.
+Thread: the main one, which runs the event loop.
 """
 
 from __future__ import annotations
@@ -29,53 +29,64 @@ def _where(settings: Any) -> dict[str, Any]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaints are one line."""
+    """An ArgumentParser whose error messages are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{PROGRAM}: {message}; see {PROGRAM} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    # SUPPRESS: a flag before the verb must not be undone by the verb's default for it.
+    # SUPPRESS: otherwise the verb's default would overwrite a flag that stands before the verb
     where = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where.add_argument(
-        "--offline", action="store_true", help="start the offline server inside (default without a key)"
+        "--offline", action="store_true", help="start the offline server and use it (default without a key)"
     )
     where.add_argument("--url", help="another server: ws://... or wss://...")
     where.add_argument("--model", help="model to ask for")
     where.add_argument("--voice", help="voice to ask for")
-    where.add_argument("--mode", choices=("manual", "vad"), help="push to talk, or detection of turns")
+    where.add_argument(
+        "--mode",
+        choices=("manual", "vad"),
+        help="push to talk (manual), or turns detected by the server (vad)",
+    )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
     parser = _Parser(
         prog=PROGRAM,
         parents=[where],
         argument_default=argparse.SUPPRESS,
-        description="Hold and inspect a voice conversation. No verb: the screen; without a terminal, one demo turn. "
-        "The key comes from OPENAI_API_KEY, .env, or what the screen was told (a); without one, the offline server "
-        "answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
+        description="Hold and inspect a voice conversation. Without a verb: the screen, or one demo turn if there is no "
+        "terminal. The key comes from OPENAI_API_KEY, from .env, or from the screen (key a); without a key the offline "
+        "server answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
     )
     parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
-    parser.add_argument("--sessions", metavar="FOLDER", help="where s saves (default: sessions)")
-    parser.add_argument("--plain", action="store_true", help="lines of text instead of the screen")
-    parser.add_argument("--json", action="store_true", help="lines of JSON instead of the screen")
+    parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
+    parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
+    parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    talk = verbs.add_parser("talk", parents=[where], help="one spoken turn from a WAV file, no screen")
+    talk = verbs.add_parser(
+        "talk", parents=[where], help="hold one spoken turn with WAV files, show no screen"
+    )
     talk.add_argument("question", type=Path, help="WAV file of a spoken question")
     talk.add_argument("--out", type=Path, required=True, help="WAV file for the spoken answer")
-    talk.add_argument("--events", type=Path, help="write every protocol event here, a line of JSON each")
+    talk.add_argument(
+        "--events", type=Path, help="write every protocol event to this file, one line of JSON each"
+    )
     verbs.add_parser("devices", help="list microphones and speakers")
     verbs.add_parser(
-        "doctor", parents=[where], help="devices, round trip of a test tone, endpoint, key: what to mend"
+        "doctor",
+        parents=[where],
+        help="check devices, round trip of a test tone, endpoint and key; say what to mend",
     )
-    replay = verbs.add_parser("replay", help="let a saved session happen again")
-    replay.add_argument("folder", type=Path, help="what s has saved")
+    replay = verbs.add_parser("replay", help="replay a saved session")
+    replay.add_argument("folder", type=Path, help="folder of a saved session")
     replay.add_argument(
-        "--speed", type=_speed, default=1.0, help="times faster; 0: at once (default: %(default)g)"
+        "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
     for verb, module in SERVERS.items():
-        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")  # see main()
+        # main() passes their arguments on
+        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
     return parser
 
 
@@ -85,7 +96,7 @@ def _speed(value: str) -> float:
     except ValueError:
         speed = -1.0
     if not 0 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(f"{value!r} is no speed, expected 0 to 1000")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a speed; expected 0 to 1000")
     return speed
 
 
@@ -109,7 +120,7 @@ def _devices() -> int:
 
 
 def _serve(verb: str, rest: list[str]) -> int:
-    """Become the server: its own arguments, its own exit status."""
+    """Run a server in this process, with its own arguments and exit status."""
     sys.argv = [SERVERS[verb], *rest]
     try:
         runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
@@ -121,7 +132,7 @@ def _serve(verb: str, rest: list[str]) -> int:
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
-    """The coroutine that does what was asked."""
+    """Return the coroutine that does what the arguments ask for."""
     from .settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
@@ -175,7 +186,8 @@ async def _screen(call: Any, theme: str | None) -> int:
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
     app = RealtimeConsole(call, theme)
-    gc.freeze()  # modules stay: a collection that walks through all of them costs the screen two frames
+    # Modules stay: a collection that walked through all of them would cost the screen two frames
+    gc.freeze()
     await app.run_async()
     return app.return_code or 0
 
@@ -190,9 +202,11 @@ async def _replayed(replay: Any, as_json: bool) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the console; return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        if argv and argv[0] in SERVERS:  # their arguments are theirs
+        # The servers parse their own arguments
+        if argv and argv[0] in SERVERS:
             return _serve(argv[0], argv[1:])
         arguments = _parser().parse_args(argv)
         if arguments.verb == "devices":
@@ -207,7 +221,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except BrokenPipeError:  # the reader of a pipe has gone; nothing can be told any more
+    except BrokenPipeError:
+        # The reader of the pipe has gone: print nothing more, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
-"""Call: what the console does. Joins the session model with a client, a microphone and a speaker; no user interface.
+"""Call: joins the session model with a client, a microphone and a speaker, and does what a view asks for.
 
-A view calls its methods and draws its model. None of them raises for anything that the user or the world can do
-wrong: that becomes a notice in the model, and the call goes on.
+It has no user interface: a view calls its methods and draws its model. Mistakes of the user and failures of network
+or devices raise nothing: they become notices in the model, and the call goes on.
 
 Thread: the event loop's; devices open and close in threads.
 """
@@ -11,39 +11,66 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import PROGRAM
+from .echo_watch import EchoWatch
 from .endpoint import Endpoint
 from .errors import UserError
 from .keys import Key, check_key, save_key
+from .model_tools import FetchWeather, ModelTools
 from .playback import Playback
-from .session import SILENCE, Level, Place, SessionModel
+from .session import SessionModel
 from .settings import Settings
+from .state import SILENCE, DeviceState, Level
 from .text import one_line
-from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
+from .tools import get_weather, weather_is_offline
 
-if TYPE_CHECKING:  # NumPy, wavtools and realtime are imported in a thread, with the screen already there
+# NumPy, wavtools and realtime are imported when they are needed, so that the screen comes first
+if TYPE_CHECKING:
     from .audio import Microphone, Speaker
-    from .echo import EchoDetector
 
 __all__ = ["Call"]
 
 FADE_MS = 10.0
-ECHO_LOOK_SECONDS = 0.5
 
 
 class Call:
-    """One conversation after another with one endpoint."""
+    """Conversations with one endpoint, one after another.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the user asked for.
+    endpoint : Endpoint, optional
+        Makes the clients. Default: as the settings say.
+    fetch_weather : callable, optional
+        Replaces the weather service.
+
+    Attributes
+    ----------
+    model : SessionModel
+        What views show.
+    microphone_bars, speaker_bars : tuple of float
+        BANDS levels between 0 and 1.
+    microphones, speakers : list
+        Devices found by `refresh_devices`.
+    client : RealtimeClient or None
+        The client of the session; None while disconnected.
+    """
 
     def __init__(
-        self, settings: Settings, endpoint: Endpoint | None = None, fetch_weather: Any = None
+        self,
+        settings: Settings,
+        endpoint: Endpoint | None = None,
+        fetch_weather: FetchWeather | None = None,
     ) -> None:
         self.settings = settings
         self.endpoint = endpoint or Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
         self.model = SessionModel()
-        self.model.mode = "vad" if settings.mode == "vad" else "manual"
+        self.model.talk.mode = "vad" if settings.mode == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
         self.microphones: list[Any] = []
         self.speakers: list[Any] = []
@@ -53,25 +80,24 @@ class Call:
         self._speaker: Speaker | None = None
         self._input, self._output = settings.input, settings.output
         self._playback = Playback(self.model)
-        self._memory = Memory()
+        self._tools = ModelTools(self.model)
         self._fetch_weather = fetch_weather
-        self._echo: EchoDetector | None = None
-        self._echo_looked = 0.0
+        self._echo_watch = EchoWatch(self.model)
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._describe()
 
     def _describe(self) -> None:
-        self.model.endpoint = one_line(self.endpoint.name, 60)
-        self.model.key_source = self.endpoint.key.source if self.endpoint.key else "none"
-        self.model.microphone = one_line(self._input or "default", 120)
-        self.model.speaker = one_line(self._output or "default", 120)
+        self.model.server.endpoint = one_line(self.endpoint.name, 60)
+        self.model.server.key_source = self.endpoint.key.source if self.endpoint.key else "none"
+        self.model.microphone.name = one_line(self._input or "default", 120)
+        self.model.speaker.name = one_line(self._output or "default", 120)
         self.model.revision += 1
 
     # Connection
 
     async def connect(self) -> bool:
-        """Open a session; False, and a notice, where that failed. Nothing stays half open."""
+        """Open a session. If that fails, close everything, tell the user and return False."""
         async with self._changing:
             if self._voice is not None:
                 return True
@@ -90,10 +116,10 @@ class Call:
                 self._make_devices(client)
                 self._listen(client)
                 voice = VoiceSession(
-                    client, self._microphone, self._speaker, mode=model.mode, fade_ms=FADE_MS
+                    client, self._microphone, self._speaker, mode=model.talk.mode, fade_ms=FADE_MS
                 )
                 model.transcript.divide(
-                    "a new session: the server knows nothing of what is above", time.time()
+                    "a new session: the server does not know the items above", time.time()
                 )
                 await voice.start()
             except (RealtimeError, UserError, OSError, ValueError) as error:
@@ -105,13 +131,13 @@ class Call:
             model.on_session(client.session)
             model.set_state("connected")
             self._note_devices()
-            if not model.microphone_problem and not model.speaker_problem:
-                how = "speak" if model.mode == "vad" else "hold or tap space and speak"
+            if not model.microphone.problem and not model.speaker.problem:
+                how = "speak" if model.talk.mode == "vad" else "hold or tap space and speak"
                 model.notice("info", f"connected: {how}, or type")
             return True
 
     async def disconnect(self) -> None:
-        """Close the session and the devices. The conversation, the events and the memory stay."""
+        """Close the session and the devices; keep the conversation, the events and the memory."""
         async with self._changing:
             voice, self._voice = self._voice, None
             if voice is not None:
@@ -124,6 +150,7 @@ class Call:
             self.microphone_bars = self.speaker_bars = SILENCE
 
     async def toggle_connection(self) -> None:
+        """Connect, or disconnect."""
         if self._voice is not None:
             await self.disconnect()
             self.model.notice("info", "disconnected")
@@ -131,7 +158,7 @@ class Call:
             await self.connect()
 
     async def close(self) -> None:
-        """Everything, at the end of the program."""
+        """Stop and close everything, at the end of the program."""
         for task in tuple(self._tasks):
             task.cancel()
         await self._playback.stop()
@@ -140,11 +167,11 @@ class Call:
 
     def _make_devices(self, client: Any) -> None:
         from .audio import Microphone, Speaker
-        from .echo import EchoDetector
 
         loop = asyncio.get_running_loop()
 
-        def on_event(event: Any) -> None:  # on the device's supervisor thread
+        # Thread: the supervisor of the device
+        def on_event(event: Any) -> None:
             loop.call_soon_threadsafe(self._on_device, event)
 
         speaker = Speaker(client.output_sample_rate, self._output, on_event=on_event)
@@ -153,9 +180,9 @@ class Call:
             client.input_sample_rate,
             self._input,
             on_event=on_event,
-            muted=lambda: self.model.half_duplex and speaker.is_audible(),
+            muted=lambda: self.model.talk.half_duplex and speaker.is_audible(),
         )
-        self._echo = EchoDetector(client.input_sample_rate)
+        self._echo_watch.start(client.input_sample_rate)
 
     def _listen(self, client: Any) -> None:
         model = self.model
@@ -177,40 +204,44 @@ class Call:
             ("close", self._on_close),
         ):
             client.on(name, handler)
-        client.add_tool(GET_WEATHER, self._weather)
-        client.add_tool(SET_MEMORY, self._remember)
+        weather = weather_is_offline if self.endpoint.offline else get_weather
+        self._tools.add_to(client, self._fetch_weather or weather)
 
     def _set_answering(self, answering: bool) -> None:
         self.model.answering = answering
         self.model.revision += 1
 
     def _on_connection(self, event: Any) -> None:
-        if self._voice is not None:  # connect() says itself when all of it, the devices too, is ready
+        # The first "connected" is left to connect(): it waits for the devices too
+        if self._voice is not None:
             self.model.on_connection(event)
 
     def _on_close(self, event: Any) -> None:
         if event.error and self._voice is not None:
-            said = f": {event.reason}" if event.reason else ""
+            reason = f": {event.reason}" if event.reason else ""
             self.model.notice(
-                "error", f"the server closed the connection ({event.code}){said}; press c to connect"
+                "error", f"the server closed the connection ({event.code}){reason}; press c to connect"
             )
             self._spawn(self.disconnect())
 
     # Talking
 
     async def set_mode(self, mode: str) -> None:
-        """ "manual" or "vad", at any time; what was being said is sent."""
-        self.model.mode = "vad" if mode == "vad" else "manual"
+        """Change to "manual" or "vad"; speech that is under way is sent."""
+        self.model.talk.mode = "vad" if mode == "vad" else "manual"
         self.model.set_talking(False)
         if self._voice is not None:
-            await self._guarded(self._voice.set_mode(self.model.mode))
-        self.model.notice("info", f"{self.model.mode}: {'just speak' if mode == 'vad' else 'space talks'}")
+            await self._guarded(self._voice.set_mode(self.model.talk.mode))
+        self.model.notice(
+            "info", f"{self.model.talk.mode}: {'just speak' if mode == 'vad' else 'space talks'}"
+        )
 
     async def toggle_mode(self) -> None:
-        await self.set_mode("manual" if self.model.mode == "vad" else "vad")
+        """Change to the other mode."""
+        await self.set_mode("manual" if self.model.talk.mode == "vad" else "vad")
 
     async def talk(self) -> None:
-        """Open the microphone; the answer that plays is cut."""
+        """Open the microphone; an answer that plays is interrupted."""
         if self._refuse("talk"):
             return
         await self._playback.stop()
@@ -219,15 +250,15 @@ class Call:
 
     async def release(self) -> None:
         """Close the microphone and ask for an answer."""
-        if not self.model.talking:
+        if not self.model.talk.active:
             return
         self.model.set_talking(False)
         if self._voice is not None:
             await self._guarded(self._voice.release())
 
     async def cancel_talk(self) -> None:
-        """Close the microphone and throw away what was said."""
-        if not self.model.talking:
+        """Close the microphone and discard what was said."""
+        if not self.model.talk.active:
             return
         self.model.set_talking(False)
         if self._voice is not None:
@@ -235,28 +266,29 @@ class Call:
         self.model.notice("info", "cancelled: nothing was sent")
 
     async def interrupt(self) -> None:
-        """Stop what plays: a replay, or the answer."""
-        if self.model.playing is not None:
+        """Stop the item that is played again, or else the answer."""
+        if self.model.playback.item_id is not None:
             await self._playback.stop()
         elif not self._refuse("interrupt"):
             self._voice.interrupt()
 
     def send_text(self, text: str) -> bool:
-        """Say *text* by typing; whether it could be sent."""
+        """Send typed text; True if it could be sent."""
         if not text.strip() or self._refuse("text"):
             return False
         try:
             self._voice.send_text(text.strip())
-        except RuntimeError as error:  # the connection has just gone
+        # The connection has just closed
+        except RuntimeError as error:
             self.model.notice("error", str(error))
             return False
         return True
 
     def set_half_duplex(self, on: bool) -> None:
-        """Close the microphone while the speaker is heard."""
-        self.model.half_duplex = on
+        """Turn half-duplex on or off: the microphone is closed while the speaker is heard."""
+        self.model.talk.half_duplex = on
         if on:
-            self.model.echo = False
+            self.model.talk.echo = False
         self.model.notice(
             "info",
             "half-duplex: the microphone is closed while the speaker is heard; x interrupts"
@@ -265,43 +297,41 @@ class Call:
         )
 
     def mute(self, muted: bool) -> None:
-        """Send silence instead of what the microphone hears."""
-        self.model.muted = muted
+        """Send silence instead of what the microphone hears, or stop doing so."""
+        self.model.talk.muted = muted
         if self._voice is not None:
             self._voice.mute(muted)
         self.model.notice("info", "microphone muted" if muted else "microphone live")
 
     def is_audible(self) -> bool:
-        """Whether an answer is being played."""
+        """Return True while an answer is heard."""
         return self._speaker is not None and self._voice is not None and self._speaker.is_audible()
 
     # The conversation
 
     async def play(self) -> None:
-        """Replay the selected item, or stop doing so."""
+        """Play the selected item again, or stop it."""
         row = self.model.selection
-        if self.model.playing is not None and row is not None and self.model.playing == row.id:
+        if row is not None and self.model.playback.item_id == row.id:
             await self._playback.stop()
-        elif row is not None and not self._refuse("play"):
+        elif not self._refuse("play") and row is not None:
             await self._guarded(self._playback.start(row, self._output))
-        elif row is None:
-            self._refuse("play")
 
     async def delete(self) -> None:
         """Delete the selected item, here and on the server."""
         row = self.model.selection
-        if row is None or self._refuse("delete"):
-            self._refuse("delete")
+        if self._refuse("delete") or row is None:
             return
-        if self.model.playing == row.id:
+        if self.model.playback.item_id == row.id:
             await self._playback.stop()
         if row.live and self.client is not None and self.client.is_connected():
-            self.client.delete_item(row.id)  # it goes when the server confirms
+            # The row is removed when the server confirms
+            self.client.delete_item(row.id)
         else:
             self.model.forget(row.id)
 
     async def save(self) -> Path | None:
-        """Write the session to a folder of its own; None, and a notice, where that failed."""
+        """Save the session in a new folder and return its path; None if that failed."""
         from .session_files import Snapshot, save_session
 
         try:
@@ -315,7 +345,7 @@ class Call:
     # The key
 
     async def use_key(self, value: str, keep: bool) -> bool:
-        """Take a key that the user has typed, and connect again with it."""
+        """Take a key that the user typed, for the next connection; True if it can be a key."""
         try:
             key = await asyncio.to_thread(save_key, value) if keep else Key(check_key(value), "this session")
         except UserError as error:
@@ -332,6 +362,7 @@ class Call:
     # Devices
 
     async def refresh_devices(self) -> None:
+        """List the microphones and speakers again."""
         await asyncio.to_thread(importlib.import_module, "wavtools.recorder")
         from wavtools import DeviceError, WavRecorder, WavStreamPlayer
 
@@ -344,17 +375,28 @@ class Call:
         self.model.revision += 1
 
     async def use_microphone(self, device: str | None, name: str) -> bool:
-        """Change the microphone, now if a session runs; one that does not open changes nothing."""
-        return await self._use(
-            self._microphone if self._voice else None, "_input", device, name, "microphone"
-        )
+        """Change the microphone, at once if a session runs; if it does not open, keep the old one."""
+        stream = self._microphone if self._voice is not None else None
+        if not await self._switch(stream, device, name, "microphone", self.model.microphone):
+            return False
+        self._input = device
+        return True
 
     async def use_speaker(self, device: str | None, name: str) -> bool:
         """Change the speaker; an answer goes on where it was."""
-        return await self._use(self._speaker if self._voice else None, "_output", device, name, "speaker")
+        stream = self._speaker if self._voice is not None else None
+        if not await self._switch(stream, device, name, "speaker", self.model.speaker):
+            return False
+        self._output = device
+        return True
 
-    async def _use(
-        self, stream: Microphone | Speaker | None, attribute: str, device: str | None, name: str, noun: str
+    async def _switch(
+        self,
+        stream: Microphone | Speaker | None,
+        device: str | None,
+        name: str,
+        noun: str,
+        state: DeviceState,
     ) -> bool:
         from wavtools import DeviceError
 
@@ -364,19 +406,19 @@ class Call:
             except DeviceError as error:
                 self.model.notice("error", f"the {noun} stays as it is: {error}")
                 return False
-        setattr(self, attribute, device)
-        setattr(self.model, noun, one_line(name, 120))
+        state.name = one_line(name, 120)
         self._note_devices()
         self.model.notice("info", f"{noun}: {name}")
         return True
 
     def _note_devices(self) -> None:
-        for noun, stream in (("microphone", self._microphone), ("speaker", self._speaker)):
-            problem = one_line(stream.problem, 200) if stream is not None else ""
-            setattr(self.model, f"{noun}_problem", problem)
-            if problem:
-                rest = "typing works" if noun == "microphone" else "answers are shown, not heard"
-                self.model.notice("warning", f"no {noun}: {problem}; {rest}")
+        for noun, stream, state, rest in (
+            ("microphone", self._microphone, self.model.microphone, "typing works"),
+            ("speaker", self._speaker, self.model.speaker, "answers are shown, not heard"),
+        ):
+            state.problem = one_line(stream.problem, 200) if stream is not None else ""
+            if state.problem:
+                self.model.notice("warning", f"no {noun}: {state.problem}; {rest}")
 
     def _on_device(self, event: Any) -> None:
         self.model.events.add(
@@ -387,91 +429,41 @@ class Call:
         level: Level = "warning" if event.kind in ("lost", "suspended") else "info"
         self.model.notice(level, f"device {event.kind}: {event.device or ''} {event.reason}".strip())
 
-    # Tools
-
-    async def _weather(
-        self, lat: Any = None, lng: Any = None, location: Any = "", **_: Any
-    ) -> dict[str, Any]:
-        fetch = self._fetch_weather or (weather_is_offline if self.endpoint.offline else get_weather)
-        place = Place(name=one_line(location, 60), state="asking ...")
-        good = all(
-            isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= limit
-            for value, limit in ((lat, 90), (lng, 180))
-        )
-        if good:
-            place.latitude, place.longitude = float(lat), float(lng)
-            self.model.place = place  # the marker moves at once, as in the original
-            self.model.revision += 1
-        result: dict[str, Any] = await fetch(lat=lat, lng=lng, location=location)
-        if "error" in result:
-            place.state = f"no weather: {one_line(result.get('message', result['error']), 120)}"
-        else:
-            place.state = ""
-            place.temperature, place.wind = result["temperature_celsius"], result["wind_speed_kmh"]
-        self.model.revision += 1
-        return result
-
-    async def _remember(self, **arguments: Any) -> dict[str, Any]:
-        result = await self._memory.set(**arguments)
-        self.model.remember(self._memory.entries)
-        return result
-
-    # The clock
+    # Time
 
     def tick(self) -> None:
-        """Twenty times a second: bars, positions, echo. Costs nothing while there is nothing."""
+        """Bring bars, positions and echo up to date. Views call it twenty times a second; idle, it costs nothing."""
         if self._playback.tick():
             self._spawn(self._playback.stop())
         live = self._voice is not None
-        audible = self.model.half_duplex and self.is_audible()
-        if audible != self.model.audible:
-            self.model.audible = audible
+        audible = self.model.talk.half_duplex and self.is_audible()
+        if audible != self.model.talk.speaker_heard:
+            self.model.talk.speaker_heard = audible
             self.model.revision += 1
         if live and self._microphone is not None:
-            # The spectrum is live even while nothing is sent; the bars say what is sent.
-            sending = self.model.talking or self.model.mode == "vad"
+            # The device delivers a spectrum at all times; the bars show only what is sent
+            sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
-        if self.model.playing is not None:
+        if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()
         elif live and self._speaker is not None:
             self.speaker_bars = self._speaker.get_bars()
-            self._watch_for_echo()
+            if self._microphone is not None and self._echo_watch.is_due(self._speaker):
+                self._spawn(self._echo_watch.look(self._speaker, self._microphone))
         else:
             self.speaker_bars = SILENCE
 
-    def _watch_for_echo(self) -> None:
-        model, now = self.model, time.monotonic()
-        if (
-            model.mode != "vad"
-            or model.echo
-            or model.half_duplex
-            or now - self._echo_looked < ECHO_LOOK_SECONDS
-        ):
-            return
-        self._echo_looked = now
-        if self._speaker is not None and self._speaker.is_audible():
-            self._spawn(self._look_for_echo())
-
-    async def _look_for_echo(self) -> None:
-        echo, microphone, speaker = self._echo, self._microphone, self._speaker
-        if echo is None or microphone is None or speaker is None:
-            return
-        if await asyncio.to_thread(echo.look, speaker.tape.read(), microphone.tape.read()):
-            self.model.echo = True
-            self.model.notice(
-                "warning", "your speakers are being heard: use headphones, or press e for half-duplex"
-            )
-
-    # Private
+    # Helpers
 
     def _refuse(self, action: str) -> bool:
-        """Tell the user why *action* cannot be done; False if it can."""
+        """If *action* is impossible now, tell the user why and return True."""
         reason = self.model.why_not(action)
         if reason is not None:
             self.model.notice("warning", reason)
         return reason is not None
 
-    async def _guarded(self, action: Any) -> None:
+    async def _guarded(self, action: Awaitable[Any]) -> None:
+        """Await *action*; its failure becomes a notice."""
         from realtime.errors import RealtimeError
         from wavtools import WavtoolsError
 

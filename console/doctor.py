@@ -1,9 +1,9 @@
-"""``doctor``: what works here, what does not, and what to do about it.
+"""``doctor``: checks packages, devices, key and endpoint, and says what to mend.
 
-Devices are opened for real, a quiet test tone goes out of the speaker, and the microphone is asked for how long it
-came back. Exit status 0 if a conversation could be held, 1 if something must be mended first.
+It opens the real devices, plays a quiet test tone, and measures after how long the microphone hears it. The exit status
+is 0 if a conversation can be held, 1 if something must be mended first.
 
-Thread: one event loop; devices wait in threads.
+Thread: the event loop's; devices are opened and heard in a thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PACKAGES = ("numpy", "websockets", "orjson", "pybase64", "textual", "httpx", "pl
 
 
 def chirp() -> np.ndarray:
-    """A sweep from 300 to 3000 Hz: short, and unlike anything in a room."""
+    """Return a short sweep from 300 to 3000 Hz, which differs from every sound of a room."""
     t = np.arange(int(TONE_SECONDS * RATE_HZ)) / RATE_HZ
     phase = 2 * np.pi * (300 * t + (3000 - 300) * t**2 / (2 * TONE_SECONDS))
     level = 32767 * 10 ** (TONE_DB / 20)
@@ -40,7 +40,7 @@ def chirp() -> np.ndarray:
 
 
 def find_delay(recorded: np.ndarray, tone: np.ndarray) -> float | None:
-    """Seconds into *recorded* at which *tone* begins; None if it is not in there."""
+    """Return the second of *recorded* at which *tone* begins; None if it is not there."""
     if len(recorded) <= len(tone):
         return None
     padded = np.zeros(len(recorded), np.int16)
@@ -52,7 +52,23 @@ def find_delay(recorded: np.ndarray, tone: np.ndarray) -> float | None:
 
 
 def round_trip_seconds(microphone: str | None, speaker: str | None) -> float | None:
-    """From queueing a tone until it is heard by the microphone; None if it is not. Raises DeviceError."""
+    """Play a test tone and return the seconds until the microphone hears it.
+
+    Parameters
+    ----------
+    microphone, speaker : str or None
+        Id or part of the name; None for the default device.
+
+    Returns
+    -------
+    float or None
+        Seconds from queueing the tone; None if the microphone does not hear it.
+
+    Raises
+    ------
+    DeviceError
+        A device does not open.
+    """
     from wavtools import WavRecorder, WavStreamPlayer
 
     recorder = WavRecorder(RATE_HZ, device=microphone)
@@ -61,7 +77,8 @@ def round_trip_seconds(microphone: str | None, speaker: str | None) -> float | N
     try:
         recorder.begin()
         recorder.record(lambda chunk: None, 480)
-        time.sleep(0.3)  # until both run
+        # Both devices need a moment to start
+        time.sleep(0.3)
         before = len(recorder.save(force=True).pcm.reshape(-1)) / RATE_HZ
         tone = chirp()
         player.add_16bit_pcm(tone, "tone")
@@ -75,6 +92,8 @@ def round_trip_seconds(microphone: str | None, speaker: str | None) -> float | N
 
 
 class _Report:
+    """Says what was found, one line each, and counts what must be mended."""
+
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self.bad = 0
@@ -91,7 +110,7 @@ class _Report:
 
 
 async def doctor(settings: Settings, say: Callable[[str], None] = print) -> int:
-    """Look at everything and say it, a line each."""
+    """Check everything, say each result in one line, and return the exit status."""
     report = _Report(say)
     for name in PACKAGES:
         try:
@@ -112,7 +131,7 @@ async def doctor(settings: Settings, say: Callable[[str], None] = print) -> int:
         else:
             report.note(
                 "key",
-                "none: set OPENAI_API_KEY, or press a in the console; until then the offline server answers",
+                "none: set OPENAI_API_KEY, or press a in the console; without a key the offline server answers",
             )
         await _endpoint(report, endpoint)
     say("everything works" if not report.bad else f"{report.bad} to mend, marked MEND")
@@ -143,7 +162,7 @@ def _devices(report: _Report, settings: Settings) -> None:
         line = f"{granted}; latency {stats.latency_seconds * 1000:.0f} ms"
         (report.note if stats.realtime_priority is False else report.good)(f"{noun} real-time priority", line)
         if not stats.callbacks:
-            report.fail(noun, "it opened and gives no audio; choose another one with --input or --output")
+            report.fail(noun, "it opened but gives no audio; choose another one with --input or --output")
     if opened == 2:
         try:
             delay = round_trip_seconds(settings.input, settings.output)
@@ -152,7 +171,8 @@ def _devices(report: _Report, settings: Settings) -> None:
             return
         if delay is None:
             report.note(
-                "test tone", "the microphone did not hear it: headphones, or a muted device. No echo, then"
+                "test tone",
+                "the microphone did not hear it (headphones, or a muted device), so there is no echo",
             )
         else:
             report.note(

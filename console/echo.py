@@ -1,10 +1,11 @@
-"""EchoDetector: does the microphone hear the speaker?
+"""EchoDetector: finds out whether the microphone hears the speaker.
 
-Correlates what was played with what was recorded, whitened (GCC-PHAT, Knapp and Carter 1976), so that the loudness and
-the colour of the room do not matter. Of unrelated signals the highest of the lags stays near 4.5 standard deviations
-of the correlation, an echo stands far above; THRESHOLD lies between, with room on both sides.
+It correlates the played with the recorded samples, whitened (GCC-PHAT, Knapp and Carter 1976), so that loudness and
+colour of the room do not matter. For unrelated signals the highest lag stays near 4.5 standard deviations of the
+correlation; an echo is far above. THRESHOLD lies between, with a margin on both sides. One look at 2 s of audio takes a
+few milliseconds.
 
-Pure; any thread. One look at 2 s of audio takes a few milliseconds.
+Thread: any.
 """
 
 from __future__ import annotations
@@ -15,16 +16,27 @@ from numpy.typing import NDArray
 __all__ = ["EchoDetector", "peak"]
 
 WINDOW_SECONDS = 2.0
-MAX_LAG_SECONDS = 1.0  # device buffers, air, and that the two tapes are not read at the same moment
+# Delay by device buffers and air, and by reading the two tapes one after the other
+MAX_LAG_SECONDS = 1.0
 THRESHOLD = 9.0
-CONFIRM = 2  # looks in a row
-QUIET = 100  # of 32768: nothing there to correlate
+# So many looks in a row must find the echo
+CONFIRM = 2
+# Below this level, of 32768, there is nothing to correlate
+QUIET = 100
 
 Int16Array = NDArray[np.int16]
 
 
 def peak(played: Int16Array, recorded: Int16Array, sample_rate: int) -> float:
-    """How many standard deviations the highest lag stands out; 0 where either is silent."""
+    """Return the highest lag in standard deviations of the correlation; 0 if either signal is silent or short.
+
+    Parameters
+    ----------
+    played, recorded : ndarray of int16
+        Mono samples; the last 3 s of each are compared.
+    sample_rate : int
+        Hz, of both.
+    """
     length = min(len(played), len(recorded), int((WINDOW_SECONDS + MAX_LAG_SECONDS) * sample_rate))
     if length < sample_rate // 2:
         return 0.0
@@ -35,7 +47,7 @@ def peak(played: Int16Array, recorded: Int16Array, sample_rate: int) -> float:
     cross = np.conj(np.fft.rfft(a, size)) * np.fft.rfft(b, size)
     hz = np.arange(len(cross)) * (sample_rate / size)
     magnitude = np.abs(cross)
-    # Speech has nothing outside this band, and whitening would make noise of that nothing.
+    # Outside of this band there is no speech, and whitening would amplify noise
     band = (hz > 200) & (hz < 3400) & (magnitude > 0)
     white = np.zeros_like(cross)
     white[band] = cross[band] / magnitude[band]
@@ -47,7 +59,7 @@ def peak(played: Int16Array, recorded: Int16Array, sample_rate: int) -> float:
 
 
 class EchoDetector:
-    """Looks a few times a second while something plays; True once the speaker has been heard CONFIRM times in a row."""
+    """Tells an echo from a coincidence: it must be found CONFIRM times in a row."""
 
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
@@ -55,6 +67,7 @@ class EchoDetector:
         self.last_peak = 0.0
 
     def look(self, played: Int16Array, recorded: Int16Array) -> bool:
+        """Compare the present samples, a few times a second while something plays; True once the echo is certain."""
         self.last_peak = peak(played, recorded, self._sample_rate)
         self._hits = self._hits + 1 if self.last_peak > THRESHOLD else 0
         return self._hits >= CONFIRM

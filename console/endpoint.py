@@ -1,6 +1,6 @@
-"""Where the console talks to: the API with a key, a given URL, or the offline server that it starts inside.
+"""Endpoint: the server of the console: the API with a key, a given URL, or an offline server that it starts.
 
-Thread: one event loop; starting the server waits in a thread.
+Thread: the event loop's; the server is started in a thread.
 """
 
 from __future__ import annotations
@@ -26,12 +26,24 @@ INSTRUCTIONS = (
 
 
 def wants_offline(offline: bool, url: str | None, key: Key) -> bool:
-    """Offline when asked for, and by default when there is neither a key nor a URL."""
+    """Return True if offline was asked for, or if there is neither a key nor a URL."""
     return offline or (url is None and not key)
 
 
 class Endpoint:
-    """Makes clients. The offline server, where one is wanted, starts with the first client and ends with close()."""
+    """Makes clients. If an offline server is needed, it starts with the first client and ends with `close`.
+
+    Parameters
+    ----------
+    offline : bool
+        Start an offline server even if there is a key.
+    url : str, optional
+        Another server than the API: ws:// or wss://.
+    model : str, optional
+        The model to ask for.
+    key : Key, optional
+        Default: the key that `find_key` finds.
+    """
 
     def __init__(
         self,
@@ -49,16 +61,27 @@ class Endpoint:
 
     @property
     def offline(self) -> bool:
-        """Whether it is the server inside; it changes when a key is given."""
+        """True if the next client goes to the offline server; a key can change that."""
         return wants_offline(self._asked_offline, self._url, self.key)
 
     @property
     def name(self) -> str:
-        """For the user: where the next client goes."""
+        """The server of the next client, in words for the user."""
         return "offline server" if self.offline else self._url or "api.openai.com"
 
     async def make_client(self, **session: Any) -> Any:
-        """A RealtimeClient, configured but not connected yet. Raises UserError."""
+        """Return a RealtimeClient that is configured and not yet connected.
+
+        Parameters
+        ----------
+        **session
+            Settings of the session, in addition to instructions and transcription.
+
+        Raises
+        ------
+        UserError
+            A package is missing, the offline server does not start, or a setting is wrong.
+        """
         try:
             from realtime import RealtimeClient
             from realtime.errors import ConfigurationError
@@ -82,7 +105,7 @@ class Endpoint:
                 except ServerStartError as error:
                     raise UserError(str(error)) from error
             url = self._server.url
-        # The server inside needs no key, and a key goes nowhere that it need not go.
+        # The offline server needs no key, so it does not get one
         api_key = "" if self.offline else self.key.reveal()
         try:
             return RealtimeClient(api_key=api_key, url=url, **settings)
@@ -90,6 +113,7 @@ class Endpoint:
             raise UserError(str(error)) from error
 
     async def close(self) -> None:
+        """Stop the offline server, if there is one."""
         server, self._server = self._server, None
         if server is not None:
             await asyncio.to_thread(server.stop)
@@ -97,7 +121,7 @@ class Endpoint:
 
 @contextlib.asynccontextmanager
 async def connected_to(offline: bool, url: str | None, model: str | None) -> AsyncIterator[Any]:
-    """A RealtimeClient with the console's tools, not connected yet; its endpoint is closed at the end. UserError."""
+    """Give a RealtimeClient with the console's tools that is not yet connected; close its endpoint at the end."""
     endpoint = Endpoint(offline=offline, url=url, model=model)
     if endpoint.offline:
         print("starting the offline server (no key, no network) ...", file=sys.stderr, flush=True)

@@ -1,4 +1,7 @@
-"""UserError: a mistake that the user can mend, printed as one line, exit status 2. Pure; any thread."""
+"""UserError: a mistake that the user can mend; it is printed as one line, with exit status 2.
+
+Thread: any.
+"""
 
 from __future__ import annotations
 
@@ -6,4 +9,4 @@ __all__ = ["UserError"]
 
 
 class UserError(Exception):
-    """Something only the user can mend. The message says what, and what to do about it."""
+    """A mistake that only the user can mend. The message says what is wrong and what to do."""

@@ -1,9 +1,9 @@
-"""EventBook: the protocol events of a session, bounded, as rows to look at and as lines to save.
+"""EventBook: the protocol events of a session, bounded, as rows to show and as lines to save.
 
-Audio is kept as its size only. Equal neighbours share a row with a count, as in the original inspector; the row
-unfolds to the last of them. All text is cleaned when it is taken out (`EventRow.label`, `EventRow.payload`).
+It keeps only the size of audio. Equal neighbours share a row with a count, as in the original inspector; the payload
+of a row is that of its last event. Text is cleaned when it is read (`EventRow.label`, `EventRow.payload`).
 
-Pure; the event loop's thread.
+Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -20,21 +20,44 @@ from .text import clean, one_line
 __all__ = ["EventBook", "EventRow"]
 
 MAX_ROWS = 2_000
-MAX_PAYLOAD_CHARS = 16_384  # of one row
-MAX_JOURNAL_CHARS = 16_000_000  # an hour of speech makes about half of it
+# Of one row
+MAX_PAYLOAD_CHARS = 16_384
+# An hour of speech fills about half of it
+MAX_JOURNAL_CHARS = 16_000_000
 _SIZE = re.compile(r"<(\d{1,12}) bytes of audio>")
-STREAMED = ("input_audio_buffer.append",)  # 50 a second, all alike: one line of the journal for a run of them
+# These come 50 times a second and differ only in their audio: a run of them is one line of the journal
+STREAMED = ("input_audio_buffer.append",)
 
 
 class EventRow:
-    """Neighbouring events of one type and direction."""
+    """Neighbouring events of one type and direction.
+
+    Attributes
+    ----------
+    number : int
+        Number of the first event, from 0.
+    time : float
+        Seconds since the epoch.
+    seconds : float
+        Seconds since the first event of the session.
+    source : str
+        "client", "server", or the part of the console that noticed it.
+    type : str
+        Type of the events.
+    count : int
+        How many events share the row.
+    audio_bytes : int
+        Size of their audio.
+    error : bool
+        One of them tells of an error.
+    """
 
     __slots__ = ("_line", "audio_bytes", "count", "error", "number", "seconds", "source", "time", "type")
 
     def __init__(self, number: int, time: float, seconds: float, source: str, kind: str) -> None:
         self.number = number
         self.time = time
-        self.seconds = seconds  # since the session began
+        self.seconds = seconds
         self.source = source
         self.type = kind
         self.count = 0
@@ -44,12 +67,12 @@ class EventRow:
 
     @property
     def arrow(self) -> str:
-        """Up to the server, down from it, a dot for what happened here."""
+        """Up for an event to the server, down for one from it, a dot for one of the console itself."""
         return {"client": "↑", "server": "↓"}.get(self.source, "·")
 
     @property
     def label(self) -> str:
-        """One cleaned line; errors carry the word, not only a colour."""
+        """One cleaned line. It marks an error with a word, so that colour is not needed."""
         repeated = f" ×{self.count}" if self.count > 1 else ""
         audio = f"  {self.audio_bytes:,} B audio".replace(",", " ") if self.audio_bytes else ""
         failed = "error! " if self.error else ""
@@ -58,37 +81,53 @@ class EventRow:
         return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
 
     def has(self, words: list[str]) -> bool:
-        """Whether all of the lower-case *words* are in its type, direction or error mark."""
+        """Return True if every lower-case word of *words* is in the type, the direction or the error mark."""
         text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}".lower()
         return all(word in text for word in words)
 
     @property
     def payload(self) -> str:
-        """The last event, pretty-printed and cleaned; audio as its size."""
+        """The last event as indented, cleaned JSON; audio as its size."""
         try:
             text = json.dumps(json.loads(self._line), indent=2, ensure_ascii=False)
-        except ValueError:  # it was cut at MAX_PAYLOAD_CHARS
+        except ValueError:
+            # Cut at MAX_PAYLOAD_CHARS, so it is no JSON
             text = self._line
         return clean(text)
 
 
 class EventBook:
-    """Rows and journal of a session; the oldest of each go when the bounds are reached, and are counted."""
+    """Rows and journal of a session. Beyond the bounds the oldest are dropped, and counted.
+
+    Attributes
+    ----------
+    rows : deque of EventRow
+        The newest MAX_ROWS rows.
+    total : int
+        Number of events so far.
+    evicted_rows, evicted_lines : int
+        Numbers of rows and of journal lines that were dropped.
+    revision : int
+        Grows with every event, so that a view knows when to draw.
+    tap : callable or None
+        Gets every event as a line of JSON when it comes, for --json.
+    """
 
     def __init__(self) -> None:
         self.rows: deque[EventRow] = deque()
         self.total = 0
         self.evicted_rows = 0
         self.evicted_lines = 0
-        self.revision = 0  # grows with every change: a view that has seen it need not draw
-        self.tap: Callable[[str], None] | None = None  # gets every line as it comes, for --json
+        self.revision = 0
+        self.tap: Callable[[str], None] | None = None
         self._journal: deque[str] = deque()
         self._journal_chars = 0
-        self._run = 0  # streamed events that the last line of the journal stands for
+        # Number of streamed events in the last line of the journal
+        self._run = 0
         self._start: float | None = None
 
     def add(self, time: float, source: str, event: Any, repeat: int = 1) -> EventRow:
-        """Note an event of the wire (or of the player), *time* in seconds since the epoch, that came *repeat* times."""
+        """Add an event that came *repeat* times; *time* is in seconds since the epoch. Return its row."""
         if self._start is None:
             self._start = time
         kind = str(event.get("type", "?"))
@@ -127,14 +166,14 @@ class EventBook:
             self.evicted_lines += 1
 
     def matching(self, pattern: str) -> list[EventRow]:
-        """Rows whose type, direction or error mark contains every word of *pattern*."""
+        """Return the rows whose type, direction or error mark contain every word of *pattern*."""
         words = pattern.lower().split()
         if not words:
             return list(self.rows)
         return [row for row in self.rows if row.has(words)]
 
     def journal(self) -> Iterator[str]:
-        """Lines of JSON: {"time", "source", "event"}, and "repeat" for a run of microphone chunks."""
+        """Return lines of JSON: {"time", "source", "event"}, and "repeat" for a run of microphone chunks."""
         return iter(self._journal)
 
 
@@ -142,7 +181,8 @@ def _audio_bytes(event: Any) -> int:
     for key in ("audio", "delta"):
         value = event.get(key)
         if isinstance(value, str) and str(event.get("type", "")).endswith(("audio.delta", "buffer.append")):
-            size = _SIZE.fullmatch(value)  # a saved event has its size in place of its audio
+            # A saved event has the size in place of its audio
+            size = _SIZE.fullmatch(value)
             return int(size[1]) if size else len(value) * 3 // 4
     return 0
 

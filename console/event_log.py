@@ -1,4 +1,4 @@
-"""EventLog: every protocol event of a session as one line of JSON, without its audio.
+"""EventLog: writes every protocol event of a session to a file, as one line of JSON without its audio.
 
 Thread: the event loop's.
 """
@@ -16,7 +16,7 @@ __all__ = ["EventLog", "without_audio"]
 
 
 def without_audio(event: Any) -> Any:
-    """A copy of a wire event in which base64 audio is replaced by its size."""
+    """Return a copy of a wire event in which base64 audio is replaced by its size."""
     if isinstance(event, list):
         return [without_audio(part) for part in event]
     if not isinstance(event, dict):
@@ -25,7 +25,8 @@ def without_audio(event: Any) -> Any:
     copy = {}
     for key, value in event.items():
         if isinstance(value, str) and value.startswith("<") and value.endswith(" bytes of audio>"):
-            copy[key] = value  # of a saved session: it has been done
+            # An event of a saved session: replaced already
+            copy[key] = value
         elif isinstance(value, str) and (key == "audio" or (key == "delta" and is_audio_delta)):
             copy[key] = f"<{len(value) * 3 // 4} bytes of audio>"
         else:
@@ -34,9 +35,14 @@ def without_audio(event: Any) -> Any:
 
 
 class EventLog:
-    """A file that grows by one line an event: {"time", "source", "event"}. Close it, or use it as a context manager.
+    """A file that grows by one line for each event: {"time", "source", "event"}.
 
-    A log in which nothing was written is removed again.
+    Close it, or use it as a context manager. A file without a line is removed when it is closed.
+
+    Raises
+    ------
+    UserError
+        The file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,6 +60,7 @@ class EventLog:
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
         if self._lines == 0:
             self._path.unlink(missing_ok=True)

@@ -1,8 +1,9 @@
-"""The API key: found in the environment, ``.env``, the keyring if that package is installed, or a file of mode 0600.
+"""The API key: found in the environment, in ``.env``, in the keyring if that package is installed, or in a file.
 
-It is never an argument, never in a repr, never on the screen; what is shown is where it came from.
+The file has mode 0600. The key is never an argument, never in a repr and never on the screen; the screen shows where it
+came from.
 
-Thread: any; a keyring may take a moment and ask the user.
+Thread: any; a keyring may take a moment, and may ask the user.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SERVICE = "realtime-console"
 
 
 class Key:
-    """A key and where it came from. Its repr and str do not hold it."""
+    """A key and where it came from. Its repr and str do not contain it; an empty key is false."""
 
     __slots__ = ("_value", "source")
 
@@ -30,6 +31,7 @@ class Key:
         self.source = source
 
     def reveal(self) -> str:
+        """Return the key itself."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -40,7 +42,13 @@ class Key:
 
 
 def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
-    """The nearest key; an empty one where there is none. Raises UserError for one that others can read."""
+    """Return the first key that is found, or an empty one.
+
+    Raises
+    ------
+    UserError
+        Others can read the file that holds the key, or it cannot be read.
+    """
     if environment.get(NAME, "").strip():
         return Key(environment[NAME].strip(), "environment")
     if dotenv.secret(NAME):
@@ -51,7 +59,7 @@ def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
     path = _path()
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise UserError(f"others can read {path}; say: chmod 600 {path}")
+            raise UserError(f"others can read {path}; run: chmod 600 {path}")
         kept = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         kept = ""
@@ -61,15 +69,15 @@ def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
 
 
 def check_key(value: str) -> str:
-    """*value* as a key; UserError if it cannot be one."""
+    """Return *value* without surrounding spaces; UserError if it cannot be a key."""
     value = value.strip()
     if not value.isascii() or not value.isprintable() or " " in value or not 8 <= len(value) <= 512:
-        raise UserError("that is not a key: expected 8 to 512 letters, digits and dashes without spaces")
+        raise UserError("this is not a key: expected 8 to 512 letters, digits and dashes without spaces")
     return value
 
 
 def save_key(value: str) -> Key:
-    """Keep the key in the keyring, or in a file that only its owner can read. Raises UserError."""
+    """Save the key in the keyring, or in a file that only its owner can read; UserError if that fails."""
     value = check_key(value)
     if _keyring_set(value):
         return Key(value, "keyring")
@@ -78,23 +86,24 @@ def save_key(value: str) -> Key:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial.unlink(missing_ok=True)
-        # O_EXCL with the mode: at no moment can anybody else open it, and no link is followed.
+        # O_EXCL and the mode: nobody else can open the file at any moment, and no link is followed
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(value + "\n")
         partial.replace(path)
     except OSError as error:
-        raise UserError(f"cannot keep the key in {path}: {error.strerror}") from error
+        raise UserError(f"cannot save the key in {path}: {error.strerror}") from error
     return Key(value, "key file")
 
 
 def forget_key() -> None:
-    """Remove what save_key kept."""
+    """Remove the saved key."""
     try:
         import keyring  # type: ignore[import-not-found,unused-ignore]
 
         keyring.delete_password(SERVICE, NAME)
-    except Exception:  # not installed, locked, or nothing there: the file is what is left
+    except Exception:
+        # Not installed, locked, or no key in it: only the file remains
         pass
     _path().unlink(missing_ok=True)
 
@@ -108,7 +117,8 @@ def _keyring_get() -> str:
         import keyring  # type: ignore[import-not-found,unused-ignore]
 
         return keyring.get_password(SERVICE, NAME) or ""
-    except Exception:  # not installed, or no backend works: its own exceptions, and those of its backends
+    except Exception:
+        # Not installed, or no backend works; backends raise exceptions of their own
         return ""
 
 
@@ -118,5 +128,6 @@ def _keyring_set(value: str) -> bool:
 
         keyring.set_password(SERVICE, NAME, value)
         return bool(keyring.get_password(SERVICE, NAME) == value)
-    except Exception:  # as above
+    except Exception:
+        # As in _keyring_get
         return False

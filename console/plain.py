@@ -1,9 +1,9 @@
-"""--plain and --json: the session model as lines, for pipes, screen readers and programs.
+"""The views --plain and --json: the session model as lines, for pipes, screen readers and programs.
 
-Type a line and press Enter to say it; a line of one letter is a command. Without a terminal the lines come from stdin,
-and at their end the program waits for the last answer and ends.
+A typed line is sent to the model; a line of one letter is a command. Without a terminal the lines come from stdin; after
+the last one the program waits for the last answer and ends.
 
-Thread: one event loop; lines come from a thread of their own, because a terminal read cannot be cancelled.
+Thread: the event loop's; a thread of its own reads the lines, because reading a terminal cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from .call import Call
 from .errors import UserError
-from .session import Notice
+from .state import Notice
 from .transcript import ItemRow
 
 __all__ = ["JsonView", "PlainView", "hold"]
@@ -28,11 +28,12 @@ NAMES = {"user": "you", "function": "tool", "output": "result"}
 
 
 class PlainView:
-    """Prints what is finished: notices, and items with their text."""
+    """Prints notices, and items when their text is complete."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self._said: dict[str, str] = {}  # item -> what was printed of it
+        # Id of an item -> its state when it was printed
+        self._printed: dict[str, str] = {}
         self._notice: Notice | None = None
         self._revision = -1
 
@@ -47,18 +48,20 @@ class PlainView:
         if model.transcript.revision != self._revision:
             self._revision = model.transcript.revision
             for row in model.transcript:
-                # A user's transcript may come late, an answer's is finished with its item, and then it may be cut.
+                # A user's transcript may come late. An answer is complete with its item, and may be cut later
                 done = row.text and (row.status != "in_progress" or row.role == "user")
                 state = f"{row.text}|{row.heard_samples}" if done else ""
-                if state and self._said.get(row.id) != state:
-                    again = row.id in self._said
-                    self._said[row.id] = state
+                if state and self._printed.get(row.id) != state:
+                    again = row.id in self._printed
+                    self._printed[row.id] = state
                     self.item(row, again)
 
     def notice(self, notice: Notice) -> None:
+        """Print a notice."""
         print(notice.text if notice.level == "info" else f"{notice.level}: {notice.text}", flush=True)
 
     def item(self, row: ItemRow, again: bool) -> None:
+        """Print an item; *again* if it was printed before and has changed."""
         if again and row.heard_samples is not None:
             heard = row.heard_samples / row.sample_rate
             print(f"(cut after {heard:.1f} s: {row.text[: row.heard_chars]} |)", flush=True)
@@ -67,11 +70,12 @@ class PlainView:
             print(f"{name:<10} {' '.join(row.text.split())}", flush=True)
 
     def hello(self) -> None:
+        """Print the help, at the beginning."""
         print(HELP, flush=True)
 
 
 class JsonView(PlainView):
-    """A line of JSON each: {"event": ...} as it went over the wire, {"item": ...}, {"notice": ...}. ASCII only."""
+    """Prints lines of JSON in ASCII: {"event": ...} for each wire event, {"item": ...}, {"notice": ...}."""
 
     def __init__(self, call: Any) -> None:
         super().__init__(call)
@@ -93,20 +97,26 @@ class JsonView(PlainView):
         self._write({"item": item})
 
     def hello(self) -> None:
-        """Programs need no help."""
+        """Print nothing: programs need no help."""
 
     def _write(self, entry: dict[str, Any]) -> None:
-        # json escapes all of the controls but DEL.
+        # json escapes every control character but DEL
         print(json.dumps(entry).replace("\x7f", "\\u007f"), flush=True)
 
 
 async def hold(call: Call, view: PlainView) -> int:
-    """Talk until the user quits or the input ends. Raises UserError when it cannot connect."""
+    """Hold the conversation until the user quits or the input ends; return the exit status.
+
+    Raises
+    ------
+    UserError
+        The connection fails or ends.
+    """
     try:
         if not await call.connect():
             view.draw()
             raise UserError(call.model.notices[-1].text)
-        if call.model.microphone_problem:
+        if call.model.microphone.problem:
             await call.set_mode("manual")
         view.draw()
         view.hello()
@@ -137,7 +147,7 @@ async def _commands(call: Call, view: PlainView) -> None:
 
 
 async def _command(call: Call, line: str) -> None:
-    muted = call.model.muted
+    muted = call.model.talk.muted
     if line == "x":
         await call.interrupt()
     elif line == "m":
@@ -151,7 +161,7 @@ async def _command(call: Call, line: str) -> None:
 
 
 async def _last_answer(call: Call, view: PlainView) -> None:
-    """The input has ended: let the answer be finished and heard."""
+    """Wait until the last answer is complete and heard: the input has ended."""
     quiet = 0.0
     for _ in range(int(LAST_ANSWER_SECONDS / FRAME_SECONDS)):
         await asyncio.sleep(FRAME_SECONDS)
@@ -159,18 +169,20 @@ async def _last_answer(call: Call, view: PlainView) -> None:
         view.draw()
         busy = call.model.answering or call.is_audible()
         quiet = 0.0 if busy else quiet + FRAME_SECONDS
-        if quiet > 1.0 or call.model.state == "disconnected":  # a tool's answer follows within that
+        # The answer that follows the result of a tool begins within a second
+        if quiet > 1.0 or call.model.state == "disconnected":
             return
 
 
 def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | None]:
-    """Typed lines; None at the end of input."""
+    """Return a queue of typed lines; None marks the end of input."""
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     def put(line: str | None) -> None:
         try:
             loop.call_soon_threadsafe(queue.put_nowait, line)
-        except RuntimeError:  # the loop has closed: nobody reads any more
+        except RuntimeError:
+            # The loop is closed: no reader is left
             pass
 
     def read() -> None:

@@ -1,6 +1,6 @@
-"""Replay: a saved session happens again, at the speed it had or faster, in the same model and the same views.
+"""Replay: repeats a saved session at its own speed or faster, in the same model and for the same views.
 
-Nothing is connected and no key is needed; only the audio of items goes to the speaker, when it is asked for.
+It needs no connection and no key. The speaker is used only when the user plays an item.
 
 Thread: the event loop's.
 """
@@ -13,21 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from .playback import Playback
-from .session import SILENCE, SessionModel
+from .session import SessionModel
 from .session_files import SavedSession
+from .state import SILENCE
 from .transcript import ItemRow
 
 __all__ = ["Replay"]
 
 
 class Replay:
-    """Has the methods of `console.call.Call`; those that need a server say that there is none."""
+    """A saved session with the methods of `console.call.Call`; those that need a server refuse with a notice.
+
+    Parameters
+    ----------
+    saved : SavedSession
+        What `load_session` has read.
+    speed : float
+        1 is the speed of the session; 0 means without pauses.
+    output : str, optional
+        Speaker, by its id or a part of its name.
+    """
 
     def __init__(self, saved: SavedSession, *, speed: float = 1.0, output: str | None = None) -> None:
         self.model = SessionModel()
         self.model.state = "replay"
-        self.model.endpoint = saved.folder.name
-        self.model.mode = "vad" if saved.document.get("mode") == "vad" else "manual"
+        self.model.server.endpoint = saved.folder.name
+        self.model.talk.mode = "vad" if saved.document.get("mode") == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
         self.microphones: list[Any] = []
         self.speakers: list[Any] = []
@@ -39,16 +50,16 @@ class Replay:
         self._stops: set[asyncio.Task[None]] = set()
 
     def start(self) -> asyncio.Task[None]:
-        """Begin; the task ends when all has happened."""
+        """Begin, if it has not begun; the task ends with the replay."""
         if self._run is None:
-            self._run = asyncio.get_running_loop().create_task(self._happen())
+            self._run = asyncio.get_running_loop().create_task(self._replay())
         return self._run
 
-    async def _happen(self) -> None:
+    async def _replay(self) -> None:
         model, last = self.model, None
         for time, step in self._steps():
             if last is not None and self._speed > 0:
-                # A pause of minutes is of no interest; what happened within one is.
+                # Long pauses are shortened
                 await asyncio.sleep(min(max(time - last, 0.0), 5.0) / self._speed)
             last = time
             if isinstance(step, ItemRow):
@@ -61,7 +72,7 @@ class Replay:
         model.notice("info", "the replay has ended: p plays an item, / filters, q quits")
 
     def _steps(self) -> Iterator[tuple[float, Any]]:
-        """Events and items in the order of their times."""
+        """Yield events and items in the order of their times."""
         rows = sorted(
             ((row.ended or row.began or 0.0, number, row) for number, row in enumerate(self._saved.rows)),
             key=lambda entry: entry[:2],
@@ -78,6 +89,7 @@ class Replay:
             upcoming = next(waiting, None)
 
     def tick(self) -> None:
+        """Bring position and bars up to date; the first call starts the replay."""
         self.start()
         if self._playback.tick():
             self._stop_soon()
@@ -89,32 +101,43 @@ class Replay:
         task.add_done_callback(self._stops.discard)
 
     async def play(self) -> None:
+        """Play the selected item, or stop it."""
         row = self.model.selection
-        if self.model.playing is not None and row is not None and self.model.playing == row.id:
+        if (
+            self.model.playback.item_id is not None
+            and row is not None
+            and self.model.playback.item_id == row.id
+        ):
             await self._playback.stop()
         elif row is not None and not self._refuse("play"):
             await self._playback.start(row, self._output)
 
     async def interrupt(self) -> None:
+        """Stop the item that plays."""
         await self._playback.stop()
 
     async def close(self) -> None:
+        """Stop everything, at the end of the program."""
         if self._run is not None:
             self._run.cancel()
         await self._playback.stop()
 
     async def refresh_devices(self) -> None:
+        """List no devices."""
         self.model.revision += 1
 
     async def save(self) -> Path | None:
+        """Save nothing: the session is saved already."""
         self.model.notice("info", f"this session is saved already: {self._saved.folder}")
         return None
+
+    # Methods that need a server
 
     async def talk(self) -> None:
         self._refuse("talk")
 
     async def release(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: no microphone is open."""
 
     cancel_talk = release
 
@@ -147,7 +170,7 @@ class Replay:
         return False
 
     async def use_speaker(self, device: str | None, name: str) -> bool:
-        self._output, self.model.speaker = device, name
+        self._output, self.model.speaker.name = device, name
         self.model.revision += 1
         return True
 

@@ -1,7 +1,8 @@
-"""SessionModel: what happened, what is selected, what can be done. No user interface, no sockets, no devices.
+"""SessionModel: what happened in a session, what is selected, and what can be done now.
 
-Every view (the screen, --plain, --json) reads this; `Call` and `Replay` write it. All of it is bounded, and all its
-text is clean (see text.py). Views poll ``revision`` numbers, so a burst of a thousand events is drawn once.
+It knows no user interface, no sockets and no devices. Every view (the screen, --plain, --json) reads it; `Call` and
+`Replay` write it. Its size is bounded, and all of its text is clean (see text.py). Views compare ``revision`` numbers
+a few times a second, so a burst of a thousand events is drawn once.
 
 Thread: the event loop's.
 """
@@ -12,91 +13,74 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from .event_book import EventBook
+from .state import (
+    BANDS,
+    SILENCE,
+    DeviceState,
+    Level,
+    Notice,
+    Place,
+    PlaybackState,
+    ServerState,
+    State,
+    TalkState,
+    Turn,
+)
 from .text import clean, one_line
 from .transcript import ItemRow, Transcript
 
-__all__ = ["BANDS", "SILENCE", "Level", "Notice", "Place", "SessionModel", "Turn"]
+__all__ = ["BANDS", "SILENCE", "SessionModel"]
 
-State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
-Level = Literal["info", "warning", "error"]
 MAX_NOTICES = 100
 MAX_TURNS = 200
-BANDS = 10  # of a voice, for the bars of each side
-SILENCE = (0.0,) * BANDS
-START_PLACE = (37.7756, -122.4181)  # where the original's map began
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something the user should know. The level is said in words, too."""
-
-    level: Level
-    text: str
-    time: float
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One answer: seconds from the end of the user's turn to the first sample that the device took."""
-
-    item_id: str
-    latency: float
-    speech_end: float  # seconds since the epoch
-    first_sample: float
-
-
-@dataclass
-class Place:
-    """What the weather map shows."""
-
-    latitude: float = START_PLACE[0]
-    longitude: float = START_PLACE[1]
-    name: str = ""
-    state: str = "not yet retrieved"
-    temperature: float | None = None  # degrees Celsius
-    wind: float | None = None  # km/h
 
 
 @dataclass
 class SessionModel:
-    """The state of the console. ``selected`` is the id of a conversation row, ``unfolded`` numbers of event rows."""
+    """The state of the console.
+
+    Attributes
+    ----------
+    selected : str or None
+        Id of the selected row of the conversation.
+    filter : str
+        Words that the shown events must have.
+    unfolded : set of int
+        Numbers of the event rows that show their payload.
+    connected_at : float or None
+        Seconds since the epoch; None while disconnected.
+    tokens : dict
+        Sums since the connection began, by kind.
+    answering : bool
+        The server is making a response.
+    revision : int
+        Grows with every change but those of ``events`` and ``transcript``, which count their own.
+    """
 
     events: EventBook = field(default_factory=EventBook)
     transcript: Transcript = field(default_factory=Transcript)
     state: State = "disconnected"
-    mode: Literal["manual", "vad"] = "manual"
-    talking: bool = False
-    talking_since: float = 0.0
-    half_duplex: bool = False
-    muted: bool = False
-    endpoint: str = ""
-    model_name: str = ""
-    voice_name: str = ""
-    key_source: str = ""
     connected_at: float | None = None
+    answering: bool = False
+    server: ServerState = field(default_factory=ServerState)
+    microphone: DeviceState = field(default_factory=DeviceState)
+    speaker: DeviceState = field(default_factory=DeviceState)
+    talk: TalkState = field(default_factory=TalkState)
+    playback: PlaybackState = field(default_factory=PlaybackState)
     selected: str | None = None
     filter: str = ""
     unfolded: set[int] = field(default_factory=set)
-    playing: str | None = None  # the row that is being replayed
-    play_position: int = 0  # samples
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
     turns: deque[Turn] = field(default_factory=lambda: deque(maxlen=MAX_TURNS))
     tokens: dict[str, int] = field(default_factory=dict)
     memory: dict[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
-    microphone: str = ""
-    speaker: str = ""
-    microphone_problem: str = ""
-    speaker_problem: str = ""
-    echo: bool = False
-    answering: bool = False  # a response is being made
-    audible: bool = False  # under half-duplex: the speaker is heard, the microphone is closed
-    revision: int = 0  # of everything but events and transcript
+    revision: int = 0
 
-    # What happened: the client's events, by their names (see realtime.events)
+    # Handlers of the client's events, whose names stand in their docstrings (see realtime.events)
 
     def on_wire(self, entry: Any) -> None:
         """``realtime.event``"""
@@ -115,7 +99,7 @@ class SessionModel:
         self.forget(event.item.id)
 
     def on_cut(self, event: Any) -> None:
-        """``voice.cut``: the receipt says to the sample what was played."""
+        """``voice.cut``: the receipt tells, to the sample, what was played."""
         receipt = event.receipt
         self.events.add(
             time.time(),
@@ -134,7 +118,7 @@ class SessionModel:
             self.transcript.revision += 1
 
     def on_timings(self, event: Any, now: float, monotonic: float) -> None:
-        """``timings``: the answer's first sample has been taken by the device."""
+        """``timings``: the device has taken the first sample of the answer."""
         if event.first_sample is None or event.speech_end is None or event.item_id is None:
             return
         first_sample = now - (monotonic - event.first_sample)
@@ -158,18 +142,18 @@ class SessionModel:
         self.revision += 1
 
     def on_session(self, session: Mapping[str, Any]) -> None:
-        """What the server says the session is."""
+        """``server.session.updated``: the session as the server describes it."""
         output = (session.get("audio") or {}).get("output") or {}
         voice = output.get("voice") or session.get("voice") or ""
-        self.model_name = one_line(session.get("model") or self.model_name, 40)
-        self.voice_name = one_line(voice if isinstance(voice, str) else "custom", 20)
+        self.server.model = one_line(session.get("model") or self.server.model, 40)
+        self.server.voice = one_line(voice if isinstance(voice, str) else "custom", 20)
         self.revision += 1
 
     def on_connection(self, event: Any) -> None:
         """``connection.changed``"""
         if event.state == "reconnecting":
-            said = f" ({one_line(event.reason, 80)})" if event.reason else ""
-            self.notice("warning", f"connection lost{said}; trying again, attempt {event.attempt}")
+            reason = f" ({one_line(event.reason, 80)})" if event.reason else ""
+            self.notice("warning", f"connection lost{reason}; trying again, attempt {event.attempt}")
         elif event.state == "connected" and self.state == "reconnecting":
             self.notice("info", "connected again; the conversation was restored")
         self.set_state(event.state)
@@ -189,26 +173,28 @@ class SessionModel:
     # Changes that the console makes
 
     def set_state(self, state: State) -> None:
+        """Set the state of the connection."""
         if state == "connected" and self.connected_at is None:
             self.connected_at = time.time()
         if state == "disconnected":
             self.connected_at = None
-            self.talking = self.answering = False
+            self.talk.active = self.answering = False
         self.state = state
         self.revision += 1
 
     def set_talking(self, talking: bool) -> None:
-        self.talking = talking
-        self.talking_since = time.time()
+        """Note that push to talk opened or closed the microphone."""
+        self.talk.active = talking
+        self.talk.since = time.time()
         self.revision += 1
 
     def notice(self, level: Level, text: str) -> None:
-        """Tell the user; the newest is shown in the status line, the rest under help."""
+        """Tell the user; the status line shows the newest notice, the help screen the last ones."""
         self.notices.append(Notice(level, one_line(text, 300), time.time()))
         self.revision += 1
 
     def forget(self, item_id: str) -> None:
-        """Remove a row; its neighbour is selected."""
+        """Remove a row and select its neighbour."""
         neighbour = self.transcript.neighbour(item_id, -1)
         if neighbour is None or neighbour.id == item_id:
             neighbour = self.transcript.neighbour(item_id, 1)
@@ -217,7 +203,7 @@ class SessionModel:
             self.selected = neighbour.id if neighbour is not None and neighbour.id != item_id else None
 
     def remember(self, entries: Mapping[str, str]) -> None:
-        """What set_memory has stored."""
+        """Show *entries* as what set_memory has stored."""
         self.memory = {clean(key): clean(value) for key, value in entries.items()}
         self.revision += 1
 
@@ -230,17 +216,18 @@ class SessionModel:
 
     @property
     def selection(self) -> ItemRow | None:
+        """The selected row."""
         return self.transcript.get(self.selected)
 
     @property
     def latency(self) -> float | None:
-        """Of the last answer, in seconds."""
+        """Latency of the last answer in seconds."""
         return self.turns[-1].latency if self.turns else None
 
     # What can be done
 
     def why_not(self, action: str) -> str | None:
-        """Why *action* cannot be done now, in words for the user; None if it can."""
+        """Return why *action* is impossible now, in words for the user; None if it is possible."""
         connected = self.state in ("connected", "reconnecting")
         row = self.selection
         if self.state == "replay":
@@ -248,10 +235,10 @@ class SessionModel:
                 return "this is a replay: nothing is connected"
         elif action in ("talk", "mode", "text", "half_duplex", "interrupt") and not connected:
             return "not connected: press c"
-        if action == "talk" and self.mode == "vad":
+        if action == "talk" and self.talk.mode == "vad":
             return "vad: the microphone is live; press v for manual"
-        if action == "talk" and self.microphone_problem:
-            return f"no microphone: {self.microphone_problem}"
+        if action == "talk" and self.microphone.problem:
+            return f"no microphone: {self.microphone.problem}"
         if action == "delete" and row is None:
             return "nothing is selected"
         if action == "play":

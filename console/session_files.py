@@ -1,13 +1,13 @@
-"""A session as a folder: what `s` writes and ``replay`` reads.
+"""Saved sessions: writes a session to a folder and reads it again.
 
-``session.json``  items in order, turns, tokens, memory, what was evicted; ``version`` 1
+``session.json``  items in order, turns, tokens, memory, numbers of dropped entries; ``version`` 1
 ``events.jsonl``  every event, audio as its size: {"time", "source", "event"}, "repeat" for a run of microphone chunks
-``NNN-role.wav``  the audio of each item that has any
+``NNN-role.wav``  the audio of each item that has audio
 
-Written to a folder beside it and renamed, so that a folder is whole or not there. Read without trusting it: sizes are
-bounded, names cannot leave the folder, text is cleaned on its way out like any other.
+The folder is written under another name and then renamed, so it is complete or missing. Reading does not trust it:
+sizes are bounded, file names cannot leave the folder, and text is cleaned.
 
-Thread: a `Snapshot` is taken on the event loop, in one go; writing and reading may be anywhere.
+Thread: a `Snapshot` is taken on the event loop's; writing and reading: any.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
-from .session import Place, SessionModel, Turn
+from .session import SessionModel
+from .state import Place, Turn
 from .text import clean, one_line
 from .transcript import ItemRow
 
@@ -33,16 +34,23 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Snapshot:
-    """All of a model that is saved. Takes no copy of the audio."""
+    """The parts of a model that are saved, as they are now. It does not copy the audio."""
 
     def __init__(self, model: SessionModel) -> None:
         self.lines = list(model.events.journal())
-        self.audio: dict[str, tuple[Any, int]] = {}  # file name -> samples, rate
+        # File name -> samples, sample rate
+        self.audio: dict[str, tuple[Any, int]] = {}
         self.document = _document(model, self.audio)
 
 
 def save_session(session: SessionModel | Snapshot, parent: Path) -> Path:
-    """Write a session to a new folder in *parent*; returns it. Raises UserError."""
+    """Write a session to a new folder in *parent* and return that folder.
+
+    Raises
+    ------
+    UserError
+        There is nothing to save, or the folder cannot be written.
+    """
     snapshot = session if isinstance(session, Snapshot) else Snapshot(session)
     if not snapshot.lines:
         raise UserError("there is nothing to save yet")
@@ -89,10 +97,10 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
         items.append(entry)
     return {
         "version": VERSION,
-        "model": model.model_name,
-        "voice": model.voice_name,
-        "endpoint": model.endpoint,
-        "mode": model.mode,
+        "model": model.server.model,
+        "voice": model.server.voice,
+        "endpoint": model.server.endpoint,
+        "mode": model.talk.mode,
         "items": items,
         "turns": [vars(turn) for turn in model.turns],
         "tokens": model.tokens,
@@ -107,7 +115,7 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
 
 
 class SavedSession:
-    """What a folder holds. ``rows`` have their audio; ``events()`` yields (time, source, event, repeat)."""
+    """A session that was read from a folder; its ``rows`` have their audio."""
 
     def __init__(self, folder: Path, document: dict[str, Any], rows: list[ItemRow]) -> None:
         self.folder = folder
@@ -115,6 +123,7 @@ class SavedSession:
         self.rows = rows
 
     def events(self) -> Iterator[tuple[float, str, dict[str, Any], int]]:
+        """Read the events: (seconds since the epoch, source, event, repeat count)."""
         with (self.folder / "events.jsonl").open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
@@ -124,13 +133,14 @@ class SavedSession:
                     if isinstance(event, dict):
                         yield float(entry["time"]), one_line(entry["source"], 12), event, repeat
                 except (ValueError, KeyError, TypeError):
-                    continue  # a torn last line, or one that somebody edited
+                    # An incomplete last line, or one that somebody edited
+                    continue
 
     def apply_end(self, model: SessionModel) -> None:
-        """What the console showed beside events and conversation, at the end."""
+        """Set everything but events and conversation to what it was when the session was saved."""
         document = self.document
-        model.model_name = one_line(document.get("model", ""), 40)
-        model.voice_name = one_line(document.get("voice", ""), 20)
+        model.server.model = one_line(document.get("model", ""), 40)
+        model.server.voice = one_line(document.get("voice", ""), 20)
         model.tokens = {
             one_line(name, 60): count
             for name, count in _dict(document, "tokens").items()
@@ -155,12 +165,19 @@ class SavedSession:
                     )
                 )
         except (KeyError, TypeError, ValueError):
-            pass  # shown as if there had been none
+            # Damaged: shown as if there were no place and no turns
+            pass
         model.revision += 1
 
 
 def load_session(folder: Path) -> SavedSession:
-    """Read a saved folder. Raises UserError for anything that is none."""
+    """Read a saved session.
+
+    Raises
+    ------
+    UserError
+        The folder is not a saved session, or it is damaged.
+    """
     try:
         path = folder / "session.json"
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -168,7 +185,7 @@ def load_session(folder: Path) -> SavedSession:
         document = json.loads(path.read_text(encoding="utf-8"))
         (folder / "events.jsonl").stat()
     except FileNotFoundError as error:
-        raise UserError(f"{folder} is no saved session: there is no {Path(error.filename).name}") from error
+        raise UserError(f"{folder} is not a saved session: it has no {Path(error.filename).name}") from error
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror}") from error
     except ValueError as error:
@@ -199,7 +216,8 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
         try:
             wav = read_wav(folder / name)
         except (OSError, DecodeError):
-            return row  # shown without its audio
+            # Shown without its audio
+            return row
         row.saved_audio, row.sample_rate = wav.pcm.reshape(-1), wav.sample_rate
     return row
 

@@ -1,9 +1,9 @@
-"""Settings, from the nearest place that has them: flag > environment > .env > config file > default.
+"""Settings: each value from the first place that has it: flag > environment > .env > config file > default.
 
-The config file is ``config.ini`` in the user's config folder (platformdirs), section [console]. The key never comes
-from a flag (others can read a command line) nor from that file: see keys.py.
+The config file is ``config.ini`` in the user's config folder (platformdirs), section [console]. The API key comes
+neither from a flag, because other users can read a command line, nor from that file: see keys.py.
 
-Thread: main; reads files.
+Thread: the main one; reads files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_DEVICE = ("", "default")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the console was told. ``sources`` says where each value came from; defaults are not in it."""
+    """The settings. ``sources`` tells where each value came from; a default is not in it."""
 
     offline: bool = False
     url: str | None = None
@@ -40,7 +40,7 @@ class Settings:
 
 
 class DotEnv:
-    """``.env`` of the working folder: NAME=value lines, # comments, optional ``export`` and quotes."""
+    """The ``.env`` of the working folder: NAME=value lines, # comments, optional ``export`` and quotes."""
 
     def __init__(self, path: Path = Path(".env")) -> None:
         self.path = path
@@ -60,22 +60,28 @@ class DotEnv:
                 self.values[name.strip()] = value
 
     def secret(self, name: str) -> str:
-        """A value that only its owner may be able to read. UserError if others can."""
+        """Return a value that must be kept secret; UserError if other users can read the file."""
         value = self.values.get(name, "")
         if value and os.name == "posix" and self.path.stat().st_mode & 0o077:
-            raise UserError(f"{self.path} holds {name} and others can read it; say: chmod 600 {self.path}")
+            raise UserError(f"{self.path} holds {name} and others can read it; run: chmod 600 {self.path}")
         return value
 
 
 def config_folder() -> Path:
-    """Where settings and the key live, by the rules of the system."""
+    """Return the folder of the settings and the key, by the rules of the operating system."""
     from platformdirs import user_config_dir
 
     return Path(user_config_dir("realtime-console", appauthor=False))
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: DotEnv) -> Settings:
-    """The settings for these flags (None: not given). Raises UserError for a value that is none."""
+    """Return the settings. A flag that was not given is None or missing.
+
+    Raises
+    ------
+    UserError
+        A value that is not allowed, or a file that cannot be read.
+    """
     file = _config_file(config_folder() / "config.ini")
     values: dict[str, object] = {}
     sources: dict[str, str] = {}

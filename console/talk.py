@@ -1,9 +1,9 @@
-"""``talk``: one spoken turn from a file to a file, through the whole path and without hardware.
+"""``talk``: holds one spoken turn, from a WAV file to a WAV file, through the whole path and without hardware.
 
-The question goes in at the capture callback of an OfflineDevice at the file's own rate and channels; the answer comes
-out of the playback callback of another one, as a speaker would have got it.
+An OfflineDevice captures the question at the file's own rate and channels; another one plays the answer, as a speaker
+would get it.
 
-Thread: one event loop; device calls wait in threads.
+Thread: the event loop's; capture waits in a thread.
 """
 
 from __future__ import annotations
@@ -25,15 +25,30 @@ from .event_log import EventLog
 
 __all__ = ["Turn", "hold_turn", "read_question", "talk"]
 
-SESSION_RATE_HZ = 24_000  # the API's pcm16
-ANSWER_SECONDS = 60.0  # of silence from the server, until we give up
+# The rate of the API's pcm16
+SESSION_RATE_HZ = 24_000
+# The turn fails when the server has sent nothing for so long
+ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.005
-MIN_QUESTION_SECONDS = 0.1  # the API refuses less
+# The API refuses less
+MIN_QUESTION_SECONDS = 0.1
 
 
 @dataclass
 class Turn:
-    """What came of a turn."""
+    """The result of a turn.
+
+    Attributes
+    ----------
+    heard : str
+        The question as the server understood it.
+    answered : str
+        Text of the answer.
+    tools : list of str
+        Calls of tools: name(arguments).
+    audio : ndarray of int16
+        The answer, mono, at SESSION_RATE_HZ.
+    """
 
     heard: str = ""
     answered: str = ""
@@ -42,7 +57,7 @@ class Turn:
 
 
 def read_question(path: Path) -> Any:
-    """The WAV file, checked to be a question that can be asked; UserError otherwise."""
+    """Read a WAV file; UserError if it cannot be a question."""
     try:
         wav = read_wav(path)
     except FileNotFoundError as error:
@@ -65,9 +80,12 @@ def read_question(path: Path) -> Any:
 
 
 async def hold_turn(client: Any, question: Any) -> Turn:
-    """Speak *question* to the client's session and collect the answer.
+    """Speak *question* in the client's session and collect the answer.
 
-    Raises UserError when the server refuses, fails, or does not answer.
+    Raises
+    ------
+    UserError
+        The server refuses, fails, or does not answer.
     """
     from realtime import VoiceSession
     from realtime.errors import RealtimeError
@@ -110,7 +128,7 @@ async def hold_turn(client: Any, question: Any) -> Turn:
 
 
 async def _transcript_of_the_question(client: Any) -> None:
-    """The user's own transcript may arrive after the answer (protocol part 2, fact b); give it a moment."""
+    """Wait a moment for the transcript of the question, which may come after the answer (protocol part 2, fact b)."""
     for _ in range(200):
         if any(item.role == "user" and item.formatted.transcript for item in client.conversation.get_items()):
             return
@@ -118,7 +136,7 @@ async def _transcript_of_the_question(client: Any) -> None:
 
 
 class _Progress:
-    """Whether the turn is over: a response without a function call is; with one, another response follows."""
+    """Knows when the turn is over: after a response without a function call. After a call, another response follows."""
 
     def __init__(self) -> None:
         self.done = False
@@ -142,11 +160,11 @@ class _Progress:
         if self._problem is not None:
             raise UserError(self._problem)
         if self._quiet_for > ANSWER_SECONDS:
-            raise UserError(f"the server has said nothing for {ANSWER_SECONDS:.0f} s; try again")
+            raise UserError(f"the server has sent nothing for {ANSWER_SECONDS:.0f} s; try again")
 
 
 def check_writable(path: Path) -> None:
-    """Before anything is asked: could an answer be written there?"""
+    """Raise UserError if no file can be written at *path*; done before the question is asked."""
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():
@@ -154,7 +172,7 @@ def check_writable(path: Path) -> None:
 
 
 def save_answer(audio: np.ndarray, path: Path) -> None:
-    """Write the answer's WAV file, whole or not at all."""
+    """Write the WAV file of the answer, complete or not at all."""
     partial = path.with_name(path.name + ".partial")
     try:
         WavPacker.pack(audio, SESSION_RATE_HZ).save(partial)
@@ -174,7 +192,24 @@ async def talk(
     url: str | None = None,
     model: str | None = None,
 ) -> int:
-    """Hold the turn and print it; 0 only if audio came back. Raises UserError."""
+    """Hold a turn, print it, save the answer, and return exit status 0.
+
+    Parameters
+    ----------
+    question_path : Path
+        WAV file of a spoken question.
+    out : Path
+        WAV file for the answer.
+    events : Path, optional
+        File for the protocol events.
+    offline, url, model
+        As for `Endpoint`.
+
+    Raises
+    ------
+    UserError
+        The question cannot be read, the turn failed, or no audio came back.
+    """
     question = read_question(question_path)
     check_writable(out)
     with contextlib.ExitStack() as stack:

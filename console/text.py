@@ -1,11 +1,11 @@
-"""What may reach a terminal: text of a model, a tool, a server or a file, without anything that could steer one.
+"""Cleans text of models, tools, servers and files, so that it cannot control the terminal that shows it.
 
-Dropped are the C0 controls except newline and tab, DEL, the C1 controls, the bidirectional controls (U+202E makes a
-file name read backwards), line separators, byte order marks and tag characters (CWE-150). Every rule looks at one
-character, so a sequence that is cut in two by a delta boundary is harmless like a whole one. The one pair that only
-exists as a pair, a surrogate pair that a server split over two deltas, is what `Cleaner` waits for.
+It drops the C0 controls except newline and tab, DEL, the C1 controls, the bidirectional controls (U+202E makes a file
+name read backwards), line separators, byte order marks and tag characters (CWE-150). Every rule looks at a single
+character, so an escape sequence that is split over two deltas is as harmless as a whole one. Only a surrogate pair
+needs both of its halves: `Cleaner` keeps the first half until the next delta.
 
-Pure; any thread.
+Thread: any.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import re
 
 __all__ = ["Cleaner", "clean", "one_line"]
 
+# C0 but tab and newline, DEL, C1; bidirectional controls; line separators, byte order marks, tag characters
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
     "\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _PAIR = re.compile("([\ud800-\udbff])([\udc00-\udfff])")
@@ -24,18 +25,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: object, limit: int | None = None) -> str:
-    """*text* as it may be shown; at most *limit* characters, and then an ellipsis."""
+    """Return *text* as it may be shown: at most *limit* characters, followed by an ellipsis if some were left out."""
     shown = text if isinstance(text, str) else str(text)
     if limit is not None and len(shown) > limit:
         shown = shown[:limit] + "…"
     shown = _CONTROL.sub("", shown)
-    if _SURROGATE.search(shown):  # a terminal's UTF-8 cannot hold one; writing it would raise
+    # UTF-8 cannot hold a surrogate: writing it to a terminal would raise
+    if _SURROGATE.search(shown):
         shown = _SURROGATE.sub("\ufffd", _PAIR.sub(_join, shown))
     return shown
 
 
 def one_line(text: object, limit: int | None = None) -> str:
-    """`clean`, with newlines and tabs as spaces."""
+    """Return `clean` text in which newlines and tabs are spaces."""
     return clean(text, limit).replace("\n", " ").replace("\t", " ")
 
 
@@ -44,13 +46,13 @@ def _join(pair: re.Match[str]) -> str:
 
 
 class Cleaner:
-    """`clean` for text that arrives in deltas: the pieces joined equal the whole, cleaned."""
+    """Cleans text that arrives in deltas: the results joined equal `clean` of the whole text."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def feed(self, delta: str) -> str:
-        """What of *delta* can be shown now."""
+        """Return the part of the text so far that can be shown now and was not yet returned."""
         delta = self._half + delta
         self._half = ""
         if delta and "\ud800" <= delta[-1] <= "\udbff":
@@ -58,6 +60,6 @@ class Cleaner:
         return clean(delta)
 
     def end(self) -> str:
-        """What was waited for and did not come."""
+        """Return the rest: the replacement character for half of a surrogate pair whose other half did not come."""
         half, self._half = self._half, ""
         return clean(half)

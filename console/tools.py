@@ -1,7 +1,7 @@
-"""The two tools the console offers the model: get_weather and set_memory.
+"""The two tools that the console offers the model: get_weather and set_memory.
 
-What a model asks for is not to be trusted: numbers are checked, the host is fixed, sizes are bounded, and whatever
-goes wrong is an answer for the model ({"error": ...}), never an exception.
+Arguments from a model are not trusted: numbers are checked, the host is fixed, sizes are bounded, and every failure is
+an answer for the model ({"error": ...}), never an exception.
 
 Thread: one event loop.
 """
@@ -55,7 +55,7 @@ SET_MEMORY: dict[str, Any] = {
 
 
 async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
-    """get_weather of a console that must not leave this machine."""
+    """Answer get_weather in offline mode, in which nothing may leave this machine."""
     return {
         "error": "offline",
         "message": "there is no network in offline mode",
@@ -63,12 +63,14 @@ async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
 
 
 async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_: Any) -> dict[str, Any]:
-    """Temperature (degrees Celsius) and wind (km/h) now, from Open-Meteo.
+    """Return the present temperature (degrees Celsius) and wind (km/h) from Open-Meteo.
 
-    lat in [-90, 90], lng in [-180, 180]; the location's name is passed back and goes nowhere else. One fixed host over
-    https, no redirects, no proxies from the environment, WEATHER_SECONDS and WEATHER_MAX_BYTES at most.
+    lat is in [-90, 90], lng in [-180, 180]; the location's name is only passed back. The request goes to one fixed host
+    over https, without redirects and without proxies from the environment; it takes at most WEATHER_SECONDS and reads
+    at most WEATHER_MAX_BYTES.
     """
-    import httpx  # a second of import time that a console without a weather question does not spend
+    # The import takes a second, so it waits for the first question about the weather
+    import httpx
 
     for name, value, limit in (("lat", lat, 90), ("lng", lng, 180)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -104,13 +106,13 @@ async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_:
 
 
 class Memory:
-    """What the model was asked to remember: text by key, bounded in every direction."""
+    """Texts by key that the model was asked to remember; their number and sizes are bounded."""
 
     def __init__(self) -> None:
         self.entries: dict[str, str] = {}
 
     async def set(self, key: Any = None, value: Any = None, **_: Any) -> dict[str, Any]:
-        """Remember *value* under *key*; an existing key is replaced."""
+        """Remember *value* under *key*, in place of an older value."""
         if not isinstance(key, str) or not 1 <= len(key) <= MEMORY_MAX_KEY_CHARS:
             return _refused(f"key must be text of 1 to {MEMORY_MAX_KEY_CHARS} characters")
         if not isinstance(value, str) or len(value.encode()) > MEMORY_MAX_VALUE_BYTES:

@@ -1,8 +1,8 @@
-"""Transcript: the conversation as rows, role by role, bounded; text cleaned as it arrives.
+"""Transcript: the items of the conversation as rows; their number is bounded and their text is clean.
 
-A row outlives the connection that it came through, so that an old answer can still be read and heard.
+Rows stay when their connection closes, so that an old answer can still be read and heard.
 
-Pure; the event loop's thread.
+Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .text import Cleaner, clean, one_line
 
-if TYPE_CHECKING:  # NumPy comes with the first audio: the screen is there before
+# NumPy is imported with the first audio, so that the screen comes first
+if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
@@ -25,35 +26,52 @@ MAX_TEXT_CHARS = 65_536
 class ItemRow:
     """One item of the conversation.
 
-    ``role``: "user", "assistant", "system", "function" (a call), "output" (what a tool said) or "session" (a divider).
-    ``heard_samples``: where an interrupted answer was cut, None where it was not; ``heard_chars`` is the same place in
-    the text, by proportion: servers send no word times.
+    Attributes
+    ----------
+    role : str
+        "user", "assistant", "system", "function" (a call), "output" (the result of a tool) or "session" (a divider).
+    revision : int
+        Grows with every change that can be seen.
+    heard_samples : int or None
+        Where an interrupted answer was cut; None if it was not interrupted.
+    heard_chars : int
+        The same place in the text, by proportion, because servers send no word times.
+    received : int
+        Samples of the answer that arrived; after a cut, ``audio`` holds only those that were heard.
+    latency : float or None
+        Seconds from the end of the user's turn to the first sample.
+    began, ended : float or None
+        Seconds since the epoch.
+    live : bool
+        The item belongs to the connected session, so the server knows it.
+    source : Item or None
+        The client's item, whose audio grows.
+    saved_audio : ndarray or None
+        The audio of a row that was loaded from a file.
     """
 
     def __init__(self, item_id: str, role: str) -> None:
         self.id = item_id
         self.role = role
-        self.revision = 0  # grows with every change that can be seen
+        self.revision = 0
         self.status = "in_progress"
         self.text = ""
         self.heard_samples: int | None = None
         self.heard_chars = 0
-        self.received = (
-            0  # samples of the answer that arrived; after a cut ``audio`` holds only what was heard
-        )
-        self.latency: float | None = None  # seconds, end of the user's turn to the first sample
-        self.began: float | None = None  # seconds since the epoch
+        self.received = 0
+        self.latency: float | None = None
+        self.began: float | None = None
         self.ended: float | None = None
-        self.live = True  # belongs to the session that is connected: the server knows it
+        self.live = True
         self.sample_rate = 24_000
-        self.source: Any = None  # the client's item, whose audio grows
+        self.source: Any = None
         self.saved_audio: NDArray[np.int16] | None = None
         self._cleaner = Cleaner()
         self._raw_length = 0
 
     @property
     def audio(self) -> NDArray[np.int16]:
-        """int16, mono, at ``sample_rate``; empty where there is none (any more)."""
+        """Mono samples at ``sample_rate``; empty if the item has no audio, or no longer has it."""
         if self.saved_audio is not None:
             return self.saved_audio
         if self.source is None:
@@ -65,11 +83,12 @@ class ItemRow:
 
     @property
     def seconds(self) -> float:
+        """Length of the audio."""
         return len(self.audio) / self.sample_rate
 
     @property
     def shown(self) -> str:
-        """The text, or what stands for it until it comes."""
+        """The text, or a placeholder until it comes."""
         if self.text:
             return self.text
         if self.role == "user":
@@ -79,7 +98,7 @@ class ItemRow:
         return "(empty)"
 
     def take(self, item: Any, delta: Any = None) -> None:
-        """Bring the row up to date with the client's *item*; *delta* is what was added, if only that changed."""
+        """Bring the row up to date with the client's *item*; *delta* is the added part, if nothing else changed."""
         self.revision += 1
         self.source = item
         self.status = item.status
@@ -88,10 +107,12 @@ class ItemRow:
         raw = _raw_text(item)
         added = None if delta is None else (delta.transcript or delta.text or delta.arguments)
         if added and self.role == "function":
-            added = None  # name(arguments): the text ends in a bracket
+            # The text is name(arguments): a delta belongs before its last bracket
+            added = None
         if added and len(raw) == self._raw_length + len(added):
             if len(self.text) < MAX_TEXT_CHARS:
-                self.text += self._cleaner.feed(added)  # O(delta), however long the answer is
+                # The cost is that of the delta, however long the answer is
+                self.text += self._cleaner.feed(added)
         elif len(raw) != self._raw_length or delta is None:
             self._cleaner = Cleaner()
             self.text = clean(raw.strip() if item.role == "user" else raw, MAX_TEXT_CHARS)
@@ -110,7 +131,7 @@ def _raw_text(item: Any) -> str:
 
 
 def role_of(item: Any) -> str:
-    """The role that an item is shown under."""
+    """Return the role under which an item is shown."""
     if item.type == "function_call":
         return "function"
     if item.type == "function_call_output":
@@ -119,7 +140,7 @@ def role_of(item: Any) -> str:
 
 
 class Transcript:
-    """Rows in the order of the conversation, the oldest evicted beyond MAX_ROWS."""
+    """Rows in the order of the conversation. Beyond MAX_ROWS the oldest are dropped, and counted in ``evicted``."""
 
     def __init__(self) -> None:
         self._rows: dict[str, ItemRow] = {}
@@ -133,12 +154,15 @@ class Transcript:
         return len(self._rows)
 
     def get(self, item_id: str | None) -> ItemRow | None:
+        """Return the row of an item, or None."""
         return None if item_id is None else self._rows.get(item_id)
 
     def last(self) -> ItemRow | None:
+        """Return the newest row, or None."""
         return next(reversed(self._rows.values()), None)
 
     def add(self, row: ItemRow) -> ItemRow:
+        """Append a row and return it."""
         self._rows[row.id] = row
         while len(self._rows) > MAX_ROWS:
             del self._rows[next(iter(self._rows))]
@@ -147,7 +171,7 @@ class Transcript:
         return row
 
     def take(self, item: Any, now: float, delta: Any = None) -> ItemRow:
-        """Add or update the row of a client's *item*."""
+        """Add or update the row of a client's *item*; return it."""
         row = self._rows.get(item.id) or self.add(ItemRow(item.id, role_of(item)))
         if row.began is None:
             row.began = now
@@ -159,11 +183,12 @@ class Transcript:
         return row
 
     def remove(self, item_id: str) -> bool:
+        """Remove a row; True if there was one."""
         self.revision += 1
         return self._rows.pop(item_id, None) is not None
 
     def divide(self, text: str, now: float) -> None:
-        """A new session begins below this line; the rows above are not known to its server."""
+        """Add a divider: a new session begins below it, and its server does not know the rows above."""
         for row in self:
             row.live = False
         if self._rows:
@@ -172,7 +197,7 @@ class Transcript:
             self.add(row)
 
     def neighbour(self, item_id: str | None, step: int) -> ItemRow | None:
-        """The row *step* rows away from *item_id*, dividers left out; the last row when none is given."""
+        """Return the row *step* rows away from *item_id*, not counting dividers; the last row if there is no such item."""
         rows = [row for row in self if row.role != "session"]
         if not rows:
             return None

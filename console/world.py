@@ -1,9 +1,9 @@
-"""The world in braille: Natural Earth's coastline, two by four dots a character, and a marker.
+"""The world map in braille characters, two by four dots each: Natural Earth's coastline and a marker.
 
-Equirectangular. The outline of a window and size is drawn once and kept; only the marker moves. The data is
-``land.bin`` (Natural Earth 110 m land, public domain; made by tools/make_land.py).
+The projection is equirectangular. The outline of each window and size is drawn once and kept; only the marker moves.
+The data is ``land.bin`` (Natural Earth 110 m land, public domain; made by tools/make_land.py), which is read once.
 
-Pure but for reading that file once; any thread.
+Thread: any.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ __all__ = ["MARKER", "position", "world_map"]
 
 MARKER = "◆"
 UNITS_PER_DEGREE = 100
-NORTH, SOUTH = 84.0, -58.0  # Antarctica would take a fifth of the height
-REGION_DEGREES = 40.0  # width of the zoomed window; the coastline is too coarse for less
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # bit of the dot at [y][x] of a braille cell
+# Antarctica is left out: it would take a fifth of the height
+NORTH, SOUTH = 84.0, -58.0
+# Width of the zoomed window; the coastline is too coarse for less
+REGION_DEGREES = 40.0
+# Bit of the dot at [y][x] of a braille cell
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 @functools.cache
 def _coast() -> list[list[tuple[float, float]]]:
-    """Lines of (longitude, latitude)."""
+    """Return the coastline as lines of (longitude, latitude)."""
     values = array.array("h", zlib.decompress((Path(__file__).parent / "land.bin").read_bytes()))
     if sys.byteorder == "big":
         values.byteswap()
@@ -44,13 +47,14 @@ def _coast() -> list[list[tuple[float, float]]]:
 def _window(
     latitude: float, longitude: float, zoomed: bool, columns: int, rows: int
 ) -> tuple[float, float, float, float]:
-    """West, north, degrees a column and degrees a row."""
+    """Return west, north, degrees per column and degrees per row."""
     if not zoomed:
         return -180.0, NORTH, 360.0 / columns, (NORTH - SOUTH) / rows
     step = REGION_DEGREES / columns
-    # Whole steps, so that the window, and with it the drawing that is kept, does not change with every digit.
+    # Whole steps, so that a nearby place has the same window, whose outline is kept
     west = round((longitude - REGION_DEGREES / 2) / 5) * 5.0
-    height = step * 2 * rows  # a cell is twice as high as wide
+    # A cell is twice as high as wide
+    height = step * 2 * rows
     return west, round((latitude + height / 2) / 5) * 5.0, step, step * 2
 
 
@@ -79,7 +83,7 @@ def _outline(
 
 
 def world_map(latitude: float, longitude: float, columns: int, rows: int, zoomed: bool = False) -> list[str]:
-    """The map as *rows* lines of *columns* characters, MARKER at the place."""
+    """Return the map as *rows* lines of *columns* characters, with MARKER at the place (degrees)."""
     window = _window(latitude, longitude, zoomed, columns, rows)
     lines = list(_outline(*window, columns, rows))
     west, north, x_step, y_step = window
@@ -90,6 +94,6 @@ def world_map(latitude: float, longitude: float, columns: int, rows: int, zoomed
 
 
 def position(latitude: float, longitude: float) -> str:
-    """Coordinates as text: a map that cannot be seen says nothing without it."""
+    """Return coordinates as text, for users who cannot see the map."""
     north, east = "N" if latitude >= 0 else "S", "E" if longitude >= 0 else "W"
     return f"{abs(latitude):.3f}° {north}  {abs(longitude):.3f}° {east}"

@@ -1,8 +1,10 @@
 """Makes console/land.bin from Natural Earth's 110 m land: ``python tools/make_land.py land-110m.json``.
 
 The TopoJSON comes from the npm package world-atlas 2.0.2 (``npm pack world-atlas``). Natural Earth's data is in the
-public domain. The coastline is kept, at 0.01 degree: each ring as its length and the differences of its points, all
-int16, little-endian, compressed.
+public domain. The file holds the coastline in units of 0.01 degree: for each line its length and the differences of its
+points, all int16, little-endian, compressed.
+
+Thread: the main one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ UNITS_PER_DEGREE = 100
 
 
 def main(source: str, target: str = "console/land.bin") -> None:
+    """Read TopoJSON from *source* and write the coastline to *target*."""
     topology = json.loads(Path(source).read_text(encoding="utf-8"))
     (sx, sy), (tx, ty) = topology["transform"]["scale"], topology["transform"]["translate"]
     packed, points = b"", 0
@@ -26,7 +29,8 @@ def main(source: str, target: str = "console/land.bin") -> None:
         for dx, dy in arc:
             x, y = x + dx, y + dy
             point = (round((x * sx + tx) * UNITS_PER_DEGREE), round((y * sy + ty) * UNITS_PER_DEGREE))
-            if lines[-1] and abs(point[0] - lines[-1][-1][0]) > 180 * UNITS_PER_DEGREE:  # over the date line
+            # A step over the date line begins another line
+            if lines[-1] and abs(point[0] - lines[-1][-1][0]) > 180 * UNITS_PER_DEGREE:
                 lines.append([])
             lines[-1].append(point)
         for line in lines:

@@ -1,11 +1,13 @@
 """Makes docs/console-recording.svg: a conversation on the real screen, as an animation. ``python tools/recording.py``
 
-The console runs as a user has it: microphone and speaker are a PulseAudio server of its own, the questions are spoken
-into that microphone, the offline server hears and answers with its models. Five times a second what is on the screen is
-noted. A line that stays the same is written once, with the times at which it is seen, so a minute takes a few hundred
-KB. The animation is SVG's own (SMIL): a browser, and GitHub, play it without a script.
+The console runs as for a user: a private PulseAudio server is microphone and speaker, the questions are spoken into that
+microphone, and the offline server answers with its models. The screen is recorded five times a second. A line that stays
+the same is written once, with the times at which it is visible, so a minute takes a few hundred KB. The animation is
+SVG's own (SMIL): browsers and GitHub play it without a script.
 
-Needs wavtools[console,offline] and PulseAudio; no network.
+It needs wavtools[console,offline] and PulseAudio; no network.
+
+Thread: the event loop's.
 """
 
 from __future__ import annotations
@@ -36,22 +38,24 @@ from realtime.offline import question_path  # noqa: E402
 from tests.audio_server import AudioServer  # noqa: E402
 
 FRAMES_PER_SECOND = 5
-CELL, LINE, FONT = 7.2, 15.0, 12.0  # pixels: of a character, of a line, of the font
-LAST_SECONDS = 3.0  # the last frame stays this long
+# Pixels: width of a character, height of a line, size of the font
+CELL, LINE, FONT = 7.2, 15.0, 12.0
+# The last frame stays this long
+LAST_SECONDS = 3.0
 
 
 class Recording:
-    """Frames in; an SVG out."""
+    """Takes frames and makes an animated SVG of them."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self._columns, self._rows = columns, rows
-        self._seen: dict[
-            tuple[int, str], list[tuple[int, int]]
-        ] = {}  # row and what it says: first, last frame + 1
+        # (row, content) -> spans of frames in which it is visible: (first, last + 1)
+        self._seen: dict[tuple[int, str], list[tuple[int, int]]] = {}
         self._styles: dict[str, str] = {}
         self.frames = 0
 
     def add(self, strips: list[Strip]) -> None:
+        """Add a frame."""
         for y, strip in enumerate(strips[: self._rows]):
             spans = self._seen.setdefault((y, self._line(y, strip)), [])
             if spans and spans[-1][1] == self.frames:
@@ -61,7 +65,7 @@ class Recording:
         self.frames += 1
 
     def _line(self, y: int, strip: Strip) -> str:
-        """The backgrounds, then the letters. Every run is stretched to its cells: fonts differ."""
+        """Return backgrounds and letters of a line. Every run is stretched to its cells, because fonts differ."""
         x, behind, letters = 0, [], []
         for text, style, _ in strip:
             cells = cell_len(text)
@@ -94,6 +98,7 @@ class Recording:
         return color.get_truecolor(SVG_EXPORT_THEME, foreground=front).hex
 
     def svg(self) -> str:
+        """Return the animation."""
         width, height = self._columns * CELL, self._rows * LINE
         total = self.frames + LAST_SECONDS * FRAMES_PER_SECOND
         seconds = total / FRAMES_PER_SECOND
@@ -115,7 +120,8 @@ class Recording:
             for first, last in spans:
                 for frame, value in ((first, "visible"), (last, "hidden")):
                     if value == "hidden" and frame == self.frames:
-                        continue  # until the end
+                        # Visible until the end
+                        continue
                     if frame == 0:
                         values[0] = value
                     else:
@@ -130,6 +136,7 @@ class Recording:
 
 
 async def record(app: RealtimeConsole, recording: Recording) -> None:
+    """Add frames to *recording* until it is cancelled."""
     began = time.monotonic()
     while True:
         recording.add(app.screen._compositor.render_strips(app.size))
@@ -137,7 +144,7 @@ async def record(app: RealtimeConsole, recording: Recording) -> None:
 
 
 async def converse(columns: int, rows: int) -> Recording:
-    """Two spoken turns, the second one cut; a typed one; an event unfolded."""
+    """Hold two spoken turns, the second one cut, and a typed one; unfold an event."""
     settings = Settings(offline=True, sessions=tempfile.gettempdir())
     app = RealtimeConsole(Call(settings, Endpoint(offline=True, key=Key("", "nowhere"))))
     model, recording = app.model, Recording(columns, rows)
@@ -154,16 +161,16 @@ async def converse(columns: int, rows: int) -> Recording:
         async def speak(question: str) -> None:
             turns = len(model.turns)
             await pilot.press("space")
-            await until(lambda: model.talking)
+            await until(lambda: model.talk.active)
             command = ["paplay", "--device=room", question_path(question)]
             await (await asyncio.create_subprocess_exec(*command)).wait()
             await pilot.press("space")
             await until(lambda: len(model.turns) > turns)
 
-        await asyncio.to_thread(lambda: None)
         await pilot.press("c")
         await until(lambda: model.state == "connecting")
-        await until(lambda: model.state == "connected")  # the models load: nobody wants to watch that
+        # The models load meanwhile: the recording begins afterwards
+        await until(lambda: model.state == "connected")
         taking = asyncio.create_task(record(app, recording))
         await asyncio.sleep(1.0)
         await speak("hello")

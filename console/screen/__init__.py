@@ -1,4 +1,4 @@
-"""The screen: a thin Textual view of a `console.session.SessionModel`. Textual is imported here and nowhere else.
+"""The screen: a Textual view of a `console.session.SessionModel`. Only this package imports Textual.
 
 Thread: the event loop's.
 """

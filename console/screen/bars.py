@@ -1,4 +1,6 @@
-"""Bars: ten voice bands of one side, three rows high, eighth blocks: 24 levels. Drawn again only when one changes.
+"""Bars: shows ten frequency bands of a voice in 24 levels: three rows of eighth blocks.
+
+A widget is drawn again only if a level has changed.
 
 Thread: the event loop's.
 """
@@ -11,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ..session import BANDS
+from ..state import BANDS
 
 __all__ = ["Bars"]
 
@@ -22,7 +24,22 @@ WORD_CELLS = 5
 
 
 class Bars(Widget):
-    """``side`` names it in words: colour alone must not."""
+    """The bars of one side of the conversation.
+
+    Parameters
+    ----------
+    side : str
+        Name of the side, which is shown: colour alone must not tell it.
+    colour : str
+        Colour of the bars.
+    id : str
+        Id of the widget.
+
+    Attributes
+    ----------
+    drawn : int
+        How often the bars were drawn, for the test that an idle screen draws nothing.
+    """
 
     def __init__(self, side: str, colour: str, *, id: str) -> None:
         super().__init__(id=id, classes="bars")
@@ -30,10 +47,10 @@ class Bars(Widget):
         self._style = Style(color=colour, bold=True)
         self._base = Style()
         self._levels = (0,) * BANDS
-        self.drawn = 0  # how often it was drawn, for the test that idle costs nothing
+        self.drawn = 0
 
     def set(self, values: tuple[float, ...]) -> None:
-        """BANDS values between 0 and 1."""
+        """Show BANDS values between 0 and 1."""
         levels = tuple(min(LEVELS, max(0, round(value * LEVELS))) for value in values)
         if levels != self._levels:
             self._levels = levels
@@ -42,10 +59,12 @@ class Bars(Widget):
 
     @property
     def levels(self) -> tuple[int, ...]:
+        """The levels that are shown, from 0 to 24."""
         return self._levels
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._base = self.rich_style  # once for the three lines: it walks through the whole style sheet
+        # Once for the three lines: it walks through the whole style sheet
+        self._base = self.rich_style
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

@@ -1,4 +1,4 @@
-"""Dialogs: help, and the question for the API key.
+"""The dialogs: help, and the question for the API key.
 
 Thread: the event loop's.
 """
@@ -19,15 +19,15 @@ __all__ = ["HelpScreen", "KeyScreen"]
 KEYS = (
     (
         "space",
-        "talk: tap to open the microphone, tap again to send. Where the terminal shows that it repeats or reports "
-        "the key, hold it instead. The talk bar can be held with the mouse anywhere",
+        "talk: tap to open the microphone, tap again to send. If your terminal repeats a held key or reports its "
+        "release, you can hold it instead. In every terminal you can hold the talk bar with the mouse",
     ),
-    ("esc", "throw away what is being said; leave a text field"),
+    ("esc", "discard what you are saying; leave a text field"),
     ("v", "manual / vad, at any time"),
     ("c", "connect / disconnect"),
     ("p, x", "play the selected item; interrupt the answer, or the replay"),
     ("d, y", "delete, or copy, the selected item"),
-    ("/", "filter the events: all of the words must be there"),
+    ("/", "filter the events: an event must have all of the words"),
     ("m, s", "map of the world / the region; save the session to a folder"),
     ("t", "type a message"),
     ("e", "half-duplex: the microphone is closed while the speaker is heard"),
@@ -38,13 +38,13 @@ KEYS = (
     ("ctrl+p", "all commands"),
 )
 TERMS = """\
-In the conversation | marks where an answer was cut. The samples are exact: they are what the device took. The place in \
-the text is by proportion, because servers send no word times. Latency is from the end of your turn, as it was known \
-here, to the first sample that the device took."""
+In the conversation | marks where an answer was cut. The number of samples is exact: the device took so many. The place \
+in the text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
+was known here, to the first sample that the device took."""
 
 
 def key_table() -> Table:
-    """Two columns; the second one wraps, so that it can be read at 80 columns too."""
+    """Return the keys in two columns; the second one wraps, so it is readable in 80 columns too."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
@@ -54,7 +54,7 @@ def key_table() -> Table:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys and terms, and the notices of this session."""
+    """Shows keys and terms, and the notices of this session."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,enter", "dismiss", "Close")]
 
@@ -73,7 +73,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 class KeyScreen(ModalScreen[tuple[str, bool] | None]):
-    """Asks for the key, masked. Gives (key, keep) or None."""
+    """Asks for the key, which is masked; its result is (key, keep), or None if it was cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "Cancel")]
 
@@ -86,10 +86,10 @@ class KeyScreen(ModalScreen[tuple[str, bool] | None]):
             box.border_title = "API key"
             box.border_subtitle = "enter connects · esc cancels"
             yield Static(
-                f"Now: key from {self._source}." if self._source != "none" else "There is no key yet."
+                f"Present key: from {self._source}." if self._source != "none" else "There is no key yet."
             )
             yield Input(password=True, placeholder="sk-…", id="key-input")
-            yield Checkbox("keep it: in the keyring, or a file only you can read", id="keep")
+            yield Checkbox("save it in the keyring, or in a file that only you can read", id="keep")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

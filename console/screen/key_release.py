@@ -1,11 +1,12 @@
-"""Key releases, from terminals that can report them (kitty keyboard protocol, "report event types").
+"""Key releases of terminals that can report them (kitty keyboard protocol, "report event types").
 
-Textual asks for flags 1, 8 and 16 of the protocol, not for 2, and its parser fails on what flag 2 sends
-(``ESC[32;1:3u``). So: ask the terminal whether it speaks the protocol (``ESC[?u``), add flag 2 only if it answers, and
-take the event type out of each sequence before Textual's parser sees it. A released space becomes the key
-RELEASE; other releases are dropped, repeats are presses.
+Textual asks for flags 1, 8 and 16 of the protocol, not for 2, and its parser fails on sequences of flag 2
+(``ESC[32;1:3u``). Therefore this module asks whether the terminal speaks the protocol (``ESC[?u``), adds flag 2 only if
+it answers, and removes the event type from each sequence before Textual's parser sees it. A released space becomes the
+key RELEASE; other releases are dropped, and repeats are presses.
 
-All that knows Textual's insides is here, and tests feed it the bytes. Linux and macOS; elsewhere keys stay as they are.
+Textual has no public API for that: this is the only module that uses its private names. It works on Linux and macOS;
+elsewhere keys stay as they are.
 
 Thread: Textual's input thread.
 """
@@ -27,15 +28,17 @@ _WITH_EVENT = re.compile(r"(\x1b\[\d+(?::\d*)*;\d*):([123])((?:;[\d:]*)?[u~A-HPQ
 
 
 class ReleaseParser(XTermParser):
-    """Textual's parser, for sequences with an event type as well."""
+    """Textual's parser, which also takes sequences with an event type."""
 
-    on_protocol: Any = None  # called when the terminal says that it speaks the protocol
+    # Called when the terminal answers that it speaks the protocol
+    on_protocol: Any = None
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Any:
         if _ANSWER.fullmatch(sequence):
             if self.on_protocol is not None:
                 type(self).on_protocol()
-            yield events.Key(IGNORED, None)  # Textual takes a sequence that gives no key for typed characters
+            # Without a key, Textual would take the sequence for typed characters
+            yield events.Key(IGNORED, None)
             return
         typed = _WITH_EVENT.fullmatch(sequence)
         if typed is None:
@@ -51,10 +54,11 @@ class ReleaseParser(XTermParser):
 
 
 def driver_class(base: Any) -> Any:
-    """*base*, with key releases if it is Textual's driver of a Unix terminal."""
+    """Return a driver that reports key releases, if *base* is Textual's driver of a Unix terminal; else *base*."""
     try:
         from textual.drivers import linux_driver
-    except ImportError:  # Windows
+    except ImportError:
+        # Windows
         return base
     if not issubclass(base, linux_driver.LinuxDriver):
         return base

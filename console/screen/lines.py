@@ -1,8 +1,8 @@
-"""LinePane: a bordered pane of many styled lines. Only visible lines are made, and only those that changed are drawn.
+"""LinePane: a bordered pane of many styled lines, which makes only visible lines and draws only changed ones.
 
-Keeps the end in view until the user scrolls up; what is being read stays where it is when older lines are dropped. A
-cursor moves over entries (an entry is one or more lines). It scrolls by itself: Textual's ScrollView lays the whole
-screen out anew each time its length changes, which a stream of events does twenty times a second.
+It keeps the end in view until the user scrolls up; then the visible lines stay in place when older ones are dropped. A
+cursor moves over entries, each of one or more lines. The pane does its own scrolling, because Textual's ScrollView lays
+the whole screen out again each time its length changes, which a stream of events does twenty times a second.
 
 Thread: the event loop's.
 """
@@ -26,16 +26,29 @@ __all__ = ["Line", "LinePane"]
 
 WHEEL_LINES = 3
 CACHED_SCREENS = 4
-BAR_CELLS = 1  # the last column: which part of the lines is in view
+# The scroll bar is the last column
+BAR_CELLS = 1
 
-Line = tuple[Hashable, Any]  # the entry it belongs to, and what it says: a Text, or what text() makes one of
+# The entry that a line belongs to, and its content: a Text, or an object from which text() makes one
+Line = tuple[Hashable, Any]
 
 
 class LinePane(Widget, can_focus=True):
-    """Subclasses call show() with all their lines; entries are chosen with the arrows, j and k, or a click."""
+    """Subclasses call `show` with all of their lines; the user moves the cursor with arrows, j and k, or a click.
+
+    Attributes
+    ----------
+    cursor : Hashable
+        The entry under the cursor, or None.
+    follows : bool
+        The end is kept in view.
+    drawn_lines : int
+        Number of lines drawn so far, for the tests that unchanged lines are not drawn.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line-pane--cursor", "line-pane--mark", "line-pane--bar"}
-    FOLLOWS: ClassVar[bool] = False  # whether the end is kept in view
+    # True if the pane keeps the end in view
+    FOLLOWS: ClassVar[bool] = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -47,7 +60,7 @@ class LinePane(Widget, can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor is on another entry."""
+        """The cursor has moved to another entry."""
 
         def __init__(self, pane: LinePane, entry: Hashable) -> None:
             super().__init__()
@@ -55,7 +68,7 @@ class LinePane(Widget, can_focus=True):
             self.entry = entry
 
     class Chosen(Message):
-        """Enter, or a click on the entry under the cursor."""
+        """The entry under the cursor was chosen with Enter or a click."""
 
         def __init__(self, pane: LinePane, entry: Hashable) -> None:
             super().__init__()
@@ -67,19 +80,19 @@ class LinePane(Widget, can_focus=True):
         self.border_title = title
         self.cursor: Hashable = None
         self.follows = self.FOLLOWS
-        self.drawn_lines = (
-            0  # how many lines were drawn so far, for the tests that what is the same is not drawn
-        )
+        self.drawn_lines = 0
         self._lines: list[Line] = []
         self._top = 0
-        self._visible: list[Hashable] = []  # what stands on each row of the screen
-        self._strips: dict[Hashable, Strip] = {}  # drawn already: in a stream the lines only move up
-        self._styles_of: tuple[Style, Style, Style] | None = (
-            None  # of a line, of the cursor's, of the scroll bar
-        )
+        # For each row of the pane, a key of its content
+        self._visible: list[Hashable] = []
+        # Lines that were drawn already: in a stream they only move up
+        self._strips: dict[Hashable, Strip] = {}
+        # Of a line, of the line under the cursor, of the scroll bar
+        self._styles_of: tuple[Style, Style, Style] | None = None
 
     @property
     def text_width(self) -> int:
+        """Columns for text, without the scroll bar."""
         return max(int(self.content_size.width) - BAR_CELLS, 1)
 
     @property
@@ -87,7 +100,7 @@ class LinePane(Widget, can_focus=True):
         return max(len(self._lines) - int(self.content_size.height), 0)
 
     def show(self, lines: list[Line]) -> None:
-        """Replace what is shown."""
+        """Replace all lines."""
         if not self.follows and self._top < len(self._lines):
             self._top = self._find_again(lines)
         self._lines = lines
@@ -95,21 +108,21 @@ class LinePane(Widget, can_focus=True):
         self._draw_changes()
 
     def _find_again(self, lines: list[Line]) -> int:
-        """Where the line that is at the top now stands in *lines*."""
+        """Return the place in *lines* of the line that is now at the top."""
         entry, top = self._lines[self._top][0], self._top
         if entry is None or (top < len(lines) and lines[top][0] == entry):
             return top
         first = next(at for at, (owner, _) in enumerate(self._lines) if owner == entry)
         return next((at + top - first for at, (owner, _) in enumerate(lines) if owner == entry), top)
 
-    def text(self, said: Any) -> Text:
-        """The line as it is drawn; only visible lines are asked for."""
-        assert isinstance(said, Text)
-        return said
+    def text(self, content: Any) -> Text:
+        """Return a line as it is drawn; called for visible lines only."""
+        assert isinstance(content, Text)
+        return content
 
-    def key(self, said: Any) -> Hashable:
-        """Equal for what looks equal."""
-        return said.plain, str(said.style), tuple(said.spans)
+    def key(self, content: Any) -> Hashable:
+        """Return a key that is equal for lines that look equal."""
+        return content.plain, str(content.style), tuple(content.spans)
 
     def _go_to(self, top: int) -> None:
         self._top = min(max(top, 0), self._max_top)
@@ -123,8 +136,8 @@ class LinePane(Widget, can_focus=True):
         for y in range(height):
             at, bar = y + self._top, bar_from <= y < bar_to
             if at < len(lines):
-                entry, said = lines[at]
-                visible.append((self.key(said), entry is not None and entry == self.cursor, bar))
+                entry, content = lines[at]
+                visible.append((self.key(content), entry is not None and entry == self.cursor, bar))
             else:
                 visible.append(bar)
         if len(visible) != len(self._visible):
@@ -137,7 +150,7 @@ class LinePane(Widget, can_focus=True):
         self._visible = visible
 
     def _bar(self, height: int) -> tuple[int, int]:
-        """The rows that the scroll bar covers; none where everything is in view."""
+        """Return the first row of the scroll bar and the row below it; both 0 if every line is in view."""
         total = len(self._lines)
         if total <= height:
             return 0, 0
@@ -146,7 +159,7 @@ class LinePane(Widget, can_focus=True):
         return start, start + size
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        # Once for all lines: each of these walks through the whole style sheet.
+        # Once for all lines: each of these walks through the whole style sheet
         base = self.rich_style
         self._styles_of = (
             base,
@@ -157,7 +170,8 @@ class LinePane(Widget, can_focus=True):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        if y >= len(self._visible):  # it has become larger, and hears of it next
+        # The pane has grown; its Resize event comes next
+        if y >= len(self._visible):
             return Strip.blank(int(self.content_size.width), self.rich_style)
         strip = self._strips.get(self._visible[y])
         if strip is None:
@@ -173,10 +187,11 @@ class LinePane(Widget, can_focus=True):
         bar = Segment("┃", bar_style) if start <= y < end else Segment(" ", base)
         if at >= len(self._lines):
             return Strip([Segment(" " * width, base), bar], width + BAR_CELLS)
-        entry, said = self._lines[at]
-        text = self.text(said)
+        entry, content = self._lines[at]
+        text = self.text(content)
         style = marked if entry is not None and entry == self.cursor else base
-        if text.style:  # Text.render leaves it out where there are no spans
+        # Text.render ignores this style if the text has no spans
+        if text.style:
             style += self.app.console.get_style(text.style)
         strip = Strip(text.render(self.app.console)).adjust_cell_length(width).apply_style(style)
         return Strip([*strip, bar], width + BAR_CELLS)
@@ -188,13 +203,14 @@ class LinePane(Widget, can_focus=True):
             return
         if self.cursor in entries:
             at = entries.index(self.cursor) + step
-        else:  # one step: on to the last, which is where the eye is
+        else:
+            # The first step goes to the last entry, where the user looks
             at = len(entries) - 1 + (step if abs(step) > 1 else 0)
         self.put_cursor(entries[min(max(at, 0), len(entries) - 1)])
         self.post_message(self.Moved(self, self.cursor))
 
     def put_cursor(self, entry: Hashable) -> None:
-        """Move the cursor without telling anybody, and bring its entry into view."""
+        """Move the cursor without a Moved message, and bring its entry into view."""
         if entry == self.cursor:
             return
         self.cursor = entry
@@ -208,7 +224,7 @@ class LinePane(Widget, can_focus=True):
         self._draw_changes()
 
     def reveal(self, entry: Hashable) -> None:
-        """Bring all lines of *entry* into view, or its first ones where it is longer than the pane."""
+        """Bring all lines of *entry* into view, or its first lines if it is longer than the pane."""
         rows = [at for at, (owner, _) in enumerate(self._lines) if owner == entry]
         height = int(self.content_size.height)
         if rows and height:

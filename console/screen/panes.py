@@ -1,4 +1,4 @@
-"""The panes: events, conversation, weather, memory, devices. Each turns one part of the model into lines.
+"""The panes events, conversation, weather, memory and devices; each shows one part of the model as lines.
 
 Thread: the event loop's.
 """
@@ -37,13 +37,13 @@ ROLE_STYLES = {
 
 
 def clock(seconds: float) -> str:
-    """m:ss.t"""
+    """Return seconds as m:ss.t."""
     minutes, rest = divmod(max(seconds, 0.0), 60)
     return f"{int(minutes)}:{rest:04.1f}"
 
 
 class EventsPane(LinePane):
-    """Every protocol event, folded; the end is followed until the user scrolls up."""
+    """Every protocol event, folded; the end stays in view until the user scrolls up."""
 
     FOLLOWS = True
 
@@ -54,6 +54,7 @@ class EventsPane(LinePane):
         self._unfolded: set[int] = set()
 
     def draw(self, model: SessionModel) -> None:
+        """Show the events that match the filter."""
         lines: list[Line] = []
         for row in model.events.matching(model.filter):
             lines.append((row.number, row))
@@ -72,7 +73,7 @@ class EventsPane(LinePane):
         self.show(lines)
 
     def count(self, model: SessionModel) -> None:
-        """How many there are. Seldom: a border that changes has the whole pane drawn again."""
+        """Show the number of events in the border; not often, because a new border draws the whole pane again."""
         now = time.monotonic()
         if now - self._counted_at < COUNT_SECONDS:
             return
@@ -81,32 +82,40 @@ class EventsPane(LinePane):
             self._left_at = total
         if not total:
             return
-        fresh = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
-        gone = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
-        wanted = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
-        said = Text(f"{wanted}{total} events{gone}{fresh}").markup
-        if said != self.border_subtitle:
-            self.border_subtitle = said
+        new = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
+        dropped = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
+        filtered = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
+        subtitle = Text(f"{filtered}{total} events{dropped}{new}").markup
+        if subtitle != self.border_subtitle:
+            self.border_subtitle = subtitle
             self._counted_at = now
 
-    def key(self, said: Any) -> Hashable:
-        if not isinstance(said, EventRow):
-            return super().key(said)
-        return said.number, said.count, said.audio_bytes, said.error, said.number in self._unfolded
-
-    def text(self, said: Any) -> Text:
-        """Labels are made here: of two thousand rows thirty are visible, and all change in a burst."""
-        if not isinstance(said, EventRow):
-            return super().text(said)
-        mark = "▾" if said.number in self._unfolded else "▸"
-        style = (
-            "bold red" if said.error else {"client": "cyan", "server": "default"}.get(said.source, "yellow")
+    def key(self, content: Any) -> Hashable:
+        if not isinstance(content, EventRow):
+            return super().key(content)
+        return (
+            content.number,
+            content.count,
+            content.audio_bytes,
+            content.error,
+            content.number in self._unfolded,
         )
-        return Text(f"{mark}{said.label}", style=style, no_wrap=True)
+
+    def text(self, content: Any) -> Text:
+        """Return the label of an event. It is made only for the thirty visible rows of two thousand."""
+        if not isinstance(content, EventRow):
+            return super().text(content)
+        mark = "▾" if content.number in self._unfolded else "▸"
+        style = (
+            "bold red"
+            if content.error
+            else {"client": "cyan", "server": "default"}.get(content.source, "yellow")
+        )
+        return Text(f"{mark}{content.label}", style=style, no_wrap=True)
 
 
 class ConversationPane(LinePane):
-    """Who said what; the audio of each item, and where an answer was cut."""
+    """Every item with its role, text and audio, and the place where an answer was cut."""
 
     FOLLOWS = True
 
@@ -115,12 +124,13 @@ class ConversationPane(LinePane):
         self._kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
 
     def draw(self, model: SessionModel) -> None:
+        """Show the rows of the transcript."""
         lines: list[Line] = []
         kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
         width = max(self.text_width, 20)
         for row in model.transcript:
-            playing = model.play_position if model.playing == row.id else None
-            # Only the row that changed is wrapped again: the last one, as a rule.
+            playing = model.playback.position if model.playback.item_id == row.id else None
+            # Only a row that changed is wrapped again; usually it is the last one
             state = (row.revision, width, playing)
             before = self._kept.get(row.id)
             drawn = before[1] if before is not None and before[0] == state else self._row(row, width, playing)
@@ -128,7 +138,7 @@ class ConversationPane(LinePane):
             lines += drawn
         self._kept = kept
         if not lines:
-            lines.append((None, Text("what is said appears here", style="dim")))
+            lines.append((None, Text("the conversation appears here", style="dim")))
         self.cursor = model.selected
         gone = f"{model.transcript.evicted} older dropped" if model.transcript.evicted else ""
         if gone != self.border_subtitle:
@@ -164,9 +174,9 @@ class ConversationPane(LinePane):
             notes.append(f"{row.latency * 1000:.0f} ms")
         if not length:
             return Text("  ".join(notes), style="dim") if notes else None
-        told = "  ".join(notes)
+        noted = "  ".join(notes)
         position = "" if playing is None else f"{clock(playing / row.sample_rate)} "
-        ends = f" {clock(row.seconds)}  {told}"
+        ends = f" {clock(row.seconds)}  {noted}"
         cells_wide = min(max(width - len(position) - len(ends) - 2, 1), PLAY_BAR_CELLS)
         line = Text()
         line.append("■ " if playing is not None else "▶ ", style="bold")
@@ -176,18 +186,19 @@ class ConversationPane(LinePane):
         if row.heard_samples is not None:
             cells[min(cells_wide - 1, cells_wide * row.heard_samples // length)] = "|"
         line.append("".join(cells) + f" {clock(row.seconds)}  ")
-        line.append(told, style="dim")
+        line.append(noted, style="dim")
         return line
 
 
 class WeatherPane(LinePane):
-    """get_weather(): where, how warm, how windy."""
+    """Place, map, temperature and wind of the last get_weather()."""
 
     def __init__(self) -> None:
         super().__init__(id="weather", title="get_weather()")
         self.zoomed = False
 
     def draw(self, model: SessionModel) -> None:
+        """Show the place of the model."""
         place = model.place
         columns, rows = self.text_width, self.content_size.height - 4
         lines: list[Line] = []
@@ -216,32 +227,34 @@ class WeatherPane(LinePane):
 
 
 class MemoryPane(LinePane):
-    """set_memory(): what the model was asked to remember."""
+    """Keys and values that set_memory() has stored."""
 
     def __init__(self) -> None:
         super().__init__(id="memory", title="set_memory()")
 
     def draw(self, model: SessionModel) -> None:
+        """Show the memory as JSON."""
         text = json.dumps(model.memory, indent=2, ensure_ascii=False)
         self.show([(None, Text(line, no_wrap=True)) for line in text.split("\n")])
 
 
 class DevicesPane(LinePane):
-    """Microphones and speakers; enter changes to the one under the cursor, while everything goes on."""
+    """Microphones and speakers; Enter changes to the one under the cursor while the session goes on."""
 
     def __init__(self) -> None:
         super().__init__(id="devices", title="devices")
 
     def draw(self, call: Call) -> None:
+        """Show the devices that the call has found."""
         model = call.model
         lines: list[Line] = []
         for noun, word, listed, used, problem in (
-            ("input", "mic", call.microphones, model.microphone, model.microphone_problem),
-            ("output", "out", call.speakers, model.speaker, model.speaker_problem),
+            ("input", "mic", call.microphones, model.microphone.name, model.microphone.problem),
+            ("output", "out", call.speakers, model.speaker.name, model.speaker.problem),
         ):
             names = [one_line(device.name, 60) for device in listed]
             choices = [(None, "default", "")] + [
-                # Two of the same name are told apart by their ids.
+                # Devices of the same name also show their ids
                 (device.id, name, f" [{one_line(device.id, 60)}]" if names.count(name) > 1 else "")
                 for device, name in zip(listed, names, strict=True)
             ]

@@ -1,7 +1,7 @@
-"""TalkBar: says whether the microphone is open, and is a button to hold.
+"""TalkBar: shows whether the microphone is open, and is a button to hold with the mouse.
 
-The pointer is captured while it is held, so a release anywhere counts: the original's microphone stayed open when the
-pointer had left the button.
+It captures the pointer while it is held, so a release anywhere counts. In the original console the microphone stayed
+open when the pointer had left the button.
 
 Thread: the event loop's.
 """
@@ -19,10 +19,10 @@ class TalkBar(Static):
     """Posts Pressed and Released."""
 
     class Pressed(Message):
-        pass
+        """The mouse was pressed on the bar."""
 
     class Released(Message):
-        pass
+        """The mouse was released, anywhere."""
 
     def on_mouse_down(self, event: MouseDown) -> None:
         self.capture_mouse()

@@ -1,6 +1,6 @@
-"""The two themes: dark and light. State is never told by colour alone, so that NO_COLOR loses nothing.
+"""The two themes, dark and light. No state is told by colour alone, so NO_COLOR loses nothing.
 
-Pure.
+Thread: any.
 """
 
 from __future__ import annotations

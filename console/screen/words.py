@@ -1,6 +1,8 @@
-"""What the one-line parts of the screen say: head, gauge, talk bar, status, tabs, keys.
+"""The texts of the small parts of the screen: head, gauge, talk bar, status, tabs, keys.
 
-Pure functions of the model and the time; any thread.
+Its functions depend only on the model and the time.
+
+Thread: any.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from ..session import SessionModel
 
 __all__ = ["ACTIONS", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
-INFO_SECONDS = 10.0  # warnings and errors stay until something newer is said
+# Warnings and errors stay until a newer notice comes
+INFO_SECONDS = 10.0
 STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
-# The contract of the footer: key, action, what it does; the shorter words are for 80 columns.
+# The keys line: key, action, what it does, and a shorter word for 80 columns
 KEYS = (
     ("space", "talk_key", "talk", "talk"),
     ("v", "mode", "manual/vad", "vad"),
@@ -31,7 +34,7 @@ ACTIONS = {key: action for key, action, _, _ in KEYS}
 
 
 def head(model: SessionModel, now: float, wide: bool) -> Text:
-    """State, time, latency, model, endpoint, key, tokens: the rightmost go first where it is narrow."""
+    """Return the first line: state, time, latency, model, endpoint, key, tokens. A narrow screen cuts it on the right."""
     line = Text(no_wrap=True, overflow="ellipsis")
     if wide:
         line.append("realtime console  ", style="bold")
@@ -44,11 +47,11 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
         line.append(f" {minutes:02}:{seconds:02}")
     if model.latency is not None:
         line.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
-    if model.model_name:
-        line.append(f"  {model.model_name} · {model.voice_name}")
-    line.append(f"  {model.endpoint}")
-    if model.key_source not in ("", "none"):
-        line.append(f"  key: {model.key_source}")
+    if model.server.model:
+        line.append(f"  {model.server.model} · {model.server.voice}")
+    line.append(f"  {model.server.endpoint}")
+    if model.server.key_source not in ("", "none"):
+        line.append(f"  key: {model.server.key_source}")
     tokens = model.tokens
     if tokens:
         line.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
@@ -56,12 +59,12 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
 
 
 def gauge(model: SessionModel) -> str:
-    """Devices, what is unusual, tokens by kind (they cost differently)."""
-    said = [
+    """Return three lines: microphone, speaker, and unusual states with the tokens by kind, whose prices differ."""
+    parts = [
         word
         for word, holds in (
-            ("half-duplex", model.half_duplex),
-            ("ECHO: speakers are heard", model.echo),
+            ("half-duplex", model.talk.half_duplex),
+            ("ECHO: speakers are heard", model.talk.echo),
             ("answering", model.answering),
         )
         if holds
@@ -73,33 +76,34 @@ def gauge(model: SessionModel) -> str:
             f"{tokens.get(f'output_token_details.{kind}_tokens', 0)}"
             for kind in ("text", "audio")
         )
-        said.append(f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}")
-    return f"mic {model.microphone}\nout {model.speaker}\n" + " · ".join(said)
+        parts.append(f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}")
+    return f"mic {model.microphone.name}\nout {model.speaker.name}\n" + " · ".join(parts)
 
 
 def mode(model: SessionModel) -> str:
-    return "[manual]  vad" if model.mode == "manual" else " manual  [vad]"
+    """Return both modes, with brackets around the present one."""
+    return "[manual]  vad" if model.talk.mode == "manual" else " manual  [vad]"
 
 
 def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
-    """What the talk bar says: whether anybody listens, and how to be heard. *hint*: how to stop talking."""
-    if model.talking:
-        return f"● REC {now - model.talking_since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
+    """Return the text of the talk bar: is the microphone open, and how is it opened or closed (*hint*)?"""
+    if model.talk.active:
+        return f"● REC {now - model.talk.since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
     if model.state == "disconnected":
         return "press c to connect"
     if model.state != "connected":
         return "replay" if model.state == "replay" else f"{model.state} …"
-    if model.mode == "vad":
-        if model.half_duplex and model.audible:
+    if model.talk.mode == "vad":
+        if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
-        return "no microphone: type" if model.microphone_problem else "● listening: just speak"
-    if model.microphone_problem:
+        return "no microphone: type" if model.microphone.problem else "● listening: just speak"
+    if model.microphone.problem:
         return "no microphone: type"
     return "tap space, or hold here, to talk" if wide else "tap space or hold here"
 
 
 def status(model: SessionModel, now: float) -> Text:
-    """The newest notice."""
+    """Return the newest notice."""
     if not model.notices:
         return Text("")
     notice = model.notices[-1]
@@ -114,7 +118,7 @@ def status(model: SessionModel, now: float) -> Text:
 
 
 def tabs(panes: tuple[str, ...], active: str) -> str:
-    """Markup that can be clicked."""
+    """Return the names of the panes as markup that can be clicked."""
     return "  ".join(
         f"[@click=app.pane('{pane}')]{'[b]▌' if pane == active else ' '}{n} {pane}{'[/b]' if pane == active else ''}[/]"
         for n, pane in enumerate(panes, 1)
@@ -122,7 +126,7 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
 
 
 def keys(wide: bool) -> str:
-    """Markup that can be clicked."""
+    """Return the keys as markup that can be clicked."""
     parts = (
         f"[@click=app.{action}][b]{key}[/b] {long if wide else short}[/]" for key, action, long, short in KEYS
     )

@@ -1,4 +1,4 @@
-"""Events as the client hands them to handlers, made by hand."""
+"""Events as the client gives them to handlers, made by hand."""
 
 from __future__ import annotations
 

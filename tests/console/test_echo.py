@@ -1,4 +1,4 @@
-"""The echo is told from everything else that a microphone hears."""
+"""The echo detector tells an echo from speech, noise and silence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 3
 
 @pytest.fixture(scope="module")
 def speech():
-    folder = files("realtime.offline")
+    folder = files("realtime.offline.models")
     return {
         name: np.resize(read_wav((folder / f"{name}.wav").read_bytes()).pcm.reshape(-1), SECONDS * RATE)
         for name in ("answer", "hello", "weather")

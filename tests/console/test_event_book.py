@@ -1,4 +1,4 @@
-"""The event log: rows, counts, bounds, and no audio."""
+"""The event book: rows, counts and bounds; no audio is kept."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,15 +11,21 @@ import pytest
 from console.__main__ import _parser
 from console.session import SessionModel
 from console.session_files import save_session
+from tests.audio_server import no_server_environment
 from tests.console.fakes import answer, updated, wire
-from tests.terminal import ROOT, clean_environment
+from tests.console.programs import run_console
 
 
-def console(*arguments, env, cwd=ROOT, stdin=""):
-    return subprocess.run(
-        [sys.executable, "-m", "console", *map(str, arguments)],
-        cwd=cwd, env=clean_environment(env), input=stdin, capture_output=True, text=True, timeout=90,
-    )  # fmt: skip
+@pytest.fixture(scope="module", autouse=True)
+def piped(offline_url, tmp_path_factory):
+    """Consoles whose input is one question, as futures. They wait for sound while the other tests of this module run."""
+    env = no_server_environment(tmp_path_factory.mktemp("piped"))
+    question = "Please remember that my name is Ada\n"
+    with ThreadPoolExecutor() as both:
+        yield [
+            both.submit(run_console, view, "--url", offline_url, env=env, stdin=question)
+            for view in ("--json", "--plain")
+        ]
 
 
 def test_flags_may_stand_before_and_after_the_verb():
@@ -30,48 +34,24 @@ def test_flags_may_stand_before_and_after_the_verb():
     assert (before.offline, before.model) == (after.offline, after.model) == (True, "m")
 
 
-def test_a_piped_question_is_answered_in_json_and_in_plain_text(offline_url, tmp_path):
-    from tests.audio_server import no_server_environment
-
-    env = no_server_environment(tmp_path)
-    question = "Please remember that my name is Ada\n"
-    with ThreadPoolExecutor() as both:
-        views = [
-            both.submit(console, view, "--url", offline_url, env=env, stdin=question)
-            for view in ("--json", "--plain")
-        ]
-    done, plain = (view.result() for view in views)
-    assert done.returncode == 0, done.stderr
-    entries = [json.loads(line) for line in done.stdout.splitlines()]
-    assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
-    assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
-    assert done.stdout.isascii()
-    assert plain.returncode == 0, plain.stderr
-    assert "you:       Please remember that my name is Ada" in plain.stdout
-    assert "tool:      set_memory(" in plain.stdout and "assistant: " in plain.stdout
-
-
-def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(tmp_path):
-    from tests.audio_server import no_server_environment
-
-    env = no_server_environment(tmp_path)
+def test_a_saved_session_is_replayed_as_text_and_a_wrong_folder_is_one_line(run_here, tmp_path):
     model = SessionModel()
     model.on_wire(wire("server", 1.0, type="session.created"))
     model.on_updated(updated(answer("u1", "hello", 1, "user")))
     folder = save_session(model, tmp_path / "s")
-    again = console("replay", folder, env=env)
+    again = run_here("replay", folder)
     assert again.returncode == 0, again.stderr
     assert "you:       hello" in again.stdout
-    wrong = console("replay", tmp_path, env=env)
+    wrong = run_here("replay", tmp_path)
     assert (
-        wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "no saved session" in wrong.stderr
+        wrong.returncode == 2
+        and len(wrong.stderr.splitlines()) == 1
+        and "not a saved session" in wrong.stderr
     )
 
 
 def test_doctor_says_what_to_mend(tmp_path):
-    from tests.audio_server import no_server_environment
-
-    done = console("doctor", "--url", "ws://127.0.0.1:9", env=no_server_environment(tmp_path))
+    done = run_console("doctor", "--url", "ws://127.0.0.1:9", env=no_server_environment(tmp_path))
     assert done.returncode == 1
     assert "MEND     microphone: " in done.stdout or "ok       microphone" in done.stdout
     assert "MEND     endpoint: ws://127.0.0.1:9" in done.stdout
@@ -81,12 +61,24 @@ def test_doctor_says_what_to_mend(tmp_path):
 def test_doctor_measures_the_round_trip_of_a_tone(offline_url, audio_server):
     # The speaker's own monitor as microphone: what is played is heard.
     options = ["--url", offline_url, "--input", "speaker.monitor", "--output", "speaker"]
-    done = console("doctor", *options, env=audio_server.env)
+    done = run_console("doctor", *options, env=audio_server.env)
     assert "ok       endpoint: " in done.stdout, done.stdout + done.stderr
     assert "test tone: heard after " in done.stdout, done.stdout
     assert done.returncode == 0
 
 
 def test_the_servers_are_verbs_too(tmp_path):
-    done = console("offline", "--port", "x", env=dict(os.environ))
+    done = run_console("offline", "--port", "x", env=dict(os.environ))
     assert done.returncode == 2 and "is not a port" in done.stderr
+
+
+def test_a_piped_question_is_answered_in_json_and_in_plain_text(piped):
+    done, plain = (view.result() for view in piped)
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    assert any(entry.get("event", {}).get("type") == "session.created" for entry in entries)
+    assert any(entry.get("item", {}).get("role") == "assistant" for entry in entries)
+    assert done.stdout.isascii()
+    assert plain.returncode == 0, plain.stderr
+    assert "you:       Please remember that my name is Ada" in plain.stdout
+    assert "tool:      set_memory(" in plain.stdout and "assistant: " in plain.stdout

@@ -1,4 +1,4 @@
-"""The ladder of push-to-talk, key by key, and that it is never stuck."""
+"""Push to talk: each way to hold the key, and that the microphone never stays open."""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ def test_a_new_session_divides_and_rows_above_are_not_live():
         ("a1", False),
         ("a2", True),
     ]
-    assert model.select(-1).id == "a1"  # the divider cannot be selected
+    # The divider cannot be selected
+    assert model.select(-1).id == "a1"
 
 
 def test_tokens_notices_and_memory_are_clean_and_bounded():
@@ -117,7 +118,7 @@ def test_what_can_be_done_depends_on_state_mode_and_selection():
     model = SessionModel()
     model.set_state("connected")
     assert model.why_not("talk") is None
-    model.mode = "vad"
+    model.talk.mode = "vad"
     assert "press v" in model.why_not("talk")
     model.on_updated(updated(answer(text="x")))
     assert "no audio" in model.why_not("play")
@@ -131,7 +132,7 @@ TURNS = 40
 
 
 def test_an_hour_of_conversation_stays_bounded():
-    """The bounds of a session; benchmarks/bench_console.py has a whole hour on the screen."""
+    """The model alone, 40 turns; benchmarks/bench_console.py holds a whole hour on the screen."""
     import tracemalloc
 
     model, chunk, now = SessionModel(), "A" * 1280, 0.0

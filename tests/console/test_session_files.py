@@ -1,4 +1,4 @@
-"""A saved session can be read again; a damaged or hostile one does no harm."""
+"""Saved sessions: written and read again; damaged and hostile folders do no harm."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_nothing_to_save_and_nowhere_to_save_are_said(model, tmp_path):
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (None, "no saved session"),
+        (None, "not a saved session"),
         ("{", "damaged"),
         ("[]", "not saved by this version"),
         ('{"version": 9}', "this version"),

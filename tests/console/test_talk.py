@@ -1,4 +1,4 @@
-"""One spoken turn through everything: file, capture callback, ring, resampler, client, websocket, models, and back."""
+"""``talk``: a spoken turn through file, capture callback, ring, resampler, client, websocket, models, and back."""
 
 from __future__ import annotations
 
@@ -6,30 +6,17 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from realtime.offline import question_path
+from tests.audio_server import no_server_environment
+from tests.console.programs import run_console
+from tests.terminal import ROOT
 from wavtools import WavPacker, read_wav
 from wavtools.resample import resample
-
-ROOT = Path(__file__).parents[2]
-
-
-def console(*arguments: object, timeout: float = 100, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if k not in ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
-    return subprocess.run(
-        [sys.executable, "-m", "console", *map(str, arguments)],
-        cwd=ROOT,
-        env={**env, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
 
 
 def assert_user_error(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -46,8 +33,16 @@ def assert_user_error(result: subprocess.CompletedProcess[str], *words: str) -> 
 @pytest.mark.models
 def test_a_spoken_question_is_heard_and_answered_aloud(offline_voice_url, tmp_path):
     out, events = tmp_path / "answer.wav", tmp_path / "log.jsonl"
-    result = console(
-        "talk", question_path("hello"), "--out", out, "--events", events, "--url", offline_voice_url
+    result = run_console(
+        "talk",
+        question_path("hello"),
+        "--out",
+        out,
+        "--events",
+        events,
+        "--url",
+        offline_voice_url,
+        env=os.environ,
     )
     assert result.returncode == 0, result.stderr
     heard, answered, wrote = result.stdout.splitlines()
@@ -69,19 +64,21 @@ def test_a_spoken_question_is_heard_and_answered_aloud(offline_voice_url, tmp_pa
 
 @pytest.mark.models
 @pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (44_100, 2), (8_000, 1)])
-def test_a_question_at_any_rate_and_channel_count_is_heard(offline_voice_url, tmp_path, rate, channels):
+def test_a_question_at_any_rate_and_channel_count_is_heard(
+    run_here, offline_voice_url, tmp_path, rate, channels
+):
     question = read_wav(question_path("hello"))
     pcm = resample(question.pcm.reshape(-1), question.sample_rate, rate)
     pcm = np.repeat(pcm[:, np.newaxis], channels, axis=1)
     WavPacker.pack(pcm.reshape(-1), rate, channels).save(tmp_path / "q.wav")
-    result = console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--url", offline_voice_url)
+    result = run_here("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--url", offline_voice_url)
     assert result.returncode == 0, result.stderr
     assert "how are you" in result.stdout.lower()
 
 
 @pytest.mark.models
-def test_a_question_about_the_weather_is_a_real_tool_call(offline_voice_url, tmp_path):
-    result = console(
+def test_a_question_about_the_weather_is_a_real_tool_call(run_here, offline_voice_url, tmp_path):
+    result = run_here(
         "talk", question_path("weather"), "--out", tmp_path / "a.wav", "--url", offline_voice_url
     )
     assert result.returncode == 0, result.stderr
@@ -91,77 +88,73 @@ def test_a_question_about_the_weather_is_a_real_tool_call(offline_voice_url, tmp
 
 @pytest.mark.models
 def test_without_a_terminal_and_without_a_key_it_holds_a_demo_turn(tmp_path):
-    env = {k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}
-    result = subprocess.run(
-        [sys.executable, "-m", "console"],
-        cwd=tmp_path,
-        env={**env, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    result = run_console(env=env, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "heard:    " in result.stdout
     assert read_wav(tmp_path / "answer.wav").duration > 1
 
 
-def test_a_missing_file_is_named(tmp_path):
-    result = console("talk", tmp_path / "none.wav", "--out", tmp_path / "a.wav", "--offline")
+def test_a_missing_file_is_named(run_here, tmp_path):
+    result = run_here("talk", tmp_path / "none.wav", "--out", tmp_path / "a.wav", "--offline")
     assert_user_error(result, "none.wav: no such file")
 
 
-def test_a_text_file_named_wav_is_told_from_audio(tmp_path):
+def test_a_text_file_named_wav_is_told_from_audio(run_here, tmp_path):
     (tmp_path / "q.wav").write_text("This is not audio.\n" * 20)
     assert_user_error(
-        console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline"), "q.wav: "
+        run_here("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline"), "q.wav: "
     )
     assert not (tmp_path / "a.wav").exists()
 
 
 @pytest.mark.parametrize("content", [b"", "an empty WAV"])
-def test_an_empty_file_is_refused(tmp_path, content):
+def test_an_empty_file_is_refused(run_here, tmp_path, content):
     path = tmp_path / "q.wav"
     if content:
         WavPacker.pack(np.empty(0, np.int16), 24_000).save(path)
     else:
         path.write_bytes(b"")
-    assert_user_error(console("talk", path, "--out", tmp_path / "a.wav", "--offline"), "q.wav")
+    assert_user_error(run_here("talk", path, "--out", tmp_path / "a.wav", "--offline"), "q.wav")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_unsupported_rate_is_refused_with_the_range(tmp_path):
+def test_an_unsupported_rate_is_refused_with_the_range(run_here, tmp_path):
     WavPacker.pack(np.ones(4_000, np.int16), 4_000).save(tmp_path / "q.wav")
-    result = console("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline")
+    result = run_here("talk", tmp_path / "q.wav", "--out", tmp_path / "a.wav", "--offline")
     assert_user_error(result, "4000 Hz", "8000 to 192000 Hz")
 
 
-def test_a_refused_port_is_one_line_and_leaves_nothing_behind(tmp_path):
+def test_a_refused_port_is_one_line_and_leaves_nothing_behind(run_here, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
     out, events = tmp_path / "a.wav", tmp_path / "log.jsonl"
-    result = console("talk", question_path("hello"), "--out", out, "--events", events, "--url", url)
+    result = run_here("talk", question_path("hello"), "--out", out, "--events", events, "--url", url)
     assert_user_error(result, url)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_answer_that_cannot_be_written_is_said_before_anything_starts(tmp_path):
-    result = console("talk", question_path("hello"), "--out", tmp_path / "nowhere" / "a.wav", "--offline")
+def test_an_answer_that_cannot_be_written_is_said_before_anything_starts(run_here, tmp_path):
+    result = run_here("talk", question_path("hello"), "--out", tmp_path / "nowhere" / "a.wav", "--offline")
     assert_user_error(result, "there is no folder")
     assert "starting" not in result.stderr
 
 
+def test_an_error_of_the_user_ends_the_process_with_its_status_and_one_line(tmp_path):
+    assert_user_error(
+        run_console("talk", tmp_path / "none.wav", "--out", tmp_path / "a.wav", env=os.environ),
+        "no such file",
+    )
+
+
 @pytest.mark.parametrize("arguments", [["talk"], ["sing"], ["talk", "q.wav"]])
-def test_wrong_arguments_are_one_line(arguments):
-    assert_user_error(console(*arguments), "--help")
+def test_wrong_arguments_are_one_line(run_here, arguments):
+    assert_user_error(run_here(*arguments), "--help")
 
 
 def test_devices_without_an_audio_server_says_what_to_do(tmp_path):
-    from tests.audio_server import no_server_environment
-
-    env = no_server_environment(tmp_path)
-    result = console("devices", **{k: v for k, v in env.items() if os.environ.get(k) != v})
+    result = run_console("devices", env=no_server_environment(tmp_path))
     if Path("/dev/snd").exists():
         pytest.skip("this machine has a sound card: ALSA answers without a server")
     assert_user_error(result, "no audio system answers", "start PulseAudio or PipeWire")

@@ -1,4 +1,4 @@
-"""The braille map: the shape of the world, and the marker where it belongs."""
+"""The map in braille characters: the shape of the world, and the place of the marker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from console.world import MARKER, _coast, position, world_map
 
 
 def test_the_data_is_natural_earths_land():
-    assert len(_coast()) == 137  # the file has 130 arcs; those that cross the date line are cut there
+    # The source has 130 arcs; those that cross the date line are cut there
+    assert len(_coast()) == 137
     assert sum(map(len, _coast())) == 5_129
     assert all(-180 <= x <= 180 and -90 <= y <= 90 for line in _coast() for x, y in line)
 
@@ -36,7 +37,8 @@ def test_the_marker_moves_east_and_south():
 
 
 def test_continents_and_oceans_are_told_apart():
-    lines = world_map(0, -150, 72, 20)  # marker in the Pacific
+    # The marker is in the Pacific
+    lines = world_map(0, -150, 72, 20)
     drawn = sum(character not in " ◆" for line in lines for character in line)
     assert 300 < drawn < 900
     pacific = [line[8:14] for line in lines[12:15]]

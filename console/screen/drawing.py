@@ -1,0 +1,134 @@
+"""Drawing: the widgets of the main screen, drawn again where the model has changed.
+
+It keeps no state but what is on the screen. `Drawing.draw` is called twenty times a second; it compares revision
+numbers, so a frame in which nothing changed costs nothing.
+
+Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from typing import Any
+
+from rich.text import Text
+from textual.widgets import Static
+
+from . import words
+from .bars import Bars
+from .lines import LinePane
+from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
+from .talk_bar import TalkBar
+
+__all__ = ["PANES", "SIDE_PANES", "Drawing"]
+
+PANES = ("events", "conversation", "weather", "memory", "devices")
+SIDE_PANES = ("weather", "memory", "devices")
+
+
+class Drawing:
+    """The widgets that show a call, and what they show now.
+
+    Parameters
+    ----------
+    call : Call or Replay
+        Its model and its bars are drawn.
+
+    Attributes
+    ----------
+    active : str
+        Name of the pane that a small terminal shows.
+    shown : dict
+        For each part, the state that is on the screen.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self.active = "conversation"
+        self.shown: dict[Hashable, Any] = {}
+        self.head = Static(id="head")
+        self.tabs = Static(id="tabs")
+        self.events = EventsPane()
+        self.conversation = ConversationPane()
+        self.weather = WeatherPane()
+        self.memory = MemoryPane()
+        self.devices = DevicesPane()
+        self.microphone_bars = Bars("mic", "blue", id="mic-bars")
+        self.speaker_bars = Bars("out", "green", id="out-bars")
+        self.gauge = Static(id="gauge", markup=False)
+        self.mode = Static(id="mode", markup=False)
+        self.talk_bar = TalkBar(id="talk-bar", markup=False)
+        self.status = Static(id="status", markup=False)
+        self.keys = Static(id="keys")
+
+    @property
+    def panes(self) -> tuple[LinePane, ...]:
+        """The five panes, in the order of PANES."""
+        return self.events, self.conversation, self.weather, self.memory, self.devices
+
+    def choose_pane(self, name: str) -> None:
+        """Mark a pane as the active one."""
+        self.active = name
+        for pane in self.panes:
+            pane.set_class(pane.id == name, "active")
+        self._update(self.tabs, words.tabs(PANES, name))
+
+    def draw(self, hint: str, wide: bool) -> None:
+        """Draw what has changed since the last call.
+
+        Parameters
+        ----------
+        hint : str
+            How to close the microphone, for the talk bar.
+        wide : bool
+            There is room for the long words.
+        """
+        model, call = self._call.model, self._call
+        self.microphone_bars.set(call.microphone_bars)
+        self.speaker_bars.set(call.speaker_bars)
+        if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
+            self.events.draw(model)
+        self.events.count(model)
+        playback = (model.playback.item_id, model.playback.position)
+        if self._changed("conversation", (model.transcript.revision, model.selected, playback)):
+            self.conversation.draw(model)
+        now = time.time()
+        second = int(now) if model.connected_at is not None or model.notices else 0
+        tenth = int(now * 10) if model.talk.active else 0
+        if self._changed("rest", (model.revision, second, tenth, hint)):
+            self._draw_side_panes()
+            self._draw_lines(now, hint, wide)
+
+    def _draw_side_panes(self) -> None:
+        model, call, place = self._call.model, self._call, self._call.model.place
+        if self._changed("weather", (id(place), place.state, place.temperature, self.weather.zoomed)):
+            self.weather.draw(model)
+        if self._changed("memory", tuple(model.memory.items())):
+            self.memory.draw(model)
+        devices = [(device.name, device.problem) for device in (model.microphone, model.speaker)]
+        if self._changed("devices", (devices, id(call.microphones), id(call.speakers))):
+            self.devices.draw(call)
+
+    def _draw_lines(self, now: float, hint: str, wide: bool) -> None:
+        """Draw the parts of one to three lines."""
+        model = self._call.model
+        self._update(self.head, words.head(model, now, wide))
+        self._update(self.gauge, words.gauge(model))
+        self._update(self.mode, words.mode(model))
+        self._update(self.talk_bar, words.talk(model, now, hint, wide))
+        self.talk_bar.set_class(model.talk.active, "open")
+        self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
+        self._update(self.status, words.status(model, now))
+        self._update(self.keys, words.keys(wide))
+
+    def _changed(self, part: Hashable, state: Any) -> bool:
+        if self.shown.get(part) == state:
+            return False
+        self.shown[part] = state
+        return True
+
+    def _update(self, part: Static, content: str | Text) -> None:
+        """Change the text of a part. Its size is fixed: an update with layout would lay the whole screen out anew."""
+        if self._changed(part, content.markup if isinstance(content, Text) else content):
+            part.update(content, layout=False)

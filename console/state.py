@@ -1,0 +1,145 @@
+"""The small records that a session model is made of.
+
+Thread: the event loop's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "BANDS",
+    "SILENCE",
+    "DeviceState",
+    "Level",
+    "Notice",
+    "Place",
+    "PlaybackState",
+    "ServerState",
+    "State",
+    "TalkState",
+    "Turn",
+]
+
+State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
+Level = Literal["info", "warning", "error"]
+# Frequency bands of a voice: the bars of each side
+BANDS = 10
+SILENCE = (0.0,) * BANDS
+# The place where the map of the original console began
+START_PLACE = (37.7756, -122.4181)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message for the user. Views print the level as a word, not only as a colour."""
+
+    level: Level
+    text: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Times of one answer.
+
+    Attributes
+    ----------
+    item_id : str
+        The answer.
+    latency : float
+        Seconds from the end of the user's turn to the first sample that the device took.
+    speech_end : float
+        End of the user's turn, in seconds since the epoch.
+    first_sample : float
+        When the device took the first sample, in seconds since the epoch.
+    """
+
+    item_id: str
+    latency: float
+    speech_end: float
+    first_sample: float
+
+
+@dataclass
+class Place:
+    """What the weather map shows.
+
+    Attributes
+    ----------
+    latitude, longitude : float
+        Degrees.
+    name : str
+        The place as the model called it.
+    state : str
+        Why there is no weather yet; empty when there is.
+    temperature : float or None
+        Degrees Celsius.
+    wind : float or None
+        km/h.
+    """
+
+    latitude: float = START_PLACE[0]
+    longitude: float = START_PLACE[1]
+    name: str = ""
+    state: str = "not yet retrieved"
+    temperature: float | None = None
+    wind: float | None = None
+
+
+@dataclass
+class ServerState:
+    """The server that answers: its address, model and voice, and where the key came from."""
+
+    endpoint: str = ""
+    model: str = ""
+    voice: str = ""
+    key_source: str = ""
+
+
+@dataclass
+class DeviceState:
+    """A microphone or a speaker: its name, and why it does not work (empty if it does)."""
+
+    name: str = ""
+    problem: str = ""
+
+
+@dataclass
+class TalkState:
+    """How the user's speech is taken.
+
+    Attributes
+    ----------
+    mode : {"manual", "vad"}
+        Push to talk, or turns detected by the server.
+    active : bool
+        Push to talk has opened the microphone.
+    since : float
+        When ``active`` changed, in seconds since the epoch.
+    muted : bool
+        Silence is sent instead of what the microphone hears.
+    half_duplex : bool
+        The microphone is closed while the speaker is heard.
+    speaker_heard : bool
+        Under half-duplex: the speaker is heard now, so the microphone is closed.
+    echo : bool
+        The microphone was found to hear the speaker.
+    """
+
+    mode: Literal["manual", "vad"] = "manual"
+    active: bool = False
+    since: float = 0.0
+    muted: bool = False
+    half_duplex: bool = False
+    speaker_heard: bool = False
+    echo: bool = False
+
+
+@dataclass
+class PlaybackState:
+    """The row that is played again (None: no row), and the position in it, in samples."""
+
+    item_id: str | None = None
+    position: int = 0

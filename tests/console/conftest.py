@@ -1,0 +1,60 @@
+"""Fixtures of the console's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import subprocess
+
+import pytest
+
+from console import keys, settings
+from console.__main__ import main
+from tests.terminal import clean_environment
+
+
+@pytest.fixture(autouse=True)
+def pilot_without_pauses(monkeypatch):
+    """Textual's Pilot waits after each key until the process idles, up to a second; moving bars never let it idle.
+
+    The messages of a key are handled in order without that wait, and the tests wait for what they expect.
+    """
+
+    async def wait_for_idle(*_: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("textual.app.wait_for_idle", wait_for_idle)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch):
+    """Runs the console's main() in this process, which saves the start of an interpreter.
+
+    Gives what the process would: exit status and output. There is no terminal, as in `run_console`.
+    """
+    for name in os.environ.keys() - clean_environment(os.environ).keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, out, err)
+
+    return run
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder whose subfolder config is the user's config folder; there is no keyring."""
+    monkeypatch.setattr(settings, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(keys, "config_folder", lambda: tmp_path / "config")
+    monkeypatch.setattr(keys, "_keyring_get", lambda: "")
+    monkeypatch.setattr(keys, "_keyring_set", lambda value: False)
+    (tmp_path / "config").mkdir()
+    return tmp_path
