@@ -88,8 +88,8 @@ def test_a_notebook_shows_a_player() -> None:
     ("pcm", "rate", "channels", "error", "message"),
     [
         (np.zeros(4, np.float32), 24_000, 1, TypeError, "float32_to_pcm16"),
-        (np.zeros(4), 24_000, 1, TypeError, "pcm holds floats; convert with wavtools.pcm.float32_to_pcm16"),
-        (np.zeros(4, np.int32), 24_000, 1, TypeError, "int16 samples are needed"),
+        (np.zeros(4), 24_000, 1, TypeError, "pcm must be a buffer of int16 samples, not float64 array"),
+        (np.zeros(4, np.int32), 24_000, 1, TypeError, "not int32 array"),
         (np.zeros((2, 2, 2), np.int16), 24_000, 1, ValueError, r"shape \(2, 2, 2\)"),
         (b"123", 24_000, 1, ValueError, "3 bytes, an odd number"),
         (b"1234", 24_000, 3, ValueError, "4 bytes, not whole frames of 6"),
