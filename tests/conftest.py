@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import early
 from tests.canary import KeyWatch, watch
 from tests.reruns import mark_by_fixture, mark_reruns, print_reruns
 
@@ -18,6 +19,17 @@ from tests.reruns import mark_by_fixture, mark_reruns, print_reruns
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_by_fixture(items)
     mark_reruns(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in [] if session.config.option.collectonly else session.items:
+        for mark in item.iter_markers("early"):
+            for job in mark.args:
+                early.begin(job)
+
+
+def pytest_sessionfinish() -> None:
+    early.end()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

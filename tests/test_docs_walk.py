@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests import early
 from tests.conftest import require_program
 from tests.pages import BLOCKS, ROOT, Shell, environment, stand_ins
 
@@ -23,10 +25,8 @@ build)
 esac""".replace("PYTHON", sys.executable)
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """A copy of the tree, with its build results."""
-    folder = tmp_path / "repository"
+def copy_tree(folder: Path) -> None:
+    """Copy the tree, with its build results, to *folder*."""
     built = [path.relative_to(ROOT) for path in (ROOT / "build").glob("lib.*")]
     for part in [*PARTS, *built]:
         if (ROOT / part).is_dir():
@@ -34,31 +34,38 @@ def copy(tmp_path):
             shutil.copytree(ROOT / part, folder / part, ignore=ignore)
         elif (ROOT / part).exists():
             shutil.copy2(ROOT / part, folder / part)
-    return folder
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
-@pytest.mark.timeout(400)
-def test_a_kernel_is_broken_noticed_mended_and_measured(copy, tmp_path):
+def walk(folder: Path) -> list[str]:
+    """Run the blocks of the page one after another; returns what each of the first five printed."""
     require_program("git", "git")
-    env = environment("", copy) | {"PATH": stand_ins(tmp_path / "bin", make=MAKE), "HOME": str(tmp_path)}
+    tree = folder / "repository"
+    copy_tree(tree)
+    env = environment("", tree) | {"PATH": stand_ins(folder / "bin", make=MAKE), "HOME": str(folder)}
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     as_somebody = "git -c user.name=somebody -c user.email=somebody@example.org"
 
-    def walk(code: str, expect: int = 0) -> str:
-        with Shell(code, copy, env, tmp_path / "complaints") as shell:
+    def run(code: str, expect: int = 0) -> str:
+        with Shell(code, tree, env, folder / "complaints") as shell:
             return shell.end(timeout=300, expect={expect})
 
-    walk(f"git init -q; git add src; {as_somebody} commit -q -m 'as it was'")
+    run(f"git init -q; git add src; {as_somebody} commit -q -m 'as it was'")
     build, find, spoil, mend, measure, *rest = [
         block.code for block in BLOCKS if block.page == "contributing.md"
     ]
-    walk(build)
-    assert "32768" in walk(find)
-    failed = re.search(r"^(\d+) failed", walk(spoil, expect=1), re.M)
-    assert failed and int(failed[1]) > 30
-    assert re.search(r"^\d+ passed", walk(mend), re.M)
-    measured = walk(measure)
-    assert "PCM16 to float32, 480 samples: wavtools" in measured and "NumPy" in measured
+    printed = [run(build), run(find), run(spoil, expect=1), run(mend), run(measure)]
     for code in rest:
-        walk(code)
+        run(code)
+    return printed
+
+
+@pytest.mark.early.with_args(walk)
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
+@pytest.mark.timeout(400)
+def test_a_kernel_is_broken_noticed_mended_and_measured():
+    _, found, spoilt, mended, measured = early.result(walk)
+    assert "32768" in found
+    failed = re.search(r"^(\d+) failed", spoilt, re.M)
+    assert failed and int(failed[1]) > 30
+    assert re.search(r"^\d+ passed", mended, re.M)
+    assert "PCM16 to float32, 480 samples: wavtools" in measured and "NumPy" in measured

@@ -41,7 +41,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_broken_peer_is_told_by_its_code_and_answered_by_a_new_session(name, monkeypatch):
-    monkeypatch.setattr(transport, "CLOSE_TIMEOUT", 0.1)  # these peers answer no close
+    # These peers answer neither a close nor a ping.
+    monkeypatch.setattr(transport, "CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(transport, "PING_INTERVAL", 0.2)
     data, code = FAULTS[name]
     connected = asyncio.Event()
 
