@@ -26,11 +26,13 @@ PROGRAMS = {
     "arm64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu", ("-static",)),
     "windows": ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64", ("-static",)),
 }
+EMULATORS = {"arm64": ("qemu-aarch64", "qemu-user"), "windows": ("wine", "wine")}
 
 
-def compile_program(name: str, folder: Path) -> Path:
-    """The program of kernels_bits.c called *name*."""
+def sums(name: str, folder: Path) -> dict[str, list[str]]:
+    """The checksums of kernels_bits.c, compiled and run as the program *name*, by kernel set."""
     compiler, package, flags = PROGRAMS[name]
+    emulator = [require_program(*EMULATORS[name])] if name in EMULATORS else []
     program = folder / "kernels_bits.exe"
     sources = [HERE / "kernels_bits.c", *(NATIVE / source for source in SOURCES)]
     command = [
@@ -44,18 +46,9 @@ def compile_program(name: str, folder: Path) -> Path:
         "-lm",
     ]
     subprocess.run(command, check=True)
-    return program
-
-
-JOBS = {name: partial(compile_program, name) for name in PROGRAMS}
-
-
-def sums(name: str, emulator: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    """The checksums that the program *name* prints, by kernel set."""
-    program = early.result(JOBS[name])
-    environment = {**os.environ, "WINEPREFIX": str(program.parent / "wine"), "WINEDEBUG": "-all"}
+    environment = {**os.environ, "WINEPREFIX": str(folder / "wine"), "WINEDEBUG": "-all"}
     done = subprocess.run(
-        [*emulator, program], capture_output=True, text=True, check=True, timeout=100, env=environment
+        [*emulator, program], capture_output=True, text=True, check=True, timeout=200, env=environment
     )
     found: dict[str, list[str]] = {}
     for line in done.stdout.splitlines():
@@ -64,9 +57,12 @@ def sums(name: str, emulator: tuple[str, ...] = ()) -> dict[str, list[str]]:
     return found
 
 
+JOBS = {name: partial(sums, name) for name in PROGRAMS}
+
+
 @pytest.fixture(scope="module")
 def here() -> dict[str, list[str]]:
-    return sums("here")
+    return early.result(JOBS["here"])
 
 
 @pytest.mark.early(JOBS["here"])
@@ -77,14 +73,14 @@ def test_every_set_of_this_processor_gives_the_same_bits(here) -> None:
 
 @pytest.mark.early(JOBS["plain"])
 def test_compilers_without_vector_types_give_the_same_bits(here) -> None:
-    plain = sums("plain")
+    plain = early.result(JOBS["plain"])
     assert all(found == here["base"] for found in plain.values())
 
 
 @pytest.mark.early(JOBS["arm64"])
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="the other tests run on this processor already")
 def test_arm64_gives_the_same_bits(here) -> None:
-    arm64 = sums("arm64", emulator=(require_program("qemu-aarch64", "qemu-user"),))
+    arm64 = early.result(JOBS["arm64"])
     assert arm64 == {"base": here["base"]}
 
 
@@ -94,7 +90,7 @@ def test_arm64_gives_the_same_bits(here) -> None:
 )
 def test_windows_gives_the_same_bits_and_compiles_the_rest(here) -> None:
     compiler = require_program(*PROGRAMS["windows"][:2])
-    windows = sums("windows", emulator=(require_program("wine", "wine"),))
+    windows = early.result(JOBS["windows"])
     assert windows == here
     for name in (
         "polyphase.c",
