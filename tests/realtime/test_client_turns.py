@@ -285,3 +285,9 @@ async def test_only_answers_can_be_cancelled(client, server):
     await log.until("conversation.item.completed")
     with pytest.raises(ValueError, match="role 'user'"):
         client.cancel_response("item_user", 1)
+
+
+async def test_a_first_sample_of_an_unknown_answer_emits_no_timings(client):
+    log = Log(client, "timings")
+    client.note_first_sample("item_unknown")
+    assert not log.of("timings")
