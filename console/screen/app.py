@@ -189,7 +189,8 @@ class RealtimeConsole(App[None]):
         """Bring the call and the screen up to date."""
         self.call.tick()
         self._do(self.push_to_talk.tick(self._clock()))
-        if self.composed and not self.screen_stack[0].has_class("tiny"):
+        # Textual removes the screens when the console closes; a last timer may still call this.
+        if self.composed and self.screen_stack and not self.screen_stack[0].has_class("tiny"):
             self.drawing.draw(self.push_to_talk.hint, self.size.width >= NARROW_COLUMNS)
 
     # Talking

@@ -100,3 +100,11 @@ async def test_no_color_leaves_no_colour(monkeypatch):
         # The default of the export itself
         colours.discard("#c5c8c6")
         assert all(len({c[1:3], c[3:5], c[5:7]}) == 1 for c in colours), colours
+
+
+async def test_a_frame_that_is_due_when_the_screen_has_closed_draws_nothing():
+    app = RealtimeConsole(make_call())
+    async with app.run_test():
+        assert app.composed
+    # Textual has removed its screens; a last timer may still call.
+    app._frame()
