@@ -13,7 +13,10 @@ import pytest
 
 from tests import early
 from tests.canary import KeyWatch, watch
+from tests.exit_watch import watch_exit
 from tests.reruns import mark_by_fixture, mark_reruns, print_reruns
+
+EXIT_STATUS = pytest.StashKey[int]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,8 +31,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 early.begin(job)
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     early.end()
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if EXIT_STATUS in config.stash:
+        watch_exit(config.stash[EXIT_STATUS])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
