@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
+import multiprocessing.queues
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
 import wave
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -168,5 +172,30 @@ async def test_all_calls_of_a_worker_that_dies_are_made_again_in_the_one_that_fo
         second = await asyncio.gather(*calls)
         assert len(set(second)) == 1 and first not in second
         assert workers.idle
+    finally:
+        workers.close()
+
+
+class Torn:
+    """Dies while its first result is being written; a file tells the worker after it that this has happened."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def where(self) -> int:
+        if not self.marker.exists():
+            self.marker.touch()
+            queues = [one for one in gc.get_objects() if isinstance(one, multiprocessing.queues.SimpleQueue)]
+            # The length of a message of 1000 bytes, and the first of them.
+            os.write(queues[0]._writer.fileno(), struct.pack("!i", 1000) + b"x")
+            os._exit(1)
+        return os.getpid()
+
+
+@pytest.mark.timeout(60)
+async def test_a_worker_that_dies_within_a_result_is_replaced(tmp_path: Path) -> None:
+    workers = Workers(partial(Torn, tmp_path / "torn"), 1)
+    try:
+        assert await asyncio.wait_for(workers.call("where"), 30) != os.getpid()
     finally:
         workers.close()

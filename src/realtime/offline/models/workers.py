@@ -66,6 +66,22 @@ def _call(method: str, *arguments: Any) -> Any:
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+def _run(
+    loop: asyncio.AbstractEventLoop, executor: ProcessPoolExecutor, method: str, *arguments: Any
+) -> asyncio.Future[Any]:
+    """Start a call in the worker of *executor*.
+
+    The first call starts the worker, which then has its own handle of the pipe for results. This process closes
+    its own one: with it open, the executor's thread would wait for the rest of a result for ever if the worker
+    died while it wrote, and Python would wait for that thread at exit.
+    """
+    future = loop.run_in_executor(executor, _call, method, *arguments)
+    writer = getattr(getattr(executor, "_result_queue", None), "_writer", None)
+    if writer is not None:
+        writer.close()
+    return future
+
+
 class Workers:
     """Worker processes that each hold one model.
 
@@ -106,13 +122,13 @@ class Workers:
         try:
             executor = self._executors[index]
             try:
-                return await loop.run_in_executor(executor, _call, method, *arguments)
+                return await _run(loop, executor, method, *arguments)
             except BrokenProcessPool:
                 # The first caller that notices replaces it.
                 if self._executors[index] is executor:
                     executor.shutdown(wait=False)
                     self._executors[index] = self._executor()
-                return await loop.run_in_executor(self._executors[index], _call, method, *arguments)
+                return await _run(loop, self._executors[index], method, *arguments)
         finally:
             self._calls[index] -= 1
 
