@@ -66,7 +66,7 @@ def test_append(benchmark: Any, minutes: int) -> None:
     benchmark.pedantic(loaded.second, rounds=200, warmup_rounds=5)
     conversation = loaded.client.conversation
     kept = sum(block.nbytes for _, block in conversation.input._blocks)
-    items = sum(item.formatted._audio.nbytes for item in conversation.get_items())
+    items = sum(item.formatted.store.nbytes for item in conversation.get_items())
     benchmark.extra_info["audio_kept_mb"] = round((kept + items) / 1e6, 1)
     assert (kept + items) < 200e6
     loaded.close()

@@ -35,7 +35,10 @@ def test_plain():
     fails_once("plain")
 """
 CONFTEST = """
+import tests.reruns
 from tests.reruns import mark_by_fixture, mark_reruns, print_reruns
+
+tests.reruns.DELAY_SECONDS = 0
 
 def pytest_collection_modifyitems(items):
     mark_by_fixture(items)

@@ -17,7 +17,7 @@ from tests.wire_server import EchoServer, Peer, ScriptedServer, created
 async def test_a_hundred_renewals_lose_no_turn():
     """Sessions that live 2 s: each is renewed before its end, between two turns."""
     async with EchoServer(lifetime=2.0) as server:
-        clients = [make(server) for _ in range(20)]
+        clients = [make(server) for _ in range(25)]
         logs = [Log(client, "close", "error", "response.failed") for client in clients]
         turns_done = [0] * len(clients)
 
@@ -27,8 +27,8 @@ async def test_a_hundred_renewals_lose_no_turn():
             # question, which the new session knows, is answered when it is asked again.
             client.on("response.failed", lambda event: client.create_response())
             await client.connect()
-            await asyncio.sleep(index * 0.05)
-            while client.stats.renewals < 5:
+            await asyncio.sleep(index * 0.04)
+            while client.stats.renewals < 4:
                 await ask(client, f"turn {turns_done[index]}")
                 turns_done[index] += 1
                 await asyncio.sleep(0.2)
