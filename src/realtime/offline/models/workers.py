@@ -76,9 +76,9 @@ def _run(
     died while it wrote, and Python would wait for that thread at exit.
     """
     future = loop.run_in_executor(executor, _call, method, *arguments)
-    writer = getattr(getattr(executor, "_result_queue", None), "_writer", None)
-    if writer is not None:
-        writer.close()
+    # Python has no public way to this handle.
+    results = vars(executor)["_result_queue"]
+    vars(results)["_writer"].close()
     return future
 
 
