@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import os, sysconfig; p = sysconfig.get_path("include"); os.path.exists(p + "/Python.h") or exit("Python headers are missing in %s: install python3-dev (Debian) or your system'"'"'s equivalent" % p)'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make virtual environments: install python3-venv (Debian)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'Cython>=3.1,<4'
+	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'Cython>=3.1,<4' 'numpy>=2'
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev,docs]'
 	@touch $@ $(VENV)/.built
 

@@ -8,6 +8,7 @@ Environment switches:
 import os
 import sys
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -45,7 +46,7 @@ def extension(name: str, *c_sources: str) -> Extension:
     return Extension(
         f"wavtools.{name}",
         [f"src/wavtools/{name}.pyx", *(f"{NATIVE}/{source}" for source in c_sources)],
-        include_dirs=[NATIVE],
+        include_dirs=[NATIVE, numpy.get_include()],
         depends=[f"{NATIVE}/{name}" for name in HEADERS],
         extra_compile_args=COMPILE,
         extra_link_args=LINK,
