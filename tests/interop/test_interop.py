@@ -59,7 +59,17 @@ session_fields = [
     "speed", "temperature", "tool_choice", "tools", "tracing", "turn_detection", "type", "voice",
 ]
 """
-SCRIPTS = ["client_openai.py", "client_agents.py", "client_agents_js.mjs", "client_reference_beta.mjs"]
+SCRIPTS = [
+    "client_agents.py",
+    "client_agents_js.mjs",
+    "client_livekit.py",
+    "client_mastra.mjs",
+    "client_openai.py",
+    "client_pipecat.py",
+    "client_pydantic_ai.py",
+    "client_reference_beta.mjs",
+    "client_semantic_kernel.py",
+]
 
 
 @pytest.mark.timeout(200)
