@@ -1,4 +1,4 @@
-"""The four turns with an agent session of `livekit-agents` and LiveKit's OpenAI plugin. Arguments: server URL, question WAV."""
+"""The four turns with a session of LiveKit Agents and its OpenAI plugin. Arguments: server URL, question WAV."""
 
 import asyncio
 import json
@@ -71,7 +71,8 @@ async def main(url, question):
     await session.start(Agent(instructions="Be brief.", tools=[get_weather]))
     result = {}
 
-    result["text"] = (await session.run(user_input="The cat is on the mat.")).events[-1].item.text_content
+    turn = await session.run(user_input="The cat is on the mat.")
+    result["text"] = turn.events[-1].item.text_content
     speeches.get_nowait()
 
     speaker.samples = 0
@@ -86,7 +87,8 @@ async def main(url, question):
     result["spoken"] = speech.chat_items[-1].text_content
     result["samples"] = speaker.samples
 
-    result["answer"] = (await session.run(user_input="What is the weather in Paris?")).events[-1].item.text_content
+    turn = await session.run(user_input="What is the weather in Paris?")
+    result["answer"] = turn.events[-1].item.text_content
     result["call"] = calls[0]
 
     speaker.begun.clear()
@@ -94,9 +96,9 @@ async def main(url, question):
     await speaker.begun.wait()
     await session.interrupt()
     await speech
-    print(speech.chat_items, file=sys.stderr)
     result["cancelled"] = "cancelled" if speech.interrupted else "completed"
     await session.aclose()
+    await model.aclose()
     print(json.dumps(result))
 
 

@@ -9,7 +9,6 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import (
     PartDeltaEvent,
     PartEndEvent,
-    RealtimeInputSpeechEndEvent,
     RealtimeSessionErrorEvent,
     RealtimeTurnCompleteEvent,
     SpeechPart,
@@ -72,7 +71,8 @@ async def main(url, question):
                 break
         await session.interrupt()
         await turn(events)
-        result["cancelled"] = "cancelled" if session.all_messages()[-1].state == "interrupted" else "completed"
+        state = session.all_messages()[-1].state
+        result["cancelled"] = "cancelled" if state == "interrupted" else state
     print(json.dumps(result))
 
 

@@ -130,7 +130,7 @@ class Voice(BaseHandler):
 
 
 def build_unit(index, stop):
-    """One pipeline, for one session at a time: ears, transcription notifier, model, output processor, voice; each runs in a thread."""
+    """One pipeline, for one session at a time; each of its handlers runs in a thread."""
     incoming, heard, prompts, answers, speech, outgoing, texts = (Queue() for _ in range(7))
     listening, scope = Event(), CancelScope()
     listening.set()

@@ -117,7 +117,9 @@ def relay_arguments(tmp_path: Path) -> list[str]:
 def certificate(tmp_path: Path) -> tuple[str, str]:
     """A certificate for 127.0.0.1, and its key."""
     openssl = require_program("openssl", "openssl")
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    command = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
+    )
     names = ["subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run([openssl, *command.split(), *names], cwd=tmp_path, check=True, capture_output=True)
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
