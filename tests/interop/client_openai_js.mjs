@@ -1,11 +1,17 @@
 // The four turns with the openai SDK for JavaScript, which connects by TLS only.
-// Arguments: server URL (wss), question WAV (with a header of 44 bytes). NODE_EXTRA_CA_CERTS names the certificate.
+// Arguments: server URL (wss), question WAV (with a header of 44 bytes), and "secret" to connect with a client secret that
+// the server mints first. NODE_EXTRA_CA_CERTS names the certificate.
 import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 
-const [url, question] = process.argv.slice(2);
-const client = new OpenAI({ apiKey: 'offline', baseURL: url.replace('wss', 'https') + '/v1' });
+const [url, question, way] = process.argv.slice(2);
+const baseURL = url.replace('wss', 'https') + '/v1';
+let client = new OpenAI({ apiKey: 'offline', baseURL });
+if (way === 'secret') {
+  const { value } = await client.realtime.clientSecrets.create({ session: { type: 'realtime', model: 'gpt-realtime-2.1' } });
+  client = new OpenAI({ apiKey: value, baseURL });
+}
 const socket = new OpenAIRealtimeWS({ model: 'gpt-realtime-2.1' }, client);
 const next = (type) => new Promise((resolve) => {
   const listener = (event) => { socket.off(type, listener); resolve(event); };

@@ -32,10 +32,10 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9']+", text.lower())
 
 
-def run(program: str | Path, script: Path, url: str, **environment: str) -> dict[str, Any]:
+def run(program: str | Path, script: Path, url: str, *more: str, **environment: str) -> dict[str, Any]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTHON"))}
     done = subprocess.run(
-        [program, script, url, question_path("hello")],
+        [program, script, url, question_path("hello"), *more],
         capture_output=True,
         text=True,
         timeout=100,
@@ -77,7 +77,9 @@ def test_foreign_client_holds_four_turns(script: str, offline_voice_url: str) ->
 
 def test_foreign_client_holds_four_turns_by_tls() -> None:
     with start_server_process("--voice", "models", "--tls") as server:
-        hold_four_turns(OPENAI_JS, server.url, NODE_EXTRA_CA_CERTS=str(server.certificate))
+        trust = str(server.certificate)
+        hold_four_turns(OPENAI_JS, server.url, NODE_EXTRA_CA_CERTS=trust)
+        hold_four_turns(OPENAI_JS, server.url, "secret", NODE_EXTRA_CA_CERTS=trust)
 
 
 @pytest.mark.parametrize("script", CLIENTS)
@@ -125,18 +127,18 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
 
 
-def hold_four_turns(script: str, url: str, **environment: str) -> None:
+def hold_four_turns(script: str, url: str, *more: str, **environment: str) -> None:
     if script.endswith(".py"):
         if not PYTHON.exists():
             absent("the Python clients are not installed; run: make interop")
-        result = run(PYTHON, SCRIPTS / script, url, **environment)
+        result = run(PYTHON, SCRIPTS / script, url, *more, **environment)
     else:
         node = shutil.which("node")
         if node is None or not (INSTALLED / "node_modules").is_dir():
             absent("the Node clients are not installed; install Node 20 and run: make interop")
         # Node looks for modules from the folder of the script.
         copy = shutil.copy(SCRIPTS / script, INSTALLED)
-        result = run(node, Path(copy), url, **environment)
+        result = run(node, Path(copy), url, *more, **environment)
     assert result["text"] == "You said: The cat is on the mat."
     assert words(result["heard"]) == words(TEXTS["hello"])
     assert result["spoken"] == "Hello! I am fine, thank you. How can I help you?"
