@@ -71,9 +71,7 @@ async def until(frames, frame_type):
             return said.strip(), heard, samples
 
 
-async def main(url, question):
-    logger.remove()
-    logger.add(sys.stderr, level="WARNING")
+def build_service(url):
     transcription = events.InputAudioTranscription(model="whisper-1")
     properties = events.SessionProperties(
         audio=events.AudioConfiguration(input=events.AudioInput(transcription=transcription))
@@ -81,7 +79,13 @@ async def main(url, question):
     settings = OpenAIRealtimeLLMService.Settings(
         model="gpt-realtime-2.1", system_instruction="Be brief.", session_properties=properties
     )
-    service = OpenAIRealtimeLLMService(api_key="offline", base_url=url + "/v1/realtime", settings=settings)
+    return OpenAIRealtimeLLMService(api_key="offline", base_url=url + "/v1/realtime", settings=settings)
+
+
+async def main(url, question):
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+    service = build_service(url)
     done_items = asyncio.Queue()
 
     @service.event_handler("on_conversation_item_updated")
