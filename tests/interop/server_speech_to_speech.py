@@ -4,7 +4,7 @@ The server, its queues, and its handlers between the models are real and unmodif
 understood: the transcript is the length of the speech that the server passed on, and the answer is a tone of 440 Hz, so
 that a client sees whether both agree about the sample rate.
 
-Prints the address. Stops when standard input ends.
+Argument: number of sessions at a time. Prints the address. Stops when standard input ends.
 """
 
 import os
@@ -163,8 +163,7 @@ def main():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     stop = Event()
-    # A pipeline serves its next session some time after the last: the client need not wait for that.
-    pool = [build_unit(index, stop) for index in range(8)]
+    pool = [build_unit(index, stop) for index in range(int(sys.argv[1]))]
     server = RealtimeServer(stop, pool, host="127.0.0.1", port=port)
     threading.Thread(target=server.run, daemon=True).start()
     while True:
