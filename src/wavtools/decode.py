@@ -14,17 +14,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._samples import as_int16
+from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError
 from wavtools.files.containers import UnknownCodecError, read_layout
 from wavtools.files.encodings import to_int16
 from wavtools.files.sound import read_frames
-from wavtools.files.sources import open_source, recognise
+from wavtools.files.sources import are_a_file, open_source, recognise
 from wavtools.pcm import float32_to_pcm16
 from wavtools.resample import resample
 from wavtools.wav import WavFile, WavPacker
 
-__all__ = ["DecodedAudio", "decode"]
+__all__ = ["DecodedAudio", "decode", "decode_file"]
 
 # The limit of the JavaScript original.
 MIN_FROM_SAMPLE_RATE_HZ = 3_000
@@ -86,14 +86,14 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     if from_sample_rate is None:
         if hasattr(audio, "dtype"):
             raise ValueError("from_sample_rate is needed for samples; give the rate they were recorded at")
-        values, pcm, from_sample_rate = _decode_file(audio)
+        values, pcm, from_sample_rate = decode_file(audio)
     else:
         from_sample_rate = operator.index(from_sample_rate)
         if not MIN_FROM_SAMPLE_RATE_HZ <= from_sample_rate <= _HIGHEST_HZ:
             raise ValueError(
                 f"from_sample_rate is {from_sample_rate} Hz; it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz"
             )
-        if isinstance(audio, (bytes, bytearray, memoryview)) and recognise(memoryview(audio).cast("B")[:64]):
+        if isinstance(audio, (bytes, bytearray, memoryview)) and are_a_file(audio):
             raise ValueError(
                 "from_sample_rate is for samples; these bytes are a file, which has its own rate"
             )
@@ -105,8 +105,11 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     )
 
 
-def _decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
-    """Floats, the int16 samples that they were made of (if they were), and the rate."""
+def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
+    """Decode a file: floats, the int16 samples that they were made of (if they were), and the rate in Hz.
+
+    Shape (frames,) for one channel, else (frames, channels). Raises as `decode`.
+    """
     with open_source(source) as (file, name):
         head = file.read(8192)
         file.seek(0)
@@ -145,8 +148,7 @@ def _usable(rate: int, name: str) -> int:
 
 def _samples_as_float(audio: Any) -> tuple[NDArray[np.float32], NDArray[np.int16] | None]:
     if isinstance(audio, np.ndarray) and audio.dtype == np.float32:
-        if audio.ndim > 2:
-            raise ValueError(f"audio has shape {audio.shape}; (frames,) or (frames, channels) is needed")
+        check_shape(audio.shape, "audio")
         values = np.ascontiguousarray(audio)
         return values, float32_to_pcm16(values)
     pcm = as_int16(audio, "audio")

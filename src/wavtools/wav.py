@@ -32,8 +32,9 @@ __all__ = ["Sound", "WavFile", "WavPacker", "read_wav"]
 
 # RIFF, WAVE, a fmt chunk of 16 bytes, the head of the data chunk.
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-# RIFF sizes are 32 bits wide.
+# RIFF sizes are 32 bits wide; beyond that the file is RF64, whose sizes stand in a chunk of their own.
 _MAX_DATA_BYTES = 0xFFFFFFFF - 36
+_LONG_HEADER = struct.Struct("<4sI4s4sIQQQI4sIHHIIHH4sI")
 _PCM = 1
 
 
@@ -60,13 +61,17 @@ class WavFile:
     @property
     def duration(self) -> float:
         """Length in seconds."""
-        return (len(self.data) - _HEADER.size) / (2 * self.channel_count * self.sample_rate)
+        return (len(self.data) - self._header_bytes) / (2 * self.channel_count * self.sample_rate)
 
     @property
     def pcm(self) -> NDArray[np.int16]:
         """The samples, read-only: int16, shape (frames,) for one channel, else (frames, channels)."""
-        samples = np.frombuffer(self.data, np.dtype("<i2"), offset=_HEADER.size)
+        samples = np.frombuffer(self.data, np.dtype("<i2"), offset=self._header_bytes)
         return samples if self.channel_count == 1 else samples.reshape(-1, self.channel_count)
+
+    @property
+    def _header_bytes(self) -> int:
+        return _LONG_HEADER.size if self.data[:4] == b"RF64" else _HEADER.size
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file to *path*, replacing what was there."""
@@ -102,13 +107,14 @@ class WavPacker:
         Returns
         -------
         WavFile
+            RF64 from 4 GiB on.
 
         Raises
         ------
         TypeError
             *pcm* is not int16, or *sample_rate* or *channels* is not an integer
         ValueError
-            an incomplete frame, a number that its header field cannot hold, or 4 GiB of samples and more
+            an incomplete frame, or a number that its header field cannot hold
         """
         samples = as_int16_frames(pcm, "pcm")
         data = np.ascontiguousarray(samples, "<i2").reshape(-1).view(np.uint8).data
@@ -123,13 +129,13 @@ class WavPacker:
             raise ValueError(f"sample_rate is {sample_rate}, expected 1 to {0xFFFFFFFF // (2 * channels)}")
         if len(data) % (2 * channels):
             raise ValueError(f"pcm holds {len(data)} bytes, not whole frames of {2 * channels} bytes")
-        if len(data) > _MAX_DATA_BYTES:
-            raise ValueError(f"pcm holds {len(data)} bytes, a WAV file at most {_MAX_DATA_BYTES}")
-        header = _HEADER.pack(
-            *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16),
-            *(_PCM, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16),
-            *(b"data", len(data)),
-        )
+        form = (b"fmt ", 16, _PCM, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
+        if len(data) <= _MAX_DATA_BYTES:
+            header = _HEADER.pack(b"RIFF", 36 + len(data), b"WAVE", *form, b"data", len(data))
+        else:
+            sizes = (72 + len(data), len(data), len(data) // (2 * channels), 0)
+            long = 0xFFFFFFFF
+            header = _LONG_HEADER.pack(b"RF64", long, b"WAVE", b"ds64", 28, *sizes, *form, b"data", long)
         return WavFile(b"".join((header, data)), sample_rate, channels)
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
-__all__ = ["FileFormat", "open_source", "recognise"]
+__all__ = ["FileFormat", "are_a_file", "is_source", "open_source", "recognise"]
 
 FileFormat = Literal["wav", "flac", "mp3", "ogg", "other"]
 
@@ -74,6 +74,23 @@ def open_source(source: object) -> Iterator[tuple[BinaryIO, str]]:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"the file must be open for bytes (mode 'rb'); read() gave {type(data).__name__}")
     yield io.BytesIO(data), repr(name) if isinstance(name, str) else "the file"
+
+
+def is_source(given: object) -> bool:
+    """True for what names or holds a file: a path, an object with ``read()``, bytes that begin like an audio file."""
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return are_a_file(given)
+    return isinstance(given, (str, os.PathLike)) or callable(getattr(given, "read", None))
+
+
+def are_a_file(data: bytes | bytearray | memoryview) -> bool:
+    """True if *data* begins like an audio file and not by chance: MP3 without a tag counts with two frames in a row."""
+    head = bytes(memoryview(data).cast("B")[:8192]) if len(data) else b""
+    kind = recognise(head)
+    if kind != "mp3" or head[:3] == b"ID3":
+        return kind is not None
+    length = _frame_bytes(head) or 0
+    return length > 0 and _frame_bytes(head[length : length + 4]) is not None
 
 
 def _kind_of(source: object) -> str:
