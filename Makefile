@@ -88,7 +88,7 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 	$(BIN)/python tools/sanitize.py address,undefined
 
 soak: build  ## the long forms of the fault tests
-	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test_files_damaged.py tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
 		tests/wavtools/test_pcm.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wavtools._process import claim
+
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
     from wavtools._stream import AttachableDevice, Device, Stream
@@ -62,6 +64,7 @@ def _attach(
     if spec is not None and not isinstance(spec, str):
         return spec.attach(stream, on_event)
     assert stream.kind != "duplex"
+    claim()
     # Loads miniaudio, which an OfflineDevice does without.
     from wavtools._supervisor import SupervisedDevice
 
