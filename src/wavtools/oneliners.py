@@ -24,8 +24,7 @@ from wavtools.recorder import WavRecorder
 from wavtools.wav import Sound, WavFile, WavPacker
 
 if TYPE_CHECKING:
-    from wavtools.duplex_device import DuplexDevice
-    from wavtools.offline_device import OfflineDevice
+    from wavtools._open_stream import DeviceSpec
 
 __all__ = ["play", "record"]
 
@@ -39,7 +38,7 @@ def record(
     seconds: float,
     *,
     sample_rate: int = 24_000,
-    device: str | OfflineDevice | DuplexDevice | None = None,
+    device: DeviceSpec = None,
     channels: int | None = None,
 ) -> WavFile:
     """Record from the microphone for *seconds* and return the WAV file.
@@ -102,9 +101,7 @@ def _wait_for_frames(recorder: WavRecorder, done: threading.Event) -> None:
             )
 
 
-def play(
-    audio: Any, *, sample_rate: int | None = None, device: str | OfflineDevice | DuplexDevice | None = None
-) -> None:
+def play(audio: Any, *, sample_rate: int | None = None, device: DeviceSpec = None) -> None:
     """Play audio and return when all of it was handed to the device.
 
     Parameters

@@ -33,9 +33,8 @@ from wavtools.spectrum import Analyser
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
+    from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device
-    from wavtools.duplex_device import DuplexDevice
-    from wavtools.offline_device import OfflineDevice
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
 
@@ -84,9 +83,9 @@ class WavStreamPlayer:
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the audio that is queued. The device runs at its own rate.
-    device : None, str, OfflineDevice or DuplexDevice, optional
-        None for the default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or
-        a device object.
+    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        None for the default output, an id or name (or part of one), entry or index of list_devices(), "null" for a
+        silent clock, or a device object.
     on_event : callable, optional
         Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. It only informs: playback
         goes on by itself. Runs on a thread of its own.
@@ -109,7 +108,7 @@ class WavStreamPlayer:
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | DuplexDevice | None = None,
+        device: DeviceSpec = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
         prebuffer_ms: float = 0,
         queue_seconds: float = 600,
@@ -208,7 +207,7 @@ class WavStreamPlayer:
             # Without the lock: the supervisor may be waiting for it.
             device.close()
 
-    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+    def use_device(self, device: DeviceSpec) -> None:
         """Move to another output, at once and while audio plays.
 
         The queue, tracks, receipts, counters and volume stay. What the old device may have held and not played is played
@@ -221,7 +220,7 @@ class WavStreamPlayer:
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
             As for the constructor.
 
         Raises

@@ -35,9 +35,8 @@ from wavtools.wav import WavFile, WavPacker
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
+    from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device
-    from wavtools.duplex_device import DuplexDevice
-    from wavtools.offline_device import OfflineDevice
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
 
@@ -98,9 +97,9 @@ class WavRecorder:
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
-    device : None, str, OfflineDevice or DuplexDevice, optional
-        None for the default input, an id or name (or part of one) from list_devices(), "null" for a silent clock, or a
-        device object.
+    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
+        silent clock, or a device object.
     channels : int, optional
         1 to 8 channels to record; the device's own number when not given.
     keep_seconds : float, optional
@@ -120,7 +119,7 @@ class WavRecorder:
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | DuplexDevice | None = None,
+        device: DeviceSpec = None,
         channels: int | None = None,
         keep_seconds: float | None = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
@@ -143,7 +142,7 @@ class WavRecorder:
         self._status: Status = "ended"
         self._device: Device | None = None
         # What was given to open _device.
-        self._device_in_use: str | OfflineDevice | DuplexDevice | None = None
+        self._device_in_use: DeviceSpec = None
         # The last session stays after its end, for stats and repr().
         self._session: CaptureSession | None = None
         self._watch: DeviceWatch | None = None
@@ -207,12 +206,12 @@ class WavRecorder:
 
     # The session
 
-    def begin(self, device: str | OfflineDevice | DuplexDevice | None = None) -> bool:
+    def begin(self, device: DeviceSpec = None) -> bool:
         """Open the microphone; the status is then "paused". Waits for the device to open.
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice, optional
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
             For this session, instead of the one given to the constructor or use_device().
 
         Raises
@@ -239,7 +238,7 @@ class WavRecorder:
             self._status = "paused"
         return True
 
-    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+    def use_device(self, device: DeviceSpec) -> None:
         """Move to another microphone, at once and while recording.
 
         The status, stored audio, chunks, callback, counters and number of channels stay. Every frame that the old device has
@@ -252,7 +251,7 @@ class WavRecorder:
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
             As for the constructor.
 
         Raises
