@@ -111,7 +111,7 @@ async def test_a_tool_is_called_with_keywords_and_its_answer_goes_back(client, s
             "description": "Weather of a place.",
             "parameters": {
                 "type": "object",
-                "properties": {"location": {"type": "string"}, "lat": {"type": "number"}},
+                "properties": {"location": {"type": "string"}, "lat": {"type": "number", "default": 0.0}},
                 "required": ["location"],
             },
         }

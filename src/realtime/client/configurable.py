@@ -14,7 +14,7 @@ from ..errors import StateError
 from ..events import Event
 from ..protocol.dialect import session_from_keywords
 from ..protocol.reading import text_of
-from ..tools import definition_of
+from ..tools import describe_function
 from .emitter import EventEmitter
 from .session import Session
 
@@ -150,7 +150,10 @@ class ConfigurableClient(EventEmitter):
         """
 
         def add(function: FunctionT) -> FunctionT:
-            self.add_tool({**definition_of(function), **definition}, function)
+            found, check = describe_function(function)
+            # Parameters of the application's own are not those of the annotations.
+            given = "parameters" in definition
+            self._session.configuration.add_tool({**found, **definition}, function, None if given else check)
             return function
 
         return add if function is None else add(function)
