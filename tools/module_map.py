@@ -32,7 +32,8 @@ ROOMS = {
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
-        errors callables background daemon_threads command_line protocol conversation events tools connection client voice realtime
+        errors callables background daemon_threads command_line protocol
+        conversation events tools connection client voice realtime
     """,
     "realtime.relay": """
         policy functions tokens policy_file keys secrets journal buckets metrics admission

@@ -5,7 +5,7 @@ handler of the client into the player. When the user begins to speak, the player
 heard, and the server is told.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
-open, drain or close a device run in a thread of the loop's executor.
+open, drain or close a device run in daemon threads of their own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from .background import describe, start
 from .client.client import RealtimeClient
 from .conversation.items import Item
+from .daemon_threads import DaemonThreads
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from .protocol.audio_format import Int16Array
@@ -35,6 +37,12 @@ CHUNK_MS = 10
 FIRST_SAMPLE_POLL = 0.004
 # Seconds after which an answer that has not sounded is no longer watched.
 FIRST_SAMPLE_PATIENCE = 30.0
+# Calls of one session's devices that may block at once
+MAX_DEVICE_CALLS = 16
+# Seconds that closing a device may take; our own take about one.
+CLOSE_SECONDS = 5.0
+# Seconds that a farewell may take to be played
+PLAYBACK_PATIENCE = 600.0
 
 
 class Chunk(Protocol):
@@ -161,6 +169,9 @@ class VoiceSession:
         self._watch: asyncio.Task[None] | None = None
         self._watched: str | None = None
         self._closing: asyncio.Task[None] | None = None
+        # Closes everything, whoever called `stop` and whatever becomes of the caller.
+        self._stopping: asyncio.Task[None] | None = None
+        self._devices = DaemonThreads("realtime-device", MAX_DEVICE_CALLS)
 
     # Starting and stopping
 
@@ -190,16 +201,20 @@ class VoiceSession:
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
+        client.playback = self._played
         self._started = True
         try:
-            await asyncio.to_thread(player.connect)
+            await self._devices.call(player.connect)
             if not client.is_connected():
                 await client.connect()
-            await asyncio.to_thread(recorder.begin)
+            await self._devices.call(recorder.begin)
             if self._mode == "vad":
                 await self._record()
         except BaseException:
-            await self.stop()
+            try:
+                await self.stop()
+            except Exception as error:
+                self._failed("closing", error)
             raise
 
     def _configure_mode(self) -> None:
@@ -215,19 +230,41 @@ class VoiceSession:
             client.update_session(turn_detection=self._vad)
 
     async def stop(self) -> None:
-        """Close the microphone, the session and the output, in that order. Idempotent."""
-        if not self._started:
-            return
-        self._started = self._talking = False
+        """Close the microphone, the session and the output, in that order. Idempotent. A tool may call it.
+
+        Each is closed whatever becomes of the one before it, also if the caller is cancelled. The first exception is
+        raised at the end. A device that does not close within 5 seconds is left to its thread.
+
+        Raises
+        ------
+        TimeoutError
+            a device did not close
+        """
+        if self._started:
+            self._started = self._talking = False
+            self._stopping = start(self._close(), "closing the voice session", lambda name, error: None)
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _close(self) -> None:
         client, recorder, player = self.client, self.recorder, self.player
         assert recorder is not None and player is not None
+        client.playback = None
         if self._watch is not None:
             self._watch.cancel()
+        failures = []
         # The microphone first: chunks without a connection would be counted as dropped.
-        if recorder.get_status() != "ended":
-            await asyncio.to_thread(recorder.end)
-        await client.disconnect()
-        await asyncio.to_thread(player.disconnect)
+        for step in (
+            lambda: self._close_device(
+                "microphone", lambda: recorder.get_status() == "ended" or recorder.end()
+            ),
+            client.disconnect,
+            lambda: self._close_device("output", player.disconnect),
+        ):
+            try:
+                await step()
+            except Exception as error:
+                failures.append(error)
         for name, handler in (
             ("conversation.updated", self._on_updated),
             ("conversation.interrupted", self._on_interrupted),
@@ -238,6 +275,16 @@ class VoiceSession:
             except ValueError:
                 # client.reset() has removed it.
                 pass
+        for error in failures:
+            raise error
+
+    async def _close_device(self, name: str, close: Callable[[], object]) -> None:
+        closing = asyncio.ensure_future(self._devices.call(close))
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        if not closing.done():
+            closing.cancel()
+            raise TimeoutError(f"the {name} did not close within {CLOSE_SECONDS:g} s")
+        closing.result()
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
@@ -279,7 +326,7 @@ class VoiceSession:
             self._remember_vad()
             self._mode = mode
             async with self._changing:
-                await asyncio.to_thread(recorder.pause)
+                await self._devices.call(recorder.pause)
             self.client.update_session(turn_detection=None)
             # The server still holds the silence of the room, which is no part of the next turn.
             self.client.clear_input_audio()
@@ -301,8 +348,13 @@ class VoiceSession:
         if self._talking:
             return
         self._talking = True
-        self.interrupt()
-        await self._record()
+        try:
+            self.interrupt()
+            await self._record()
+        except BaseException:
+            # The key counts as released: it can be pressed again.
+            self._talking = False
+            raise
 
     async def release(self, *, send: bool = True) -> bool:
         """The key was released: send what was said and request an answer.
@@ -328,7 +380,7 @@ class VoiceSession:
         self._talking = False
         async with self._changing:
             # Returns when every sample captured before the call has been delivered.
-            await asyncio.to_thread(recorder.pause)
+            await self._devices.call(recorder.pause)
         if not send:
             if self.client.is_connected():
                 self.client.clear_input_audio()
@@ -400,7 +452,7 @@ class VoiceSession:
             self._watched = item.id
             if self._watch is not None:
                 self._watch.cancel()
-            self._watch = asyncio.get_running_loop().create_task(self._watch_first_sample(item.id))
+            self._watch = start(self._watch_first_sample(item.id), "watching the player", self._failed)
 
     async def _watch_first_sample(self, item_id: str) -> None:
         """Note when the device took the first sample of an answer; the player's position tells."""
@@ -420,7 +472,7 @@ class VoiceSession:
 
     def _on_close(self, event: CloseEvent) -> None:
         if event.error and self._started:
-            self._closing = asyncio.get_running_loop().create_task(self._pause())
+            self._closing = start(self._pause(), "pausing the microphone", self._failed)
 
     async def _pause(self) -> None:
         """The connection has ended for good: stop recording."""
@@ -428,7 +480,22 @@ class VoiceSession:
         self._talking = False
         async with self._changing:
             if recorder is not None and recorder.get_status() == "recording":
-                await asyncio.to_thread(recorder.pause)
+                await self._devices.call(recorder.pause)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """Tell the application that a background task ended by an exception."""
+        self.client.report_error(ErrorEvent(f"{name} failed: {describe(error)}", "voice", exception=error))
+
+    async def _played(self) -> bool:
+        """Wait until the player has played everything; False for a player that cannot tell."""
+        player = self.player
+        wait = getattr(player, "wait_until_idle", None)
+        if player is None or wait is None:
+            return False
+        await self._devices.call(wait, PLAYBACK_PATIENCE)
+        receipt = player.get_track_sample_offset()
+        await asyncio.sleep(getattr(receipt, "latency", 0.0))
+        return True
 
     # The microphone
 
@@ -438,7 +505,7 @@ class VoiceSession:
         chunk_size = max(1, int(recorder.sample_rate * self._chunk_ms / 1000))
         async with self._changing:
             if recorder.get_status() == "paused":
-                await asyncio.to_thread(recorder.record, self._on_chunk, chunk_size)
+                await self._devices.call(recorder.record, self._on_chunk, chunk_size)
 
     def _on_chunk(self, chunk: Chunk) -> None:
         """Send one chunk of the microphone. Thread: the recorder's delivery thread."""

@@ -77,6 +77,11 @@ class Meter:
             timings.first_audio = now
             timings.item_id = item_id
 
+    def first_audio(self, item_id: str) -> float | None:
+        """When the first audio of an answer came; None if none was seen."""
+        timings = self._by_item.get(item_id)
+        return timings.first_audio if timings is not None and timings.item_id == item_id else None
+
     def first_sample(self, item_id: str, now: float) -> TimingsEvent | None:
         """The device took the first sample of *item_id*. Returns the timings once they are complete."""
         timings = self._by_item.get(item_id)

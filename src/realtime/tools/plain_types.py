@@ -237,7 +237,8 @@ def _tuple(arguments: tuple[Any, ...], depth: int) -> Shape:
 
 
 def _mapping(arguments: tuple[Any, ...], depth: int) -> Shape:
-    key, item = _unchanged, _unchanged
+    key: Convert = _unchanged
+    item: Convert = _unchanged
     extra: Any = True
     if len(arguments) == 2:
         key = shape_of(arguments[0], depth + 1)[1]
