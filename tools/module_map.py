@@ -33,7 +33,7 @@ ROOMS = {
     """,
     "realtime": """
         errors callables background daemon_threads command_line protocol
-        conversation events tools connection client voice realtime
+        conversation events tools connection client voice_devices voice realtime
     """,
     "realtime.relay": """
         policy functions tokens policy_file keys secrets journal buckets metrics admission

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from .background import describe, start
 from .client.client import RealtimeClient
 from .conversation.items import Item
-from .daemon_threads import DaemonThreads
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .protocol.audio_format import Int16Array
+from .voice_devices import Chunk, Devices, Player, Receipt, Recorder
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
@@ -37,54 +36,6 @@ CHUNK_MS = 10
 FIRST_SAMPLE_POLL = 0.004
 # Seconds after which an answer that has not sounded is no longer watched.
 FIRST_SAMPLE_PATIENCE = 30.0
-# Calls of one session's devices that may block at once
-MAX_DEVICE_CALLS = 16
-# Seconds that closing a device may take; our own take about one.
-CLOSE_SECONDS = 5.0
-# Seconds that a farewell may take to be played
-PLAYBACK_PATIENCE = 600.0
-
-
-class Chunk(Protocol):
-    """What a recorder passes to its callback: int16, shape (frames,)."""
-
-    @property
-    def mono(self) -> Int16Array: ...
-
-
-class Recorder(Protocol):
-    """The part of `wavtools.WavRecorder` that a voice session uses."""
-
-    sample_rate: int
-
-    def get_status(self) -> str: ...
-    def begin(self) -> Any: ...
-    def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 8192) -> Any: ...
-    def pause(self) -> Any: ...
-    def end(self) -> Any: ...
-
-
-class Receipt(Protocol):
-    """The part of `wavtools.TrackOffset` that a voice session uses."""
-
-    @property
-    def track_id(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def dropped(self) -> Mapping[str, int]: ...
-
-
-class Player(Protocol):
-    """The part of `wavtools.WavStreamPlayer` that a voice session uses."""
-
-    sample_rate: int
-
-    def connect(self) -> Any: ...
-    def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> Any: ...
-    def interrupt(self, fade_ms: float = 0) -> Any: ...
-    def get_track_sample_offset(self) -> Any: ...
-    def disconnect(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -171,7 +122,7 @@ class VoiceSession:
         self._closing: asyncio.Task[None] | None = None
         # Closes everything, whoever called `stop` and whatever becomes of the caller.
         self._stopping: asyncio.Task[None] | None = None
-        self._devices = DaemonThreads("realtime-device", MAX_DEVICE_CALLS)
+        self._devices = Devices()
 
     # Starting and stopping
 
@@ -192,6 +143,9 @@ class VoiceSession:
         """
         if self._started:
             raise StateError("the voice session has started: call stop() first")
+        if self._stopping is not None:
+            await asyncio.wait({self._stopping})
+            self._stopping = None
         client = self.client
         self._configure_mode()
         player = self.player = self.player or _make_player(client.output_sample_rate)
@@ -201,7 +155,7 @@ class VoiceSession:
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
-        client.playback = self._played
+        client.playback = lambda: self._devices.played(player)
         self._started = True
         try:
             await self._devices.call(player.connect)
@@ -213,8 +167,9 @@ class VoiceSession:
         except BaseException:
             try:
                 await self.stop()
-            except Exception as error:
-                self._failed("closing", error)
+            except Exception:
+                # It was reported. What made the start fail says more.
+                pass
             raise
 
     def _configure_mode(self) -> None:
@@ -233,7 +188,7 @@ class VoiceSession:
         """Close the microphone, the session and the output, in that order. Idempotent. A tool may call it.
 
         Each is closed whatever becomes of the one before it, also if the caller is cancelled. The first exception is
-        raised at the end. A device that does not close within 5 seconds is left to its thread.
+        raised at the end, and reported as ``error``. A device that does not close within 5 seconds is left to its thread.
 
         Raises
         ------
@@ -242,9 +197,10 @@ class VoiceSession:
         """
         if self._started:
             self._started = self._talking = False
-            self._stopping = start(self._close(), "closing the voice session", lambda name, error: None)
-        if self._stopping is not None:
-            await asyncio.shield(self._stopping)
+            self._stopping = start(self._close(), "closing the voice session", self._failed)
+        if (stopping := self._stopping) is not None:
+            await asyncio.shield(stopping)
+            self._stopping = None
 
     async def _close(self) -> None:
         client, recorder, player = self.client, self.recorder, self.player
@@ -253,18 +209,21 @@ class VoiceSession:
         if self._watch is not None:
             self._watch.cancel()
         failures = []
-        # The microphone first: chunks without a connection would be counted as dropped.
-        for step in (
-            lambda: self._close_device(
-                "microphone", lambda: recorder.get_status() == "ended" or recorder.end()
-            ),
-            client.disconnect,
-            lambda: self._close_device("output", player.disconnect),
-        ):
+
+        async def attempt(step: Awaitable[object]) -> None:
             try:
-                await step()
+                await step
             except Exception as error:
                 failures.append(error)
+
+        def end_recording() -> None:
+            if recorder.get_status() != "ended":
+                recorder.end()
+
+        # The microphone first: chunks without a connection would be counted as dropped.
+        await attempt(self._devices.close("microphone", end_recording))
+        await attempt(client.disconnect())
+        await attempt(self._devices.close("output", player.disconnect))
         for name, handler in (
             ("conversation.updated", self._on_updated),
             ("conversation.interrupted", self._on_interrupted),
@@ -275,16 +234,8 @@ class VoiceSession:
             except ValueError:
                 # client.reset() has removed it.
                 pass
-        for error in failures:
-            raise error
-
-    async def _close_device(self, name: str, close: Callable[[], object]) -> None:
-        closing = asyncio.ensure_future(self._devices.call(close))
-        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
-        if not closing.done():
-            closing.cancel()
-            raise TimeoutError(f"the {name} did not close within {CLOSE_SECONDS:g} s")
-        closing.result()
+        if failures:
+            raise failures[0]
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
@@ -485,17 +436,6 @@ class VoiceSession:
     def _failed(self, name: str, error: BaseException) -> None:
         """Tell the application that a background task ended by an exception."""
         self.client.report_error(ErrorEvent(f"{name} failed: {describe(error)}", "voice", exception=error))
-
-    async def _played(self) -> bool:
-        """Wait until the player has played everything; False for a player that cannot tell."""
-        player = self.player
-        wait = getattr(player, "wait_until_idle", None)
-        if player is None or wait is None:
-            return False
-        await self._devices.call(wait, PLAYBACK_PATIENCE)
-        receipt = player.get_track_sample_offset()
-        await asyncio.sleep(getattr(receipt, "latency", 0.0))
-        return True
 
     # The microphone
 

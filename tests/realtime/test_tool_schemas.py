@@ -53,6 +53,9 @@ class Opaque:
     """Nothing that a schema could describe."""
 
 
+OPAQUE = Opaque()
+
+
 @pytest.fixture(params=["pydantic", "own"])
 def engine(request, monkeypatch):
     """Each of the two ways to describe types."""
@@ -83,9 +86,9 @@ TYPES = [
     (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}, {"a": 1}, {"a": 1}, 5),
     (set[int], {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}, [1, 1], {1}, "x"),
     (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}, "a", "a", "c"),
-    (Optional[str], {"anyOf": [{"type": "string"}, {"type": "null"}]}, None, None, 5),
+    (Optional[str], {"anyOf": [{"type": "string"}, {"type": "null"}]}, None, None, 5),  # noqa: UP045
     (str | None, {"anyOf": [{"type": "string"}, {"type": "null"}]}, "a", "a", 5),
-    (Union[int, list[int]], None, [1], [1], {}),
+    (Union[int, list[int]], None, [1], [1], {}),  # noqa: UP007
     (Colour, {"type": "string", "enum": ["red", "blue"]}, "red", Colour.RED, "green"),
     (Number, {"enum": [1, "two"]}, "two", Number.TWO, 3),
     (tuple[int, str], None, [1, "a"], (1, "a"), [1]),
@@ -156,7 +159,7 @@ def test_pydantic_models_are_described_and_checked():
 
 
 def test_none_is_allowed_where_it_is_the_default(engine):
-    def look(place: str = None, count=4, how=object(), by: Opaque = None):
+    def look(place: str = None, count=4, how=OPAQUE, by: Opaque = None):  # noqa: RUF013 - as many write it
         return place
 
     definition, check = describe_function(look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import json
 import threading
 
@@ -215,7 +216,8 @@ WAYS_OUT = {
     "SystemExit": SystemExit(3),
     "StopIteration": StopIteration(),
     "GeneratorExit": GeneratorExit(),
-    "BaseExceptionGroup": BaseExceptionGroup("many", [KeyboardInterrupt()]),
+    # BaseExceptionGroup, from Python 3.11 on
+    "a group": getattr(builtins, "BaseExceptionGroup", Unprintable)("many", [KeyboardInterrupt()]),
     "MemoryError": MemoryError(),
     "Unprintable": Unprintable(),
 }

@@ -119,7 +119,10 @@ class HangUp:
         return self._client.state != "disconnected" and self._session.created is self._connection
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        while self._connected() and not condition() and (left := self._deadline - time.monotonic()) > 0:
+        while self._connected() and not condition():
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                return
             await asyncio.sleep(min(POLL, left))
 
     async def _until_heard(self) -> None:

@@ -98,6 +98,9 @@ class Listener:
                     await (event.value if isinstance(event, _Awaitable) else self.handler(event))
                 except BaseException as error:
                     if not is_failure(error, awaited=True):
+                        # The loop or the program ends.
+                        while queue:
+                            _discard(queue.popleft()[1])
                         raise
                     owner.report(error, name, self.handler)
             self.overflowing = False

@@ -35,10 +35,7 @@ def text_of_result(result: Any) -> str:
 
     Raises ToolError for a value that JSON cannot hold, and for an output that is too long.
     """
-    if type(result) is str:
-        output = result
-    else:
-        output = str(result) if _is_text(result) else to_json(result)
+    output = str(result) if _is_text(result) else to_json(result)
     if len(output) > MAX_OUTPUT:
         raise ToolError(f"the tool's output has {len(output)} characters, {MAX_OUTPUT} are allowed")
     return output

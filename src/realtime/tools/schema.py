@@ -68,7 +68,7 @@ def describe_function(function: Callable[..., Any]) -> tuple[dict[str, Any], Che
             raise TypeError(f"tool {name}: {parameter} cannot be described; name every parameter")
         annotation = _evaluated(parameter, function, name)
         if parameter.default is None and annotation is not parameter.empty:
-            annotation = Optional[annotation]  # noqa: UP007, UP045 - also for an annotation that has no `|`
+            annotation = Optional[annotation]  # noqa: UP045 - also for an annotation that has no `|`
         schema, converters[parameter.name] = _shape_of(annotation)
         definitions.update(schema.pop("$defs", {}))
         if parameter.name in texts:
