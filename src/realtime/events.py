@@ -134,7 +134,7 @@ class ErrorEvent:
     message : str
     source : str
         What failed: "server" (it sent an error event), "handler" (one of the application's handlers raised), "tool",
-        "wire" (a malformed message arrived), "connection" or "player".
+        "wire" (a malformed message arrived), "connection", "player" or "voice" (a part of a `VoiceSession`).
     type, code, param, event_id : str or None
         As the server stated them.
     caused_by : str or None

@@ -151,6 +151,14 @@ async def test_hanging_up_leaves_the_next_connection_alone(client, server):
     assert client.is_connected()
 
 
+async def test_an_answer_without_sound_is_not_waited_for(client, server):
+    peer = await connected(client, server)
+    await peer.say(*turns.text_answer("bye"), *turns.user_text("bye", "item_last"))
+    await until(lambda: client.conversation.get_item("item_last") is not None)
+    await hang_up(client)
+    assert client.state == "disconnected"
+
+
 async def test_an_interrupted_farewell_is_over(client, server):
     peer = await connected(client, server)
     await peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480_000)))

@@ -50,6 +50,10 @@ class Number(float):
     pass
 
 
+class Count(int):
+    pass
+
+
 Point = collections.namedtuple("Point", "x y")
 RESULTS = [
     ("as it is", "as it is"),
@@ -85,6 +89,7 @@ RESULTS = [
     (Point(1, 2), '{"x":1,"y":2}'),
     ((1, [None]), "[1,[null]]"),
     (math.nan, "null"),
+    ([Number(0.5), Level.HIGH, Count(2)], "[0.5,3,2]"),
     (Number("inf"), "null"),
     (1e16, "1e+16"),
     (2**70, str(2**70)),

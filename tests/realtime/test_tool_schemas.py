@@ -56,6 +56,11 @@ class Opaque:
 OPAQUE = Opaque()
 
 
+@dataclasses.dataclass
+class Vague:
+    first: Any = OPAQUE
+
+
 @pytest.fixture(params=["pydantic", "own"])
 def engine(request, monkeypatch):
     """Each of the two ways to describe types."""
@@ -80,6 +85,8 @@ TYPES = [
     (int, {"type": "integer"}, 7.0, 7, 7.5),
     (float, {"type": "number"}, "1.5", 1.5, "x"),
     (float, {"type": "number"}, 1, 1.0, [1]),
+    (decimal.Decimal, None, 1, decimal.Decimal(1), [1]),
+    (dict, {"type": "object", "additionalProperties": True}, {"a": 1}, {"a": 1}, [1]),
     (bool, {"type": "boolean"}, "true", True, "perhaps"),
     (list, {"type": "array", "items": {}}, [1, "a"], [1, "a"], "a"),
     (list[str], {"type": "array", "items": {"type": "string"}}, ["a"], ["a"], [1]),
@@ -137,6 +144,11 @@ def test_a_type_that_cannot_be_described_takes_any_value(engine, annotation):
     assert shape(annotation)[1](["a"]) == ["a"]
 
 
+def test_a_default_that_json_cannot_hold_is_left_out(engine):
+    found, convert = shape(Vague)
+    assert "default" not in found["properties"]["first"] and convert({"first": 5}) == Vague(5)
+
+
 def test_a_type_that_holds_itself_is_described(engine):
     _, convert = shape(Tree)
     assert convert({"children": [{"children": []}]}).children
@@ -177,6 +189,16 @@ def test_what_is_wrong_with_arguments_is_said_at_once(engine):
         check({"cuont": 1, "count": "many"})
     for words in ("'place' is missing", "no argument 'cuont', only place, count", "argument 'count'"):
         assert words in str(caught.value)
+
+
+def test_a_docstring_may_end_within_its_parameters():
+    def look(place):
+        """Parameters
+        ----------
+        place
+        """
+
+    assert definition_of(look)["description"] == ""
 
 
 NUMPYDOC = """Look.

@@ -352,3 +352,13 @@ async def test_arguments_that_no_parser_takes_are_told_to_the_model(arguments):
 
 async def test_a_line_break_within_an_argument_is_read():
     assert (await call(lambda text: text, '{"text": "a\nb	c"}'))[0] == "a\nb	c"
+
+
+async def test_a_call_whose_own_machinery_fails_is_answered():
+    class Broken(Box):
+        async def _outcome(self, call: Call):
+            raise RuntimeError("unforeseen")
+
+    box = Broken()
+    box.call("c", "t", "")
+    assert await box.answer("c") == '{"error":"unforeseen"}'
