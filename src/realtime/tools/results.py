@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
-import decimal
 import enum
 import json
 import math
 import os
+import sys
 import uuid
 from collections import deque
 from collections.abc import ItemsView, KeysView, Mapping, Sequence, Set, ValuesView
@@ -144,7 +144,9 @@ def _is_text(value: Any) -> bool:
     """True for an object whose text stands for it."""
     if isinstance(value, enum.Enum):
         return False
-    return isinstance(value, (str, decimal.Decimal, uuid.UUID))
+    # decimal is imported by whoever has made a Decimal.
+    decimal = sys.modules.get("decimal")
+    return isinstance(value, (str, uuid.UUID)) or (decimal is not None and isinstance(value, decimal.Decimal))
 
 
 def _text_of_bytes(data: bytes) -> str:

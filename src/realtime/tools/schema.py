@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ..errors import ToolError
-from . import plain_types
-from .docstrings import texts_of
 from .results import plain
 
 __all__ = ["definition_of", "describe_function"]
@@ -57,6 +55,9 @@ def describe_function(function: Callable[..., Any]) -> tuple[dict[str, Any], Che
     The check returns the arguments converted to the annotated types. It raises ToolError, whose text tells the model
     what is wrong.
     """
+    # Imported here: programs without tools do not need them.
+    from .docstrings import texts_of
+
     name = _name_of(function)
     description, texts = texts_of(function)
     properties: dict[str, Any] = {}
@@ -119,6 +120,8 @@ def _shape_of(annotation: Any) -> Shape:
     try:
         pydantic = importlib.import_module("realtime.tools.pydantic_types")
     except ImportError:
+        from . import plain_types
+
         return plain_types.shape_of(annotation)
     shape: Shape = pydantic.shape_of(annotation)
     return shape
