@@ -155,6 +155,7 @@ class VoiceSession:
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
+        self._watched = None
         client.playback = lambda: self._devices.played(player)
         self._started = True
         try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
+from realtime.errors import ConfigurationError
 from realtime.relay.policy import ToolPolicy
-from realtime.relay.server_tools import MAX_CALLS, ServerTools
+from realtime.relay.server_tools import MAX_CALLS, ServerTools, import_handlers
 from tests.relay_spy import join, receive, spied
 from tests.waiting import until
 from tests.wire_server import created, session_object
@@ -165,3 +168,17 @@ async def test_calls_that_cannot_be_read_are_left_alone():
     tools.server_said("response.output_item.done", completed("call_1", id=[], arguments=5))
     await until(lambda: finished == [None])
     assert len(sent) == 2
+
+
+def generates():
+    yield 1
+
+
+def test_a_handler_that_cannot_be_a_tool_is_refused_at_the_start():
+    for name, function, words in (
+        ("a b", "look_up", "cannot be a tool's name"),
+        ("a", "generates", "generator"),
+    ):
+        tool = ToolPolicy({"type": "function", "name": name, "parameters": {}}, f"{__name__}:{function}")
+        with pytest.raises(ConfigurationError, match=rf"tools\.{name}: .*{words}"):
+            import_handlers([tool])

@@ -177,6 +177,7 @@ class RealtimeClient(ConfigurableClient):
         self._outbox.open()
         self._outbox.clear()
         self.conversation.clear()
+        self._session.meter.forget()
         self._session.created = asyncio.Event()
         try:
             await self._link.connect()

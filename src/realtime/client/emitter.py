@@ -165,7 +165,8 @@ class EventEmitter:
         stay = [
             one
             for one in listeners
-            if (handler is not None and one.handler != handler) or (once is not None and one.once != once)
+            if (handler is not None and not _is_same(one.handler, handler))
+            or (once is not None and one.once != once)
         ]
         if handler is not None and len(stay) == len(listeners):
             raise ValueError(f"could not turn off the handler of {name!r}: it is not registered")
@@ -216,3 +217,14 @@ class EventEmitter:
             listener.overflowing = True
             text = f"it is too slow: {MAX_QUEUE} events wait for it, and older ones are dropped"
             self.report(TimeoutError(text), name, listener.handler)
+
+
+def _is_same(one: Handler, other: Handler) -> bool:
+    """True for one handler, also for a method that was looked up twice."""
+    if one is other:
+        return True
+    try:
+        return bool(one == other)
+    except Exception:
+        # An object that cannot be compared is another one.
+        return False

@@ -36,6 +36,12 @@ class Meter:
         self._by_response: dict[str, TimingsEvent] = {}
         self._by_item: dict[str, TimingsEvent] = {}
 
+    def forget(self) -> None:
+        """Forget the responses under way: another conversation begins, in which ids may come again."""
+        self.speech_end = None
+        self._by_response.clear()
+        self._by_item.clear()
+
     def add_usage(self, usage: Any) -> None:
         """Add every number of a usage object, nested ones under dotted names; ignores everything else."""
         self._add("", usage, MAX_DEPTH)

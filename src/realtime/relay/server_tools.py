@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import RealtimeError
+from ..errors import ConfigurationError, RealtimeError
 from ..tools import Call, Toolbox
 from .functions import import_function
 from .policy import ToolPolicy
@@ -25,8 +25,14 @@ Handlers = Mapping[str, tuple[ToolPolicy, Callable[..., Any]]]
 
 
 def import_handlers(tools: Sequence[ToolPolicy]) -> Handlers:
-    """The handlers by tool name. Raises ConfigurationError if one cannot be imported."""
-    return {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
+    """The handlers by tool name. Raises ConfigurationError if one cannot be imported or cannot be a tool."""
+    handlers = {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
+    for name, (tool, handler) in handlers.items():
+        try:
+            Toolbox(tool.timeout_seconds, lambda *ended: None).add(dict(tool.definition), handler)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"tools.{name}: {error}") from None
+    return handlers
 
 
 class ServerTools:
