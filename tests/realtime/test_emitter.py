@@ -234,6 +234,13 @@ async def test_generators_are_refused_and_told():
     assert [text for _, text in failures] == ["the handler returned a generator, which nothing runs"] * 2
 
 
+async def test_anything_else_that_a_handler_returns_is_ignored():
+    emitter, failures = make()
+    emitter.on("x", lambda event: 5)
+    emitter.emit("x", 1)
+    assert not failures
+
+
 # Whatever a handler raises
 
 

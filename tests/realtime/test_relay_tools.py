@@ -143,6 +143,7 @@ async def test_a_call_id_that_comes_again_is_another_call_and_leaves_nothing_run
         tools.server_said("response.output_item.done", completed("call_1", id=item_id))
         await until(lambda: len(finished) >= 1)
     await until(lambda: len(finished) == 2)
+    tools.server_said("response.output_item.done", completed("call_1", id="item_2"))
     outputs = [event for event in sent if event["type"] == "conversation.item.create"]
     assert [event["item"]["call_id"] for event in outputs] == ["call_1", "call_1"]
     assert sent[-1]["type"] == "response.create", "nothing counts as running"

@@ -44,6 +44,19 @@ async def test_a_stop_that_is_cancelled_closes_everything_all_the_same(server):
     assert rig.recorder.get_status() == "ended" and rig.client.state == "disconnected"
 
 
+async def test_a_start_waits_for_the_stop_before_it(server):
+    rig = Rig(server)
+    voice = rig.session(mode="vad")
+    await voice.start()
+    stopping = asyncio.create_task(voice.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    await voice.start()
+    assert rig.recorder.get_status() == "recording" and rig.client.is_connected()
+    await voice.stop()
+    assert rig.recorder.get_status() == "ended"
+
+
 async def test_a_device_that_fails_or_blocks_does_not_keep_the_others_open(server, monkeypatch):
     monkeypatch.setattr(voice_devices, "CLOSE_SECONDS", 0.05)
     rig = Rig(server)
