@@ -21,10 +21,20 @@ import numpy as np
 
 from .background import describe, start
 from .client.client import RealtimeClient
+from .client.home_loop import HomeLoop, any_thread
 from .conversation.items import Item
-from .errors import ConfigurationError, StateError
+from .errors import StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .voice_devices import Chunk, Devices, Player, Receipt, Recorder
+from .voice_devices import (
+    Chunk,
+    Devices,
+    Player,
+    Receipt,
+    Recorder,
+    check_rate,
+    make_player,
+    make_recorder,
+)
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
@@ -148,10 +158,10 @@ class VoiceSession:
             self._stopping = None
         client = self.client
         self._configure_mode()
-        player = self.player = self.player or _make_player(client.output_sample_rate)
-        recorder = self.recorder = self.recorder or _make_recorder(client.input_sample_rate)
-        _check_rate("player", player.sample_rate, client.output_sample_rate)
-        _check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
+        player = self.player = self.player or make_player(client.output_sample_rate)
+        recorder = self.recorder = self.recorder or make_recorder(client.input_sample_rate)
+        check_rate("player", player.sample_rate, client.output_sample_rate)
+        check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
@@ -340,8 +350,14 @@ class VoiceSession:
         self.client.create_response()
         return True
 
+    @property
+    def home(self) -> HomeLoop:
+        """The event loop to which calls of other threads are passed: the client's."""
+        return self.client.home
+
+    @any_thread
     def send_text(self, text: str) -> str | None:
-        """Interrupt the answer and send *text* as the user's message; returns the id of its item."""
+        """Interrupt the answer and send *text* as the user's message; returns the id of its item. Thread: any."""
         self._need_started()
         self.interrupt()
         return self.client.send_user_message_content(text)
@@ -353,8 +369,9 @@ class VoiceSession:
         """
         self.muted = muted
 
+    @any_thread
     def interrupt(self) -> Any:
-        """Stop the answer now, in either mode.
+        """Stop the answer now, in either mode. Thread: any.
 
         Returns
         -------
@@ -465,25 +482,3 @@ class VoiceSession:
         if not self._started or self.recorder is None:
             raise StateError("the voice session has not started: call start() first")
         return self.recorder
-
-
-def _check_rate(name: str, rate: int, needed: int) -> None:
-    if rate != needed:
-        raise ConfigurationError(
-            f"the {name} runs at {rate} Hz and the session at {needed} Hz: make it with sample_rate={needed}"
-        )
-
-
-def _make_player(sample_rate: int) -> Player:
-    from wavtools import WavStreamPlayer
-
-    player: Player = WavStreamPlayer(sample_rate=sample_rate)
-    return player
-
-
-def _make_recorder(sample_rate: int) -> Recorder:
-    from wavtools import WavRecorder
-
-    # The conversation keeps what was said; the recorder need not keep it as well.
-    recorder: Recorder = WavRecorder(sample_rate=sample_rate, keep_seconds=0)
-    return recorder

@@ -10,9 +10,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from .daemon_threads import DaemonThreads
+from .errors import ConfigurationError
 from .protocol.audio_format import Int16Array
 
-__all__ = ["Chunk", "Devices", "Player", "Receipt", "Recorder"]
+__all__ = [
+    "Chunk",
+    "Devices",
+    "Player",
+    "Receipt",
+    "Recorder",
+    "check_rate",
+    "make_player",
+    "make_recorder",
+]
 
 # Calls of one session's devices that may block at once
 MAX_CALLS = 16
@@ -99,3 +109,28 @@ class Devices:
         await self._threads.call(wait, PLAYBACK_PATIENCE)
         await asyncio.sleep(getattr(player.get_track_sample_offset(), "latency", 0.0))
         return True
+
+
+def check_rate(name: str, rate: int, needed: int) -> None:
+    """Raise ConfigurationError if a device runs at another rate than the session."""
+    if rate != needed:
+        raise ConfigurationError(
+            f"the {name} runs at {rate} Hz and the session at {needed} Hz: make it with sample_rate={needed}"
+        )
+
+
+def make_player(sample_rate: int) -> Player:
+    """The player of a session for which none was given."""
+    from wavtools import WavStreamPlayer
+
+    player: Player = WavStreamPlayer(sample_rate=sample_rate)
+    return player
+
+
+def make_recorder(sample_rate: int) -> Recorder:
+    """The recorder of a session for which none was given."""
+    from wavtools import WavRecorder
+
+    # The conversation keeps what was said; the recorder need not keep it as well.
+    recorder: Recorder = WavRecorder(sample_rate=sample_rate, keep_seconds=0)
+    return recorder

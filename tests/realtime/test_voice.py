@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
+from realtime.voice_devices import make_player, make_recorder
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.voice_rig import Rig
@@ -305,9 +306,7 @@ async def test_interrupting_without_a_connection_still_stops_playback(server):
 async def test_a_session_without_devices_given_makes_its_own(server):
     client = RealtimeClient(api_key=KEY, url=server.url)
     voice = VoiceSession(client, mode="manual")
-    from realtime import voice as module
-
-    made = module._make_player(8_000), module._make_recorder(16_000)
+    made = make_player(8_000), make_recorder(16_000)
     assert [one.sample_rate for one in made] == [8_000, 16_000]
     assert voice.recorder is None
 

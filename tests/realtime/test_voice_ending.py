@@ -134,3 +134,23 @@ async def test_devices_open_while_every_thread_of_the_executor_is_blocked(server
 
 async def test_a_player_that_cannot_tell_is_not_waited_for():
     assert await voice_devices.Devices().played(object()) is False
+
+
+async def test_a_plain_tool_may_interrupt_and_send_text(server):
+    rig = Rig(server)
+    cuts: list = []
+
+    async def cut(event):
+        cuts.append(event)
+
+    rig.client.on("voice.cut", cut)
+    async with rig.session(mode="manual") as voice:
+        rig.client.add_tool({"name": "hush"}, lambda: voice.send_text("typed") and "done")
+        peer = server.peer
+        await peer.say(*turns.audio_answer("one", turns.tone(4_800), "item_1", "resp_1"))
+        await until(lambda: rig.of("conversation.updated"))
+        rig.device.render(240)
+        await peer.say(*turns.function_call("hush", "{}", "call_1", "item_2", "resp_2"))
+        await until(lambda: cuts)
+        await until(lambda: len(peer.of_type("conversation.item.create")) == 2)
+        assert not rig.of("error")
