@@ -17,6 +17,7 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client.client import RealtimeClient
+from .client.farewell import HangUp, hang_up
 from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
@@ -63,6 +64,7 @@ __all__ = [
     "Event",
     "Formatted",
     "FormattedTool",
+    "HangUp",
     "InterruptedEvent",
     "Item",
     "ItemEvent",
@@ -79,4 +81,5 @@ __all__ = [
     "ToolError",
     "UsageEvent",
     "VoiceSession",
+    "hang_up",
 ]

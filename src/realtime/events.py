@@ -134,7 +134,7 @@ class ErrorEvent:
     message : str
     source : str
         What failed: "server" (it sent an error event), "handler" (one of the application's handlers raised), "tool",
-        "wire" (a malformed message arrived), "connection" or "player".
+        "wire" (a malformed message arrived), "connection", "player" or "voice" (a part of a `VoiceSession`).
     type, code, param, event_id : str or None
         As the server stated them.
     caused_by : str or None
@@ -325,6 +325,10 @@ class ClientStats:
     evicted_items : int
     evicted_seconds : float
         Items, and seconds of their audio, dropped to bound the memory.
+    handler_events_dropped : int
+        Events that coroutine handlers never got, because they were too slow.
+    tool_threads : int
+        Plain tools that run now, those included whose time is over and that have not returned.
     """
 
     input_samples_dropped: int
@@ -335,3 +339,5 @@ class ClientStats:
     ignored: int
     evicted_items: int
     evicted_seconds: float
+    handler_events_dropped: int = 0
+    tool_threads: int = 0

@@ -5,25 +5,36 @@ handler of the client into the player. When the user begins to speak, the player
 heard, and the server is told.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
-open, drain or close a device run in a thread of the loop's executor.
+open, drain or close a device run in daemon threads of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
+from .background import describe, start
 from .client.client import RealtimeClient
+from .client.home_loop import HomeLoop, any_thread
 from .conversation.items import Item
-from .errors import ConfigurationError, StateError
+from .errors import StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .protocol.audio_format import Int16Array
+from .voice_devices import (
+    Chunk,
+    Devices,
+    Player,
+    Receipt,
+    Recorder,
+    check_rate,
+    make_player,
+    make_recorder,
+)
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
@@ -35,48 +46,6 @@ CHUNK_MS = 10
 FIRST_SAMPLE_POLL = 0.004
 # Seconds after which an answer that has not sounded is no longer watched.
 FIRST_SAMPLE_PATIENCE = 30.0
-
-
-class Chunk(Protocol):
-    """What a recorder passes to its callback: int16, shape (frames,)."""
-
-    @property
-    def mono(self) -> Int16Array: ...
-
-
-class Recorder(Protocol):
-    """The part of `wavtools.WavRecorder` that a voice session uses."""
-
-    sample_rate: int
-
-    def get_status(self) -> str: ...
-    def begin(self) -> Any: ...
-    def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 8192) -> Any: ...
-    def pause(self) -> Any: ...
-    def end(self) -> Any: ...
-
-
-class Receipt(Protocol):
-    """The part of `wavtools.TrackOffset` that a voice session uses."""
-
-    @property
-    def track_id(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def dropped(self) -> Mapping[str, int]: ...
-
-
-class Player(Protocol):
-    """The part of `wavtools.WavStreamPlayer` that a voice session uses."""
-
-    sample_rate: int
-
-    def connect(self) -> Any: ...
-    def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> Any: ...
-    def interrupt(self, fade_ms: float = 0) -> Any: ...
-    def get_track_sample_offset(self) -> Any: ...
-    def disconnect(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -161,6 +130,9 @@ class VoiceSession:
         self._watch: asyncio.Task[None] | None = None
         self._watched: str | None = None
         self._closing: asyncio.Task[None] | None = None
+        # Closes everything, whoever called `stop` and whatever becomes of the caller.
+        self._stopping: asyncio.Task[None] | None = None
+        self._devices = Devices()
 
     # Starting and stopping
 
@@ -181,25 +153,34 @@ class VoiceSession:
         """
         if self._started:
             raise StateError("the voice session has started: call stop() first")
+        if self._stopping is not None:
+            await asyncio.wait({self._stopping})
+            self._stopping = None
         client = self.client
         self._configure_mode()
-        player = self.player = self.player or _make_player(client.output_sample_rate)
-        recorder = self.recorder = self.recorder or _make_recorder(client.input_sample_rate)
-        _check_rate("player", player.sample_rate, client.output_sample_rate)
-        _check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
+        player = self.player = self.player or make_player(client.output_sample_rate)
+        recorder = self.recorder = self.recorder or make_recorder(client.input_sample_rate)
+        check_rate("player", player.sample_rate, client.output_sample_rate)
+        check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
+        self._watched = None
+        client.playback = lambda: self._devices.played(player)
         self._started = True
         try:
-            await asyncio.to_thread(player.connect)
+            await self._devices.call(player.connect)
             if not client.is_connected():
                 await client.connect()
-            await asyncio.to_thread(recorder.begin)
+            await self._devices.call(recorder.begin)
             if self._mode == "vad":
                 await self._record()
         except BaseException:
-            await self.stop()
+            try:
+                await self.stop()
+            except Exception:
+                # It was reported. What made the start fail says more.
+                pass
             raise
 
     def _configure_mode(self) -> None:
@@ -215,19 +196,45 @@ class VoiceSession:
             client.update_session(turn_detection=self._vad)
 
     async def stop(self) -> None:
-        """Close the microphone, the session and the output, in that order. Idempotent."""
-        if not self._started:
-            return
-        self._started = self._talking = False
+        """Close the microphone, the session and the output, in that order. Idempotent. A tool may call it.
+
+        Each is closed whatever becomes of the one before it, also if the caller is cancelled. The first exception is
+        raised at the end, and reported as ``error``. A device that does not close within 5 seconds is left to its thread.
+
+        Raises
+        ------
+        TimeoutError
+            a device did not close
+        """
+        if self._started:
+            self._started = self._talking = False
+            self._stopping = start(self._close(), "closing the voice session", self._failed)
+        if (stopping := self._stopping) is not None:
+            await asyncio.shield(stopping)
+            self._stopping = None
+
+    async def _close(self) -> None:
         client, recorder, player = self.client, self.recorder, self.player
         assert recorder is not None and player is not None
+        client.playback = None
         if self._watch is not None:
             self._watch.cancel()
+        failures = []
+
+        async def attempt(step: Awaitable[object]) -> None:
+            try:
+                await step
+            except Exception as error:
+                failures.append(error)
+
+        def end_recording() -> None:
+            if recorder.get_status() != "ended":
+                recorder.end()
+
         # The microphone first: chunks without a connection would be counted as dropped.
-        if recorder.get_status() != "ended":
-            await asyncio.to_thread(recorder.end)
-        await client.disconnect()
-        await asyncio.to_thread(player.disconnect)
+        await attempt(self._devices.close("microphone", end_recording))
+        await attempt(client.disconnect())
+        await attempt(self._devices.close("output", player.disconnect))
         for name, handler in (
             ("conversation.updated", self._on_updated),
             ("conversation.interrupted", self._on_interrupted),
@@ -238,6 +245,8 @@ class VoiceSession:
             except ValueError:
                 # client.reset() has removed it.
                 pass
+        if failures:
+            raise failures[0]
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
@@ -279,7 +288,7 @@ class VoiceSession:
             self._remember_vad()
             self._mode = mode
             async with self._changing:
-                await asyncio.to_thread(recorder.pause)
+                await self._devices.call(recorder.pause)
             self.client.update_session(turn_detection=None)
             # The server still holds the silence of the room, which is no part of the next turn.
             self.client.clear_input_audio()
@@ -301,8 +310,13 @@ class VoiceSession:
         if self._talking:
             return
         self._talking = True
-        self.interrupt()
-        await self._record()
+        try:
+            self.interrupt()
+            await self._record()
+        except BaseException:
+            # The key counts as released: it can be pressed again.
+            self._talking = False
+            raise
 
     async def release(self, *, send: bool = True) -> bool:
         """The key was released: send what was said and request an answer.
@@ -328,7 +342,7 @@ class VoiceSession:
         self._talking = False
         async with self._changing:
             # Returns when every sample captured before the call has been delivered.
-            await asyncio.to_thread(recorder.pause)
+            await self._devices.call(recorder.pause)
         if not send:
             if self.client.is_connected():
                 self.client.clear_input_audio()
@@ -336,8 +350,14 @@ class VoiceSession:
         self.client.create_response()
         return True
 
+    @property
+    def home(self) -> HomeLoop:
+        """The event loop to which calls of other threads are passed: the client's."""
+        return self.client.home
+
+    @any_thread
     def send_text(self, text: str) -> str | None:
-        """Interrupt the answer and send *text* as the user's message; returns the id of its item."""
+        """Interrupt the answer and send *text* as the user's message; returns the id of its item. Thread: any."""
         self._need_started()
         self.interrupt()
         return self.client.send_user_message_content(text)
@@ -349,8 +369,9 @@ class VoiceSession:
         """
         self.muted = muted
 
+    @any_thread
     def interrupt(self) -> Any:
-        """Stop the answer now, in either mode.
+        """Stop the answer now, in either mode. Thread: any.
 
         Returns
         -------
@@ -400,7 +421,7 @@ class VoiceSession:
             self._watched = item.id
             if self._watch is not None:
                 self._watch.cancel()
-            self._watch = asyncio.get_running_loop().create_task(self._watch_first_sample(item.id))
+            self._watch = start(self._watch_first_sample(item.id), "watching the player", self._failed)
 
     async def _watch_first_sample(self, item_id: str) -> None:
         """Note when the device took the first sample of an answer; the player's position tells."""
@@ -420,7 +441,7 @@ class VoiceSession:
 
     def _on_close(self, event: CloseEvent) -> None:
         if event.error and self._started:
-            self._closing = asyncio.get_running_loop().create_task(self._pause())
+            self._closing = start(self._pause(), "pausing the microphone", self._failed)
 
     async def _pause(self) -> None:
         """The connection has ended for good: stop recording."""
@@ -428,7 +449,11 @@ class VoiceSession:
         self._talking = False
         async with self._changing:
             if recorder is not None and recorder.get_status() == "recording":
-                await asyncio.to_thread(recorder.pause)
+                await self._devices.call(recorder.pause)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """Tell the application that a background task ended by an exception."""
+        self.client.report_error(ErrorEvent(f"{name} failed: {describe(error)}", "voice", exception=error))
 
     # The microphone
 
@@ -438,7 +463,7 @@ class VoiceSession:
         chunk_size = max(1, int(recorder.sample_rate * self._chunk_ms / 1000))
         async with self._changing:
             if recorder.get_status() == "paused":
-                await asyncio.to_thread(recorder.record, self._on_chunk, chunk_size)
+                await self._devices.call(recorder.record, self._on_chunk, chunk_size)
 
     def _on_chunk(self, chunk: Chunk) -> None:
         """Send one chunk of the microphone. Thread: the recorder's delivery thread."""
@@ -457,25 +482,3 @@ class VoiceSession:
         if not self._started or self.recorder is None:
             raise StateError("the voice session has not started: call start() first")
         return self.recorder
-
-
-def _check_rate(name: str, rate: int, needed: int) -> None:
-    if rate != needed:
-        raise ConfigurationError(
-            f"the {name} runs at {rate} Hz and the session at {needed} Hz: make it with sample_rate={needed}"
-        )
-
-
-def _make_player(sample_rate: int) -> Player:
-    from wavtools import WavStreamPlayer
-
-    player: Player = WavStreamPlayer(sample_rate=sample_rate)
-    return player
-
-
-def _make_recorder(sample_rate: int) -> Recorder:
-    from wavtools import WavRecorder
-
-    # The conversation keeps what was said; the recorder need not keep it as well.
-    recorder: Recorder = WavRecorder(sample_rate=sample_rate, keep_seconds=0)
-    return recorder

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
+from realtime.errors import ConfigurationError
 from realtime.relay.policy import ToolPolicy
-from realtime.relay.server_tools import MAX_CALLS, ServerTools
+from realtime.relay.server_tools import MAX_CALLS, ServerTools, import_handlers
 from tests.relay_spy import join, receive, spied
 from tests.waiting import until
 from tests.wire_server import created, session_object
@@ -84,8 +87,15 @@ async def test_a_server_side_tool_runs_in_the_relay_and_stays_hidden():
         assert relay.totals.tool_calls == {"answered": 1}
 
 
-def completed(call_id, name="wait", status="completed"):
-    item = {"type": "function_call", "name": name, "call_id": call_id, "arguments": "{}", "status": status}
+def completed(call_id, name="wait", status="completed", **more):
+    item = {
+        "type": "function_call",
+        "name": name,
+        "call_id": call_id,
+        "arguments": "{}",
+        "status": status,
+        **more,
+    }
     return {"type": "response.output_item.done", "item": item}
 
 
@@ -116,3 +126,60 @@ async def test_calls_beyond_the_limit_are_answered_at_once_and_others_left_alone
     assert finished[1:] == [("wait", False)] * MAX_CALLS
     assert [event["type"] for event in sent].count("response.create") == 1, "once all are answered"
     tools.close()
+
+
+def tools_of(handler, timeout=9.0):
+    """A session's tools with one called "wait", what they sent, and how its calls ended."""
+    sent: list = []
+    finished: list = []
+    policy = ToolPolicy({"type": "function", "name": "wait", "parameters": {}}, "m:f", timeout)
+    tools = ServerTools({"wait": (policy, handler)}, sent.append, lambda name, error: finished.append(error))
+    return tools, sent, finished
+
+
+async def test_a_call_id_that_comes_again_is_another_call_and_leaves_nothing_running():
+    tools, sent, finished = tools_of(lambda: "done")
+    for item_id in ("item_1", "item_2", "item_2"):
+        tools.server_said("response.output_item.done", completed("call_1", id=item_id))
+        await until(lambda: len(finished) >= 1)
+    await until(lambda: len(finished) == 2)
+    tools.server_said("response.output_item.done", completed("call_1", id="item_2"))
+    outputs = [event for event in sent if event["type"] == "conversation.item.create"]
+    assert [event["item"]["call_id"] for event in outputs] == ["call_1", "call_1"]
+    assert sent[-1]["type"] == "response.create", "nothing counts as running"
+
+
+async def test_every_way_out_of_a_tool_answers_its_call():
+    for error in (TimeoutError("its own"), asyncio.CancelledError(), SystemExit(1), StopIteration()):
+
+        def raises(error=error):
+            raise error
+
+        tools, sent, finished = tools_of(raises)
+        tools.server_said("response.output_item.done", completed("call_1"))
+        await until(lambda finished=finished: finished)
+        assert [event["type"] for event in sent] == ["conversation.item.create", "response.create"]
+        assert "error" in sent[0]["item"]["output"]
+
+
+async def test_calls_that_cannot_be_read_are_left_alone():
+    tools, sent, finished = tools_of(lambda **arguments: "done")
+    for more in ({"name": []}, {"call_id": None}, {"call_id": {}}):
+        tools.server_said("response.output_item.done", {"item": {**completed("call_1")["item"], **more}})
+    tools.server_said("response.output_item.done", completed("call_1", id=[], arguments=5))
+    await until(lambda: finished == [None])
+    assert len(sent) == 2
+
+
+def generates():
+    yield 1
+
+
+def test_a_handler_that_cannot_be_a_tool_is_refused_at_the_start():
+    for name, function, words in (
+        ("a b", "look_up", "cannot be a tool's name"),
+        ("a", "generates", "generator"),
+    ):
+        tool = ToolPolicy({"type": "function", "name": name, "parameters": {}}, f"{__name__}:{function}")
+        with pytest.raises(ConfigurationError, match=rf"tools\.{name}: .*{words}"):
+            import_handlers([tool])

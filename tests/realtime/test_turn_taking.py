@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from typing import Literal
 
 import numpy as np
 
+from realtime import RealtimeClient
 from realtime.client.turn_taking import RESPONSE_STALL
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.client_bench import MANUAL, Bench, connected, delivered
 from tests.waiting import Log
 
@@ -111,7 +116,7 @@ async def test_a_tool_is_called_with_keywords_and_its_answer_goes_back(client, s
             "description": "Weather of a place.",
             "parameters": {
                 "type": "object",
-                "properties": {"location": {"type": "string"}, "lat": {"type": "number"}},
+                "properties": {"location": {"type": "string"}, "lat": {"type": "number", "default": 0.0}},
                 "required": ["location"],
             },
         }
@@ -228,3 +233,93 @@ async def test_a_call_without_a_name_is_not_made():
     bench = Bench()
     bench.say(*turns.call_end("", "{}", "call_1", "item_1"))
     assert not bench.turns.toolbox.running
+
+
+async def test_the_same_call_id_is_called_again_for_another_item_and_another_connection(client, server):
+    calls: list[int] = []
+    client.add_tool({"name": "look"}, lambda: calls.append(1))
+    peer = await connected(client, server)
+    call = turns.function_call("look", "{}", "call_1", "item_1")
+    await peer.say(*call, *call)
+    await peer.expect("conversation.item.create")
+    await peer.say(*turns.function_call("look", "{}", "call_1", "item_2", "resp_2"))
+    await peer.expect("conversation.item.create")
+    await client.disconnect()
+    await client.connect()
+    peer = await server.wait_for_peers(2)
+    await peer.say(*call)
+    await peer.expect("conversation.item.create")
+    assert len(calls) == 3
+
+
+async def test_a_cancelled_call_mutes_no_other_call_of_its_id():
+    bench = Bench()
+    bench.client.add_tool({"name": "look"}, lambda: "seen")
+    await bench.sent()
+    bench.say(
+        *turns.response_created(),
+        *turns.call_begin("look", "call_1", "item_1"),
+        *turns.call_end("look", "{}", "call_1", "item_1"),
+        *turns.response_done(status="cancelled"),
+    )
+    await bench.tools_end()
+    assert [event["type"] for event in await bench.sent()] == ["conversation.item.create"]
+    bench.say(*turns.function_call("look", "{}", "call_1", "item_2", "resp_2"))
+    await bench.tools_end()
+    assert [event["type"] for event in await bench.sent()] == ["conversation.item.create", "response.create"]
+
+
+async def test_a_tool_without_a_time_limit_that_raises_its_own_timeout_error_is_answered(server):
+    client = RealtimeClient(api_key=KEY, url=server.url, tool_timeout=None)
+
+    async def asks():
+        raise TimeoutError("the socket's own")
+
+    client.add_tool({"name": "asks"}, asks)
+    log = Log(client)
+    peer = await connected(client, server)
+    await peer.say(*turns.function_call("asks", "{}"))
+    assert (await peer.expect("conversation.item.create"))["item"][
+        "output"
+    ] == '{"error":"the socket\'s own"}'
+    await peer.expect("response.create")
+    assert "the call of tool 'asks' failed: TimeoutError" in log.of("error")[0].message
+    await client.disconnect()
+
+
+async def test_wrong_arguments_are_told_to_the_model_and_the_tool_is_not_called(client, server):
+    calls: list[str] = []
+
+    @client.tool
+    def look(place: str, count: Literal[1, 2] = 1):
+        calls.append(place)
+
+    @client.tool(parameters={"type": "object"})
+    def anything(place: str = ""):
+        return place
+
+    peer = await connected(client, server)
+    await peer.say(*turns.function_call("look", '{"place":"Rome","count":3}'))
+    output = (await peer.expect("conversation.item.create"))["item"]["output"]
+    assert "tool 'look' cannot be called: argument 'count'" in output and not calls
+    await peer.say(*turns.function_call("anything", '{"place":5}', "call_2", "item_2", "resp_2"))
+    assert (await peer.expect("conversation.item.create"))["item"]["output"] == "5"
+
+
+def test_the_end_of_the_process_does_not_wait_for_a_blocked_tool():
+    program = """
+import asyncio, threading
+from realtime.tools import Toolbox
+
+async def main():
+    box = Toolbox(None, print)
+    box.add({"name": "blocks"}, threading.Event().wait)
+    for number in range(6):
+        box.call(str(number), "blocks", "")
+    await asyncio.sleep(0.1)
+    print(box.threads.running, await asyncio.to_thread(lambda: "free"))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6 free\n", "")

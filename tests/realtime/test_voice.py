@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 
 import numpy as np
 import pytest
 
 from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
+from realtime.voice_devices import make_player, make_recorder
 from tests import wire_turns as turns
 from tests.canary import KEY
+from tests.voice_rig import Rig
 from tests.waiting import until
-from tests.wire_server import ScriptedServer
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer
-
-
-class Rig:
-    """A voice session whose microphone and loudspeaker are an OfflineDevice at the session's rate."""
-
-    def __init__(self, server: ScriptedServer, **session: object) -> None:
-        self.device = OfflineDevice(sample_rate=24_000)
-        self.recorder = WavRecorder(device=self.device)
-        self.player = WavStreamPlayer(device=self.device)
-        self.client = RealtimeClient(api_key=KEY, url=server.url, **session)
-        self.events: list[tuple[str, object]] = []
-        for name in ("voice.cut", "timings", "error", "close", "conversation.updated"):
-            self.client.on(name, lambda event, name=name: self.events.append((name, event)))
-
-    def session(self, **options: object) -> VoiceSession:
-        return VoiceSession(self.client, self.recorder, self.player, **options)
-
-    def of(self, name: str) -> list:
-        return [event for known, event in self.events if known == name]
-
-    async def speak(self, samples: np.ndarray) -> None:
-        for start in range(0, len(samples), 480):
-            self.device.capture(samples[start : start + 480])
-            await asyncio.sleep(0)
 
 
 def heard_by(peer) -> np.ndarray:
@@ -330,9 +306,7 @@ async def test_interrupting_without_a_connection_still_stops_playback(server):
 async def test_a_session_without_devices_given_makes_its_own(server):
     client = RealtimeClient(api_key=KEY, url=server.url)
     voice = VoiceSession(client, mode="manual")
-    from realtime import voice as module
-
-    made = module._make_player(8_000), module._make_recorder(16_000)
+    made = make_player(8_000), make_recorder(16_000)
     assert [one.sample_rate for one in made] == [8_000, 16_000]
     assert voice.recorder is None
 

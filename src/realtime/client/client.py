@@ -1,6 +1,6 @@
 """RealtimeClient: what applications call; the work is done by `Session`, `Link` and `Conversation`.
 
-Thread: the event loop's, except `RealtimeClient.append_input_audio`, which any thread may call.
+Thread: the event loop's; plain methods may be called from any thread, see `RealtimeClient`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from .configurable import ConfigurableClient
 from .content import message_parts
+from .farewell import After, HangUp, Playback
+from .home_loop import any_thread
 from .session import Session
 
 __all__ = ["RealtimeClient"]
@@ -41,6 +43,10 @@ class RealtimeClient(ConfigurableClient):
     ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
     ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A
     handler gets one object, see `realtime.events`.
+
+    Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
+    thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
+    methods) and `emit` belong to the event loop; a plain tool may return ``client.disconnect()`` to have it awaited.
 
     Parameters
     ----------
@@ -134,6 +140,9 @@ class RealtimeClient(ConfigurableClient):
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
         )
+        # Tools may end the session without knowing the client, see hang_up().
+        self._session.turns.toolbox.owner = self
+        self.playback: Playback | None = None
         if session:
             self.update_session(**session)
 
@@ -164,9 +173,11 @@ class RealtimeClient(ConfigurableClient):
         """
         if self.state != "disconnected":
             raise StateError(f"the client is {self.state}: call disconnect() first")
+        self.home.settle()
         self._outbox.open()
         self._outbox.clear()
         self.conversation.clear()
+        self._session.meter.forget()
         self._session.created = asyncio.Event()
         try:
             await self._link.connect()
@@ -195,6 +206,12 @@ class RealtimeClient(ConfigurableClient):
     ) -> None:
         await self.disconnect()
 
+    @any_thread
+    def hang_up(self, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
+        """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
+        return HangUp(self, self._session, after, timeout)
+
+    @any_thread
     def reset(self) -> None:
         """Disconnect, and forget items, handlers, tools and session keywords. Does not wait."""
         self._link.abandon()
@@ -220,6 +237,7 @@ class RealtimeClient(ConfigurableClient):
         """The conversation so far: its items, live."""
         return self._session.conversation
 
+    @any_thread
     def send_user_message_content(self, content: str | Iterable[Mapping[str, Any]]) -> str | None:
         """Send a user message and request an answer.
 
@@ -252,6 +270,7 @@ class RealtimeClient(ConfigurableClient):
         self.create_response()
         return item_id if parts else None
 
+    @any_thread
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:
         """Add any item to the conversation without requesting an answer; returns its id."""
         self._need_connection()
@@ -287,6 +306,7 @@ class RealtimeClient(ConfigurableClient):
             self._outbox.put_audio(np.array(samples))
         return True
 
+    @any_thread
     def create_response(self, response: Mapping[str, Any] | None = None, **parameters: Any) -> bool:
         """Request an answer. Raises StateError if not connected.
 
@@ -303,16 +323,19 @@ class RealtimeClient(ConfigurableClient):
         self._session.request_response(parameters)
         return True
 
+    @any_thread
     def commit_input_audio(self) -> None:
         """Make an item of the audio sent so far, without requesting an answer."""
         self._need_connection()
         self._session.commit()
 
+    @any_thread
     def clear_input_audio(self) -> None:
         """Tell the server to drop the audio that was not committed."""
         self._need_connection()
         self._session.send({"type": "input_audio_buffer.clear"})
 
+    @any_thread
     def cancel_response(self, item_id: str | None = None, sample_count: int = 0) -> Item | None:
         """Stop the answer, and tell the server how much of *item_id* was heard.
 
@@ -358,12 +381,14 @@ class RealtimeClient(ConfigurableClient):
             session.send(event)
         return item
 
+    @any_thread
     def delete_item(self, item_id: str) -> bool:
         """Ask the server to remove an item; it is removed here when the server confirms."""
         self._need_connection()
         self._session.send({"type": "conversation.item.delete", "item_id": item_id})
         return True
 
+    @any_thread
     def send(self, type: str, data: Mapping[str, Any] | None = None, **fields: Any) -> str:
         """Send any client event, written in GA.
 
@@ -407,10 +432,12 @@ class RealtimeClient(ConfigurableClient):
 
     # For VoiceSession and the like
 
+    @any_thread
     def report_error(self, error: ErrorEvent) -> None:
         """Emit ``error``; log it if it has no handler."""
         self._session.reports.error(error)
 
+    @any_thread
     def note_first_sample(self, item_id: str) -> None:
         """Note that the output device has just taken the first sample of an answer.
 
@@ -435,6 +462,8 @@ class RealtimeClient(ConfigurableClient):
             ignored=conversation.ignored,
             evicted_items=conversation.items.evicted_items,
             evicted_seconds=conversation.items.evicted_seconds,
+            handler_events_dropped=self.events_dropped,
+            tool_threads=self._session.turns.toolbox.threads.running,
         )
 
     @property

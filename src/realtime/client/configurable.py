@@ -14,8 +14,9 @@ from ..errors import StateError
 from ..events import Event
 from ..protocol.dialect import session_from_keywords
 from ..protocol.reading import text_of
-from ..tools import definition_of
+from ..tools import describe_function
 from .emitter import EventEmitter
+from .home_loop import any_thread
 from .session import Session
 
 __all__ = ["ConfigurableClient"]
@@ -57,6 +58,7 @@ class ConfigurableClient(EventEmitter):
         """The session as the server last stated it, in GA names; a copy."""
         return Event(copy.deepcopy(self._session.settings.server_session))
 
+    @any_thread
     def update_session(self, **keywords: Any) -> bool:
         """Set session fields, now and for every session to come.
 
@@ -111,6 +113,15 @@ class ConfigurableClient(EventEmitter):
 
     # Tools
 
+    @any_thread
+    def _add_tool(
+        self,
+        definition: dict[str, Any],
+        handler: Callable[..., Any],
+        check: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> Any:
+        return self._session.configuration.add_tool(definition, handler, check)
+
     def add_tool(self, definition: Mapping[str, Any], handler: Callable[..., Any]) -> Any:
         """Give the model a tool.
 
@@ -119,8 +130,10 @@ class ConfigurableClient(EventEmitter):
         definition : mapping
             ``name``, ``description`` and ``parameters`` (JSON schema).
         handler : function or coroutine function
-            Gets the call's arguments as keywords and returns a string or anything JSON can hold. An exception
-            is told to the model and reported through ``error``. A plain function runs in a thread.
+            Gets the call's arguments as keywords and returns a string, or anything that can be written as JSON:
+            dataclasses, Enums, dates, paths, arrays and their like included. Whatever it raises is told to the model
+            and reported through ``error``. A coroutine function runs in the event loop, a plain function in a daemon
+            thread of its own, from which it may call the client, see `RealtimeClient`.
 
         Returns
         -------
@@ -130,10 +143,13 @@ class ConfigurableClient(EventEmitter):
         Raises
         ------
         ValueError
-            a name that is missing or taken
+            a name that is missing or taken, or that no server takes
+        TypeError
+            a handler that cannot be called, or is a generator function
         """
-        return self._session.configuration.add_tool(dict(definition), handler)
+        return self._add_tool(dict(definition), handler)
 
+    @any_thread
     def remove_tool(self, name: str) -> bool:
         """Remove a tool. Raises ValueError for one that was not added."""
         self._session.configuration.remove_tool(name)
@@ -146,11 +162,16 @@ class ConfigurableClient(EventEmitter):
     def tool(self, function: Any = None, **definition: Any) -> Any:
         """Decorator: `add_tool` with the name, docstring and annotations of the function.
 
-        ``@client.tool`` or ``@client.tool(description=..., parameters=...)``.
+        ``@client.tool`` or ``@client.tool(description=..., parameters=...)``. Arguments are checked and converted to
+        the annotated types before the function is called, with pydantic where it is installed; the model is told
+        what is wrong with them. See `realtime.tools.definition_of` for the types.
         """
 
         def add(function: FunctionT) -> FunctionT:
-            self.add_tool({**definition_of(function), **definition}, function)
+            found, check = describe_function(function)
+            # Parameters of the application's own are not those of the annotations.
+            given = "parameters" in definition
+            self._add_tool({**found, **definition}, function, None if given else check)
             return function
 
         return add if function is None else add(function)

@@ -73,12 +73,17 @@ class Configuration:
         self._settings.given_tools = tools
         self._note_changed_tools()
 
-    def add_tool(self, definition: Wire, handler: Callable[..., Any]) -> Tool:
+    def add_tool(
+        self,
+        definition: Wire,
+        handler: Callable[..., Any],
+        check: Callable[[Wire], Wire] | None = None,
+    ) -> Tool:
         """Register a tool. Raises ValueError for a name that is missing or taken."""
         name = definition.get("name")
         if any(tool.get("name") == name for tool in self._settings.given_tools):
             raise ValueError(f"tool {name!r} is already in the session's tools")
-        tool = self._toolbox.add(definition, handler)
+        tool = self._toolbox.add(definition, handler, check)
         self._note_changed_tools()
         return tool
 

@@ -1,41 +1,29 @@
 """Event emitter: handlers by name, wildcards, waits for the next event.
 
-A handler is a function or a coroutine function of one argument. A handler that raises stops no other: the
-exception is reported. Calls of one coroutine function run one after another, in the order of the events;
-different handlers run side by side.
+A handler is a function of one argument, a coroutine function, or a function that returns something to be awaited.
+A handler that raises stops no other: the exception is reported. Calls that are awaited run one after another for one
+handler, in the order of the events; different handlers run side by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
 
-Thread: the event loop's only.
+Thread: the event loop's only, except for adding and removing handlers, which any thread may do.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
-from ..callables import is_coroutine_function
+from ..background import is_failure
+from .home_loop import HomeLoop, any_thread
+from .listener import MAX_QUEUE, Handler, Listener
 from .waits import Waits
 
 __all__ = ["EventEmitter", "Handler"]
 
-Handler = Callable[[Any], Any]
 HandlerT = TypeVar("HandlerT", bound=Handler)
-
-
-class _Listener:
-    """One registered handler; for a coroutine function also the queue of its next calls."""
-
-    __slots__ = ("handler", "is_async", "once", "queue", "task")
-
-    def __init__(self, handler: Handler, once: bool) -> None:
-        self.handler = handler
-        self.once = once
-        self.is_async = is_coroutine_function(handler)
-        self.queue: deque[tuple[str, Any]] = deque()
-        self.task: asyncio.Task[None] | None = None
 
 
 class EventEmitter:
@@ -45,14 +33,23 @@ class EventEmitter:
     ----------
     failed : callable
         ``failed(error, name, handler)`` is called for every exception that a handler raises.
+
+    Attributes
+    ----------
+    home : HomeLoop
+        The event loop to which calls of other threads are passed.
+    events_dropped : int
+        Events that slow coroutine handlers never got.
     """
 
     def __init__(self, failed: Callable[[BaseException, str, Handler], None]) -> None:
         self._failed = failed
-        self._listeners: dict[str, list[_Listener]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
         # Wildcards: "server.*" under "server.", "*" under "".
-        self._prefixes: dict[str, list[_Listener]] = {}
+        self._prefixes: dict[str, list[Listener]] = {}
         self._waits = Waits()
+        self.home = HomeLoop()
+        self.events_dropped = 0
 
     @overload
     def on(self, name: str) -> Callable[[HandlerT], HandlerT]: ...
@@ -82,6 +79,7 @@ class EventEmitter:
         """Remove *handler*, or all handlers of *name*, that `on_next` added. Raises as `off` does."""
         self._remove(name, handler, once=True)
 
+    @any_thread
     def clear_event_handlers(self) -> None:
         """Remove every handler. Pending `wait_for_next` calls stay."""
         self._listeners.clear()
@@ -147,23 +145,28 @@ class EventEmitter:
         if self._waits.open:
             self._waits.put(name, event)
 
-    def _table(self, name: str) -> tuple[dict[str, list[_Listener]], str]:
+    def _table(self, name: str) -> tuple[dict[str, list[Listener]], str]:
         return (self._prefixes, name[:-1]) if name.endswith("*") else (self._listeners, name)
 
+    @any_thread
     def _add(self, name: str, handler: HandlerT, *, once: bool) -> HandlerT:
         if not callable(handler):
             raise TypeError(f"a handler of {name!r} must be callable, not {type(handler).__name__}")
+        if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+            raise TypeError(f"a handler of {name!r} must not be a generator function: nothing would run it")
         table, key = self._table(name)
-        table.setdefault(key, []).append(_Listener(handler, once))
+        table.setdefault(key, []).append(Listener(handler, once))
         return handler
 
+    @any_thread
     def _remove(self, name: str, handler: Handler | None, *, once: bool | None) -> None:
         table, key = self._table(name)
         listeners = table.get(key, [])
         stay = [
             one
             for one in listeners
-            if (handler is not None and one.handler != handler) or (once is not None and one.once != once)
+            if (handler is not None and not _is_same(one.handler, handler))
+            or (once is not None and one.once != once)
         ]
         if handler is not None and len(stay) == len(listeners):
             raise ValueError(f"could not turn off the handler of {name!r}: it is not registered")
@@ -172,7 +175,7 @@ class EventEmitter:
         else:
             table.pop(key, None)
 
-    def _call(self, listener: _Listener, listeners: list[_Listener], name: str, event: Any) -> None:
+    def _call(self, listener: Listener, listeners: list[Listener], name: str, event: Any) -> None:
         if listener.once:
             if listener not in listeners:
                 # An earlier handler emitted the same event, and that has called this one.
@@ -183,22 +186,45 @@ class EventEmitter:
                 if table.get(key) is listeners:
                     del table[key]
         if listener.is_async:
-            listener.queue.append((name, event))
-            if listener.task is None:
-                listener.task = asyncio.get_running_loop().create_task(self._run(listener))
+            listener.put(self, name, event)
             return
         try:
-            listener.handler(event)
-        except Exception as error:
-            self._failed(error, name, listener.handler)
+            result = listener.handler(event)
+            if result is not None:
+                listener.put_result(self, name, result)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            self.report(error, name, listener.handler)
 
-    async def _run(self, listener: _Listener) -> None:
+    # For listeners
+
+    def report(self, error: BaseException, name: str, handler: Handler) -> None:
+        """Report an exception of a handler; nothing that reporting raises ends the reading of events."""
         try:
-            while listener.queue:
-                name, event = listener.queue.popleft()
-                try:
-                    await listener.handler(event)
-                except Exception as error:
-                    self._failed(error, name, listener.handler)
-        finally:
-            listener.task = None
+            self._failed(error, name, handler)
+        except Exception as second:
+            context = {
+                "message": f"an exception of a handler of {name!r} could not be reported",
+                "exception": second,
+            }
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def dropped(self, listener: Listener, name: str) -> None:
+        """Count an event that a listener will not get, and tell the application about the first of several."""
+        self.events_dropped += 1
+        if not listener.overflowing:
+            listener.overflowing = True
+            text = f"it is too slow: {MAX_QUEUE} events wait for it, and older ones are dropped"
+            self.report(TimeoutError(text), name, listener.handler)
+
+
+def _is_same(one: Handler, other: Handler) -> bool:
+    """True for one handler, also for a method that was looked up twice."""
+    if one is other:
+        return True
+    try:
+        return bool(one == other)
+    except Exception:
+        # An object that cannot be compared is another one.
+        return False

@@ -36,6 +36,12 @@ class Meter:
         self._by_response: dict[str, TimingsEvent] = {}
         self._by_item: dict[str, TimingsEvent] = {}
 
+    def forget(self) -> None:
+        """Forget the responses under way: another conversation begins, in which ids may come again."""
+        self.speech_end = None
+        self._by_response.clear()
+        self._by_item.clear()
+
     def add_usage(self, usage: Any) -> None:
         """Add every number of a usage object, nested ones under dotted names; ignores everything else."""
         self._add("", usage, MAX_DEPTH)
@@ -76,6 +82,11 @@ class Meter:
         if audio and timings.first_audio is None:
             timings.first_audio = now
             timings.item_id = item_id
+
+    def first_audio(self, item_id: str) -> float | None:
+        """When the first audio of an answer came; None if none was seen."""
+        timings = self._by_item.get(item_id)
+        return timings.first_audio if timings is not None and timings.item_id == item_id else None
 
     def first_sample(self, item_id: str, now: float) -> TimingsEvent | None:
         """The device took the first sample of *item_id*. Returns the timings once they are complete."""

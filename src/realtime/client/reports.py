@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ..background import describe
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import is_benign
@@ -95,7 +96,7 @@ class Reports:
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
-        message = self.redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")
+        message = self.redactor.text(f"the handler of {name!r} raised {describe(error)}")
         logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
         # An error handler that raises would be called again for its own error, without end.
         if name != "error":

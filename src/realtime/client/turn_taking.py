@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..background import describe
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
@@ -20,7 +21,7 @@ from ..events import ErrorEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
 from ..protocol.reading import Wire, text_of
-from ..tools import Toolbox
+from ..tools import Call, Toolbox
 from .response_sequencer import ResponseSequencer
 from .settings import Settings
 
@@ -75,7 +76,7 @@ class TurnTaking:
         self._clock = clock
         self._sequencer = ResponseSequencer()
         self._connected = False
-        # Call ids of cancelled responses: send the output, request no response.
+        # Items with calls of cancelled responses: send the output, request no response.
         self._muted_calls: dict[str, None] = {}
         self._last_response_event = 0.0
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -111,6 +112,9 @@ class TurnTaking:
         """The connection has ended for good: cancel tools, drop requests."""
         self._connected = False
         self.toolbox.cancel()
+        # The next connection begins another conversation, in which ids may come again.
+        self.toolbox.forget()
+        self._muted_calls.clear()
         self._sequencer.forget()
         if self._stall_timer is not None:
             self._stall_timer.cancel()
@@ -169,17 +173,18 @@ class TurnTaking:
         given = {tool.get("name") for tool in self._settings.given_tools}
         if item.name in given and item.name not in self.toolbox.tools:
             return
-        if self.toolbox.call(item.call_id, item.name, item.arguments or ""):
+        if self.toolbox.call(item.call_id, item.name, item.arguments or "", item.id):
             self._unconfirmed.call_started(item.call_id)
 
     # Tools
 
-    def _tool_answered(self, call_id: str, output: str, failure: BaseException | None) -> None:
+    def _tool_answered(self, call: Call, output: str, failure: BaseException | None) -> None:
         if failure is not None:
-            self._report(ErrorEvent(f"tool call failed: {failure}", "tool", exception=failure))
-        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+            message = f"the call of tool {call.name!r} failed: {describe(failure)}"
+            self._report(ErrorEvent(message, "tool", exception=failure))
+        item = {"type": "function_call_output", "call_id": call.call_id, "output": output}
         self._send({"type": "conversation.item.create", "item": {"id": generate_id("item_"), **item}})
-        if call_id not in self._muted_calls:
+        if call.key not in self._muted_calls:
             self._sequencer.tools_answered()
         self.request_next()
 
@@ -187,7 +192,7 @@ class TurnTaking:
         """Request no response for the calls of a cancelled response; the model still gets their outputs."""
         for item in self._conversation.get_items():
             if item.call_id and item.type == "function_call" and item.response_id == response_id:
-                remember(self._muted_calls, item.call_id, None)
+                remember(self._muted_calls, item.id, None)
 
     def _send_all(self, events: list[Wire]) -> None:
         for event in events:

@@ -3,7 +3,7 @@
 `ServerRules` hides the items. This module runs the calls, sends the outputs, and requests the next response once
 the response that called is over and all its calls are answered.
 
-Thread: the event loop only; synchronous handlers run in a thread (`Toolbox`).
+Thread: the event loop only; plain functions run in threads (`Toolbox`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import RealtimeError
-from ..tools import Toolbox
+from ..errors import ConfigurationError, RealtimeError
+from ..tools import Call, Toolbox
 from .functions import import_function
 from .policy import ToolPolicy
 
@@ -25,8 +25,14 @@ Handlers = Mapping[str, tuple[ToolPolicy, Callable[..., Any]]]
 
 
 def import_handlers(tools: Sequence[ToolPolicy]) -> Handlers:
-    """The handlers by tool name. Raises ConfigurationError if one cannot be imported."""
-    return {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
+    """The handlers by tool name. Raises ConfigurationError if one cannot be imported or cannot be a tool."""
+    handlers = {str(tool.definition["name"]): (tool, import_function(tool.handler)) for tool in tools}
+    for name, (tool, handler) in handlers.items():
+        try:
+            Toolbox(tool.timeout_seconds, lambda *ended: None).add(dict(tool.definition), handler)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"tools.{name}: {error}") from None
+    return handlers
 
 
 class ServerTools:
@@ -51,8 +57,8 @@ class ServerTools:
         self._handlers = handlers
         self._send = send
         self._finished = finished
-        # Call id -> name of the tool
-        self._names: dict[str, str] = {}
+        # Keys of the running calls: item ids, because a server may use a call id again
+        self._running: set[str] = set()
         self._responses = 0
         self._boxes: dict[float, Toolbox] = {}
         for tool, handler in handlers.values():
@@ -77,35 +83,46 @@ class ServerTools:
                 and item.get("type") == "function_call"
                 and item.get("status") == "completed"
             ):
-                self._call(str(item.get("name")), str(item.get("call_id")), str(item.get("arguments") or ""))
+                self._call(item)
 
     def close(self) -> None:
         """Stop the calls."""
         for box in self._boxes.values():
             box.cancel()
 
-    def _call(self, name: str, call_id: str, arguments: str) -> None:
-        entry = self._handlers.get(name)
-        if entry is None or call_id in self._names:
+    def _call(self, item: Mapping[str, Any]) -> None:
+        name, call_id = item.get("name"), item.get("call_id")
+        entry = self._handlers.get(name) if isinstance(name, str) else None
+        # Without a call id no output could be sent.
+        if entry is None or not isinstance(name, str) or not isinstance(call_id, str):
             return
-        if len(self._names) >= MAX_CALLS:
-            self._names[call_id] = name
+        item_id, arguments = item.get("id"), item.get("arguments")
+        call = Call(
+            item_id if isinstance(item_id, str) else call_id,
+            call_id,
+            name,
+            arguments if isinstance(arguments, str) else "",
+        )
+        if call.key in self._running:
+            return
+        self._running.add(call.key)
+        if len(self._running) > MAX_CALLS:
             self._answered(
-                call_id, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
+                call, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
             )
-            return
-        self._names[call_id] = name
-        self._boxes[entry[0].timeout_seconds].call(call_id, name, arguments)
+        elif not self._boxes[entry[0].timeout_seconds].call(call_id, name, call.arguments, call.key):
+            # It was answered before.
+            self._running.discard(call.key)
 
-    def _answered(self, call_id: str, output: str, error: BaseException | None) -> None:
-        name = self._names.pop(call_id)
-        self._finished(name, error)
-        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    def _answered(self, call: Call, output: str, error: BaseException | None) -> None:
+        self._running.discard(call.key)
+        self._finished(call.name, error)
+        item = {"type": "function_call_output", "call_id": call.call_id, "output": output}
         self._send({"type": "conversation.item.create", "item": item})
         self._answer_due = True
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._answer_due and not self._names and not self._responses:
+        if self._answer_due and not self._running and not self._responses:
             self._answer_due = False
             self._send({"type": "response.create"})
