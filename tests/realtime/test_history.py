@@ -95,3 +95,38 @@ def test_images_system_messages_and_empty_items():
             "content": [{"type": "input_text", "text": "Be brief."}],
         },
     ]
+
+
+def test_an_answer_in_chinese_that_was_cut_is_heard_and_restored_to_the_character():
+    events = [
+        *turns.audio_answer("今天天气很好我们去公园", turns.tone(24_000)),
+        {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 750},
+    ]
+    assert replayed(events)[0]["content"] == [{"type": "output_text", "text": "今天天气很好我们"}]
+
+
+def test_half_a_character_of_a_broken_answer_is_restored_as_a_replacement_character():
+    assert replayed(turns.text_answer("hm\ud83d"))[0]["content"][0]["text"] == "hm\ufffd"
+    whole = [turns.transcript_delta("a\ud83d"), turns.transcript_delta("\ude00b")]
+    assert replayed(whole)[0]["content"][0]["text"] == "a\U0001f600b"
+
+
+def test_an_answer_with_text_and_speech_is_restored_with_both():
+    parts = [{"type": "output_text", "text": "written, "}, {"type": "output_audio", "transcript": "spoken"}]
+    item = {"id": "a", "type": "message", "role": "assistant", "status": "completed", "content": parts}
+    both = [{"type": "conversation.item.done", "item": item}]
+    assert replayed(both)[0]["content"] == [{"type": "output_text", "text": "written, spoken"}]
+
+
+def test_parts_of_any_shape_do_not_hide_what_was_said():
+    parts = [
+        {"type": "input_text", "text": ["x"], "transcript": "said"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": 5, "more": float("nan")},
+        {"type": "input_image", "image_url": {"a": 1}},
+        {"type": ["input_audio"], "text": 5},
+    ]
+    (event,) = replay([Item("a", role="user", content=parts)])
+    assert event["item"]["content"] == [
+        {"type": "input_text", "text": "said"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+    ]

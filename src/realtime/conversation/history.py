@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from ..protocol.reading import Wire, text_of
 from .items import Item
+from .text_cut import without_lone_surrogates
 
 __all__ = ["RESUME_NOTE", "awaits_transcript", "note", "replay"]
 
@@ -50,9 +52,10 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
         if item.type == "message":
             body = _message(item)
         elif item.type == "function_call" and item.status == "completed" and item.call_id in with_output:
-            body = {"call_id": item.call_id, "name": item.name or "", "arguments": item.arguments or "{}"}
+            arguments = without_lone_surrogates(item.arguments or "{}")
+            body = {"call_id": item.call_id, "name": item.name or "", "arguments": arguments}
         elif item.type == "function_call_output" and item.call_id in calls:
-            body = {"call_id": item.call_id, "output": item.output or ""}
+            body = {"call_id": item.call_id, "output": without_lone_surrogates(item.output or "")}
         if body is not None:
             events.append(
                 {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
@@ -80,17 +83,20 @@ def awaits_transcript(items: Sequence[Item]) -> bool:
 
 def _message(item: Item) -> dict[str, Any] | None:
     if item.role == "assistant":
-        text = item.formatted.text or item.heard_transcript
+        text, heard = item.formatted.text, item.heard_transcript
+        text = without_lone_surrogates(text if heard in text else text + heard)
         return {"role": "assistant", "content": [{"type": "output_text", "text": text}]} if text else None
-    content: list[dict[str, Any]] = []
+    content: list[Wire] = []
     audio = item.formatted.audio
     for part in item.content:
         kind = part.get("type")
-        said = part.get("text") or part.get("transcript")
-        if kind == "input_image" and part.get("image_url"):
-            content.append(dict(part))
-        elif isinstance(said, str) and said.strip():
-            content.append({"type": "input_text", "text": said})
+        said = text_of(part.get("text")) or text_of(part.get("transcript")) or ""
+        image = text_of(part.get("image_url"))
+        if kind == "input_image" and image:
+            detail = text_of(part.get("detail"))
+            content.append({"type": kind, "image_url": image, **({"detail": detail} if detail else {})})
+        elif said.strip():
+            content.append({"type": "input_text", "text": without_lone_surrogates(said)})
         elif kind == "input_audio" and 0 < len(audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate:
             # Without a transcript, the audio itself keeps the turn from being lost.
             content.append({"type": "input_audio", "audio": item.stream.format.encode(audio)})
