@@ -416,6 +416,7 @@ class VoiceSession:
 
     def _on_interrupted(self, event: InterruptedEvent) -> None:
         if self.client.server_interrupts():
+            self.client.drop_response()
             self._cut()
 
     def _on_close(self, event: CloseEvent) -> None:

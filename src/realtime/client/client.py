@@ -26,6 +26,7 @@ from ..events import ClientStats, ErrorEvent, Event
 from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
+from ..protocol.numbers import whole_number
 from .configurable import ConfigurableClient
 from .content import message_parts
 from .session import Session
@@ -316,10 +317,10 @@ class RealtimeClient(ConfigurableClient):
     def cancel_response(self, item_id: str | None = None, sample_count: int = 0) -> Item | None:
         """Stop the answer, and tell the server how much of *item_id* was heard.
 
-        Pass what ``player.interrupt()`` returns: its track and its offset. Audio and text of the item that
-        arrive later are dropped. A finished answer that was heard to its end stays whole, and under VAD the
-        server cancels by itself: then nothing is sent. Without *item_id* the response that is being made is
-        cancelled, under VAD too.
+        Pass what ``player.interrupt()`` returns: its track and its offset. Audio and text of the whole response
+        that arrive later are dropped, whatever their item. A finished answer that was heard to its end stays whole, and under VAD the
+        server cancels by itself: then nothing is sent. Without *item_id* the response that is being made, or was
+        requested, is cancelled, under VAD too.
 
         Parameters
         ----------
@@ -338,9 +339,10 @@ class RealtimeClient(ConfigurableClient):
         StateError
             not connected
         ValueError
-            an item that is no message of the assistant
+            an item that is no message of the assistant, a sample count that is no integer
         """
         self._need_connection()
+        sample_count = whole_number(sample_count, "sample_count")
         session = self._session
         if not item_id:
             session.turns.cancel_response()
@@ -352,6 +354,8 @@ class RealtimeClient(ConfigurableClient):
             session.turns.cancel_response()
         if item is None:
             return None
+        if item.response_id is not None:
+            self.conversation.drop_response(item.response_id)
         changes, events = interrupt(self.conversation, item, sample_count)
         session.announce(changes)
         for event in events:
@@ -410,6 +414,13 @@ class RealtimeClient(ConfigurableClient):
     def report_error(self, error: ErrorEvent) -> None:
         """Emit ``error``; log it if it has no handler."""
         self._session.reports.error(error)
+
+    def drop_response(self) -> None:
+        """Drop what is still to come of the response that is being made, and tell the server nothing.
+
+        For an interruption that the server knows of: it cancels that response by itself.
+        """
+        self._session.turns.drop_response()
 
     def note_first_sample(self, item_id: str) -> None:
         """Note that the output device has just taken the first sample of an answer.

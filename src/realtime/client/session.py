@@ -18,6 +18,7 @@ from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
 from ..conversation.history import awaits_transcript, note, replay
+from ..conversation.interruption import settle
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
 from ..events import (
@@ -34,9 +35,9 @@ from ..events import (
 from ..protocol import codec
 from ..protocol import dialect as dialects
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, CANCEL_NOT_ACTIVE, COMMIT_EMPTY
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, dict_of, text_of
+from ..protocol.reading import Wire, dict_of, ms_of, text_of
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
@@ -154,10 +155,10 @@ class Session(LinkDelegate):
         self.configuration.send_tools()
         self.outbox.put(Commit())
 
-    def request_response(self, parameters: Wire) -> None:
+    def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
         """Request a response, now or after the one that is being made."""
         self.meter.turn_ended(time.monotonic())
-        self.turns.request_response(parameters)
+        self.turns.request_response(parameters, event_id)
 
     def announce(self, changes: list[Change]) -> None:
         """Emit the events of *changes*."""
@@ -229,7 +230,7 @@ class Session(LinkDelegate):
 
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
-            self.turns.request_sent()
+            self.turns.request_sent(event["event_id"])
         emitter = self.emitter
         name = f"client.{event['type']}"
         if emitter.wants("realtime.event") or emitter.wants(name):
@@ -369,11 +370,13 @@ class Session(LinkDelegate):
 
     def _on_speech_started(self, event: Event) -> None:
         active = self.turns.response_active
+        self.turns.turn_began()
+        start_ms = ms_of(event.get("audio_start_ms"))
         self.emitter.emit(
             "conversation.interrupted",
             InterruptedEvent(
                 text_of(event.get("item_id")),
-                event.get("audio_start_ms"),
+                None if start_ms is None else int(start_ms),
                 active,
                 active and self.settings.server_interrupts(),
             ),
@@ -381,6 +384,7 @@ class Session(LinkDelegate):
 
     def _on_speech_stopped(self, event: Event) -> None:
         self.meter.turn_ended(time.monotonic())
+        self.turns.turn_ended()
 
     def _on_response_created(self, event: Event) -> None:
         response = dict_of(event.get("response"))
@@ -397,6 +401,10 @@ class Session(LinkDelegate):
         self.turns.response_done(response)
         if isinstance(response, dict):
             response_id = text_of(response.get("id"))
+            changes, told = settle(self.conversation, response_id or "")
+            self.announce(changes)
+            for unheard in told:
+                self.send(unheard)
             self.reports.usage(response.get("usage"), response_id)
             if response.get("status") == "failed":
                 self.reports.response_failed(response_id, response, event)
@@ -418,10 +426,11 @@ class Session(LinkDelegate):
     def _on_refused(self, cause: Wire | None, code: str | None) -> None:
         """The server refused *cause*, or an event that it does not name: undo what was recorded of it."""
         caused_by = cause["type"] if cause is not None else None
-        if code == ANOTHER_IS_ACTIVE:
-            self.turns.request_refused(another_is_active=True)
-        elif caused_by == "response.create":
-            self.turns.request_refused(another_is_active=False)
+        event_id = cause["event_id"] if cause is not None else None
+        if caused_by == "response.create" or (code == ANOTHER_IS_ACTIVE and cause is None):
+            self.turns.request_refused(event_id, another_is_active=code == ANOTHER_IS_ACTIVE)
+        elif caused_by == "response.cancel" or code == CANCEL_NOT_ACTIVE:
+            self.turns.cancel_refused()
         elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..protocol.audio_format import EMPTY, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import check_seconds
 
 __all__ = ["InputAudio"]
 
@@ -42,9 +43,7 @@ class InputAudio:
     """
 
     def __init__(self, audio_format: AudioFormat, keep_seconds: float = 300.0) -> None:
-        if not keep_seconds >= 0:
-            raise ValueError(f"keep_input_seconds must be 0 or more, not {keep_seconds!r}")
-        self._keep_seconds = keep_seconds
+        self._keep_seconds = check_seconds(keep_seconds, "keep_input_seconds")
         self.evicted = 0
         self.reset(audio_format)
 

@@ -18,21 +18,28 @@ class Malformed(Exception):
 
 
 class ItemFinder:
-    """Looks up items for events. Hidden items were deleted, are internal, or belong to a response left out."""
+    """Looks up items for events.
+
+    Hidden items were deleted, are internal, or belong to a response left out. Items of a dropped response are
+    interrupted from their beginning.
+    """
 
     def __init__(self, items: ItemList) -> None:
         self._items = items
         self._hidden: dict[str, None] = {}
         self._left_out: dict[str, None] = {}
+        # Response ids; "" for the events that name no response while a dropped one is being made.
+        self._dropped: dict[str, None] = {}
 
     def clear(self) -> None:
-        """Forget all hidden items and responses left out."""
+        """Forget all hidden items, responses left out and dropped responses."""
         self._hidden.clear()
-        self._left_out.clear()
+        self.begin_session()
 
     def begin_session(self) -> None:
-        """Forget the responses left out: a new session does not know them."""
+        """Forget responses left out and dropped ones: a new session does not know them."""
         self._left_out.clear()
+        self._dropped.clear()
 
     def hide(self, item_id: str) -> None:
         """Make no placeholder for this item when a later event names it."""
@@ -41,6 +48,17 @@ class ItemFinder:
     def leave_out(self, response_id: str) -> None:
         """Hide the items of this response."""
         remember(self._left_out, response_id, None)
+
+    def drop(self, response_id: str) -> None:
+        """Interrupt the items of this response, also those that are still to come."""
+        remember(self._dropped, response_id, None)
+        for item in self._items.in_order():
+            if item.response_id == response_id:
+                item.drop()
+
+    def response_done(self) -> None:
+        """A response has ended: events that name none belong to another one."""
+        self._dropped.pop("", None)
 
     def rename(self, item_id: str, new_id: str) -> None:
         """Hide *new_id* too if *item_id* is hidden."""
@@ -60,6 +78,8 @@ class ItemFinder:
             item = self._items.append(item_id)
         if response_id is not None:
             item.response_id = response_id
+            if response_id in self._dropped:
+                item.drop()
         return item, created
 
     def about(self, event: Wire, role: str | None, kind: str = "message") -> tuple[Item | None, bool]:
@@ -72,11 +92,14 @@ class ItemFinder:
         if not isinstance(item_id, str) or not item_id:
             raise Malformed
         item = self._items.get(item_id)
-        if item is not None:
+        if item is not None and item.response_id is not None:
             return item, False
         item, created = self.find(item_id, text_of(event.get("response_id")))
         if item is not None:
-            item.type, item.role = kind, role
+            if created:
+                item.type, item.role = kind, role
+            if item.response_id is None and "" in self._dropped and role == "assistant":
+                item.drop()
         return item, created
 
 

@@ -12,6 +12,7 @@ from collections import deque
 
 from ..protocol.audio_format import Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import check_seconds, whole_number
 from .items import MAX_PARTS, Item
 
 __all__ = ["ItemList"]
@@ -37,12 +38,8 @@ class ItemList:
     """
 
     def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
-        if max_items < 1:
-            raise ValueError(f"max_items must be at least 1, not {max_items}")
-        if not keep_audio_seconds >= 0:
-            raise ValueError(f"keep_audio_seconds must be 0 or more, not {keep_audio_seconds!r}")
-        self.max_items = max_items
-        self.keep_audio_seconds = keep_audio_seconds
+        self.max_items = whole_number(max_items, "max_items", least=1)
+        self.keep_audio_seconds = check_seconds(keep_audio_seconds, "keep_audio_seconds")
         self.evicted_items = 0
         self.evicted_seconds = 0.0
         self.clear()

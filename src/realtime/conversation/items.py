@@ -160,6 +160,12 @@ class Item:
 
     # Changes, made by the reducer
 
+    def drop(self) -> None:
+        """The response was cancelled: drop what is still to come."""
+        self.interrupted = True
+        if not (self.received_samples or self.formatted.text):
+            self.stream.unheard = True
+
     def set_audio_format(self, audio_format: AudioFormat) -> None:
         """Set the format of the audio that follows; called before the first sample."""
         self.stream.format = audio_format

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import whole_number
 from ..protocol.reading import Wire, dict_of, list_of, ms_of, output_format_of, text_of
 from .call_events import CallEvents
 from .change import PASSED_OVER, Change, Delta, Handler, Kind, updated
@@ -133,14 +134,25 @@ class Conversation:
         """Hide the items of a response that is outside the conversation."""
         self._finder.leave_out(response_id)
 
+    def drop_response(self, response_id: str) -> None:
+        """Drop what is still to come of a cancelled response, whatever its items.
+
+        "" stands for the events that name no response, up to the next ``response.done``.
+        """
+        self._finder.drop(response_id)
+
     def interrupt(self, item_id: str, heard_samples: int) -> list[Change]:
-        """Mark an answer as stopped by the listener after *heard_samples*; later parts of it are dropped."""
+        """Mark an answer as stopped by the listener after *heard_samples*; later parts of it are dropped.
+
+        Raises ValueError for a number that is no integer.
+        """
+        heard = max(whole_number(heard_samples, "heard_samples"), 0)
         item = self.items.get(item_id)
         if item is None:
             return []
         item.interrupted = True
-        if item.received_samples:
-            heard = min(max(heard_samples, 0), item.received_samples)
+        if item.received_samples or not item.formatted.text:
+            heard = min(heard, item.received_samples)
             self._truncate(item, item.stream.format.ms_of_samples(heard), heard)
         return [Change("updated", item)]
 
@@ -328,6 +340,7 @@ class Conversation:
             if response_id is not None and item.response_id == response_id:
                 changes += self._finish(item, status)
         self._response_formats.pop(response_id or "", None)
+        self._finder.response_done()
         return changes
 
 

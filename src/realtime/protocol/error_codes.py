@@ -5,7 +5,7 @@ Thread: any; stateless.
 
 from __future__ import annotations
 
-__all__ = ["ANOTHER_IS_ACTIVE", "COMMIT_EMPTY", "is_benign"]
+__all__ = ["ANOTHER_IS_ACTIVE", "CANCEL_NOT_ACTIVE", "COMMIT_EMPTY", "is_benign"]
 
 ANOTHER_IS_ACTIVE = "conversation_already_has_active_response"
 COMMIT_EMPTY = "input_audio_buffer_commit_empty"
