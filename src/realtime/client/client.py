@@ -318,9 +318,9 @@ class RealtimeClient(ConfigurableClient):
         """Stop the answer, and tell the server how much of *item_id* was heard.
 
         Pass what ``player.interrupt()`` returns: its track and its offset. Audio and text of the whole response
-        that arrive later are dropped, whatever their item. A finished answer that was heard to its end stays whole, and under VAD the
-        server cancels by itself: then nothing is sent. Without *item_id* the response that is being made, or was
-        requested, is cancelled, under VAD too.
+        that arrive later are dropped, whatever their item. A finished answer that was heard to its end stays
+        whole, and under VAD the server cancels by itself: then nothing is sent. Without *item_id* the response
+        that is being made, or was requested, is cancelled, under VAD too.
 
         Parameters
         ----------

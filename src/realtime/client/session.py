@@ -183,7 +183,9 @@ class Session(LinkDelegate):
         prelude: list[Entry] = []
         configured = self.configuration.everything()
         if configured:
-            prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": configured})
+            event_id = writer.next_id()
+            prelude.append({"event_id": event_id, "type": "session.update", "session": configured})
+            self.configuration.opening(event_id, configured)
         if resumed:
             prelude += self._restored()
         conversation.input_format = settings.audio_format("input")
@@ -365,6 +367,8 @@ class Session(LinkDelegate):
         settings = self.settings
         if settings.take_server_session(event.get("session")) and not settings.sets_input_format():
             self._writer.use_input_format(settings.server_input_format())
+        if event["type"] == "session.updated":
+            self.configuration.confirmed()
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
@@ -418,12 +422,12 @@ class Session(LinkDelegate):
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
         cause = self._writer.cause_of(text_of(error.get("event_id")))
-        self._on_refused(cause, text_of(error.get("code")))
+        self._on_refused(cause, text_of(error.get("code")), text_of(error.get("param")))
         # Some servers and relays take no system items, such as the note.
         about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
         self.reports.server_error(event, cause, harmless=about_note)
 
-    def _on_refused(self, cause: Wire | None, code: str | None) -> None:
+    def _on_refused(self, cause: Wire | None, code: str | None, param: str | None) -> None:
         """The server refused *cause*, or an event that it does not name: undo what was recorded of it."""
         caused_by = cause["type"] if cause is not None else None
         event_id = cause["event_id"] if cause is not None else None
@@ -435,9 +439,12 @@ class Session(LinkDelegate):
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._unconfirmed.refused(cause)
-        elif caused_by in ("session.update", "transcription_session.update"):
+        elif self.configuration.refused(event_id, param):
             # Refused as a whole: audio goes on in the format that the server has.
-            self._writer.use_input_format(self.settings.server_input_format())
+            settings = self.settings
+            self._writer.use_input_format(
+                settings.server_input_format() or settings.audio_format("input").as_ga()
+            )
 
 
 def _why(code: int, reason: str) -> str:
