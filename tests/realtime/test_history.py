@@ -6,7 +6,7 @@ import base64
 
 import numpy as np
 
-from realtime.conversation.history import replay
+from realtime.conversation.history import placed_anew, replay
 from realtime.conversation.items import Item
 from realtime.conversation.reducer import Conversation
 from tests import wire_turns as turns
@@ -130,3 +130,14 @@ def test_parts_of_any_shape_do_not_hide_what_was_said():
         {"type": "input_text", "text": "said"},
         {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
     ]
+
+
+def test_what_was_not_confirmed_is_placed_after_an_item_that_the_new_session_knows():
+    def create(item_id: str, previous: str | None) -> dict:
+        event = {"type": "conversation.item.create", "item": {"id": item_id}}
+        return event if previous is None else {**event, "previous_item_id": previous}
+
+    replayed = [create("a", None), create("c", None), np.zeros(1)]
+    wanted = [("x", "root"), ("y", "b"), ("z", "gone"), ("w", "y"), ("v", "first"), ("u", None)]
+    placed = placed_anew([create(*one) for one in wanted], replayed, ["first", "a", "b", "c"])
+    assert [event.get("previous_item_id") for event in placed] == ["root", "a", None, "y", "root", None]

@@ -17,7 +17,7 @@ from ..connection.link import LinkDelegate
 from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
-from ..conversation.history import awaits_transcript, note, replay
+from ..conversation.history import awaits_transcript, note, placed_anew, replay
 from ..conversation.interruption import settle
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
@@ -207,7 +207,7 @@ class Session(LinkDelegate):
             self._note_id = generate_id("item_")
             self.conversation.hide_item(self._note_id)
             entries.append(note(self._note_id, self._resume_note))
-        entries += missing
+        entries += placed_anew(missing, entries, [item.id for item in items])
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
         for piece in self.conversation.input.unfinished(keep_ms):
             entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
@@ -269,10 +269,14 @@ class Session(LinkDelegate):
     def _take(self, event: Wire) -> None:
         kind: str = event["type"]
         item = event.get("item")
+        placed = event
         if item is not None:
-            self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
+            previous = self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
+            if previous is not None and not event.get("previous_item_id"):
+                # Servers state no predecessor for the first item, and some for none.
+                placed = {**event, "previous_item_id": previous}
         before = self.conversation.malformed
-        changes = self.conversation.apply(event)
+        changes = self.conversation.apply(placed)
         if self.conversation.malformed != before:
             message = f"a malformed {kind!r} event was ignored"
             self.reports.error(ErrorEvent(message, "wire", event=Event(event)))

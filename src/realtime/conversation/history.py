@@ -17,7 +17,7 @@ from ..protocol.reading import Wire, text_of
 from .items import Item
 from .text_cut import without_lone_surrogates
 
-__all__ = ["RESUME_NOTE", "awaits_transcript", "note", "replay"]
+__all__ = ["RESUME_NOTE", "awaits_transcript", "note", "placed_anew", "replay"]
 
 RESUME_NOTE = (
     "The conversation above goes on without a break. Do not greet again or sum up; "
@@ -61,6 +61,37 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
                 {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
             )
     return events
+
+
+def placed_anew(creations: Iterable[Wire], replayed: Iterable[Any], order: Sequence[str]) -> list[Wire]:
+    """*creations* with predecessors that the new session knows: a server refuses any other.
+
+    Parameters
+    ----------
+    creations : iterable of dict
+        ``conversation.item.create`` events to send after the replayed ones.
+    replayed : iterable of dict
+        The events of `replay`; anything else among them is ignored.
+    order : sequence of str
+        Ids of all items of the conversation, in order.
+
+    Returns
+    -------
+    list of dict
+        client events
+    """
+    known = {"root", *(event["item"]["id"] for event in replayed if isinstance(event, dict))}
+    placed = []
+    for event in creations:
+        previous = event.get("previous_item_id")
+        if previous is not None and previous not in known:
+            event = {key: value for key, value in event.items() if key != "previous_item_id"}
+            if previous in order:
+                before = [item_id for item_id in order[: order.index(previous)] if item_id in known]
+                event["previous_item_id"] = before[-1] if before else "root"
+        known.add(event["item"]["id"])
+        placed.append(event)
+    return placed
 
 
 def note(item_id: str, text: str) -> dict[str, Any]:

@@ -86,15 +86,17 @@ class ItemList:
         """Move *item* to its place after *previous*; it stays where it is until *previous* is known."""
         item.previous_item_id = previous
         if previous == "root":
-            self._order.remove(item.id)
-            self._order.insert(0, item.id)
+            self._move(item.id, None)
         elif previous in self._items:
             self._move(item.id, previous)
         else:
             remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
 
-    def _move(self, item_id: str, previous: str) -> None:
-        """Move *item_id* right after *previous*, together with the items that name it, directly or in a chain."""
+    def _move(self, item_id: str, previous: str | None) -> None:
+        """Move *item_id* right after *previous*, together with the items that name it, directly or in a chain.
+
+        None stands for the beginning of the conversation.
+        """
         if self._order[-2:] == [previous, item_id]:
             return
         start = self._order.index(item_id)
@@ -106,7 +108,7 @@ class ItemList:
             # The server's statements contradict each other.
             return
         rest = [one for one in self._order if one not in block]
-        place = rest.index(previous) + 1
+        place = rest.index(previous) + 1 if previous is not None else 0
         self._order = [*rest[:place], *block, *rest[place:]]
 
     def remove(self, item: Item) -> None:
@@ -127,6 +129,9 @@ class ItemList:
         item.id = new_id
         self._items[new_id] = item
         self._order[self._order.index(item_id)] = new_id
+        for follower in self._items.values():
+            if follower.previous_item_id == item_id:
+                follower.previous_item_id = new_id
         self._heavy = deque(new_id if one == item_id else one for one in self._heavy)
 
     # Audio

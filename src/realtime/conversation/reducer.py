@@ -129,6 +129,8 @@ class Conversation:
         """Take over the id that the server gave to an item created by the client."""
         self._finder.rename(item_id, new_id)
         self.items.rename(item_id, new_id)
+        if item_id in self._stashed:
+            self._stashed[new_id] = self._stashed.pop(item_id)
 
     def leave_out(self, response_id: str) -> None:
         """Hide the items of a response that is outside the conversation."""
