@@ -22,6 +22,7 @@ from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
 from .errors import (
+    AnswerError,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
@@ -42,6 +43,7 @@ from .events import (
     ItemUpdatedEvent,
     RateLimitsEvent,
     RealtimeEvent,
+    ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
     UsageEvent,
@@ -49,6 +51,7 @@ from .events import (
 from .voice import CutEvent, VoiceSession
 
 __all__ = [
+    "AnswerError",
     "Change",
     "ClientStats",
     "CloseEvent",
@@ -72,6 +75,7 @@ __all__ = [
     "RealtimeClient",
     "RealtimeError",
     "RealtimeEvent",
+    "ResponseEndedEvent",
     "ResponseFailedEvent",
     "ServerError",
     "StateError",

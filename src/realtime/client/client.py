@@ -38,8 +38,8 @@ class RealtimeClient(ConfigurableClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
-    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``error``,
-    ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
+    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``response.ended``,
+    ``error``, ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
     ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A
     handler gets one object, see `realtime.events`.
 
@@ -399,13 +399,17 @@ class RealtimeClient(ConfigurableClient):
     # Waiting
 
     def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`."""
+        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
+
+        Raises AnswerError if an answer fails, or ends without an item, before that.
+        """
         return _item_of(self.wait_for_next("conversation.item.appended", timeout))
 
     def wait_for_next_completed_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
         """Wait for the next item that gets its final status and return it; to be awaited.
 
-        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`.
+        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`. Raises
+        AnswerError if an answer fails, or ends without an item, before that.
         """
         return _item_of(self.wait_for_next("conversation.item.ended", timeout))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
 from ..callables import is_coroutine_function
@@ -109,9 +109,9 @@ class EventEmitter:
         """
         return self._waits.next(name, timeout)
 
-    def fail_waiters(self, error: Exception) -> None:
-        """End every pending `wait_for_next` with *error*."""
-        self._waits.fail(error)
+    def fail_waiters(self, error: Exception, names: Iterable[str] | None = None) -> None:
+        """End every pending `wait_for_next` with *error*, or only those for one of *names*."""
+        self._waits.fail(error, names)
 
     def begin_batch(self) -> int | None:
         """Begin a batch of simultaneous events; returns what to pass to `end_batch`.

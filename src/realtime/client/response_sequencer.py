@@ -197,16 +197,17 @@ class ResponseSequencer:
         self.cancelling, self._cancel_next = self._cancel_next, False
         return True
 
-    def done(self, response: Any) -> None:
-        """``response.done``."""
+    def done(self, response: Any) -> bool:
+        """``response.done``. Returns False for a response outside the conversation."""
         response_id = dict_of(response).get("id")
         if self.outside.done(text_of(response_id)):
-            return
+            return False
         if self.active is not None and (not self.active or response_id in (self.active, None)):
             self.active = None
             self.cancelling = self._cancel_next = self._cancel_due = False
         for request in self._requests.values():
             request.overtaken = True
+        return True
 
     def stalled(self) -> None:
         """The active response has sent nothing for long: its end was lost or never sent."""

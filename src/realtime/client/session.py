@@ -30,6 +30,7 @@ from ..events import (
     ItemEvent,
     ItemUpdatedEvent,
     RealtimeEvent,
+    ResponseEndedEvent,
     ResponseFailedEvent,
 )
 from ..protocol import codec
@@ -41,7 +42,7 @@ from ..protocol.reading import Wire, dict_of, ms_of, text_of
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports, error_of
+from .reports import Reports, ended_of, error_of
 from .settings import Settings
 from .turn_taking import TurnTaking
 
@@ -339,9 +340,9 @@ class Session(LinkDelegate):
         self.announce(self.conversation.abandon())
         if response_lost:
             message = f"the connection was lost while the answer was made ({_why(code, reason)})"
-            self.emitter.emit(
-                "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
-            )
+            lost = "connection_lost"
+            ended = ResponseFailedEvent(response_id, message, lost, str(code), reason=lost)
+            self.reports.response_ended(ended, waited_for=self._leaves_waiting(ended))
 
     def changed(self, event: ConnectionEvent) -> None:
         self.emitter.emit("connection.changed", event)
@@ -406,7 +407,7 @@ class Session(LinkDelegate):
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")
-        self.turns.response_done(response)
+        inside = self.turns.response_done(response)
         if isinstance(response, dict):
             response_id = text_of(response.get("id"))
             changes, told = settle(self.conversation, response_id or "")
@@ -414,8 +415,9 @@ class Session(LinkDelegate):
             for unheard in told:
                 self.send(unheard)
             self.reports.usage(response.get("usage"), response_id)
-            if response.get("status") == "failed":
-                self.reports.response_failed(response_id, response, event)
+            ended = ended_of(response, event)
+            if ended is not None:
+                self.reports.response_ended(ended, waited_for=inside and self._leaves_waiting(ended))
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
@@ -423,10 +425,20 @@ class Session(LinkDelegate):
         self.turns.request_next()
         self._at_rest()
 
+    def _leaves_waiting(self, ended: ResponseEndedEvent) -> bool:
+        """True if an answer failed or has left no item, and no turn of the user's is the reason."""
+        if ended.reason == "turn_detected":
+            return False
+        if ended.status == "failed" and ended.event is not None:
+            return True
+        return not any(item.response_id == ended.response_id for item in self.conversation.get_items())
+
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
         cause = self._writer.cause_of(text_of(error.get("event_id")))
         self._on_refused(cause, text_of(error.get("code")), text_of(error.get("param")))
+        if cause is not None and cause["type"] == "response.create":
+            self.reports.request_refused(error)
         # Some servers and relays take no system items, such as the note.
         about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
         self.reports.server_error(event, cause, harmless=about_note)

@@ -178,11 +178,15 @@ class TurnTaking:
             self._send_all(sequencer.cancel_due())
         return True
 
-    def response_done(self, response: Any) -> None:
-        """``response.done``; `request_next` follows when the handlers have been told."""
-        self._sequencer.done(response)
+    def response_done(self, response: Any) -> bool:
+        """``response.done``; `request_next` follows when the handlers have been told.
+
+        Returns False for a response outside the conversation.
+        """
+        inside = self._sequencer.done(response)
         if isinstance(response, dict) and response.get("status") == "cancelled":
             self._mute_calls_of(text_of(response.get("id")))
+        return inside
 
     def request_next(self) -> None:
         """Request a response if one is due."""
