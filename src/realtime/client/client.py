@@ -29,6 +29,7 @@ from ..protocol.ids import generate_id
 from ..protocol.numbers import whole_number
 from .configurable import ConfigurableClient
 from .content import message_parts
+from .raw_events import RawEvents
 from .session import Session
 
 __all__ = ["RealtimeClient"]
@@ -132,6 +133,7 @@ class RealtimeClient(ConfigurableClient):
             resume_note,
             lambda: self._link.hand_over(),
         )
+        self._raw_events = RawEvents(self._session)
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
         )
@@ -369,32 +371,28 @@ class RealtimeClient(ConfigurableClient):
         return True
 
     def send(self, type: str, data: Mapping[str, Any] | None = None, **fields: Any) -> str:
-        """Send any client event, written in GA.
+        """Send any client event, written in GA; it counts as if the method for the same purpose had sent it.
 
         Returns
         -------
         str
-            The event's ``event_id``; "" for ``response.create``, which may have to wait.
+            The event's ``event_id``; "" for ``response.create``, which may have to wait, and for a
+            ``session.update`` while reconnecting, of which the next session is told.
 
         Raises
         ------
         StateError
             not connected
         TypeError
-            a value that JSON cannot hold, a ``session.update`` without a session
+            a value that JSON cannot hold, a field that no server takes
+        ValueError
+            audio that is not base64, milliseconds that are no integer
         """
         self._need_connection()
         event = {**(data or {}), **fields, "type": type}
-        if type == "session.update" and not isinstance(event.get("session"), dict):
-            raise TypeError("session.update needs session=, a dictionary")
-        if type == "conversation.item.create":
-            event["item"] = {"id": generate_id("item_"), **event.get("item", {})}
-        elif type == "response.create":
-            self._session.request_response(event.get("response") or {})
-            return ""
         # Raises TypeError here rather than in the task that writes.
         codec.dumps(event)
-        return self._session.send(event)
+        return self._raw_events.send(event)
 
     # Waiting
 

@@ -198,6 +198,7 @@ class Session(LinkDelegate):
 
     def _restored(self) -> list[Entry]:
         """What a new session must be told of the one before it."""
+        self.announce(self.conversation.complete_deletions())
         items = self.conversation.get_items()
         missing = self._unconfirmed.take_missing([self._note_id, *(item.id for item in items)])
         entries: list[Entry] = []
@@ -455,6 +456,9 @@ class Session(LinkDelegate):
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._unconfirmed.refused(cause)
+            self.conversation.forget_audio_of(cause["item"]["id"])
+        elif cause is not None and caused_by == "conversation.item.delete":
+            self.conversation.note_deletion(text_of(cause.get("item_id")) or "", asked=False)
         elif self.configuration.refused(event_id, param):
             # Refused as a whole: audio goes on in the format that the server has.
             settings = self.settings

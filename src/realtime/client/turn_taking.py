@@ -131,6 +131,14 @@ class TurnTaking:
         self._send_all(events)
         return bool(events)
 
+    def note_cancellation(self, response_id: str | None) -> None:
+        """The application itself cancels a response: *response_id*, or the one that is being made."""
+        if response_id in (None, self._sequencer.active):
+            self._sequencer.cancel()
+            self.drop_response()
+        elif response_id is not None:
+            self._conversation.drop_response(response_id)
+
     def drop_response(self) -> None:
         """Drop what is still to come of the response that is being made."""
         if self._sequencer.active is not None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
 from ..protocol.numbers import whole_number
@@ -120,6 +122,38 @@ class Conversation:
     def stash_audio(self, item_id: str, samples: Int16Array) -> None:
         """Keep audio that is sent inside an item for that item: the server does not send it back."""
         remember(self._stashed, item_id, samples)
+
+    def stash_audio_of(self, item: Wire) -> None:
+        """Keep the audio that is sent inside *item*, in the format of the session, unless it is known already."""
+        item_id = text_of(item.get("id")) or ""
+        known = self.items.get(item_id)
+        if item_id in self._stashed or (known is not None and len(known.formatted.store)):
+            return
+        parts = [part for part in list_of(item.get("content")) if dict_of(part).get("type") == "input_audio"]
+        try:
+            pieces = [self.input_format.decode(text_of(part.get("audio")) or "")[0] for part in parts]
+        except ValueError:
+            return
+        if sum(len(piece) for piece in pieces):
+            self.stash_audio(item_id, np.concatenate(pieces))
+
+    def forget_audio_of(self, item_id: str) -> None:
+        """Drop stashed audio: the server refused its item."""
+        self._stashed.pop(item_id, None)
+
+    def note_deletion(self, item_id: str, *, asked: bool) -> None:
+        """The server was *asked* to delete an item, or has refused to."""
+        item = self.items.get(item_id)
+        if item is not None:
+            item.stream.deleting = asked
+
+    def complete_deletions(self) -> list[Change]:
+        """Remove the items that the server was asked to delete: a new session is not told of them."""
+        changes: list[Change] = []
+        for item in self.get_items():
+            if item.stream.deleting:
+                changes += self.apply({"type": "conversation.item.deleted", "item_id": item.id})
+        return changes
 
     def hide_item(self, item_id: str) -> None:
         """Never show the item *item_id*, which the client adds for the model alone."""
