@@ -24,6 +24,7 @@ from .conversation.items import Item
 from .errors import ConfigurationError, StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from .protocol.audio_format import Int16Array
+from .protocol.numbers import not_negative
 
 __all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
@@ -123,7 +124,7 @@ class VoiceSession:
     Raises
     ------
     ValueError
-        a mode that does not exist
+        a mode that does not exist, a time that is no number
 
     Examples
     --------
@@ -146,10 +147,10 @@ class VoiceSession:
         self.client = client
         self.recorder = recorder
         self.player = player
-        self.fade_ms = fade_ms
+        self.fade_ms = not_negative(fade_ms, "fade_ms")
         self.muted = False
         self.unplayed_samples = 0
-        self._chunk_ms = chunk_ms
+        self._chunk_ms = not_negative(chunk_ms, "chunk_ms")
         self._mode = mode
         self._started = False
         self._talking = False

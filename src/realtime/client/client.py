@@ -26,7 +26,7 @@ from ..events import ClientStats, ErrorEvent, Event
 from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
-from ..protocol.numbers import whole_number
+from ..protocol.numbers import not_negative, whole_number
 from .configurable import ConfigurableClient
 from .content import message_parts
 from .raw_events import RawEvents
@@ -79,7 +79,7 @@ class RealtimeClient(ConfigurableClient):
     Raises
     ------
     ValueError
-        a dialect or a session keyword that does not exist, a limit below 0
+        a dialect or a session keyword that does not exist, a limit or a time below 0 or that is no number
 
     Examples
     --------
@@ -129,7 +129,7 @@ class RealtimeClient(ConfigurableClient):
                 keep_input_seconds=keep_input_seconds,
             ),
             self._outbox,
-            tool_timeout,
+            None if tool_timeout is None else not_negative(tool_timeout, "tool_timeout"),
             resume_note,
             lambda: self._link.hand_over(),
         )

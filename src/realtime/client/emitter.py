@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
 from ..callables import is_coroutine_function
+from ..protocol.numbers import not_negative
 from .waits import Waits
 
 __all__ = ["EventEmitter", "Handler"]
@@ -102,11 +103,15 @@ class EventEmitter:
 
         Raises
         ------
+        TypeError, ValueError
+            a timeout that is no number
         TimeoutError
             nothing came within *timeout* seconds
         ConnectionLostError
             the connection ended first
         """
+        if timeout is not None:
+            timeout = not_negative(max(timeout, 0), "timeout")
         return self._waits.next(name, timeout)
 
     def fail_waiters(self, error: Exception, names: Iterable[str] | None = None) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..protocol.audio_format import EMPTY, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
-from ..protocol.numbers import check_seconds
+from ..protocol.numbers import not_negative
 
 __all__ = ["InputAudio"]
 
@@ -43,7 +43,7 @@ class InputAudio:
     """
 
     def __init__(self, audio_format: AudioFormat, keep_seconds: float = 300.0) -> None:
-        self._keep_seconds = check_seconds(keep_seconds, "keep_input_seconds")
+        self._keep_seconds = not_negative(keep_seconds, "keep_input_seconds")
         self.evicted = 0
         self.reset(audio_format)
 

@@ -12,7 +12,7 @@ from collections import deque
 
 from ..protocol.audio_format import Int16Array
 from ..protocol.bounded_dict import remember
-from ..protocol.numbers import check_seconds, whole_number
+from ..protocol.numbers import not_negative, whole_number
 from .items import MAX_PARTS, Item
 
 __all__ = ["ItemList"]
@@ -39,7 +39,7 @@ class ItemList:
 
     def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
         self.max_items = whole_number(max_items, "max_items", least=1)
-        self.keep_audio_seconds = check_seconds(keep_audio_seconds, "keep_audio_seconds")
+        self.keep_audio_seconds = not_negative(keep_audio_seconds, "keep_audio_seconds")
         self.evicted_items = 0
         self.evicted_seconds = 0.0
         self.clear()

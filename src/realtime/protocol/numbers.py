@@ -1,4 +1,4 @@
-"""Checks numbers that applications pass: integers by `operator.index`, seconds as finite or infinite floats.
+"""Checks numbers that applications pass: integers by `operator.index`, times and amounts as floats of 0 or more.
 
 Thread: any; stateless.
 """
@@ -9,7 +9,7 @@ import math
 import operator
 from typing import Any
 
-__all__ = ["check_seconds", "whole_number"]
+__all__ = ["not_negative", "whole_number"]
 
 
 def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
@@ -23,8 +23,8 @@ def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
     return number
 
 
-def check_seconds(value: Any, name: str) -> float:
-    """*value* as a number of seconds, 0 or more, `math.inf` included. Raises ValueError for anything else."""
+def not_negative(value: Any, name: str) -> float:
+    """*value*, a time or an amount, as a float of 0 or more; infinity is allowed. Raises ValueError otherwise."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
