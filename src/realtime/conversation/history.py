@@ -43,15 +43,19 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
         client events
     """
     items = list(items)
-    calls = {item.call_id for item in items if item.type == "function_call"}
     with_output = {item.call_id for item in items if item.type == "function_call_output"} | set(running_calls)
+    calls = {
+        item.call_id
+        for item in items
+        if item.type == "function_call" and item.status == "completed" and item.call_id
+    } & with_output
     events = []
     for item in items:
         # MCP lists and calls belong to the server, which makes them again.
         body: dict[str, Any] | None = None
         if item.type == "message":
             body = _message(item)
-        elif item.type == "function_call" and item.status == "completed" and item.call_id in with_output:
+        elif item.type == "function_call" and item.status == "completed" and item.call_id in calls:
             arguments = without_lone_surrogates(item.arguments or "{}")
             body = {"call_id": item.call_id, "name": item.name or "", "arguments": arguments}
         elif item.type == "function_call_output" and item.call_id in calls:

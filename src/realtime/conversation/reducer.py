@@ -235,7 +235,10 @@ class Conversation:
 
     def _take_item(self, raw: Wire, event: Wire, *, final: bool) -> list[Change]:
         response_id = text_of(event.get("response_id"))
-        item, created = self._finder.find(required_text(raw, "id"), response_id)
+        item_id = required_text(raw, "id")
+        if response_id is not None and not final:
+            self._finder.set_aside(item_id, response_id)
+        item, created = self._finder.find(item_id, response_id)
         if item is None:
             return []
         previous = text_of(event.get("previous_item_id"))
@@ -258,7 +261,7 @@ class Conversation:
         # One server sends an empty id.
         item_id = required_text(event, "item_id")
         # A late event must not bring the item back.
-        self._finder.hide(item_id)
+        self._finder.delete(item_id)
         item = self.items.get(item_id)
         if item is None:
             return []
