@@ -371,6 +371,7 @@ async def test_an_answer_whose_events_name_no_response_is_dropped_as_well():
     assert not any(piece is not None for piece in pieces)
     bench.say({"type": "response.done", "response": {"status": "cancelled"}}, {**delta, "item_id": "k"})
     assert len(pieces[-1]) == 480
+    assert bench.client.cancel_response("k", 240).audio_end_ms == 10
 
 
 async def test_under_vad_an_answer_to_come_is_cancelled_when_it_begins():
@@ -380,6 +381,15 @@ async def test_under_vad_an_answer_to_come_is_cancelled_when_it_begins():
     assert await bench.sent() == []
     bench.say(*turns.response_created())
     assert [event["response_id"] for event in await bench.sent()] == ["resp_1"]
+
+
+async def test_stopping_the_answer_before_leaves_the_answer_to_come():
+    bench = Bench(turn_detection={"type": "server_vad", "interrupt_response": False})
+    bench.say(*turns.audio_answer("before", turns.tone(4_800)), *turns.speech("item_2"))
+    bench.client.cancel_response("item_answer", 2_400)
+    bench.say(*turns.audio_answer("after", turns.tone(480), "item_3", "resp_2"))
+    assert "response.cancel" not in [event["type"] for event in await bench.sent()]
+    assert len(bench.client.conversation.get_item("item_3").formatted.audio) == 480
 
 
 async def test_a_cancelled_call_is_left_to_the_server():

@@ -353,7 +353,8 @@ class RealtimeClient(ConfigurableClient):
         if item is not None and (item.type != "message" or item.role not in ("assistant", None)):
             raise ValueError(f"item {item_id!r} is not an answer: it is a {item.type} of role {item.role!r}")
         if not self.server_interrupts():
-            session.turns.cancel_response()
+            # The answer that was audible ends, not the one that the user's turn will get.
+            session.turns.cancel_response(expected=False)
         if item is None:
             return None
         if item.response_id is not None:

@@ -215,16 +215,16 @@ class ResponseSequencer:
 
     # Cancellation
 
-    def cancel(self) -> list[Wire]:
+    def cancel(self, *, expected: bool = True) -> list[Wire]:
         """The cancellation of the response that is being made; drops a waiting request.
 
-        A response that was requested, or that the server will begin by itself, is cancelled as well: `created`
-        then sets ``cancelling``, and `cancel_due` says what to send.
+        A response that was requested is cancelled as well, and if *expected* one that the server will begin by
+        itself: `created` then sets ``cancelling``, and `cancel_due` says what to send.
         """
         self.pending, self.pending_for_tools = None, False
         for request in self._requests.values():
             request.wanted = False
-        if not self.active and (self.busy or self._expected):
+        if not self.active and (self.busy or (self._expected and expected)):
             self._cancel_next = True
             self._cancel_due = self._cancel_due or not self.busy
         if not self.busy or self.cancelling:

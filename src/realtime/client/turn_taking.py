@@ -124,19 +124,21 @@ class TurnTaking:
         self._send_all(self._sequencer.request(parameters, event_id))
         self._watch_for_stall()
 
-    def cancel_response(self) -> bool:
-        """Cancel the response that is being made, and drop a waiting request; True if a cancellation was sent."""
-        events = self._sequencer.cancel()
+    def cancel_response(self, *, expected: bool = True) -> None:
+        """Cancel the response that is being made, and drop a waiting request.
+
+        If *expected*, an answer that the server will begin by itself is cancelled when it begins.
+        """
+        events = self._sequencer.cancel(expected=expected)
         self.drop_response()
         self._send_all(events)
-        return bool(events)
 
     def note_cancellation(self, response_id: str | None) -> None:
         """The application itself cancels a response: *response_id*, or the one that is being made."""
-        if response_id in (None, self._sequencer.active):
+        if response_id is None or response_id == self._sequencer.active:
             self._sequencer.cancel()
             self.drop_response()
-        elif response_id is not None:
+        else:
             self._conversation.drop_response(response_id)
 
     def drop_response(self) -> None:
