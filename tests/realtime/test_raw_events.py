@@ -63,6 +63,20 @@ async def test_a_raw_commit_and_a_raw_clear_are_recorded():
     np.testing.assert_array_equal(audio, turns.tone(4_800))
 
 
+async def test_audio_whose_clear_the_server_refused_belongs_to_the_next_turn():
+    bench = Bench(**MANUAL)
+    bench.client.append_input_audio(turns.tone(2_400))
+    bench.client.clear_input_audio()
+    *_, clear = await bench.sent()
+    bench.say(turns.error("not implemented", "unknown_event", clear["event_id"]))
+    bench.client.append_input_audio(turns.tone(2_400, 2_400))
+    bench.client.create_response()
+    await bench.sent()
+    bench.say(*turns.committed())
+    audio = bench.client.conversation.get_item("item_user").formatted.audio
+    np.testing.assert_array_equal(audio, turns.tone(4_800))
+
+
 async def test_audio_inside_a_raw_item_is_kept_with_it():
     bench = Bench()
     parts = [{"type": "input_audio", "audio": turns.b64(turns.tone(n, n))} for n in (240, 480)]

@@ -137,7 +137,7 @@ class Reports:
             self.error(ErrorEvent(message, "handler", type(error).__name__, exception=error))
 
     def response_ended(self, ended: ResponseEndedEvent, *, waited_for: bool) -> None:
-        """Emit ``response.ended``, and ``response.failed`` for a failure; log it if neither has a handler.
+        """Emit ``response.ended``, and ``response.failed`` for a failure; log it if no handler could tell.
 
         Parameters
         ----------
@@ -147,7 +147,8 @@ class Reports:
         """
         emitter = self._emitter
         failed = isinstance(ended, ResponseFailedEvent)
-        wanted = emitter.wants("response.ended") or (failed and emitter.wants("response.failed"))
+        names = ("response.ended", "server.response.done", *(("response.failed",) if failed else ()))
+        wanted = any(emitter.wants(name) for name in names)
         if failed:
             emitter.emit("response.failed", ended)
         emitter.emit("response.ended", ended)

@@ -454,6 +454,8 @@ class Session(LinkDelegate):
             self.turns.cancel_refused()
         elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
             self.conversation.input.commit_refused()
+        elif caused_by == "input_audio_buffer.clear":
+            self.conversation.input.clear_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._unconfirmed.refused(cause)
             self.conversation.forget_audio_of(cause["item"]["id"])

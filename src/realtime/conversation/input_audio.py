@@ -56,6 +56,8 @@ class InputAudio:
         self._start = 0
         self.end = 0
         self.committed = 0
+        # Where the last clear began and ended.
+        self._cleared = (0, 0)
         # Commits sent but not answered yet, as ranges of positions.
         self._commits: deque[tuple[int, int]] = deque()
         # Item id -> [start ms, end ms] of a turn that the server detected and has not committed.
@@ -139,7 +141,14 @@ class InputAudio:
 
     def clear_sent(self) -> None:
         """Record a clear that was sent: the server drops uncommitted audio, and its clock continues."""
+        self._cleared = (self.committed, self.end)
         self.committed = self.end
+
+    def clear_refused(self) -> None:
+        """Undo the last clear, which the server refused, unless a commit was sent since."""
+        start, end = self._cleared
+        if self.committed == end:
+            self.committed = start
 
     # Turns detected by the server
 
