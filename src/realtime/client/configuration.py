@@ -160,12 +160,13 @@ class Configuration:
     # What the server says
 
     def opening(self, event_id: str, session: Wire) -> None:
-        """The first event of a session, *event_id*, tells it everything that *session* holds."""
+        """A session begins; its first event, *event_id*, tells it everything that *session* holds."""
         self._updates.clear()
         self._trials.begin_session()
         fields = fields_of(session)
-        only = next(iter(fields)) if len(fields) == 1 else None
-        remember(self._updates, event_id, _Update(session, field=only))
+        if fields:
+            only = next(iter(fields)) if len(fields) == 1 else None
+            remember(self._updates, event_id, _Update(session, field=only))
 
     def confirmed(self) -> None:
         """``session.updated``: the server accepted its oldest unanswered update."""

@@ -183,10 +183,10 @@ class Session(LinkDelegate):
         writer.session_kind = "transcription" if transcribes else "realtime"
         prelude: list[Entry] = []
         configured = self.configuration.everything()
+        event_id = writer.next_id()
+        self.configuration.opening(event_id, configured)
         if configured:
-            event_id = writer.next_id()
             prelude.append({"event_id": event_id, "type": "session.update", "session": configured})
-            self.configuration.opening(event_id, configured)
         if resumed:
             prelude += self._restored()
         conversation.input_format = settings.audio_format("input")
