@@ -84,7 +84,8 @@ def _regionals_before(text: str, index: int) -> int:
 
 def join_text(text: str, piece: str) -> str:
     """*text* followed by *piece*; a surrogate pair that was cut between them becomes one character."""
-    if text and piece and "\ud800" <= text[-1] <= "\udbff" and "\udc00" <= piece[0] <= "\udfff":
+    # The first comparison alone decides for almost every piece.
+    if piece >= "\udc00" and text and "\ud800" <= text[-1] <= "\udbff" and piece[0] <= "\udfff":
         pair = (text[-1] + piece[0]).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         return text[:-1] + pair + piece[1:]
     return text + piece
