@@ -23,6 +23,7 @@ from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
 from .errors import (
+    AnswerError,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
@@ -43,6 +44,7 @@ from .events import (
     ItemUpdatedEvent,
     RateLimitsEvent,
     RealtimeEvent,
+    ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
     UsageEvent,
@@ -50,6 +52,7 @@ from .events import (
 from .voice import CutEvent, VoiceSession
 
 __all__ = [
+    "AnswerError",
     "Change",
     "ClientStats",
     "CloseEvent",
@@ -74,6 +77,7 @@ __all__ = [
     "RealtimeClient",
     "RealtimeError",
     "RealtimeEvent",
+    "ResponseEndedEvent",
     "ResponseFailedEvent",
     "ServerError",
     "StateError",

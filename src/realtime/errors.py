@@ -6,6 +6,7 @@
     * StateError (RuntimeError): a call at the wrong time; the message names the call to make first
     * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message
     * ConnectionLostError (ConnectionError): the connection ended while a call waited for it; has code, reason
+    * AnswerError: an answer ended otherwise than "completed" while a call waited for it; has status, reason, code
     * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
     * ToolError: a tool call could not be run; the model receives its message
 
@@ -18,6 +19,7 @@ Thread: any.
 from __future__ import annotations
 
 __all__ = [
+    "AnswerError",
     "ConfigurationError",
     "ConnectError",
     "ConnectionLostError",
@@ -89,6 +91,29 @@ class ConnectionLostError(RealtimeError, ConnectionError):
         super().__init__(message)
         self.code = code
         self.reason = reason
+
+
+class AnswerError(RealtimeError):
+    """An answer ended without the item that a call was waiting for.
+
+    Attributes
+    ----------
+    status : str
+        "failed", "incomplete" or "cancelled", as the server stated it.
+    reason : str or None
+        Why: "max_output_tokens", "content_filter", "client_cancelled", the type of a failure, ...
+    code : str or None
+        The error code of a failure.
+    """
+
+    def __init__(
+        self, status: str, reason: str | None = None, code: str | None = None, message: str | None = None
+    ) -> None:
+        why = code or reason
+        super().__init__(message or f"the answer ended as {status!r}" + (f": {why}" if why else ""))
+        self.status = status
+        self.reason = reason
+        self.code = code
 
 
 class ServerError(RealtimeError):

@@ -49,6 +49,7 @@ __all__ = [
     "ItemUpdatedEvent",
     "RateLimitsEvent",
     "RealtimeEvent",
+    "ResponseEndedEvent",
     "ResponseFailedEvent",
     "SessionConfig",
     "TimingsEvent",
@@ -204,10 +205,23 @@ class ConnectionEvent:
 
 
 @dataclass(frozen=True)
-class ResponseFailedEvent:
-    """``response.failed``: an answer ended with status "failed", or was lost with the connection.
+class ResponseEndedEvent:
+    """``response.ended``: an answer ended otherwise than "completed".
 
-    Quotas, rate limits and server failures are reported here, and not as an error event.
+    Attributes
+    ----------
+    response_id : str or None
+    message : str
+        What happened, for the user.
+    type, code : str or None
+        Of the error of a failed answer, as the server stated them.
+    event : Event or None
+        The ``response.done`` event; None if the connection was lost.
+    status : str
+        "failed", "incomplete" or "cancelled", as the server stated it.
+    reason : str or None
+        "max_output_tokens" or "content_filter" of an incomplete answer, "turn_detected" or "client_cancelled" of a
+        cancelled one, the code or type of a failure, "connection_lost".
     """
 
     response_id: str | None
@@ -215,6 +229,19 @@ class ResponseFailedEvent:
     type: str | None = None
     code: str | None = None
     event: Event | None = None
+    status: str = "failed"
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ResponseFailedEvent(ResponseEndedEvent):
+    """``response.failed``: an answer ended with status "failed", or was lost with the connection.
+
+    Quotas, rate limits and server failures are reported here, and not as an error event. ``response.ended`` has the
+    same object.
+    """
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from .client.home_loop import HomeLoop, any_thread
 from .conversation.items import Item
 from .errors import StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
+from .protocol.numbers import not_negative
 from .voice_devices import (
     Chunk,
     Devices,
@@ -92,7 +93,7 @@ class VoiceSession:
     Raises
     ------
     ValueError
-        a mode that does not exist
+        a mode that does not exist, a time that is no number
 
     Examples
     --------
@@ -115,10 +116,10 @@ class VoiceSession:
         self.client = client
         self.recorder = recorder
         self.player = player
-        self.fade_ms = fade_ms
+        self.fade_ms = not_negative(fade_ms, "fade_ms")
         self.muted = False
         self.unplayed_samples = 0
-        self._chunk_ms = chunk_ms
+        self._chunk_ms = not_negative(chunk_ms, "chunk_ms")
         self._mode = mode
         self._started = False
         self._talking = False
@@ -437,6 +438,7 @@ class VoiceSession:
 
     def _on_interrupted(self, event: InterruptedEvent) -> None:
         if self.client.server_interrupts():
+            self.client.drop_response()
             self._cut()
 
     def _on_close(self, event: CloseEvent) -> None:

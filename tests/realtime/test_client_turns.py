@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import wire_turns as turns
-from tests.client_bench import MANUAL, connected
+from tests.client_bench import MANUAL, Bench, connected
 from tests.waiting import Log
 
 # Text turns
@@ -291,3 +291,124 @@ async def test_a_first_sample_of_an_unknown_answer_emits_no_timings(client):
     log = Log(client, "timings")
     client.note_first_sample("item_unknown")
     assert not log.of("timings")
+
+
+# Cancelling an answer as an answer
+
+
+def second_item(samples: int, item_id: str = "item_second", response_id: str = "resp_1") -> list[dict]:
+    item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    added = {
+        "type": "response.output_item.added",
+        "response_id": response_id,
+        "output_index": 1,
+        "item": item,
+    }
+    return [*turns.with_ids([added]), turns.audio_delta(turns.tone(samples), item_id, response_id)]
+
+
+def passed_on(bench: Bench) -> list:
+    """The audio that handlers get from now on."""
+    pieces: list = []
+    bench.client.on("conversation.updated", lambda event: pieces.append(event.delta and event.delta.audio))
+    return pieces
+
+
+@pytest.mark.parametrize("begun", ["asked for", "begun", "announced"])
+async def test_an_answer_cancelled_before_its_first_delta_is_never_heard(begun):
+    bench = Bench(**MANUAL)
+    bench.client.create_response()
+    known = {"asked for": 0, "begun": 1, "announced": 3}[begun]
+    bench.say(*turns.audio_begin()[:known])
+    bench.client.cancel_response()
+    pieces = passed_on(bench)
+    bench.say(*turns.audio_begin()[known:], turns.audio_delta(turns.tone(12_000)))
+    bench.say(turns.transcript_delta("unheard"), *turns.audio_end("unheard", status="cancelled"))
+    bench.say(turns.audio_delta(turns.tone(480)))
+    assert not any(piece is not None for piece in pieces)
+    sent = [event for event in await bench.sent() if event["type"].split(".")[0] != "session"]
+    assert [event["type"] for event in sent] == [
+        "response.create",
+        "response.cancel",
+        "conversation.item.truncate",
+    ]
+    assert sent[-1]["audio_end_ms"] == 0
+    assert bench.client.conversation.get_item("item_answer").heard_transcript == ""
+    bench.client.create_response()
+    bench.say(*turns.audio_answer("heard", turns.tone(480), "item_next", "resp_2"))
+    assert sum(len(piece) for piece in pieces if piece is not None) == 480
+
+
+async def test_every_item_of_a_cancelled_answer_is_dropped():
+    bench = Bench(**MANUAL)
+    bench.say(*turns.audio_begin(), turns.audio_delta(turns.tone(4_800)))
+    bench.client.cancel_response("item_answer", 2_400)
+    pieces = passed_on(bench)
+    bench.say(*second_item(4_800), turns.audio_delta(turns.tone(480)))
+    third = {"id": "item_third", "type": "message", "role": "assistant", "status": "in_progress"}
+    bench.say({"type": "response.output_item.added", "response_id": "resp_1", "item": third})
+    bench.say(*turns.response_done(status="cancelled"))
+    assert not any(piece is not None for piece in pieces)
+    told = [
+        (event["type"].rpartition(".")[2], event["item_id"], event.get("audio_end_ms"))
+        for event in await bench.sent()
+        if "item_id" in event
+    ]
+    assert told == [
+        ("truncate", "item_answer", 100),
+        ("truncate", "item_second", 0),
+        ("delete", "item_third", None),
+    ]
+
+
+async def test_an_answer_whose_events_name_no_response_is_dropped_as_well():
+    bench = Bench(**MANUAL)
+    bench.say({"type": "response.created", "response": {}})
+    bench.client.cancel_response()
+    pieces = passed_on(bench)
+    delta = {"type": "response.output_audio.delta", "item_id": "i", "delta": turns.b64(turns.tone(480))}
+    bench.say(delta, {**delta, "item_id": "j"}, *turns.committed("mine"))
+    assert not any(piece is not None for piece in pieces)
+    bench.say({"type": "response.done", "response": {"status": "cancelled"}}, {**delta, "item_id": "k"})
+    assert len(pieces[-1]) == 480
+    assert bench.client.cancel_response("k", 240).audio_end_ms == 10
+
+
+async def test_under_vad_an_answer_to_come_is_cancelled_when_it_begins():
+    bench = Bench()
+    bench.say(*turns.speech())
+    bench.client.cancel_response()
+    assert await bench.sent() == []
+    bench.say(*turns.response_created())
+    assert [event["response_id"] for event in await bench.sent()] == ["resp_1"]
+
+
+async def test_stopping_the_answer_before_leaves_the_answer_to_come():
+    bench = Bench(turn_detection={"type": "server_vad", "interrupt_response": False})
+    bench.say(*turns.audio_answer("before", turns.tone(4_800)), *turns.speech("item_2"))
+    bench.client.cancel_response("item_answer", 2_400)
+    bench.say(*turns.audio_answer("after", turns.tone(480), "item_3", "resp_2"))
+    assert "response.cancel" not in [event["type"] for event in await bench.sent()]
+    assert len(bench.client.conversation.get_item("item_3").formatted.audio) == 480
+
+
+async def test_a_cancelled_call_is_left_to_the_server():
+    bench = Bench(**MANUAL)
+    bench.say(*turns.response_created())
+    bench.client.cancel_response()
+    bench.say(*turns.call_begin("look", "call_1", "item_1"), *turns.response_done(status="cancelled"))
+    assert [event["type"] for event in await bench.sent()][-1] == "response.cancel"
+
+
+@pytest.mark.parametrize("count", [0.5 * 24_000, "12000", None, float("nan"), 1 + 2j])
+async def test_a_sample_count_that_is_no_integer_changes_nothing(count):
+    bench = Bench(**MANUAL)
+    bench.say(*turns.audio_begin(), turns.audio_delta(turns.tone(24_000)))
+    await bench.sent()
+    item = bench.client.conversation.get_item("item_answer")
+    with pytest.raises(ValueError, match="sample_count must be an integer"):
+        bench.client.cancel_response("item_answer", count)
+    with pytest.raises(ValueError, match="heard_samples must be an integer"):
+        bench.client.conversation.interrupt("item_answer", count)
+    assert await bench.sent() == [] and not item.interrupted and not item.truncated
+    assert bench.client.cancel_response("item_answer", np.int32(12_000)).audio_end_ms == 500

@@ -6,7 +6,7 @@ import base64
 
 import numpy as np
 
-from realtime.conversation.history import replay
+from realtime.conversation.history import placed_anew, replay
 from realtime.conversation.items import Item
 from realtime.conversation.reducer import Conversation
 from tests import wire_turns as turns
@@ -95,3 +95,49 @@ def test_images_system_messages_and_empty_items():
             "content": [{"type": "input_text", "text": "Be brief."}],
         },
     ]
+
+
+def test_an_answer_in_chinese_that_was_cut_is_heard_and_restored_to_the_character():
+    events = [
+        *turns.audio_answer("今天天气很好我们去公园", turns.tone(24_000)),
+        {"type": "conversation.item.truncated", "item_id": "item_answer", "audio_end_ms": 750},
+    ]
+    assert replayed(events)[0]["content"] == [{"type": "output_text", "text": "今天天气很好我们"}]
+
+
+def test_half_a_character_of_a_broken_answer_is_restored_as_a_replacement_character():
+    assert replayed(turns.text_answer("hm\ud83d"))[0]["content"][0]["text"] == "hm\ufffd"
+    whole = [turns.transcript_delta("a\ud83d"), turns.transcript_delta("\ude00b")]
+    assert replayed(whole)[0]["content"][0]["text"] == "a\U0001f600b"
+
+
+def test_an_answer_with_text_and_speech_is_restored_with_both():
+    parts = [{"type": "output_text", "text": "written, "}, {"type": "output_audio", "transcript": "spoken"}]
+    item = {"id": "a", "type": "message", "role": "assistant", "status": "completed", "content": parts}
+    both = [{"type": "conversation.item.done", "item": item}]
+    assert replayed(both)[0]["content"] == [{"type": "output_text", "text": "written, spoken"}]
+
+
+def test_parts_of_any_shape_do_not_hide_what_was_said():
+    parts = [
+        {"type": "input_text", "text": ["x"], "transcript": "said"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": 5, "more": float("nan")},
+        {"type": "input_image", "image_url": {"a": 1}},
+        {"type": ["input_audio"], "text": 5},
+    ]
+    (event,) = replay([Item("a", role="user", content=parts)])
+    assert event["item"]["content"] == [
+        {"type": "input_text", "text": "said"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+    ]
+
+
+def test_what_was_not_confirmed_is_placed_after_an_item_that_the_new_session_knows():
+    def create(item_id: str, previous: str | None) -> dict:
+        event = {"type": "conversation.item.create", "item": {"id": item_id}}
+        return event if previous is None else {**event, "previous_item_id": previous}
+
+    replayed = [create("a", None), create("c", None), np.zeros(1)]
+    wanted = [("x", "root"), ("y", "b"), ("z", "gone"), ("w", "y"), ("v", "first"), ("u", None)]
+    placed = placed_anew([create(*one) for one in wanted], replayed, ["first", "a", "b", "c"])
+    assert [event.get("previous_item_id") for event in placed] == ["root", "a", None, "y", "root", None]

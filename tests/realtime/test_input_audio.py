@@ -123,3 +123,16 @@ def test_the_unfinished_turn_is_sent_again_to_a_new_session():
     assert store.unfinished(None) == [] and store.end == 0
     store.append(tone(0))
     assert store.unfinished(None) == []
+
+
+def test_a_refused_clear_leaves_the_audio_to_the_next_commit():
+    store = InputAudio(PCM16)
+    store.clear_refused()
+    store.append(tone(480))
+    store.clear_sent()
+    store.append(tone(240))
+    store.clear_refused()
+    store.commit_sent()
+    store.clear_refused()
+    store.item_committed("item_1")
+    assert len(store.take("item_1")) == 720 and store.committed == 720

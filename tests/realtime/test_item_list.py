@@ -50,3 +50,16 @@ def test_renaming_keeps_place_and_audio():
     assert [item.id for item in items.in_order()] == ["x", "b"] and list(items._heavy) == ["x"]
     items.cut_audio(a, 0)
     assert items.audio_seconds == 0 and not items._heavy
+
+
+def test_an_item_at_the_root_comes_first_with_all_that_follow_it():
+    items = ItemList(10, 1.0)
+    items.append("a")
+    b = items.append("b")
+    items.place(items.append("c"), "b")
+    items.place(b, "root")
+    assert [item.id for item in items.in_order()] == ["b", "c", "a"]
+    items.place(items.append("d"), "root")
+    assert [item.id for item in items.in_order()] == ["d", "b", "c", "a"]
+    items.rename("b", "x")
+    assert items.get("c").previous_item_id == "x"

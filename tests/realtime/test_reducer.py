@@ -348,3 +348,44 @@ def test_a_timeout_with_an_end_alone_is_counted_once_and_its_end_is_used():
     play([timeout], conversation)
     conversation.apply({**timeout, "item_id": None})
     assert conversation.malformed == 2 and len(conversation.input.take("i")) == 12_000
+
+
+# Ids that are used again
+
+
+def test_an_id_that_a_later_response_uses_again_is_another_item():
+    conversation = play(turns.audio_answer("first", turns.tone(480), "item_1", "resp_1"))
+    play(turns.audio_answer("second", turns.tone(240), "item_1", "resp_2"), conversation)
+    play(turns.audio_answer("third", turns.tone(120), "item_1", "resp_3"), conversation)
+    said = {item.id: item.formatted.transcript for item in conversation.get_items()}
+    assert said == {"item_1~2": "first", "item_1~3": "second", "item_1": "third"}
+    check(conversation)
+
+
+def test_a_new_session_may_use_the_ids_of_the_one_before_again():
+    conversation = play(turns.audio_answer("first", turns.tone(480), "item_1", "resp_1"))
+    play(
+        [*turns.user_text("gone", "item_2"), {"type": "conversation.item.deleted", "item_id": "item_2"}],
+        conversation,
+    )
+    conversation.begin_session()
+    play(
+        [
+            {"type": "response.output_audio.delta", **addressed, "delta": turns.b64(turns.tone(240))}
+            for addressed in [{"response_id": "resp_1", "item_id": "item_1"}]
+        ],
+        conversation,
+    )
+    play(turns.user_text("here", "item_2"), conversation)
+    assert [(item.id, len(item.formatted.audio)) for item in conversation.get_items()] == [
+        ("item_1~2", 480),
+        ("item_1", 240),
+        ("item_2", 0),
+    ]
+    check(conversation)
+
+
+def test_an_announcement_repeated_within_a_session_is_the_same_item():
+    events = turns.audio_answer("once", turns.tone(480))
+    conversation = play([*events, *events])
+    assert len(conversation) == 1 and conversation.get_items()[0].formatted.transcript == "once"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import os
 import random
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from realtime import Conversation
+from realtime.conversation.history import replay
+from realtime.conversation.interruption import interrupt, settle
+from realtime.protocol import codec
 from tests import wire_turns as turns
 from tests.conversation_checks import check, play
 from tests.wire_recordings import corrupt, disturb, recordings
@@ -89,6 +95,16 @@ json_values = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def nested(depth: int) -> Any:
+    """A value of this depth, alternately a list and an object."""
+    value: Any = "x"
+    for level in range(depth):
+        value = [value] if level % 2 else {"content": value}
+    return value
+
+
 ALL_EVENTS = [event for events in RECORDINGS.values() for event in events]
 TYPES = sorted({event["type"] for event in ALL_EVENTS} | set(Conversation()._handlers))
 IDS = st.sampled_from(["item_answer", "item_user", "item_1", "other", ""])
@@ -134,6 +150,59 @@ def test_any_value_at_all_can_be_applied(event):
     check(conversation)
 
 
+# Values that tell apart places where a type is not checked from places where it is.
+AWKWARD = st.one_of(
+    json_values,
+    st.sampled_from(
+        ["item_answer", "item_user", "resp_1", "root", "cancelled", "\ud800", "\udc00x", "\u0e33"]
+    ),
+    st.sampled_from([10**400, -(10**30), float("nan"), float("inf"), -0.0, True]),
+    st.integers(2, 300).map(nested),
+    st.sampled_from([[{"type": "input_audio", "transcript": []}], {"id": {}}, {"type": ["a"]}, [[None]]]),
+)
+FUZZ_VALUES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "300"))
+
+
+def places(node: Any) -> list[tuple[Any, Any]]:
+    """Every place in a JSON value, as a holder and its key; not recursive, for any depth."""
+    found: list[tuple[Any, Any]] = []
+    holders = [node]
+    while holders:
+        holder = holders.pop()
+        for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+            found.append((holder, key))
+            if isinstance(holder[key], (dict, list)):
+                holders.append(holder[key])
+    return found
+
+
+@given(st.sampled_from(list(RECORDINGS)), st.data())
+@settings(max_examples=FUZZ_VALUES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_value_at_any_place_of_any_event_loses_no_later_turn(name, data):
+    """Also not in a restored history, and not in what the client sends next."""
+    events = copy.deepcopy(RECORDINGS[name])
+    for _ in range(data.draw(st.integers(1, 6))):
+        holder, key = data.draw(st.sampled_from(places(data.draw(st.sampled_from(events)))))
+        holder[key] = copy.deepcopy(data.draw(AWKWARD))
+    conversation = play(events)
+    check(conversation)
+    interrupted = data.draw(st.sampled_from(["", *(item.id for item in conversation.get_items())]))
+    if interrupted:
+        interrupt(conversation, conversation.get_item(interrupted), data.draw(st.integers(-5, 30_000)))
+    conversation.drop_response("resp_1")
+    settle(conversation, "resp_1")
+    for event in replay(conversation.get_items(), {"call_1"}):
+        codec.dumps(event).encode()
+    conversation.begin_session()
+    clean = turns.audio_answer("a clean turn", turns.tone(480), "clean_answer", "clean_response")
+    play([*turns.user_text("and now?", "clean_user"), *clean], conversation)
+    check(conversation)
+    user, answer = conversation.get_item("clean_user"), conversation.get_item("clean_answer")
+    assert (user.status, user.formatted.text) == ("completed", "and now?")
+    assert (answer.status, answer.formatted.transcript) == ("completed", "a clean turn")
+    np.testing.assert_array_equal(answer.formatted.audio, turns.tone(480))
+
+
 class Reducer(RuleBasedStateMachine):
     """Any mix of recordings, single events, corrupted events and calls of the client."""
 
@@ -169,6 +238,24 @@ class Reducer(RuleBasedStateMachine):
     @rule(item_id=IDS, samples=st.integers(-5, 10_000))
     def an_interruption(self, item_id, samples):
         self.conversation.interrupt(item_id, samples)
+
+    @rule(response_id=st.sampled_from(["resp_1", "resp_2", ""]))
+    def a_cancelled_response(self, response_id):
+        self.conversation.drop_response(response_id)
+        settle(self.conversation, response_id)
+
+    @rule(item_id=IDS, asked=st.booleans())
+    def a_deletion(self, item_id, asked):
+        self.conversation.note_deletion(item_id, asked=asked)
+
+    @rule()
+    def deletions_are_completed(self):
+        self.conversation.complete_deletions()
+
+    @rule(item_id=IDS)
+    def audio_in_an_item(self, item_id):
+        part = {"type": "input_audio", "audio": turns.b64(turns.tone(240))}
+        self.conversation.stash_audio_of({"id": item_id, "content": [part, 5]})
 
     @rule()
     def a_new_session(self):

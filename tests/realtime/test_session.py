@@ -47,6 +47,12 @@ async def test_an_error_names_the_event_that_caused_it(client, server):
         ),
         ("conversation.item.delete", "item_not_found", "no such item", True),
         ("conversation.item.truncate", "unknown_parameter", "x", False),
+        ("conversation.item.truncate", "unsupported_content_type", "x", True),
+        ("conversation.item.truncate", "invalid_type", "an integer is needed", False),
+        ("conversation.item.delete", "server_error", "x", False),
+        ("conversation.item.delete", "invalid_value", "x", False),
+        ("conversation.item.retrieve", None, "x", False),
+        ("response.cancel", "invalid_value", "x", False),
         ("response.cancel", "response_cancel_not_active", "x", True),
         ("session.update", "cannot_update_voice", "x", False),
         (None, "input_audio_buffer_commit_empty", "x", True),
@@ -279,3 +285,36 @@ async def test_no_key_in_logs_events_exceptions_or_reprs_at_debug(caplog, capsys
     text += repr(list(client.conversation.get_items())) + "".join(capsys.readouterr())
     assert text.find(KEY) < 0, text[text.find(KEY) - 300 : text.find(KEY) + 50]
     assert "[key removed]" in text and "Authorization" in caplog.text
+
+
+# Order
+
+
+@pytest.mark.parametrize("stated", [None, "root", "absent"])
+async def test_an_item_created_at_the_root_comes_first_also_in_restored_history(stated):
+    """A server may state no predecessor for it, or the one that was asked for."""
+    bench = Bench()
+    bench.say(*turns.user_text("first", "a"), *turns.user_text("second", "b", "a"))
+    text = [{"type": "input_text", "text": "root"}]
+    item = {"id": "r", "type": "message", "role": "system", "content": text}
+    bench.client.create_item(item, previous_item_id="root")
+    bench.client.create_item({**item, "id": "m"}, previous_item_id="a")
+    for create in await bench.sent():
+        for event in turns.echo(create, create["previous_item_id"] if stated == "root" else None):
+            if stated == "absent":
+                del event["previous_item_id"]
+            bench.say(event)
+    assert [item.id for item in bench.client.conversation.get_items()] == ["r", "a", "m", "b"]
+    bench.session.lost(1006, "")
+    restored = [entry for entry in bench.session.begin(created(), resumed=True) if "item" in entry]
+    assert [entry["item"]["id"] for entry in restored][:4] == ["r", "a", "m", "b"]
+
+
+async def test_audio_of_an_item_that_the_server_renamed_stays_with_it():
+    bench = Bench()
+    bench.client.send_user_message_content([{"type": "input_audio", "audio": turns.tone(2_400)}])
+    create = (await bench.sent())[0]
+    bench.say(*turns.echo({"item": {**create["item"], "id": "theirs"}}))
+    np.testing.assert_array_equal(
+        bench.client.conversation.get_item("theirs").formatted.audio, turns.tone(2_400)
+    )

@@ -357,3 +357,39 @@ async def test_talking_into_a_microphone_that_the_application_closed_raises_noth
         rig.recorder.end()
         await voice.talk()
         assert rig.recorder.get_status() == "ended" and not rig.of("error")
+
+
+async def until_known(rig: Rig, item_id: str) -> None:
+    await until(lambda: rig.client.conversation.get_item(item_id) is not None)
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+async def test_nothing_plays_after_an_interrupt_before_the_first_delta(server, known):
+    """The answer was asked for, has begun, or has its item; then half a second of it arrives."""
+    rig = Rig(server)
+    async with rig.session(mode="manual") as voice:
+        peer = server.peer
+        voice.send_text("tell me")
+        await peer.expect("response.create")
+        await peer.say(*turns.audio_begin()[:known], *turns.user_text("x", "marker"))
+        await until_known(rig, "marker")
+        voice.interrupt()
+        await peer.expect("response.cancel")
+        await peer.say(*turns.audio_begin()[known:], turns.audio_delta(turns.tone(12_000)))
+        await peer.say(*turns.audio_end("unheard", status="cancelled"), *turns.user_text("y", "end"))
+        await until_known(rig, "end")
+        assert not rig.device.render(24_000).any()
+        await peer.expect("conversation.item.truncate")
+
+
+async def test_under_vad_nothing_of_an_answer_plays_after_speech_began_before_its_first_delta(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad"):
+        peer = server.peer
+        await peer.say(*turns.audio_begin(), *turns.speech("item_2")[:1])
+        await peer.say(turns.audio_delta(turns.tone(12_000)), *turns.user_text("x", "marker"))
+        await until_known(rig, "marker")
+        assert not rig.device.render(24_000).any() and "response.cancel" not in peer.types()
+        await peer.say(*turns.audio_end("unheard", status="cancelled"))
+        await peer.say(*turns.audio_answer("heard", turns.tone(480), "item_3", "resp_2"))
+        await until(lambda: rig.device.render(480).any())

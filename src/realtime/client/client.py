@@ -26,10 +26,12 @@ from ..events import ClientStats, ErrorEvent, Event
 from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
+from ..protocol.numbers import not_negative, whole_number
 from .configurable import ConfigurableClient
 from .content import message_parts
 from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
+from .raw_events import RawEvents
 from .session import Session
 
 __all__ = ["RealtimeClient"]
@@ -39,8 +41,8 @@ class RealtimeClient(ConfigurableClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
-    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``error``,
-    ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
+    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``response.ended``,
+    ``error``, ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
     ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A
     handler gets one object, see `realtime.events`.
 
@@ -83,7 +85,7 @@ class RealtimeClient(ConfigurableClient):
     Raises
     ------
     ValueError
-        a dialect or a session keyword that does not exist, a limit below 0
+        a dialect or a session keyword that does not exist, a limit or a time below 0 or that is no number
 
     Examples
     --------
@@ -133,10 +135,11 @@ class RealtimeClient(ConfigurableClient):
                 keep_input_seconds=keep_input_seconds,
             ),
             self._outbox,
-            tool_timeout,
+            None if tool_timeout is None else not_negative(tool_timeout, "tool_timeout"),
             resume_note,
             lambda: self._link.hand_over(),
         )
+        self._raw_events = RawEvents(self._session)
         self._link = Link(
             self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
         )
@@ -339,10 +342,10 @@ class RealtimeClient(ConfigurableClient):
     def cancel_response(self, item_id: str | None = None, sample_count: int = 0) -> Item | None:
         """Stop the answer, and tell the server how much of *item_id* was heard.
 
-        Pass what ``player.interrupt()`` returns: its track and its offset. Audio and text of the item that
-        arrive later are dropped. A finished answer that was heard to its end stays whole, and under VAD the
-        server cancels by itself: then nothing is sent. Without *item_id* the response that is being made is
-        cancelled, under VAD too.
+        Pass what ``player.interrupt()`` returns: its track and its offset. Audio and text of the whole response
+        that arrive later are dropped, whatever their item. A finished answer that was heard to its end stays
+        whole, and under VAD the server cancels by itself: then nothing is sent. Without *item_id* the response
+        that is being made, or was requested, is cancelled, under VAD too.
 
         Parameters
         ----------
@@ -361,9 +364,10 @@ class RealtimeClient(ConfigurableClient):
         StateError
             not connected
         ValueError
-            an item that is no message of the assistant
+            an item that is no message of the assistant, a sample count that is no integer
         """
         self._need_connection()
+        sample_count = whole_number(sample_count, "sample_count")
         session = self._session
         if not item_id:
             session.turns.cancel_response()
@@ -372,9 +376,12 @@ class RealtimeClient(ConfigurableClient):
         if item is not None and (item.type != "message" or item.role not in ("assistant", None)):
             raise ValueError(f"item {item_id!r} is not an answer: it is a {item.type} of role {item.role!r}")
         if not self.server_interrupts():
-            session.turns.cancel_response()
+            # The answer that was audible ends, not the one that the user's turn will get.
+            session.turns.cancel_response(expected=False)
         if item is None:
             return None
+        if item.response_id is not None:
+            self.conversation.drop_response(item.response_id)
         changes, events = interrupt(self.conversation, item, sample_count)
         session.announce(changes)
         for event in events:
@@ -390,43 +397,43 @@ class RealtimeClient(ConfigurableClient):
 
     @any_thread
     def send(self, type: str, data: Mapping[str, Any] | None = None, **fields: Any) -> str:
-        """Send any client event, written in GA.
+        """Send any client event, written in GA; it counts as if the method for the same purpose had sent it.
 
         Returns
         -------
         str
-            The event's ``event_id``; "" for ``response.create``, which may have to wait.
+            The event's ``event_id``; "" for ``response.create``, which may have to wait, and for a
+            ``session.update`` while reconnecting, of which the next session is told.
 
         Raises
         ------
         StateError
             not connected
         TypeError
-            a value that JSON cannot hold, a ``session.update`` without a session
+            a value that JSON cannot hold, a field that no server takes
+        ValueError
+            audio that is not base64, milliseconds that are no integer
         """
         self._need_connection()
         event = {**(data or {}), **fields, "type": type}
-        if type == "session.update" and not isinstance(event.get("session"), dict):
-            raise TypeError("session.update needs session=, a dictionary")
-        if type == "conversation.item.create":
-            event["item"] = {"id": generate_id("item_"), **event.get("item", {})}
-        elif type == "response.create":
-            self._session.request_response(event.get("response") or {})
-            return ""
         # Raises TypeError here rather than in the task that writes.
         codec.dumps(event)
-        return self._session.send(event)
+        return self._raw_events.send(event)
 
     # Waiting
 
     def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`."""
+        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
+
+        Raises AnswerError if an answer fails, or ends without an item, before that.
+        """
         return _item_of(self.wait_for_next("conversation.item.appended", timeout))
 
     def wait_for_next_completed_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
         """Wait for the next item that gets its final status and return it; to be awaited.
 
-        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`.
+        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`. Raises
+        AnswerError if an answer fails, or ends without an item, before that.
         """
         return _item_of(self.wait_for_next("conversation.item.ended", timeout))
 
@@ -436,6 +443,14 @@ class RealtimeClient(ConfigurableClient):
     def report_error(self, error: ErrorEvent) -> None:
         """Emit ``error``; log it if it has no handler."""
         self._session.reports.error(error)
+
+    @any_thread
+    def drop_response(self) -> None:
+        """Drop what is still to come of the response that is being made, and tell the server nothing.
+
+        For an interruption that the server knows of: it cancels that response by itself.
+        """
+        self._session.turns.drop_response()
 
     @any_thread
     def note_first_sample(self, item_id: str) -> None:

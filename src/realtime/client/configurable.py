@@ -65,7 +65,8 @@ class ConfigurableClient(EventEmitter):
         Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
         ``turn_detection`` ("server_vad", "semantic_vad", None or an object), ``input_audio_transcription``, ...
         Only the given fields are sent. None is sent as null and switches a feature off. Unknown keywords are
-        sent unchanged.
+        sent unchanged. A server refuses an update as a whole: then the update is taken back, what it replaced
+        counts again, and ``error`` says why.
 
         Returns
         -------

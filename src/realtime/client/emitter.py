@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, overload
 
 from ..background import is_failure
+from ..protocol.numbers import not_negative
 from .home_loop import HomeLoop, any_thread
 from .listener import MAX_QUEUE, Handler, Listener
 from .waits import Waits
@@ -100,16 +101,20 @@ class EventEmitter:
 
         Raises
         ------
+        TypeError, ValueError
+            a timeout that is no number
         TimeoutError
             nothing came within *timeout* seconds
         ConnectionLostError
             the connection ended first
         """
+        if timeout is not None:
+            timeout = not_negative(max(timeout, 0), "timeout")
         return self._waits.next(name, timeout)
 
-    def fail_waiters(self, error: Exception) -> None:
-        """End every pending `wait_for_next` with *error*."""
-        self._waits.fail(error)
+    def fail_waiters(self, error: Exception, names: Iterable[str] | None = None) -> None:
+        """End every pending `wait_for_next` with *error*, or only those for one of *names*."""
+        self._waits.fail(error, names)
 
     def begin_batch(self) -> int | None:
         """Begin a batch of simultaneous events; returns what to pass to `end_batch`.

@@ -9,20 +9,33 @@ import logging
 from typing import Any
 
 from ..background import describe
-from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
+from ..errors import AnswerError
+from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseEndedEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
-from ..protocol.error_codes import is_benign
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, is_benign
 from ..protocol.reading import Wire, dict_of, list_of, text_of
 from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "error_of"]
+__all__ = ["Reports", "ended_of", "error_of"]
 
 log = logging.getLogger("realtime")
 
 
 NO_REASON = "the server gave no reason"
+# What the server says of an answer that is not complete, by status and reason.
+ENDS: dict[tuple[str, str | None], str] = {
+    (
+        "incomplete",
+        "max_output_tokens",
+    ): "the answer was cut off: it has max_output_tokens tokens; allow more of them",
+    ("incomplete", "content_filter"): "the answer was cut off by the server's content filter",
+    ("cancelled", "turn_detected"): "the answer was cancelled because the user began to speak",
+    ("cancelled", "client_cancelled"): "the answer was cancelled by the application",
+}
+# What waits for an item of an answer.
+ITEM_EVENTS = ("conversation.item.appended", "conversation.item.completed", "conversation.item.ended")
 
 
 def error_of(event: Wire) -> Wire:
@@ -31,6 +44,28 @@ def error_of(event: Wire) -> Wire:
     if isinstance(error, dict):
         return error
     return {} if isinstance(error, list) else {"message": str(error)}
+
+
+def ended_of(response: Wire, event: Event) -> ResponseEndedEvent | None:
+    """How the response of a ``response.done`` event ended; None if it is complete or states no status."""
+    status = text_of(response.get("status"))
+    if status is None or status == "completed":
+        return None
+    details = dict_of(response.get("status_details"))
+    error = dict_of(details.get("error"))
+    response_id, code, kind = (
+        text_of(value) for value in (response.get("id"), error.get("code"), error.get("type"))
+    )
+    message = text_of(error.get("message"))
+    reason = text_of(details.get("reason")) or code or kind
+    if status == "failed":
+        return ResponseFailedEvent(
+            response_id, message or reason or NO_REASON, kind, code, event, status, reason
+        )
+    message = (
+        message or ENDS.get((status, reason)) or f"the answer ended as {status!r}: {reason or NO_REASON}"
+    )
+    return ResponseEndedEvent(response_id, message, kind, code, event, status, reason)
 
 
 class Reports:
@@ -102,15 +137,34 @@ class Reports:
         if name != "error":
             self.error(ErrorEvent(message, "handler", type(error).__name__, exception=error))
 
-    def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
-        """Emit ``response.failed`` for a response with status "failed"."""
-        error = dict_of(dict_of(response.get("status_details")).get("error"))
-        code = text_of(error.get("code"))
-        message = text_of(error.get("message")) or code or NO_REASON
-        self._emitter.emit(
-            "response.failed",
-            ResponseFailedEvent(response_id, message, text_of(error.get("type")), code, event),
-        )
+    def response_ended(self, ended: ResponseEndedEvent, *, waited_for: bool) -> None:
+        """Emit ``response.ended``, and ``response.failed`` for a failure; log it if no handler could tell.
+
+        Parameters
+        ----------
+        ended : ResponseEndedEvent
+        waited_for : bool
+            True if waits for an item of this response would wait for ever: they raise AnswerError.
+        """
+        emitter = self._emitter
+        failed = isinstance(ended, ResponseFailedEvent)
+        names = ("response.ended", "server.response.done", *(("response.failed",) if failed else ()))
+        wanted = any(emitter.wants(name) for name in names)
+        if failed:
+            emitter.emit("response.failed", ended)
+        emitter.emit("response.ended", ended)
+        if not wanted and ended.status != "cancelled":
+            log.warning("%s", self.redactor.text(ended.message))
+        if waited_for:
+            error = AnswerError(ended.status, ended.reason, ended.code, ended.message)
+            emitter.fail_waiters(error, ITEM_EVENTS)
+
+    def request_refused(self, error: Wire) -> None:
+        """No answer will come to a request: waits for its item raise AnswerError."""
+        code, message = text_of(error.get("code")), text_of(error.get("message"))
+        if code != ANOTHER_IS_ACTIVE:
+            refused = AnswerError("failed", code or text_of(error.get("type")), code, message)
+            self._emitter.fail_waiters(refused, ITEM_EVENTS)
 
     def on_rate_limits(self, event: Event) -> None:
         """``rate_limits.updated``"""

@@ -17,7 +17,8 @@ from ..connection.link import LinkDelegate
 from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
-from ..conversation.history import awaits_transcript, note, replay
+from ..conversation.history import awaits_transcript, note, placed_anew, replay
+from ..conversation.interruption import settle
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
 from ..events import (
@@ -29,18 +30,19 @@ from ..events import (
     ItemEvent,
     ItemUpdatedEvent,
     RealtimeEvent,
+    ResponseEndedEvent,
     ResponseFailedEvent,
 )
 from ..protocol import codec
 from ..protocol import dialect as dialects
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, CANCEL_NOT_ACTIVE, COMMIT_EMPTY
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, dict_of, text_of
+from ..protocol.reading import Wire, dict_of, ms_of, text_of
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports, error_of
+from .reports import Reports, ended_of, error_of
 from .settings import Settings
 from .turn_taking import TurnTaking
 
@@ -154,10 +156,10 @@ class Session(LinkDelegate):
         self.configuration.send_tools()
         self.outbox.put(Commit())
 
-    def request_response(self, parameters: Wire) -> None:
+    def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
         """Request a response, now or after the one that is being made."""
         self.meter.turn_ended(time.monotonic())
-        self.turns.request_response(parameters)
+        self.turns.request_response(parameters, event_id)
 
     def announce(self, changes: list[Change]) -> None:
         """Emit the events of *changes*."""
@@ -181,8 +183,10 @@ class Session(LinkDelegate):
         writer.session_kind = "transcription" if transcribes else "realtime"
         prelude: list[Entry] = []
         configured = self.configuration.everything()
+        event_id = writer.next_id()
+        self.configuration.opening(event_id, configured)
         if configured:
-            prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": configured})
+            prelude.append({"event_id": event_id, "type": "session.update", "session": configured})
         if resumed:
             prelude += self._restored()
         conversation.input_format = settings.audio_format("input")
@@ -194,6 +198,7 @@ class Session(LinkDelegate):
 
     def _restored(self) -> list[Entry]:
         """What a new session must be told of the one before it."""
+        self.announce(self.conversation.complete_deletions())
         items = self.conversation.get_items()
         missing = self._unconfirmed.take_missing([self._note_id, *(item.id for item in items)])
         entries: list[Entry] = []
@@ -204,7 +209,7 @@ class Session(LinkDelegate):
             self._note_id = generate_id("item_")
             self.conversation.hide_item(self._note_id)
             entries.append(note(self._note_id, self._resume_note))
-        entries += missing
+        entries += placed_anew(missing, entries, [item.id for item in items])
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
         for piece in self.conversation.input.unfinished(keep_ms):
             entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
@@ -229,7 +234,7 @@ class Session(LinkDelegate):
 
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
-            self.turns.request_sent()
+            self.turns.request_sent(event["event_id"])
         emitter = self.emitter
         name = f"client.{event['type']}"
         if emitter.wants("realtime.event") or emitter.wants(name):
@@ -266,10 +271,14 @@ class Session(LinkDelegate):
     def _take(self, event: Wire) -> None:
         kind: str = event["type"]
         item = event.get("item")
+        placed = event
         if item is not None:
-            self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
+            previous = self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
+            if previous is not None and not event.get("previous_item_id"):
+                # Servers state no predecessor for the first item, and some for none.
+                placed = {**event, "previous_item_id": previous}
         before = self.conversation.malformed
-        changes = self.conversation.apply(event)
+        changes = self.conversation.apply(placed)
         if self.conversation.malformed != before:
             message = f"a malformed {kind!r} event was ignored"
             self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
@@ -332,9 +341,9 @@ class Session(LinkDelegate):
         self.announce(self.conversation.abandon())
         if response_lost:
             message = f"the connection was lost while the answer was made ({_why(code, reason)})"
-            self.emitter.emit(
-                "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
-            )
+            lost = "connection_lost"
+            ended = ResponseFailedEvent(response_id, message, lost, str(code), reason=lost)
+            self.reports.response_ended(ended, waited_for=self._leaves_waiting(ended))
 
     def changed(self, event: ConnectionEvent) -> None:
         self.emitter.emit("connection.changed", event)
@@ -364,16 +373,20 @@ class Session(LinkDelegate):
         settings = self.settings
         if settings.take_server_session(event.get("session")) and not settings.sets_input_format():
             self._writer.use_input_format(settings.server_input_format())
+        if event["type"] == "session.updated":
+            self.configuration.confirmed()
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
     def _on_speech_started(self, event: Event) -> None:
         active = self.turns.response_active
+        self.turns.turn_began()
+        start_ms = ms_of(event.get("audio_start_ms"))
         self.emitter.emit(
             "conversation.interrupted",
             InterruptedEvent(
                 text_of(event.get("item_id")),
-                event.get("audio_start_ms"),
+                None if start_ms is None else int(start_ms),
                 active,
                 active and self.settings.server_interrupts(),
             ),
@@ -381,6 +394,7 @@ class Session(LinkDelegate):
 
     def _on_speech_stopped(self, event: Event) -> None:
         self.meter.turn_ended(time.monotonic())
+        self.turns.turn_ended()
 
     def _on_response_created(self, event: Event) -> None:
         response = dict_of(event.get("response"))
@@ -394,12 +408,17 @@ class Session(LinkDelegate):
 
     def _on_response_done(self, event: Event) -> None:
         response = event.get("response")
-        self.turns.response_done(response)
+        inside = self.turns.response_done(response)
         if isinstance(response, dict):
             response_id = text_of(response.get("id"))
+            changes, told = settle(self.conversation, response_id or "")
+            self.announce(changes)
+            for unheard in told:
+                self.send(unheard)
             self.reports.usage(response.get("usage"), response_id)
-            if response.get("status") == "failed":
-                self.reports.response_failed(response_id, response, event)
+            ended = ended_of(response, event)
+            if ended is not None:
+                self.reports.response_ended(ended, waited_for=inside and self._leaves_waiting(ended))
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
@@ -407,28 +426,47 @@ class Session(LinkDelegate):
         self.turns.request_next()
         self._at_rest()
 
+    def _leaves_waiting(self, ended: ResponseEndedEvent) -> bool:
+        """True if an answer failed or has left no item, and no turn of the user's is the reason."""
+        if ended.reason == "turn_detected":
+            return False
+        if ended.status == "failed" and ended.event is not None:
+            return True
+        return not any(item.response_id == ended.response_id for item in self.conversation.get_items())
+
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
         cause = self._writer.cause_of(text_of(error.get("event_id")))
-        self._on_refused(cause, text_of(error.get("code")))
+        self._on_refused(cause, text_of(error.get("code")), text_of(error.get("param")))
+        if cause is not None and cause["type"] == "response.create":
+            self.reports.request_refused(error)
         # Some servers and relays take no system items, such as the note.
         about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
         self.reports.server_error(event, cause, harmless=about_note)
 
-    def _on_refused(self, cause: Wire | None, code: str | None) -> None:
+    def _on_refused(self, cause: Wire | None, code: str | None, param: str | None) -> None:
         """The server refused *cause*, or an event that it does not name: undo what was recorded of it."""
         caused_by = cause["type"] if cause is not None else None
-        if code == ANOTHER_IS_ACTIVE:
-            self.turns.request_refused(another_is_active=True)
-        elif caused_by == "response.create":
-            self.turns.request_refused(another_is_active=False)
+        event_id = cause["event_id"] if cause is not None else None
+        if caused_by == "response.create" or (code == ANOTHER_IS_ACTIVE and cause is None):
+            self.turns.request_refused(event_id, another_is_active=code == ANOTHER_IS_ACTIVE)
+        elif caused_by == "response.cancel" or code == CANCEL_NOT_ACTIVE:
+            self.turns.cancel_refused()
         elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
             self.conversation.input.commit_refused()
+        elif caused_by == "input_audio_buffer.clear":
+            self.conversation.input.clear_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._unconfirmed.refused(cause)
-        elif caused_by in ("session.update", "transcription_session.update"):
+            self.conversation.forget_audio_of(cause["item"]["id"])
+        elif cause is not None and caused_by == "conversation.item.delete":
+            self.conversation.note_deletion(text_of(cause.get("item_id")) or "", asked=False)
+        elif self.configuration.refused(event_id, param):
             # Refused as a whole: audio goes on in the format that the server has.
-            self._writer.use_input_format(self.settings.server_input_format())
+            settings = self.settings
+            self._writer.use_input_format(
+                settings.server_input_format() or settings.audio_format("input").as_ga()
+            )
 
 
 def _why(code: int, reason: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
-from ..protocol.dialect import merge_session
-from ..protocol.reading import Wire, branch
+from ..protocol.reading import Wire, branch, list_of
+from .settings_log import SettingsLog
 
 __all__ = ["Settings"]
 
@@ -19,28 +19,33 @@ class Settings:
 
     Attributes
     ----------
-    config : dict
-        What the application set, without tools.
-    given_tools : list of dict
-        Tools that the application set as a whole and whose calls it handles itself.
+    log : SettingsLog
+        The application's changes.
     server_session : dict
         The session as the server last stated it.
     """
 
     def __init__(self) -> None:
-        self.config: Wire = {}
-        self.given_tools: list[Wire] = []
+        self.log = SettingsLog()
         self.server_session: Wire = {}
 
     def reset(self) -> None:
         """Forget everything."""
-        self.config = {}
-        self.given_tools = []
+        self.log.clear()
         self.server_session = {}
 
-    def change(self, changes: Wire) -> None:
-        """Merge *changes* into what the application set."""
-        self.config = merge_session(self.config, changes)
+    @property
+    def config(self) -> Wire:
+        """What the application set, except ``tools``."""
+        merged = self.log.merged
+        return (
+            {key: value for key, value in merged.items() if key != "tools"} if "tools" in merged else merged
+        )
+
+    @property
+    def given_tools(self) -> list[Wire]:
+        """Tools that the application set as a whole and whose calls it handles itself."""
+        return list_of(self.log.merged.get("tools"))
 
     def take_server_session(self, session: Any) -> bool:
         """Keep what the server states; returns False for anything but a dictionary."""
@@ -51,7 +56,7 @@ class Settings:
 
     def _in_force(self, side: str, key: str) -> Any:
         """The value under ``audio.<side>.<key>``: the application's, else the server's, else None."""
-        for session in (self.config, self.server_session):
+        for session in (self.log.merged, self.server_session):
             holder = branch(session, side)
             if key in holder:
                 return holder[key]
@@ -85,4 +90,4 @@ class Settings:
 
     def sets_input_format(self) -> bool:
         """True if the application set the input format."""
-        return "format" in branch(self.config, "input")
+        return "format" in branch(self.log.merged, "input")

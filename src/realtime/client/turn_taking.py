@@ -91,7 +91,8 @@ class TurnTaking:
     @property
     def idle(self) -> bool:
         """True if no response is being made, requested or waiting to be requested, and no tool runs."""
-        return not (self._sequencer.busy or self._sequencer.waiting or self.toolbox.running)
+        sequencer = self._sequencer
+        return not (sequencer.busy or sequencer.waiting or sequencer.outside or self.toolbox.running)
 
     def restorable_calls(self) -> set[str]:
         """Ids of calls whose output will still be sent, or was sent and not confirmed."""
@@ -122,28 +123,60 @@ class TurnTaking:
 
     # Requests of the application
 
-    def request_response(self, parameters: Wire) -> None:
+    def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
         """Request a response with *parameters*, now or after the one that is being made."""
-        self._send_all(self._sequencer.request(parameters))
+        self._send_all(self._sequencer.request(parameters, event_id))
         self._watch_for_stall()
 
-    def cancel_response(self) -> None:
-        """Cancel the response that is being made, and drop a waiting request."""
-        self._send_all(self._sequencer.cancel())
+    def cancel_response(self, *, expected: bool = True) -> None:
+        """Cancel the response that is being made, and drop a waiting request.
+
+        If *expected*, an answer that the server will begin by itself is cancelled when it begins.
+        """
+        events = self._sequencer.cancel(expected=expected)
+        self.drop_response()
+        self._send_all(events)
+
+    def note_cancellation(self, response_id: str | None) -> None:
+        """The application itself cancels a response: *response_id*, or the one that is being made."""
+        if response_id is None or response_id == self._sequencer.active:
+            self._sequencer.cancel()
+            self.drop_response()
+        else:
+            self._conversation.drop_response(response_id)
+
+    def drop_response(self) -> None:
+        """Drop what is still to come of the response that is being made."""
+        if self._sequencer.active is not None:
+            self._conversation.drop_response(self._sequencer.active)
+            # The events of this response may name no response.
+            self._conversation.drop_response("")
 
     # What happened
 
-    def request_sent(self) -> None:
+    def request_sent(self, event_id: str) -> None:
         """A ``response.create`` was sent."""
-        self._sequencer.sent()
+        self._sequencer.sent(event_id)
 
-    def request_refused(self, *, another_is_active: bool) -> None:
-        """The server refused a request, because of another response or for good."""
-        self._sequencer.refused(another_is_active=another_is_active)
-        if another_is_active:
-            self._watch_for_stall()
-        else:
-            self.request_next()
+    def request_refused(self, event_id: str | None, *, another_is_active: bool) -> None:
+        """The server refused the request *event_id*, because of another response or for good.
+
+        None stands for the id where the server does not name the request.
+        """
+        self._sequencer.refused(event_id, another_is_active=another_is_active)
+        self.request_next()
+
+    def cancel_refused(self) -> None:
+        """The server had nothing to cancel."""
+        self._sequencer.cancel_refused()
+
+    def turn_began(self) -> None:
+        """The server heard the user begin to speak."""
+        self._sequencer.turn_began()
+
+    def turn_ended(self) -> None:
+        """The server heard the user's turn end."""
+        self._sequencer.turn_ended(answered=self._settings.server_answers())
 
     def response_event(self, now: float) -> None:
         """An event of a response came. Called for every audio delta: it must be cheap."""
@@ -151,13 +184,23 @@ class TurnTaking:
 
     def response_created(self, response: Any) -> bool:
         """``response.created``; returns False for a response outside the conversation."""
-        return self._sequencer.created(response, tools_running=bool(self.toolbox.running))
+        sequencer = self._sequencer
+        if not sequencer.created(response, tools_running=bool(self.toolbox.running)):
+            return False
+        if sequencer.cancelling:
+            self.drop_response()
+            self._send_all(sequencer.cancel_due())
+        return True
 
-    def response_done(self, response: Any) -> None:
-        """``response.done``; `request_next` follows when the handlers have been told."""
-        self._sequencer.done(response)
+    def response_done(self, response: Any) -> bool:
+        """``response.done``; `request_next` follows when the handlers have been told.
+
+        Returns False for a response outside the conversation.
+        """
+        inside = self._sequencer.done(response)
         if isinstance(response, dict) and response.get("status") == "cancelled":
             self._mute_calls_of(text_of(response.get("id")))
+        return inside
 
     def request_next(self) -> None:
         """Request a response if one is due."""

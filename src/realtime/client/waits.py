@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 __all__ = ["Waits"]
@@ -28,6 +28,15 @@ MAX_QUEUED = 10_000
 
 # Name, event, batch. Without a name: the exception that ends the wait in place of an event.
 _Entry = tuple[str | None, Any, int | None]
+
+
+class _Failure:
+    """Stands in a queue in place of an event, for the exception that ends the wait for it."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 class _Wait:
@@ -72,6 +81,8 @@ class _Wait:
         name, event, self.batch = self.queue.popleft()
         if name is None:
             raise event
+        if isinstance(event, _Failure):
+            raise event.error
         return event
 
 
@@ -114,10 +125,17 @@ class Waits:
         for wait in self.open:
             wait.put(name, event, self.batch)
 
-    def fail(self, error: Exception) -> None:
-        """Fail all pending waits with *error*, and the next wait of a task that is about to continue."""
+    def fail(self, error: Exception, names: Iterable[str] | None = None) -> None:
+        """Fail all pending waits with *error*, and the next wait of a task that is about to continue.
+
+        With *names* only waits for one of these events.
+        """
         for wait in self.open:
-            wait.put(None, error, None)
+            if names is None:
+                wait.put(None, error, None)
+            else:
+                for name in names:
+                    wait.put(name, _Failure(error), self.batch)
 
     def next(self, name: str, timeout: float | None) -> Coroutine[Any, Any, Any]:
         """Wait for an event called *name*; the wait belongs to the task that calls this."""

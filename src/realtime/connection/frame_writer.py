@@ -13,7 +13,7 @@ from ..protocol import dialect as dialects
 from ..protocol.audio_format import format_of
 from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, branch
+from ..protocol.reading import Wire, branch, text_of
 from .outbox import Commit, Entry, Outbox
 from .unconfirmed import Unconfirmed
 
@@ -22,7 +22,12 @@ __all__ = ["COMMIT_MS", "FrameWriter"]
 # The server refuses to commit less.
 COMMIT_MS = 100
 # Not sent again to a new session: the input store knows of them, and the new session is configured anew.
-_NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
+_NOT_AGAIN = (
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "session.update",
+)
 
 
 class FrameWriter:
@@ -49,6 +54,8 @@ class FrameWriter:
         self._id_count = 0
         # Events by event_id: an error event names the one that it answers.
         self._sent: dict[str, Wire] = {}
+        # Half a sample at the end of audio that the application encoded itself.
+        self._carry = b""
 
     def next_id(self) -> str:
         """A new event id."""
@@ -58,6 +65,7 @@ class FrameWriter:
     def begin_session(self) -> None:
         """Forget what was sent to the session before."""
         self._sent.clear()
+        self._carry = b""
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
 
     def cause_of(self, event_id: str | None) -> Wire | None:
@@ -88,20 +96,30 @@ class FrameWriter:
         return codec.dumps(event), event
 
     def _encode_event(self, event: Wire) -> tuple[str, Wire]:
-        kind = event["type"]
-        if kind == "input_audio_buffer.commit":
-            self._conversation.input.commit_sent()
-        elif kind == "input_audio_buffer.clear":
-            self._conversation.input.clear_sent()
-        elif kind == "conversation.item.create":
-            self._unconfirmed.sent(event)
-        elif kind == "session.update":
-            self.use_input_format(branch(event["session"], "input").get("format"))
+        self._record(event["type"], event)
         event = dialects.outbound(event, self.dialect, self.session_kind)
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)
         return codec.dumps(event), event
+
+    def _record(self, kind: str, event: Wire) -> None:
+        conversation = self._conversation
+        if kind == "input_audio_buffer.append":
+            samples, self._carry = conversation.input_format.decode(event["audio"], self._carry)
+            conversation.input.append(samples)
+        elif kind == "input_audio_buffer.commit":
+            conversation.input.commit_sent()
+        elif kind == "input_audio_buffer.clear":
+            conversation.input.clear_sent()
+            self._carry = b""
+        elif kind == "conversation.item.create":
+            conversation.stash_audio_of(event["item"])
+            self._unconfirmed.sent(event)
+        elif kind == "conversation.item.delete":
+            conversation.note_deletion(text_of(event.get("item_id")) or "", asked=True)
+        elif kind == "session.update":
+            self.use_input_format(branch(event["session"], "input").get("format"))
 
     def put_back(self, entry: Entry) -> None:
         """Queue *entry* again for the next session if that must get it: the connection ended before it left."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Coroutine
@@ -24,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from ..errors import ConfigurationError, ConnectError
 from ..events import CloseEvent, ConnectionEvent
 from ..protocol.endpoint import Endpoint
+from ..protocol.numbers import not_negative, whole_number
 from ..protocol.reading import dict_of
 from .transport import Transport, is_fatal
 
@@ -57,6 +59,11 @@ class LinkOptions:
         How long before its expiry a session is renewed; at most half its lifetime.
     max_message_bytes : int
         Largest message accepted from the server.
+
+    Raises
+    ------
+    ValueError
+        a time below 0 or no number, a count that is no integer
     """
 
     connect_timeout: float = 15.0
@@ -67,6 +74,13 @@ class LinkOptions:
     stable_after: float = 5.0
     renew_before: float = 300.0
     max_message_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "first_delay", "max_delay", "stable_after", "renew_before"):
+            not_negative(getattr(self, name), name)
+        if self.max_attempts != math.inf:
+            whole_number(self.max_attempts, "max_attempts", least=0)
+        whole_number(self.max_message_bytes, "max_message_bytes", least=1)
 
 
 class LinkDelegate(Protocol):

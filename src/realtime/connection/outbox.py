@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from math import inf
 
 from ..protocol.audio_format import Int16Array
+from ..protocol.numbers import not_negative
 from ..protocol.reading import Wire
 
 __all__ = ["Commit", "Entry", "Outbox"]
@@ -65,9 +66,7 @@ class Outbox:
     """
 
     def __init__(self, limit_seconds: float) -> None:
-        if not limit_seconds >= 0:
-            raise ValueError(f"input_queue_seconds must be 0 or more, not {limit_seconds!r}")
-        self.limit_seconds = limit_seconds
+        self.limit_seconds = not_negative(limit_seconds, "input_queue_seconds")
         self.sample_rate = 24_000
         self.dropped_samples = 0
         self._lock = threading.Lock()

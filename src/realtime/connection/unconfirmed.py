@@ -59,8 +59,12 @@ class Unconfirmed:
         known = set(known)
         return [event for item_id, event in creations.items() if item_id not in known]
 
-    def confirm(self, item: Any, is_known: Callable[[str], bool], rename: Callable[[str, str], None]) -> None:
+    def confirm(
+        self, item: Any, is_known: Callable[[str], bool], rename: Callable[[str, str], None]
+    ) -> str | None:
         """The server announced *item*. Forget it if it was sent by us, perhaps under another id.
+
+        Returns the id of the predecessor that we asked for, None if we asked for none or did not send the item.
 
         Parameters
         ----------
@@ -73,7 +77,7 @@ class Unconfirmed:
         """
         item_id = item.get("id") if isinstance(item, dict) else None
         if not self._creations or not isinstance(item_id, str):
-            return
+            return None
         event = self._creations.pop(item_id, None)
         if event is None and not is_known(item_id):
             for ours, sent in self._creations.items():
@@ -81,8 +85,11 @@ class Unconfirmed:
                     event = self._creations.pop(ours)
                     rename(ours, item_id)
                     break
-        if event is not None and event["item"].get("type") == "function_call_output":
+        if event is None:
+            return None
+        if event["item"].get("type") == "function_call_output":
             self._end_call(event["item"])
+        return text_of(event.get("previous_item_id"))
 
     def _end_call(self, item: Wire) -> None:
         self.calls.pop(text_of(item.get("call_id")) or "", None)

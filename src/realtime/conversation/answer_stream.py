@@ -21,13 +21,19 @@ class AnswerStream:
         The format of the item's audio: the response's own, else the session's.
     closed : bool
         True once the item has its final status.
+    unheard : bool
+        True if the response was cancelled before any of this item was passed on.
+    deleting : bool
+        True once the server was asked to delete the item.
     """
 
-    __slots__ = ("_carry", "closed", "format")
+    __slots__ = ("_carry", "closed", "deleting", "format", "unheard")
 
     def __init__(self) -> None:
         self.format: AudioFormat = PCM16
         self.closed = False
+        self.unheard = False
+        self.deleting = False
         # Half a sample: the last byte of a delta that the server cut within a sample.
         self._carry = b""
 

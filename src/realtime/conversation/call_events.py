@@ -9,6 +9,7 @@ from ..protocol.reading import Wire, text_of
 from .change import Change, Delta, Handler, updated
 from .item_finder import ItemFinder, Malformed
 from .items import MAX_TEXT, Item
+from .text_cut import join_text
 
 __all__ = ["CallEvents"]
 
@@ -35,7 +36,7 @@ class CallEvents:
         item, created = self._about(event)
         if item is None:
             return []
-        item.arguments = ((item.arguments or "") + piece)[:MAX_TEXT]
+        item.arguments = join_text(item.arguments or "", piece)[:MAX_TEXT]
         item.refresh()
         return updated(item, created, Delta(arguments=piece))
 

@@ -11,6 +11,7 @@ from ..protocol.reading import Wire, list_of
 from .change import Change, Handler, text_delta, updated
 from .item_finder import ItemFinder, Malformed, part_of
 from .items import MAX_PARTS
+from .text_cut import join_text
 
 __all__ = ["ContentEvents"]
 
@@ -69,7 +70,7 @@ class ContentEvents:
             return []
         part = part_of(item, event, kind)
         had = part.get(name)
-        item.put_text(part, name, had + piece if isinstance(had, str) else piece)
+        item.put_text(part, name, join_text(had, piece) if isinstance(had, str) else piece)
         return updated(item, created, text_delta(name, piece))
 
     def _text_done(self, event: Wire) -> list[Change]:

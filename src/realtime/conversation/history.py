@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from ..protocol.reading import Wire, text_of
 from .items import Item
+from .text_cut import without_lone_surrogates
 
-__all__ = ["RESUME_NOTE", "awaits_transcript", "note", "replay"]
+__all__ = ["RESUME_NOTE", "awaits_transcript", "note", "placed_anew", "replay"]
 
 RESUME_NOTE = (
     "The conversation above goes on without a break. Do not greet again or sum up; "
@@ -41,23 +43,59 @@ def replay(items: Iterable[Item], running_calls: Collection[str] = ()) -> list[d
         client events
     """
     items = list(items)
-    calls = {item.call_id for item in items if item.type == "function_call"}
     with_output = {item.call_id for item in items if item.type == "function_call_output"} | set(running_calls)
+    calls = {
+        item.call_id
+        for item in items
+        if item.type == "function_call" and item.status == "completed" and item.call_id
+    } & with_output
     events = []
     for item in items:
         # MCP lists and calls belong to the server, which makes them again.
         body: dict[str, Any] | None = None
         if item.type == "message":
             body = _message(item)
-        elif item.type == "function_call" and item.status == "completed" and item.call_id in with_output:
-            body = {"call_id": item.call_id, "name": item.name or "", "arguments": item.arguments or "{}"}
+        elif item.type == "function_call" and item.status == "completed" and item.call_id in calls:
+            arguments = without_lone_surrogates(item.arguments or "{}")
+            body = {"call_id": item.call_id, "name": item.name or "", "arguments": arguments}
         elif item.type == "function_call_output" and item.call_id in calls:
-            body = {"call_id": item.call_id, "output": item.output or ""}
+            body = {"call_id": item.call_id, "output": without_lone_surrogates(item.output or "")}
         if body is not None:
             events.append(
                 {"type": "conversation.item.create", "item": {"id": item.id, "type": item.type, **body}}
             )
     return events
+
+
+def placed_anew(creations: Iterable[Wire], replayed: Iterable[Any], order: Sequence[str]) -> list[Wire]:
+    """*creations* with predecessors that the new session knows: a server refuses any other.
+
+    Parameters
+    ----------
+    creations : iterable of dict
+        ``conversation.item.create`` events to send after the replayed ones.
+    replayed : iterable of dict
+        The events of `replay`; anything else among them is ignored.
+    order : sequence of str
+        Ids of all items of the conversation, in order.
+
+    Returns
+    -------
+    list of dict
+        client events
+    """
+    known = {"root", *(event["item"]["id"] for event in replayed if isinstance(event, dict))}
+    placed = []
+    for event in creations:
+        previous = event.get("previous_item_id")
+        if previous is not None and previous not in known:
+            event = {key: value for key, value in event.items() if key != "previous_item_id"}
+            if previous in order:
+                before = [item_id for item_id in order[: order.index(previous)] if item_id in known]
+                event["previous_item_id"] = before[-1] if before else "root"
+        known.add(event["item"]["id"])
+        placed.append(event)
+    return placed
 
 
 def note(item_id: str, text: str) -> dict[str, Any]:
@@ -80,17 +118,20 @@ def awaits_transcript(items: Sequence[Item]) -> bool:
 
 def _message(item: Item) -> dict[str, Any] | None:
     if item.role == "assistant":
-        text = item.formatted.text or item.heard_transcript
+        text, heard = item.formatted.text, item.heard_transcript
+        text = without_lone_surrogates(text if heard in text else text + heard)
         return {"role": "assistant", "content": [{"type": "output_text", "text": text}]} if text else None
-    content: list[dict[str, Any]] = []
+    content: list[Wire] = []
     audio = item.formatted.audio
     for part in item.content:
         kind = part.get("type")
-        said = part.get("text") or part.get("transcript")
-        if kind == "input_image" and part.get("image_url"):
-            content.append(dict(part))
-        elif isinstance(said, str) and said.strip():
-            content.append({"type": "input_text", "text": said})
+        said = text_of(part.get("text")) or text_of(part.get("transcript")) or ""
+        image = text_of(part.get("image_url"))
+        if kind == "input_image" and image:
+            detail = text_of(part.get("detail"))
+            content.append({"type": kind, "image_url": image, **({"detail": detail} if detail else {})})
+        elif said.strip():
+            content.append({"type": "input_text", "text": without_lone_surrogates(said)})
         elif kind == "input_audio" and 0 < len(audio) <= MAX_AUDIO_SECONDS * item.formatted.sample_rate:
             # Without a transcript, the audio itself keeps the turn from being lost.
             content.append({"type": "input_audio", "audio": item.stream.format.encode(audio)})

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..protocol.audio_format import EMPTY, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import not_negative
 
 __all__ = ["InputAudio"]
 
@@ -42,9 +43,7 @@ class InputAudio:
     """
 
     def __init__(self, audio_format: AudioFormat, keep_seconds: float = 300.0) -> None:
-        if not keep_seconds >= 0:
-            raise ValueError(f"keep_input_seconds must be 0 or more, not {keep_seconds!r}")
-        self._keep_seconds = keep_seconds
+        self._keep_seconds = not_negative(keep_seconds, "keep_input_seconds")
         self.evicted = 0
         self.reset(audio_format)
 
@@ -57,6 +56,8 @@ class InputAudio:
         self._start = 0
         self.end = 0
         self.committed = 0
+        # Where the last clear began and ended.
+        self._cleared = (0, 0)
         # Commits sent but not answered yet, as ranges of positions.
         self._commits: deque[tuple[int, int]] = deque()
         # Item id -> [start ms, end ms] of a turn that the server detected and has not committed.
@@ -140,7 +141,14 @@ class InputAudio:
 
     def clear_sent(self) -> None:
         """Record a clear that was sent: the server drops uncommitted audio, and its clock continues."""
+        self._cleared = (self.committed, self.end)
         self.committed = self.end
+
+    def clear_refused(self) -> None:
+        """Undo the last clear, which the server refused, unless a commit was sent since."""
+        start, end = self._cleared
+        if self.committed == end:
+            self.committed = start
 
     # Turns detected by the server
 

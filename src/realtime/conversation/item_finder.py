@@ -18,29 +18,56 @@ class Malformed(Exception):
 
 
 class ItemFinder:
-    """Looks up items for events. Hidden items were deleted, are internal, or belong to a response left out."""
+    """Looks up items for events.
+
+    Hidden items were deleted, are internal, or belong to a response left out. Items of a dropped response are
+    interrupted from their beginning.
+    """
 
     def __init__(self, items: ItemList) -> None:
         self._items = items
         self._hidden: dict[str, None] = {}
+        self._deleted: dict[str, None] = {}
+        # Ids of items that were complete when the session began.
+        self._earlier: set[str] = set()
         self._left_out: dict[str, None] = {}
+        # Response ids; "" for the events that name no response while a dropped one is being made.
+        self._dropped: dict[str, None] = {}
 
     def clear(self) -> None:
-        """Forget all hidden items and responses left out."""
+        """Forget all hidden items, responses left out and dropped responses."""
         self._hidden.clear()
-        self._left_out.clear()
+        self.begin_session()
 
     def begin_session(self) -> None:
-        """Forget the responses left out: a new session does not know them."""
+        """A new session: it knows no deleted items and no earlier responses, and may use their ids again."""
+        self._earlier = {item.id for item in self._items.in_order() if item.stream.closed}
+        self._deleted.clear()
         self._left_out.clear()
+        self._dropped.clear()
 
     def hide(self, item_id: str) -> None:
         """Make no placeholder for this item when a later event names it."""
         remember(self._hidden, item_id, None)
 
+    def delete(self, item_id: str) -> None:
+        """As `hide`, for this session."""
+        remember(self._deleted, item_id, None)
+
     def leave_out(self, response_id: str) -> None:
         """Hide the items of this response."""
         remember(self._left_out, response_id, None)
+
+    def drop(self, response_id: str) -> None:
+        """Interrupt the items of this response, also those that are still to come."""
+        remember(self._dropped, response_id, None)
+        for item in self._items.in_order():
+            if item.response_id == response_id:
+                item.drop()
+
+    def response_done(self) -> None:
+        """A response has ended: events that name none belong to another one."""
+        self._dropped.pop("", None)
 
     def rename(self, item_id: str, new_id: str) -> None:
         """Hide *new_id* too if *item_id* is hidden."""
@@ -55,12 +82,26 @@ class ItemFinder:
             if response_id in self._left_out:
                 # Later events may name the item without its response.
                 self.hide(item_id)
-            if item_id in self._hidden:
+            if item_id in self._hidden or item_id in self._deleted:
                 return None, False
             item = self._items.append(item_id)
         if response_id is not None:
             item.response_id = response_id
+            if response_id in self._dropped:
+                item.drop()
         return item, created
+
+    def set_aside(self, item_id: str, response_id: str) -> None:
+        """A response begins the item *item_id*: a complete item of another response gives its id up."""
+        item = self._items.get(item_id)
+        if item is None or not item.stream.closed:
+            return
+        if item_id in self._earlier or item.response_id not in (None, response_id):
+            self._earlier.discard(item_id)
+            number = 2
+            while self._items.get(f"{item_id}~{number}") is not None:
+                number += 1
+            self._items.rename(item_id, f"{item_id}~{number}")
 
     def about(self, event: Wire, role: str | None, kind: str = "message") -> tuple[Item | None, bool]:
         """The item that *event* names, and True if it is new; None for a hidden item.
@@ -72,11 +113,16 @@ class ItemFinder:
         if not isinstance(item_id, str) or not item_id:
             raise Malformed
         item = self._items.get(item_id)
-        if item is not None:
-            return item, False
+        if item is not None and item.response_id is not None:
+            if not (item.stream.closed and role == "assistant" and item_id in self._earlier):
+                return item, False
+            self.set_aside(item_id, "")
         item, created = self.find(item_id, text_of(event.get("response_id")))
         if item is not None:
-            item.type, item.role = kind, role
+            if created:
+                item.type, item.role = kind, role
+            if item.response_id is None and "" in self._dropped and role == "assistant":
+                item.drop()
         return item, created
 
 

@@ -12,6 +12,7 @@ from collections import deque
 
 from ..protocol.audio_format import Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import not_negative, whole_number
 from .items import MAX_PARTS, Item
 
 __all__ = ["ItemList"]
@@ -37,12 +38,8 @@ class ItemList:
     """
 
     def __init__(self, max_items: int, keep_audio_seconds: float) -> None:
-        if max_items < 1:
-            raise ValueError(f"max_items must be at least 1, not {max_items}")
-        if not keep_audio_seconds >= 0:
-            raise ValueError(f"keep_audio_seconds must be 0 or more, not {keep_audio_seconds!r}")
-        self.max_items = max_items
-        self.keep_audio_seconds = keep_audio_seconds
+        self.max_items = whole_number(max_items, "max_items", least=1)
+        self.keep_audio_seconds = not_negative(keep_audio_seconds, "keep_audio_seconds")
         self.evicted_items = 0
         self.evicted_seconds = 0.0
         self.clear()
@@ -89,15 +86,17 @@ class ItemList:
         """Move *item* to its place after *previous*; it stays where it is until *previous* is known."""
         item.previous_item_id = previous
         if previous == "root":
-            self._order.remove(item.id)
-            self._order.insert(0, item.id)
+            self._move(item.id, None)
         elif previous in self._items:
             self._move(item.id, previous)
         else:
             remember(self._waiting, previous, [*self._waiting.get(previous, ())[-MAX_PARTS:], item.id])
 
-    def _move(self, item_id: str, previous: str) -> None:
-        """Move *item_id* right after *previous*, together with the items that name it, directly or in a chain."""
+    def _move(self, item_id: str, previous: str | None) -> None:
+        """Move *item_id* right after *previous*, together with the items that name it, directly or in a chain.
+
+        None stands for the beginning of the conversation.
+        """
         if self._order[-2:] == [previous, item_id]:
             return
         start = self._order.index(item_id)
@@ -109,7 +108,7 @@ class ItemList:
             # The server's statements contradict each other.
             return
         rest = [one for one in self._order if one not in block]
-        place = rest.index(previous) + 1
+        place = rest.index(previous) + 1 if previous is not None else 0
         self._order = [*rest[:place], *block, *rest[place:]]
 
     def remove(self, item: Item) -> None:
@@ -130,6 +129,9 @@ class ItemList:
         item.id = new_id
         self._items[new_id] = item
         self._order[self._order.index(item_id)] = new_id
+        for follower in self._items.values():
+            if follower.previous_item_id == item_id:
+                follower.previous_item_id = new_id
         self._heavy = deque(new_id if one == item_id else one for one in self._heavy)
 
     # Audio

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
 from .answer_stream import AnswerStream
 from .audio_store import AudioStore
+from .text_cut import cut_text
 
 __all__ = ["Formatted", "FormattedTool", "Item"]
 
@@ -144,20 +145,26 @@ class Item:
         """The part of the transcript that was heard: all of it, unless the answer was truncated.
 
         This is an estimate, because the server drops its own text of a truncated answer and never sends word
-        times: the same fraction of the transcript as of the audio, shortened to the end of a word.
+        times: the same fraction of the transcript as of the audio, shortened to the end of a word. Scripts without
+        spaces between words are cut at a character.
         """
         text = self.formatted.transcript
         if self.audio_end_ms is None:
             return text
         heard = self.stream.format.samples_of_ms(self.audio_end_ms)
+        if not heard:
+            return ""
         if heard >= self.received_samples:
             return text
-        cut = len(text) * heard // self.received_samples
-        if cut and not text[cut].isspace():
-            cut = text.rfind(" ", 0, cut) + 1
-        return text[:cut].rstrip()
+        return cut_text(text, len(text) * heard // self.received_samples)
 
     # Changes, made by the reducer
+
+    def drop(self) -> None:
+        """The response was cancelled: drop what is still to come."""
+        self.interrupted = True
+        if not (self.received_samples or self.formatted.text):
+            self.stream.unheard = True
 
     def set_audio_format(self, audio_format: AudioFormat) -> None:
         """Set the format of the audio that follows; called before the first sample."""

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
+from ..protocol.numbers import whole_number
 from ..protocol.reading import Wire, dict_of, list_of, ms_of, output_format_of, text_of
 from .call_events import CallEvents
 from .change import PASSED_OVER, Change, Delta, Handler, Kind, updated
@@ -120,6 +123,38 @@ class Conversation:
         """Keep audio that is sent inside an item for that item: the server does not send it back."""
         remember(self._stashed, item_id, samples)
 
+    def stash_audio_of(self, item: Wire) -> None:
+        """Keep the audio that is sent inside *item*, in the format of the session, unless it is known already."""
+        item_id = text_of(item.get("id")) or ""
+        known = self.items.get(item_id)
+        if item_id in self._stashed or (known is not None and len(known.formatted.store)):
+            return
+        parts = [part for part in list_of(item.get("content")) if dict_of(part).get("type") == "input_audio"]
+        try:
+            pieces = [self.input_format.decode(text_of(part.get("audio")) or "")[0] for part in parts]
+        except ValueError:
+            return
+        if sum(len(piece) for piece in pieces):
+            self.stash_audio(item_id, np.concatenate(pieces))
+
+    def forget_audio_of(self, item_id: str) -> None:
+        """Drop stashed audio: the server refused its item."""
+        self._stashed.pop(item_id, None)
+
+    def note_deletion(self, item_id: str, *, asked: bool) -> None:
+        """The server was *asked* to delete an item, or has refused to."""
+        item = self.items.get(item_id)
+        if item is not None:
+            item.stream.deleting = asked
+
+    def complete_deletions(self) -> list[Change]:
+        """Remove the items that the server was asked to delete: a new session is not told of them."""
+        changes: list[Change] = []
+        for item in self.get_items():
+            if item.stream.deleting:
+                changes += self.apply({"type": "conversation.item.deleted", "item_id": item.id})
+        return changes
+
     def hide_item(self, item_id: str) -> None:
         """Never show the item *item_id*, which the client adds for the model alone."""
         self._finder.hide(item_id)
@@ -128,19 +163,32 @@ class Conversation:
         """Take over the id that the server gave to an item created by the client."""
         self._finder.rename(item_id, new_id)
         self.items.rename(item_id, new_id)
+        if item_id in self._stashed:
+            self._stashed[new_id] = self._stashed.pop(item_id)
 
     def leave_out(self, response_id: str) -> None:
         """Hide the items of a response that is outside the conversation."""
         self._finder.leave_out(response_id)
 
+    def drop_response(self, response_id: str) -> None:
+        """Drop what is still to come of a cancelled response, whatever its items.
+
+        "" stands for the events that name no response, up to the next ``response.done``.
+        """
+        self._finder.drop(response_id)
+
     def interrupt(self, item_id: str, heard_samples: int) -> list[Change]:
-        """Mark an answer as stopped by the listener after *heard_samples*; later parts of it are dropped."""
+        """Mark an answer as stopped by the listener after *heard_samples*; later parts of it are dropped.
+
+        Raises ValueError for a number that is no integer.
+        """
+        heard = max(whole_number(heard_samples, "heard_samples"), 0)
         item = self.items.get(item_id)
         if item is None:
             return []
         item.interrupted = True
-        if item.received_samples:
-            heard = min(max(heard_samples, 0), item.received_samples)
+        if item.received_samples or not item.formatted.text:
+            heard = min(heard, item.received_samples)
             self._truncate(item, item.stream.format.ms_of_samples(heard), heard)
         return [Change("updated", item)]
 
@@ -187,7 +235,10 @@ class Conversation:
 
     def _take_item(self, raw: Wire, event: Wire, *, final: bool) -> list[Change]:
         response_id = text_of(event.get("response_id"))
-        item, created = self._finder.find(required_text(raw, "id"), response_id)
+        item_id = required_text(raw, "id")
+        if response_id is not None and not final:
+            self._finder.set_aside(item_id, response_id)
+        item, created = self._finder.find(item_id, response_id)
         if item is None:
             return []
         previous = text_of(event.get("previous_item_id"))
@@ -210,7 +261,7 @@ class Conversation:
         # One server sends an empty id.
         item_id = required_text(event, "item_id")
         # A late event must not bring the item back.
-        self._finder.hide(item_id)
+        self._finder.delete(item_id)
         item = self.items.get(item_id)
         if item is None:
             return []
@@ -328,6 +379,7 @@ class Conversation:
             if response_id is not None and item.response_id == response_id:
                 changes += self._finish(item, status)
         self._response_formats.pop(response_id or "", None)
+        self._finder.response_done()
         return changes
 
 

@@ -5,7 +5,7 @@ Thread: any; stateless.
 
 from __future__ import annotations
 
-__all__ = ["ANOTHER_IS_ACTIVE", "COMMIT_EMPTY", "is_benign"]
+__all__ = ["ANOTHER_IS_ACTIVE", "CANCEL_NOT_ACTIVE", "COMMIT_EMPTY", "is_benign"]
 
 ANOTHER_IS_ACTIVE = "conversation_already_has_active_response"
 COMMIT_EMPTY = "input_audio_buffer_commit_empty"
@@ -30,6 +30,9 @@ def is_benign(code: str | None, message: str, caused_by: str | None) -> bool:
     """
     if code in _BENIGN_CODES:
         return True
-    if caused_by is None:
-        return "already shorter than" in message or (code or "").endswith("_invalid_item_id")
-    return caused_by in _RACES and code not in ("unknown_parameter", "missing_required_parameter")
+    if caused_by is not None and caused_by not in _RACES:
+        return False
+    if caused_by == "conversation.item.truncate" and code == "unsupported_content_type":
+        # No audio of the answer had arrived at the server's end.
+        return True
+    return (code or "").endswith(("_invalid_item_id", "item_not_found")) or "already shorter than" in message
