@@ -13,6 +13,7 @@ from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event
 from ..protocol.dialect import session_from_keywords
+from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
 from ..tools import definition_of
 from .emitter import EventEmitter
@@ -72,12 +73,17 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a value that JSON cannot hold, such as a path or a class
         ValueError
             a value that no server would take, a tool name that `add_tool` has taken
         StateError
             ``model`` while connected
         """
         model = keywords.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise TypeError(f"model is a text, not {type(model).__name__}")
+        keywords = check_event({"type": "session.update", "session": keywords})["session"]
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
         self._session.configuration.update(session_from_keywords(keywords))
@@ -129,10 +135,12 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a definition that JSON cannot hold, a handler that is not callable
         ValueError
             a name that is missing or taken
         """
-        return self._session.configuration.add_tool(dict(definition), handler)
+        return self._session.configuration.add_tool(check(dict(definition), "the definition"), handler)
 
     def remove_tool(self, name: str) -> bool:
         """Remove a tool. Raises ValueError for one that was not added."""

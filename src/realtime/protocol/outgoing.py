@@ -27,6 +27,13 @@ MAX_VALUES = 1_000_000
 MAX_PLACE = 200
 # Of one event; the vendor refuses larger ones.
 MAX_EVENT_BYTES = 15 * 1024 * 1024
+# Event type -> fields that the client reads itself: name, types, description.
+_FIELDS: dict[str, tuple[tuple[str, Any, str], ...]] = {
+    "session.update": (("session", dict, "a dictionary"),),
+    "conversation.item.create": (("item", dict, "a dictionary"),),
+    "response.create": (("response", (dict, type(None)), "a dictionary"),),
+    "input_audio_buffer.append": (("audio", str, "base64 text"),),
+}
 
 
 def check(value: Any, where: str) -> Any:
@@ -59,14 +66,25 @@ def check(value: Any, where: str) -> Any:
 
 
 def check_event(event: Mapping[str, Any]) -> Wire:
-    """As `check`, for a whole event; raises ValueError also for one of more than `MAX_EVENT_BYTES`."""
-    copied: Wire = check(event, str(event.get("type", "event")))
+    """As `check`, for a whole event.
+
+    Raises TypeError also for a field of another type than the client itself relies on, ValueError also for an
+    event of more than `MAX_EVENT_BYTES`.
+    """
+    kind = event.get("type")
+    if not isinstance(kind, str):
+        raise TypeError(f"the type of an event is a text, not {_what(kind)}")
+    copied: Wire = check(event, kind)
+    for name, needed, description in _FIELDS.get(kind, ()):
+        if not isinstance(copied.get(name), needed):
+            raise TypeError(f"{kind} needs {name}=, {description}")
+    for holder, name in ((copied, "event_id"), (copied, "item_id"), (copied.get("item"), "id")):
+        value = holder.get(name) if isinstance(holder, dict) else None
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} in {kind} is a text, not {_what(value)}")
     size = len(codec.dumps(copied).encode())
     if size > MAX_EVENT_BYTES:
-        raise ValueError(
-            f"{copied.get('type', 'the event')} has {size:,} bytes, and servers take {MAX_EVENT_BYTES:,} at most: "
-            "send less at once"
-        )
+        raise ValueError(f"{kind} has {size:,} bytes; servers take {MAX_EVENT_BYTES:,}: send less at once")
     return copied
 
 
