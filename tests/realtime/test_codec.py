@@ -112,6 +112,8 @@ def test_nesting_is_bounded_at_the_same_level_with_both_libraries(library):
             codec.loads(nested(levels))
     with pytest.raises(ValueError):
         codec.loads("[" * 200 + "]" * 200)
+    assert codec.loads(nested(600), prune=True) == codec.loads(nested(codec.MAX_LEVELS + 1), prune=True)
+    assert codec.dumps(codec.loads(nested(600), prune=True)).count("[") == codec.MAX_LEVELS
 
 
 def test_no_number_is_written_as_null(library):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ..background import describe
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import is_benign
@@ -20,8 +21,9 @@ __all__ = ["Reports", "error_of"]
 
 log = logging.getLogger("realtime")
 
-
 NO_REASON = "the server gave no reason"
+# Characters of an event's name in messages.
+MAX_NAME = 80
 
 
 def error_of(event: Wire) -> Wire:
@@ -95,11 +97,29 @@ class Reports:
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
-        message = self.redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")
+        message = self.redactor.text(f"the handler of {name[:MAX_NAME]!r} raised {describe(error)}")
         logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
         # An error handler that raises would be called again for its own error, without end.
         if name != "error":
             self.error(ErrorEvent(message, "handler", type(error).__name__, exception=error))
+
+    def failed(self, what: str, source: str, error: BaseException, event: Event | None = None) -> None:
+        """Log something unforeseen with its traceback, and emit ``error`` with it.
+
+        Parameters
+        ----------
+        what : str
+            What failed, as the beginning of a sentence.
+        source : str
+            As in `ErrorEvent`.
+        error : BaseException
+            What was raised.
+        event : Event, optional
+            The server event that could not be used.
+        """
+        message = self.redactor.text(f"{what}: {describe(error)}")
+        logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
+        self.error(ErrorEvent(message, source, type(error).__name__, exception=error, event=event))
 
     def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
         """Emit ``response.failed`` for a response with status "failed"."""

@@ -1,7 +1,7 @@
 """Joins the parts of a client: server events go to conversation, turn taking and handlers; client events go out.
 
 Inside, everything is in the GA dialect; `dialect` translates at both edges. Nothing that a server sends, a
-handler raises or a tool does ends the reading of events.
+handler raises or a tool does ends the reading of events: what cannot be used is dropped and reported.
 
 Thread: the event loop's only.
 """
@@ -49,6 +49,8 @@ __all__ = ["Session"]
 # Audio before the end of the old session that a new one under VAD gets again: the old one may not have
 # reported the speech in it yet.
 VAD_KEEP_MS = 1000
+# Characters of a server's names in messages.
+MAX_NAME = 80
 
 
 class Session(LinkDelegate):
@@ -143,7 +145,7 @@ class Session(LinkDelegate):
     def create_item(self, item: Wire, previous_item_id: str | None = None) -> str:
         """Queue a new item; returns its id, which is made here so that its echo can be matched."""
         item_id = item.get("id") or generate_id("item_")
-        event: Wire = {"type": "conversation.item.create", "item": {"id": item_id, **item}}
+        event: Wire = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
         if previous_item_id is not None:
             event["previous_item_id"] = previous_item_id
         self.send(event)
@@ -216,7 +218,20 @@ class Session(LinkDelegate):
         return await self.outbox.take()
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
-        return self._writer.encode(entry)
+        try:
+            return self._writer.encode(entry)
+        except Exception as error:
+            self._drop(entry, error)
+            return None
+
+    def _drop(self, entry: Entry, error: Exception) -> None:
+        """Report an entry that cannot be encoded, and undo what was recorded of it."""
+        kind = entry["type"] if isinstance(entry, dict) else "input_audio_buffer.append"
+        self.failed(f"a {kind} event could not be sent and was dropped", error)
+        if kind == "response.create":
+            self.turns.request_refused(another_is_active=False)
+        elif isinstance(entry, dict) and kind == "conversation.item.create":
+            self._unconfirmed.not_sent(entry)
 
     def send_started(self) -> None:
         self.outbox.send_started()
@@ -248,7 +263,7 @@ class Session(LinkDelegate):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = codec.loads(frame)
+            raw = codec.loads(frame, prune=True)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
@@ -260,18 +275,45 @@ class Session(LinkDelegate):
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
-        for event in dialects.inbound(raw):
+        try:
+            events = dialects.inbound(raw)
+        except Exception as error:
+            self._unusable(raw, error)
+            return
+        for event in events:
             self._take(event)
 
     def _take(self, event: Wire) -> None:
+        """Give an event to the conversation, to the client's own parts and to the handlers, whatever one of them does."""
         kind: str = event["type"]
+        try:
+            self._apply(kind, event)
+        except Exception as error:
+            self._unusable(event, error)
+        hook = self._hooks.get(kind)
+        if hook is not None:
+            try:
+                hook(Event(event))
+            except Exception as error:
+                self._unusable(event, error)
+        name = f"server.{kind}"
+        if self.emitter.wants(name):
+            self.emitter.emit(name, Event(event))
+
+    def _unusable(self, event: Wire, error: Exception) -> None:
+        self.conversation.malformed += 1
+        self.reports.failed(
+            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(event)
+        )
+
+    def _apply(self, kind: str, event: Wire) -> None:
         item = event.get("item")
         if item is not None:
             self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
-            message = f"a malformed {kind!r} event was ignored"
+            message = f"a malformed {kind[:MAX_NAME]!r} event was ignored"
             self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
         if kind.startswith("response."):
             now = time.monotonic()
@@ -287,12 +329,6 @@ class Session(LinkDelegate):
                 )
         for change in changes:
             self._announce(change)
-        hook = self._hooks.get(kind)
-        if hook is not None:
-            hook(Event(event))
-        name = f"server.{kind}"
-        if self.emitter.wants(name):
-            self.emitter.emit(name, Event(event))
 
     def _knows(self, item_id: str) -> bool:
         return self.conversation.get_item(item_id) is not None
@@ -335,6 +371,9 @@ class Session(LinkDelegate):
             self.emitter.emit(
                 "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
             )
+
+    def failed(self, what: str, error: BaseException) -> None:
+        self.reports.failed(what, "connection", error)
 
     def changed(self, event: ConnectionEvent) -> None:
         self.emitter.emit("connection.changed", event)

@@ -54,20 +54,21 @@ def dumps(value: Any) -> str:
         raise ValueError("the value is nested too deeply for JSON") from error
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, *, prune: bool = False) -> Any:
     """The value of JSON *text*.
 
-    Raises ValueError for other text, also for text nested more than `MAX_LEVELS` deep.
+    Raises ValueError for other text, also for text nested more than `MAX_LEVELS` deep. With *prune* the lists and
+    objects below that level are emptied instead, as far as the parser reads them, which is about 1000 levels.
     """
     value = _parse(text)
     if type(value) is dict:
         # Most messages are flat, audio above all: they must cost nothing here.
         for part in value.values():
             if type(part) is dict or type(part) is list:
-                _limit_levels(value)
+                _limit_levels(value, prune)
                 break
     elif type(value) is list:
-        _limit_levels(value)
+        _limit_levels(value, prune)
     return value
 
 
@@ -84,7 +85,7 @@ def _parse(text: str | bytes) -> Any:
         raise ValueError("JSON nested too deeply") from error
 
 
-def _limit_levels(value: Any) -> None:
+def _limit_levels(value: Any, prune: bool) -> None:
     level = [value]
     for _ in range(MAX_LEVELS):
         below: list[Any] = []
@@ -94,7 +95,10 @@ def _limit_levels(value: Any) -> None:
         if not below:
             return
         level = below
-    raise ValueError(f"JSON nested more than {MAX_LEVELS} levels deep")
+    if not prune:
+        raise ValueError(f"JSON nested more than {MAX_LEVELS} levels deep")
+    for holder in level:
+        holder.clear()
 
 
 def b64encode(data: Any) -> str:
