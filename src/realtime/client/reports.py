@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from ..background import describe
+from ..connection.undeliverable import APPEND, Culprit
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import is_benign
@@ -120,6 +121,18 @@ class Reports:
         message = self.redactor.text(f"{what}: {describe(error)}")
         logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
         self.error(ErrorEvent(message, source, type(error).__name__, exception=error, event=event))
+
+    def undeliverable(self, culprit: Culprit, code: int, *, may_go_on: bool) -> None:
+        """Emit ``error`` about a message for which the server closes the connection."""
+        what = culprit.type if culprit.item_id is None else f"{culprit.type} (item {culprit.item_id!r})"
+        if not may_go_on:
+            then = "no session can do without it: make it smaller"
+        elif culprit.type == APPEND:
+            then = "audio is sent in shorter pieces from now on"
+        else:
+            then = "it was dropped: make it smaller"
+        message = f"the server closes the connection (code {code}) for a message of {culprit.size:,} bytes, {what}; {then}"
+        self.error(ErrorEvent(message, "connection", code="message_not_taken", caused_by=culprit.type))
 
     def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
         """Emit ``response.failed`` for a response with status "failed"."""

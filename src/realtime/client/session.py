@@ -208,8 +208,11 @@ class Session(LinkDelegate):
             entries.append(note(self._note_id, self._resume_note))
         entries += missing
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
-        for piece in self.conversation.input.unfinished(keep_ms):
-            entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        for audio in self.conversation.input.unfinished(keep_ms):
+            if audio is None:
+                entries.append({"type": "input_audio_buffer.commit"})
+            else:
+                entries += self.outbox.pieces(audio)
         return entries
 
     # For the link, see LinkDelegate: writing
@@ -362,7 +365,7 @@ class Session(LinkDelegate):
     def disconnected(self) -> None:
         self.outbox.disconnected()
 
-    def lost(self, code: int, reason: str) -> None:
+    def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
         response_lost, response_id = self.turns.connection_lost()
         self.announce(self.conversation.abandon())
@@ -371,6 +374,12 @@ class Session(LinkDelegate):
             self.emitter.emit(
                 "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
             )
+        blamed = self._writer.session_lost(code if by_server else 1006)
+        if blamed is None:
+            return True
+        culprit, may_go_on = blamed
+        self.reports.undeliverable(culprit, code, may_go_on=may_go_on)
+        return may_go_on
 
     def failed(self, what: str, error: BaseException) -> None:
         self.reports.failed(what, "connection", error)
@@ -383,6 +392,7 @@ class Session(LinkDelegate):
         self.turns.stop()
         self.outbox.clear()
         self._unconfirmed.clear()
+        self._writer.forget_undeliverable()
         self.created = None
         self.announce(self.conversation.abandon())
         if event.error:

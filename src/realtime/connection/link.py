@@ -136,8 +136,8 @@ class LinkDelegate(Protocol):
     def disconnected(self) -> None:
         """There is no socket now; another may follow."""
 
-    def lost(self, code: int, reason: str) -> None:
-        """The socket was closed by a fault or by the server."""
+    def lost(self, code: int, reason: str, by_server: bool) -> bool:
+        """The socket was closed, by the server itself or by a fault. Returns False if another session cannot help."""
 
     def changed(self, event: ConnectionEvent) -> None:
         """The state of the link changed, or the session was renewed."""
@@ -234,14 +234,15 @@ class Link:
         self.state = state
         self._tell(self._delegate.changed, ConnectionEvent(state, **details))
 
-    def _tell(self, hook: Callable[..., None], *arguments: Any) -> None:
-        """Call a hook of the delegate; report what it raises."""
+    def _tell(self, hook: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a hook of the delegate and return its result; report what it raises, and return None then."""
         try:
-            hook(*arguments)
+            return hook(*arguments)
         except BaseException as error:
             if not is_failure(error):
                 raise
             self._report(f"{hook.__name__}() of the connection's owner failed", error)
+            return None
 
     def _report(self, what: str, error: BaseException) -> None:
         try:
@@ -391,11 +392,11 @@ class Link:
         self._leave(transport)
         if time.monotonic() - transport.opened_at > self.options.stable_after:
             self._failures = 0
-        self._tell(self._delegate.lost, code, reason)
+        may_help = self._tell(self._delegate.lost, code, reason, transport.closed_by_server) is not False
         if self.state != "connected":
             # A handler disconnected.
             return
-        if not self.options.reconnect or is_fatal(code):
+        if not self.options.reconnect or is_fatal(code) or not may_help:
             self._give_up(code, reason)
         else:
             self._reconnector = self._start(self._reconnect(code, reason), "reconnector")

@@ -76,6 +76,8 @@ class Transport:
         All frames up to that event, not dispatched yet.
     opened_at : float
         When the websocket was opened, on the monotonic clock.
+    closed_by_server : bool
+        True after `receive` has raised if the server sent a close, and this side none before.
     """
 
     def __init__(self, socket: _Connection, redactor: Redactor) -> None:
@@ -85,6 +87,7 @@ class Transport:
         self._dead: str | None = None
         self._written = 0
         self._status = (1006, "")
+        self.closed_by_server = False
         self.created: dict[str, Any] = {}
         self.opening_frames: list[bytes] = []
         self.opened_at = time.monotonic()
@@ -205,6 +208,7 @@ class Transport:
         except ConnectionClosed as closed:
             code, reason = _close_of(closed)
             self._status = code, self._redactor.text(reason)
+            self.closed_by_server = closed.rcvd is not None and closed.rcvd_then_sent is not False
             raise
 
     async def send(self, text: str) -> None:

@@ -31,6 +31,11 @@ class Unconfirmed:
     def __bool__(self) -> bool:
         return bool(self._creations)
 
+    @property
+    def first(self) -> Wire | None:
+        """The event of the first item that was sent and not confirmed."""
+        return next(iter(self._creations.values()), None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._creations.clear()
@@ -48,6 +53,12 @@ class Unconfirmed:
         """Forget an item that the server refused: it would refuse it again."""
         self._creations.pop(event["item"]["id"], None)
         self._end_call(event["item"])
+
+    def leave_out(self, item_id: str) -> None:
+        """Forget an item that is not sent again."""
+        event = self._creations.pop(item_id, None)
+        if event is not None:
+            self._end_call(event["item"])
 
     def call_started(self, call_id: str) -> None:
         """Note that a tool runs, whose output will be sent."""
