@@ -1,6 +1,6 @@
 """Values for property tests: any JSON that a server may send, and any object that an application may pass.
 
-WAVTOOLS_FUZZ_VALUES sets how many values a property test tries (default 2 000, a few seconds); `make soak` tries a
+WAVTOOLS_FUZZ_VALUES sets how many values a property test tries (default 4 000, a few seconds); `make soak` tries a
 million.
 """
 
@@ -12,6 +12,7 @@ import datetime
 import enum
 import math
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from hypothesis import strategies as st
 
 from tests.wire_recordings import recordings
 
-__all__ = ["JSON", "OBJECTS", "SERVER_EVENTS", "VALUES_IN_EXAMPLE", "many"]
+__all__ = ["BAD", "JSON", "OBJECTS", "ODD", "SERVER_EVENTS", "VALUES_IN_EXAMPLE", "every_change", "many"]
 
-VALUES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "2000"))
+VALUES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "4000"))
 VALUES_IN_EXAMPLE = 10
 
 # Texts that mean something in the protocol, or that break something elsewhere.
@@ -120,7 +121,45 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+def _shape(value: Any) -> Any:
+    """Equal for two events that differ in their values alone."""
+    if isinstance(value, dict):
+        return [value.get("type"), *([key, _shape(part)] for key, part in value.items())]
+    return [_shape(part) for part in value] if isinstance(value, list) else None
+
+
+# One of each shape.
+EVENTS = list({str(_shape(event)): event for event in EVENTS}.values())
 PLACES = [_places(event) for event in EVENTS]
+
+
+# One of each kind, for the tests that try every place.
+BAD = [
+    None,
+    True,
+    "",
+    "x",
+    0,
+    -1,
+    1.5,
+    10**400,
+    math.inf,
+    math.nan,
+    [],
+    [[]],
+    ["x"],
+    {},
+    {"type": []},
+    nested(600),
+]
+
+
+def every_change() -> Iterator[Any]:
+    """Every event with every value of `BAD` at every place."""
+    for index, places in enumerate(PLACES):
+        for number in range(len(places)):
+            for value in BAD:
+                yield _changed(index, [(number, value)])
 
 
 def _changed(index: int, changes: list[tuple[int, Any]]) -> Any:
@@ -143,7 +182,7 @@ SERVER_EVENTS = (
     st.builds(
         _changed,
         st.integers(0, len(EVENTS) - 1),
-        st.lists(st.tuples(st.integers(0, 200), JSON), max_size=2),
+        st.lists(st.tuples(st.integers(0, 200), st.sampled_from(BAD) | JSON), max_size=2),
     )
     | st.builds(
         lambda kind, fields: {**fields, "type": kind["type"]},
