@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from dataclasses import replace
@@ -252,6 +253,27 @@ async def test_a_report_that_fails_is_logged(monkeypatch, caplog):
         await until(lambda: client.stats.reconnections and client.is_connected())
         assert not failed.left and "could not be reported" in caplog.text
         await holds_a_turn(client, log)
+
+
+async def test_logging_that_raises_ends_nothing(monkeypatch):
+    class Broken(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError
+
+    broken = Broken()
+    logging.getLogger("realtime").addFilter(broken)
+    try:
+        async with EchoServer() as server, make(server) as client:
+            log = Log(client, "conversation.item.completed", "close")
+            client.on("server.response.created", lambda event: zero_division())
+            client.on("connection.changed", lambda event: zero_division())
+            await holds_a_turn(client, log)
+            server.peer.drop()
+            await until(lambda: client.stats.reconnections and client.is_connected())
+            await holds_a_turn(client, log)
+            assert not log.of("close")
+    finally:
+        logging.getLogger("realtime").removeFilter(broken)
 
 
 # The link's own tasks

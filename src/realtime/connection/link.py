@@ -16,6 +16,7 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -247,8 +248,12 @@ class Link:
     def _report(self, what: str, error: BaseException) -> None:
         try:
             self._delegate.failed(what, error)
-        except Exception:
-            log.exception("%s, and could not be reported", what)
+        except BaseException as failure:
+            if not is_failure(failure):
+                raise
+            # The application's logging may be what fails.
+            with contextlib.suppress(Exception):
+                log.exception("%s, and could not be reported", what)
 
     async def _open(self) -> Transport:
         try:
