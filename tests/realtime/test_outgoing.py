@@ -128,8 +128,28 @@ def test_a_later_change_of_the_value_changes_nothing():
 
 def test_an_event_over_the_limit_is_refused_with_its_size():
     with pytest.raises(ValueError, match=r"conversation\.item\.create has 15,728,\d\d\d bytes"):
-        check_event({"type": "conversation.item.create", "image": "x" * outgoing.MAX_EVENT_BYTES})
+        check_event({"type": "conversation.item.create", "item": {"text": "x" * outgoing.MAX_EVENT_BYTES}})
     assert check_event({"type": "x", "text": "ä"}) == {"type": "x", "text": "ä"}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"type": 5}, "the type of an event is a text, not of type int"),
+        ({"type": "session.update", "session": []}, "session.update needs session=, a dictionary"),
+        ({"type": "conversation.item.create"}, "needs item="),
+        (
+            {"type": "conversation.item.create", "item": {"id": []}},
+            "id in conversation.item.create is a text",
+        ),
+        ({"type": "response.create", "response": [1]}, "needs response="),
+        ({"type": "input_audio_buffer.append", "audio": 5}, "needs audio=, base64 text"),
+        ({"type": "x", "event_id": 5}, "event_id in x is a text"),
+    ],
+)
+def test_an_event_of_a_shape_that_nothing_could_take_is_a_type_error(event, message):
+    with pytest.raises(TypeError, match=message):
+        check_event(event)
 
 
 @given(JSON)

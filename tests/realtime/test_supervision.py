@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,43 +82,65 @@ async def test_a_coroutine_handler_that_raises_cancelled_error_goes_on_with_the_
         assert len(calls) == 2 and client.is_connected()
 
 
-@pytest.mark.parametrize("ending", ["SystemExit(7)", "KeyboardInterrupt()"])
-def test_a_handler_that_ends_the_program_ends_it(ending, tmp_path):
-    """SystemExit and KeyboardInterrupt pass through every layer; the connection is told as closed."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        f"""
+PROGRAM = """
 import asyncio
 from realtime import RealtimeClient
+from realtime.client.session import Session
+from tests.client_bench import QUICK
 from tests.wire_server import EchoServer
 
-def end(event):
+def end(*arguments, **keywords):
     raise {ending}
 
 async def main():
     async with EchoServer() as server:
-        client = RealtimeClient(api_key="", url=server.url)
+        client = RealtimeClient(api_key="", url=server.url, link=QUICK)
         client.on("close", lambda event: print("closed", event.error, client.state))
+        {before}
         await client.connect()
-        client.on("server.response.done", end)
+        {after}
         client.send_user_message_content("Hello")
         await asyncio.sleep(60)
 
 asyncio.run(main())
 """
-    )
+
+
+def ended_program(folder: Path, **parts: str) -> subprocess.CompletedProcess[str]:
+    """Run the program above until it ends."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM.format(**{"ending": "SystemExit(7)", "before": "", "after": "", **parts}))
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=root,
-        env={"PYTHONPATH": str(root)},
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=60, cwd=root, env=environment
     )
-    assert done.returncode == (7 if "Exit" in ending else -2) or done.returncode == 130, done.stderr
+
+
+@pytest.mark.parametrize(("ending", "statuses"), [("SystemExit(7)", [7]), ("KeyboardInterrupt()", [130, -2])])
+def test_a_handler_that_ends_the_program_ends_it(ending, statuses, tmp_path):
+    """SystemExit and KeyboardInterrupt pass through every layer; the connection is told as closed."""
+    done = ended_program(tmp_path, ending=ending, after='client.on("server.response.done", end)')
+    assert done.returncode in statuses, done.stderr
     assert "closed True disconnected" in done.stdout
     assert "never retrieved" not in done.stderr and "pending" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"before": "Session.begin = end"},
+        {"before": "Session.endpoint = end"},
+        {"after": "Session.receive = end; server.peer.drop()"},
+        {"after": "Session.begin = end; server.peer.drop()"},
+        {"after": "Session.encode = end"},
+        {"after": "Session.failed = end; Session.encode = lambda *a: 1 / 0"},
+    ],
+)
+def test_a_hook_that_ends_the_program_ends_it(parts, tmp_path):
+    done = ended_program(tmp_path, **parts)
+    assert done.returncode == 7, done.stderr
+    assert "pending" not in done.stderr
 
 
 # Hooks of the link's delegate
@@ -350,6 +373,41 @@ async def test_a_reconnector_that_ends_is_started_again(monkeypatch):
         await until(lambda: client.stats.reconnections and client.is_connected())
         assert "reconnector" in log.of("error")[0].message
         await holds_a_turn(client, log)
+
+
+async def test_a_handler_that_disconnects_when_it_is_told_has_the_last_word(monkeypatch):
+    monkeypatch.setattr(Link, "_delay", lambda self: zero_division())
+    async with EchoServer() as server:
+        client = make(server)
+        log = Log(client, "close")
+        tasks = []
+        client.on("error", lambda event: tasks.append(asyncio.ensure_future(client.disconnect())))
+        client.on("error", lambda event: client._link.abandon())
+        await client.connect()
+        server.peer.drop()
+        closed = await log.until("close")
+        await asyncio.wait(tasks)
+        assert not closed.error and client.state == "disconnected"
+
+
+async def test_an_event_that_is_being_sent_when_the_connection_ends_goes_to_the_next_session(monkeypatch):
+    """The reader sees the end first, and cancels the writer in the middle of the frame."""
+    send = Transport.send
+    blocked = True
+
+    async def block(self, text):
+        if blocked and "anything" in text:
+            await asyncio.Event().wait()
+        await send(self, text)
+
+    monkeypatch.setattr(Transport, "send", block)
+    async with EchoServer() as server, make(server) as client:
+        client.send("anything", value=1)
+        await until(lambda: not len(client._outbox))
+        blocked = False
+        server.peer.drop()
+        peer = await server.wait_for_peers(2)
+        assert (await peer.expect("anything"))["value"] == 1
 
 
 async def test_an_old_socket_that_cannot_be_closed_is_told(monkeypatch):

@@ -156,7 +156,7 @@ def test_a_quick_end_blames_only_the_item_that_was_first_each_time():
     assert found.find(1011, 0.1, [], 0, None) is None
     for _ in range(4):
         assert found.find(1006, 0.1, [], 0, create("b")) is None
-    assert found.find(1006, 0.1, [], 0, create("b")).item_id == "item_b"
+    assert found.find(1006, 0.1, [], 0, create("b")).item == create("b")
     assert found.leaves_out(create("b")) and not found.leaves_out(create("a"))
     found.clear()
     assert not found.leaves_out(create("b"))

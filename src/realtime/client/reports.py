@@ -124,7 +124,9 @@ class Reports:
 
     def undeliverable(self, culprit: Culprit, code: int, *, may_go_on: bool) -> None:
         """Emit ``error`` about a message for which the server closes the connection."""
-        what = culprit.type if culprit.item_id is None else f"{culprit.type} (item {culprit.item_id!r})"
+        what = (
+            culprit.type if culprit.item is None else f"{culprit.type} (item {culprit.item['item']['id']!r})"
+        )
         if not may_go_on:
             then = "no session can do without it: make it smaller"
         elif culprit.type == APPEND:

@@ -82,8 +82,8 @@ class FrameWriter:
         )
         if found is None:
             return None
-        if found.item_id is not None:
-            self._unconfirmed.leave_out(found.item_id)
+        if found.item is not None:
+            self._unconfirmed.refused(found.item)
         if found.type == APPEND:
             return found, self._outbox.shorten_appends()
         return found, not found.type.endswith("session.update")

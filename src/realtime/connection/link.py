@@ -364,13 +364,7 @@ class Link:
             pass
 
     async def _send(self, transport: Transport, entry: Any) -> None:
-        try:
-            encoded = self._delegate.encode(entry)
-        except BaseException as error:
-            if not is_failure(error):
-                raise
-            self._report("an entry could not be encoded and was dropped", error)
-            return
+        encoded = self._tell(self._delegate.encode, entry)
         if encoded is None:
             return
         text, event = encoded

@@ -50,15 +50,9 @@ class Unconfirmed:
         self._creations.pop((event.get("item") or {}).get("id", ""), None)
 
     def refused(self, event: Wire) -> None:
-        """Forget an item that the server refused: it would refuse it again."""
+        """Forget an item that the server refused, or for which it ended the session: it would do so again."""
         self._creations.pop(event["item"]["id"], None)
         self._end_call(event["item"])
-
-    def leave_out(self, item_id: str) -> None:
-        """Forget an item that is not sent again."""
-        event = self._creations.pop(item_id, None)
-        if event is not None:
-            self._end_call(event["item"])
 
     def call_started(self, call_id: str) -> None:
         """Note that a tool runs, whose output will be sent."""

@@ -25,11 +25,20 @@ APPEND = "input_audio_buffer.append"
 
 @dataclass(frozen=True)
 class Culprit:
-    """A message that the server cannot take: its type, its size in bytes, its id in the conversation if it has one."""
+    """A message that the server cannot take.
+
+    Attributes
+    ----------
+    type : str
+    size : int
+        In bytes.
+    item : dict or None
+        The event, if it is one that creates an item.
+    """
 
     type: str
     size: int
-    item_id: str | None = None
+    item: Wire | None = None
 
 
 class Undeliverable:
@@ -87,8 +96,8 @@ class Undeliverable:
         if not event["type"].endswith("session.update"):
             for name in _names(event):
                 remember(self._left_out, name, None)
-        item_id = dict_of(event.get("item")).get("id")
-        return Culprit(event["type"], _size(event), item_id if isinstance(item_id, str) else None)
+        creates = event["type"] == "conversation.item.create"
+        return Culprit(event["type"], _size(event), event if creates else None)
 
 
 def _names(event: Wire) -> list[str]:
