@@ -134,6 +134,11 @@ def test_a_handler_that_ends_the_program_ends_it(ending, statuses, tmp_path):
         {"after": "Session.receive = end; server.peer.drop()"},
         {"after": "Session.begin = end; server.peer.drop()"},
         {"after": "Session.encode = end"},
+        {"after": "Session.endpoint = end; server.peer.drop()"},
+        {
+            "before": "client.on('error', lambda event: client._link.abandon())",
+            "after": "Session.endpoint = end; server.peer.drop()",
+        },
         {"after": "Session.failed = end; Session.encode = lambda *a: 1 / 0"},
     ],
 )

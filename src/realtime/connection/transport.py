@@ -177,7 +177,7 @@ class Transport:
                 frame = await self._socket.recv(decode=False)
                 self.opening_frames.append(frame)
                 try:
-                    event = codec.loads(frame)
+                    event = codec.loads(frame, prune=True)
                 except ValueError:
                     # Dispatched with the other opening frames, and reported then.
                     continue
