@@ -306,3 +306,29 @@ async def test_audio_can_be_kept_for_ever_or_not_at_all(server, keep, kept):
 def test_a_limit_below_nothing_is_refused_by_name(name):
     with pytest.raises(ValueError, match=f"{name} must be 0 or more, not -1"):
         RealtimeClient(api_key=KEY, **{name: -1})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.update_session(model=5),
+        lambda client: client.create_item({"type": "message"}, 5),
+        lambda client: client.create_item({"type": "message", "content": object()}),
+        lambda client: client.add_tool({"name": "t", "parameters": object()}, print),
+        lambda client: client.delete_item(5),
+    ],
+)
+async def test_a_value_that_cannot_be_sent_is_a_type_error_at_the_call(client, server, call):
+    await client.connect()
+    with pytest.raises(TypeError):
+        call(client)
+    assert not client.tools and client.session_config == {}
+
+
+async def test_an_item_with_null_for_its_id_gets_one(client, server):
+    await client.connect()
+    peer = await server.wait_for_peers(1)
+    item_id = client.create_item({"id": None, "type": "message", "role": "user", "content": []})
+    assert (await peer.expect("conversation.item.create"))["item"]["id"] == item_id
+    client.send("conversation.item.create", item={"id": None, "type": "message"})
+    assert (await peer.expect("conversation.item.create"))["item"]["id"]

@@ -23,10 +23,10 @@ from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConfigurationError, RealtimeError, StateError
 from ..events import ClientStats, ErrorEvent, Event
-from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative, whole_number
+from ..protocol.outgoing import check_event
 from .configurable import ConfigurableClient
 from .content import message_parts
 from .farewell import After, HangUp, Playback
@@ -261,23 +261,31 @@ class RealtimeClient(ConfigurableClient):
         StateError
             not connected
         TypeError, ValueError
-            audio that is not int16
+            audio that is not int16, a part that JSON cannot hold or no server takes (`outgoing.check_event`)
         """
         self._need_connection()
         item_id = generate_id("item_")
         parts, samples = message_parts(content, self.conversation.input_format.encode)
+        item = {"id": item_id, "type": "message", "role": "user", "content": parts}
+        event = check_event({"type": "conversation.item.create", "item": item})
         if samples is not None:
             self.conversation.stash_audio(item_id, samples)
         if parts:
-            self._session.create_item({"id": item_id, "type": "message", "role": "user", "content": parts})
+            self._session.create_item(event["item"])
         self.create_response()
         return item_id if parts else None
 
     @any_thread
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:
-        """Add any item to the conversation without requesting an answer; returns its id."""
+        """Add any item to the conversation without requesting an answer; returns its id.
+
+        Raises StateError if not connected, TypeError and ValueError for what JSON cannot hold.
+        """
         self._need_connection()
-        return self._session.create_item(dict(item), previous_item_id)
+        if previous_item_id is not None and not isinstance(previous_item_id, str):
+            raise TypeError(f"previous_item_id is a text, not {type(previous_item_id).__name__}")
+        event = check_event({"type": "conversation.item.create", "item": dict(item)})
+        return self._session.create_item(event["item"], previous_item_id)
 
     def append_input_audio(self, pcm: Any) -> bool:
         """Stream microphone audio to the server.
@@ -311,7 +319,9 @@ class RealtimeClient(ConfigurableClient):
 
     @any_thread
     def create_response(self, response: Mapping[str, Any] | None = None, **parameters: Any) -> bool:
-        """Request an answer. Raises StateError if not connected.
+        """Request an answer.
+
+        Raises StateError if not connected, TypeError and ValueError for what JSON cannot hold.
 
         In manual mode the audio sent so far is committed first, unless it is shorter than 100 ms. While a
         response is being made, the request waits for its end; several waiting requests become one. Parameters
@@ -319,7 +329,8 @@ class RealtimeClient(ConfigurableClient):
         at once.
         """
         self._need_connection()
-        parameters = {**(response or {}), **parameters}
+        event = check_event({"type": "response.create", "response": {**(response or {}), **parameters}})
+        parameters = event["response"]
         outside = parameters.get("conversation") == "none"
         if self._session.settings.turn_detection() is None and not outside:
             self._session.commit()
@@ -392,7 +403,7 @@ class RealtimeClient(ConfigurableClient):
     def delete_item(self, item_id: str) -> bool:
         """Ask the server to remove an item; it is removed here when the server confirms."""
         self._need_connection()
-        self._session.send({"type": "conversation.item.delete", "item_id": item_id})
+        self._session.send(check_event({"type": "conversation.item.delete", "item_id": item_id}))
         return True
 
     @any_thread
@@ -410,15 +421,12 @@ class RealtimeClient(ConfigurableClient):
         StateError
             not connected
         TypeError
-            a value that JSON cannot hold, a field that no server takes
+            a value that JSON cannot hold, a field that no server takes, a ``session.update`` without a session
         ValueError
-            audio that is not base64, milliseconds that are no integer
+            NaN, an event that is nested too deeply or too large, audio that is not base64, milliseconds that are no integer
         """
         self._need_connection()
-        event = {**(data or {}), **fields, "type": type}
-        # Raises TypeError here rather than in the task that writes.
-        codec.dumps(event)
-        return self._raw_events.send(event)
+        return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
 
     # Waiting
 

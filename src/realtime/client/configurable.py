@@ -13,6 +13,7 @@ from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event
 from ..protocol.dialect import session_from_keywords
+from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
 from ..tools import describe_function
 from .emitter import EventEmitter
@@ -75,12 +76,17 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a value that JSON cannot hold, such as a path or a class
         ValueError
             a value that no server would take, a tool name that `add_tool` has taken
         StateError
             ``model`` while connected
         """
         model = keywords.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise TypeError(f"model is a text, not {type(model).__name__}")
+        keywords = check_event({"type": "session.update", "session": keywords})["session"]
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
         self._session.configuration.update(session_from_keywords(keywords))
@@ -143,12 +149,14 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a definition that JSON cannot hold, a handler that is not callable
         ValueError
             a name that is missing or taken, or that no server takes
         TypeError
             a handler that cannot be called, or is a generator function
         """
-        return self._add_tool(dict(definition), handler)
+        return self._add_tool(check(dict(definition), "the definition"), handler)
 
     @any_thread
     def remove_tool(self, name: str) -> bool:

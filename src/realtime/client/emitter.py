@@ -1,8 +1,9 @@
 """Event emitter: handlers by name, wildcards, waits for the next event.
 
 A handler is a function of one argument, a coroutine function, or a function that returns something to be awaited.
-A handler that raises stops no other: the exception is reported. Calls that are awaited run one after another for one
-handler, in the order of the events; different handlers run side by side.
+A handler that raises stops no other: the exception is reported, also a CancelledError. KeyboardInterrupt and
+SystemExit alone pass: they end the program. Calls that are awaited run one after another for one handler, in the
+order of the events; different handlers run side by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
 

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from ..background import describe
+from ..connection.undeliverable import APPEND, Culprit
 from ..errors import AnswerError
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseEndedEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
@@ -21,7 +22,6 @@ from .meter import Meter
 __all__ = ["Reports", "ended_of", "error_of"]
 
 log = logging.getLogger("realtime")
-
 
 NO_REASON = "the server gave no reason"
 # What the server says of an answer that is not complete, by status and reason.
@@ -36,6 +36,8 @@ ENDS: dict[tuple[str, str | None], str] = {
 }
 # What waits for an item of an answer.
 ITEM_EVENTS = ("conversation.item.appended", "conversation.item.completed", "conversation.item.ended")
+# Characters of an event's name in messages.
+MAX_NAME = 80
 
 
 def error_of(event: Wire) -> Wire:
@@ -131,7 +133,7 @@ class Reports:
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
-        message = self.redactor.text(f"the handler of {name!r} raised {describe(error)}")
+        message = self.redactor.text(f"the handler of {name[:MAX_NAME]!r} raised {describe(error)}")
         logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
         # An error handler that raises would be called again for its own error, without end.
         if name != "error":
@@ -165,6 +167,38 @@ class Reports:
         if code != ANOTHER_IS_ACTIVE:
             refused = AnswerError("failed", code or text_of(error.get("type")), code, message)
             self._emitter.fail_waiters(refused, ITEM_EVENTS)
+
+    def failed(self, what: str, source: str, error: BaseException, event: Event | None = None) -> None:
+        """Log something unforeseen with its traceback, and emit ``error`` with it.
+
+        Parameters
+        ----------
+        what : str
+            What failed, as the beginning of a sentence.
+        source : str
+            As in `ErrorEvent`.
+        error : BaseException
+            What was raised.
+        event : Event, optional
+            The server event that could not be used.
+        """
+        message = self.redactor.text(f"{what}: {describe(error)}")
+        logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
+        self.error(ErrorEvent(message, source, type(error).__name__, exception=error, event=event))
+
+    def undeliverable(self, culprit: Culprit, code: int, *, may_go_on: bool) -> None:
+        """Emit ``error`` about a message for which the server closes the connection."""
+        what = (
+            culprit.type if culprit.item is None else f"{culprit.type} (item {culprit.item['item']['id']!r})"
+        )
+        if not may_go_on:
+            then = "no session can do without it: make it smaller"
+        elif culprit.type == APPEND:
+            then = "audio is sent in shorter pieces from now on"
+        else:
+            then = "it was dropped: make it smaller"
+        message = f"the server closes the connection (code {code}) for a message of {culprit.size:,} bytes, {what}; {then}"
+        self.error(ErrorEvent(message, "connection", code="message_not_taken", caused_by=culprit.type))
 
     def on_rate_limits(self, event: Event) -> None:
         """``rate_limits.updated``"""

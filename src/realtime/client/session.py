@@ -1,7 +1,7 @@
 """Joins the parts of a client: server events go to conversation, turn taking and handlers; client events go out.
 
 Inside, everything is in the GA dialect; `dialect` translates at both edges. Nothing that a server sends, a
-handler raises or a tool does ends the reading of events.
+handler raises or a tool does ends the reading of events: what cannot be used is dropped and reported.
 
 Thread: the event loop's only.
 """
@@ -51,6 +51,8 @@ __all__ = ["Session"]
 # Audio before the end of the old session that a new one under VAD gets again: the old one may not have
 # reported the speech in it yet.
 VAD_KEEP_MS = 1000
+# Characters of a server's names in messages.
+MAX_NAME = 80
 
 
 class Session(LinkDelegate):
@@ -145,7 +147,7 @@ class Session(LinkDelegate):
     def create_item(self, item: Wire, previous_item_id: str | None = None) -> str:
         """Queue a new item; returns its id, which is made here so that its echo can be matched."""
         item_id = item.get("id") or generate_id("item_")
-        event: Wire = {"type": "conversation.item.create", "item": {"id": item_id, **item}}
+        event: Wire = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
         if previous_item_id is not None:
             event["previous_item_id"] = previous_item_id
         self.send(event)
@@ -211,8 +213,11 @@ class Session(LinkDelegate):
             entries.append(note(self._note_id, self._resume_note))
         entries += placed_anew(missing, entries, [item.id for item in items])
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
-        for piece in self.conversation.input.unfinished(keep_ms):
-            entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        for audio in self.conversation.input.unfinished(keep_ms):
+            if audio is None:
+                entries.append({"type": "input_audio_buffer.commit"})
+            else:
+                entries += self.outbox.pieces(audio)
         return entries
 
     # For the link, see LinkDelegate: writing
@@ -221,7 +226,20 @@ class Session(LinkDelegate):
         return await self.outbox.take()
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
-        return self._writer.encode(entry)
+        try:
+            return self._writer.encode(entry)
+        except Exception as error:
+            self._drop(entry, error)
+            return None
+
+    def _drop(self, entry: Entry, error: Exception) -> None:
+        """Report an entry that cannot be encoded, and undo what was recorded of it."""
+        kind = entry["type"] if isinstance(entry, dict) else "input_audio_buffer.append"
+        self.failed(f"a {kind} event could not be sent and was dropped", error)
+        if kind == "response.create":
+            self.turns.request_refused(entry.get("event_id"), another_is_active=False)
+        elif isinstance(entry, dict) and kind == "conversation.item.create":
+            self._unconfirmed.not_sent(entry)
 
     def send_started(self) -> None:
         self.outbox.send_started()
@@ -253,7 +271,7 @@ class Session(LinkDelegate):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = codec.loads(frame)
+            raw = codec.loads(frame, prune=True)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
@@ -265,11 +283,38 @@ class Session(LinkDelegate):
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
-        for event in dialects.inbound(raw):
+        try:
+            events = dialects.inbound(raw)
+        except Exception as error:
+            self._unusable(raw, error)
+            return
+        for event in events:
             self._take(event)
 
     def _take(self, event: Wire) -> None:
+        """Give an event to the conversation, to the client's own parts and to the handlers, whatever one of them does."""
         kind: str = event["type"]
+        try:
+            self._apply(kind, event)
+        except Exception as error:
+            self._unusable(event, error)
+        hook = self._hooks.get(kind)
+        if hook is not None:
+            try:
+                hook(Event(event))
+            except Exception as error:
+                self._unusable(event, error)
+        name = f"server.{kind}"
+        if self.emitter.wants(name):
+            self.emitter.emit(name, Event(event))
+
+    def _unusable(self, event: Wire, error: Exception) -> None:
+        self.conversation.malformed += 1
+        self.reports.failed(
+            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(event)
+        )
+
+    def _apply(self, kind: str, event: Wire) -> None:
         item = event.get("item")
         placed = event
         if item is not None:
@@ -280,7 +325,7 @@ class Session(LinkDelegate):
         before = self.conversation.malformed
         changes = self.conversation.apply(placed)
         if self.conversation.malformed != before:
-            message = f"a malformed {kind!r} event was ignored"
+            message = f"a malformed {kind[:MAX_NAME]!r} event was ignored"
             self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
         if kind.startswith("response."):
             now = time.monotonic()
@@ -296,12 +341,6 @@ class Session(LinkDelegate):
                 )
         for change in changes:
             self._announce(change)
-        hook = self._hooks.get(kind)
-        if hook is not None:
-            hook(Event(event))
-        name = f"server.{kind}"
-        if self.emitter.wants(name):
-            self.emitter.emit(name, Event(event))
 
     def _knows(self, item_id: str) -> bool:
         return self.conversation.get_item(item_id) is not None
@@ -335,7 +374,7 @@ class Session(LinkDelegate):
     def disconnected(self) -> None:
         self.outbox.disconnected()
 
-    def lost(self, code: int, reason: str) -> None:
+    def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
         response_lost, response_id = self.turns.connection_lost()
         self.announce(self.conversation.abandon())
@@ -344,6 +383,15 @@ class Session(LinkDelegate):
             lost = "connection_lost"
             ended = ResponseFailedEvent(response_id, message, lost, str(code), reason=lost)
             self.reports.response_ended(ended, waited_for=self._leaves_waiting(ended))
+        blamed = self._writer.session_lost(code if by_server else 1006)
+        if blamed is None:
+            return True
+        culprit, may_go_on = blamed
+        self.reports.undeliverable(culprit, code, may_go_on=may_go_on)
+        return may_go_on
+
+    def failed(self, what: str, error: BaseException) -> None:
+        self.reports.failed(what, "connection", error)
 
     def changed(self, event: ConnectionEvent) -> None:
         self.emitter.emit("connection.changed", event)
@@ -353,6 +401,7 @@ class Session(LinkDelegate):
         self.turns.stop()
         self.outbox.clear()
         self._unconfirmed.clear()
+        self._writer.forget_undeliverable()
         self.created = None
         self.announce(self.conversation.abandon())
         if event.error:

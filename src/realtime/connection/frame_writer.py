@@ -5,6 +5,7 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..conversation.reducer import Conversation
@@ -16,6 +17,7 @@ from ..protocol.ids import generate_id
 from ..protocol.reading import Wire, branch, text_of
 from .outbox import Commit, Entry, Outbox
 from .unconfirmed import Unconfirmed
+from .undeliverable import APPEND, Culprit, Undeliverable
 
 __all__ = ["COMMIT_MS", "FrameWriter"]
 
@@ -56,6 +58,9 @@ class FrameWriter:
         self._sent: dict[str, Wire] = {}
         # Half a sample at the end of audio that the application encoded itself.
         self._carry = b""
+        self._longest_append = 0
+        self._began = time.monotonic()
+        self._undeliverable = Undeliverable()
 
     def next_id(self) -> str:
         """A new event id."""
@@ -66,7 +71,30 @@ class FrameWriter:
         """Forget what was sent to the session before."""
         self._sent.clear()
         self._carry = b""
+        self._longest_append = 0
+        self._began = time.monotonic()
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
+
+    def forget_undeliverable(self) -> None:
+        """Try everything again; the connection has ended for good."""
+        self._undeliverable.clear()
+
+    def session_lost(self, code: int) -> tuple[Culprit, bool] | None:
+        """The session was ended with *code*: the message to blame, if any, and True if the next session can do without.
+
+        Settings cannot be left out. Audio is sent in shorter pieces, as long as there are shorter ones.
+        """
+        lasted = time.monotonic() - self._began
+        found = self._undeliverable.find(
+            code, lasted, self._sent.values(), self._longest_append, self._unconfirmed.first
+        )
+        if found is None:
+            return None
+        if found.item is not None:
+            self._unconfirmed.refused(found.item)
+        if found.type == APPEND:
+            return found, self._outbox.shorten_appends()
+        return found, not found.type.endswith("session.update")
 
     def cause_of(self, event_id: str | None) -> Wire | None:
         """The sent event that has this id; it is forgotten then."""
@@ -80,7 +108,10 @@ class FrameWriter:
             self._outbox.sample_rate = audio_format.sample_rate
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
-        """The frame of one entry and the event in it; None for a commit of too little audio."""
+        """The frame of one entry and the event in it.
+
+        None for a commit of too little audio, and for what no server takes (`session_lost`).
+        """
         if isinstance(entry, dict):
             return self._encode_event(entry)
         if isinstance(entry, Commit):
@@ -93,9 +124,14 @@ class FrameWriter:
             "type": "input_audio_buffer.append",
             "audio": self._conversation.input_format.encode(entry),
         }
-        return codec.dumps(event), event
+        text = codec.dumps(event)
+        if len(text) > self._longest_append:
+            self._longest_append = len(text)
+        return text, event
 
-    def _encode_event(self, event: Wire) -> tuple[str, Wire]:
+    def _encode_event(self, event: Wire) -> tuple[str, Wire] | None:
+        if self._undeliverable.leaves_out(event):
+            return None
         self._record(event["type"], event)
         event = dialects.outbound(event, self.dialect, self.session_kind)
         if "event_id" not in event:

@@ -270,10 +270,12 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
 
 
 def _beta_item(item: Wire) -> Wire:
-    if item.get("role") != "assistant":
+    if item.get("role") != "assistant" or not isinstance(item.get("content"), list):
         return item
     content = [
-        {**part, "type": part["type"].removeprefix("output_")} if "type" in part else part
-        for part in item.get("content", ())
+        {**part, "type": part["type"].removeprefix("output_")}
+        if isinstance(dict_of(part).get("type"), str)
+        else part
+        for part in item["content"]
     ]
     return {**item, "content": content}
