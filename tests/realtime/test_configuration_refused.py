@@ -117,7 +117,7 @@ async def test_a_field_refused_alone_goes_back_to_its_earlier_value_unless_it_wa
     bench.client.update_session(voice="bad", speed=1.1)
     bench.client.update_session(voice="bad")
     await bench.sent()
-    bench.session.lost(1006, "")
+    bench.session.lost(1006, "", by_server=False)
     bench.prelude = bench.session.begin(created(), resumed=True)
     whole = bench.session.encode(bench.prelude[0])[1]
     bench.say(refusal(whole))

@@ -130,7 +130,7 @@ async def test_a_raw_session_update_holds_for_later_sessions_until_it_is_refused
     (update,) = await bench.sent()
     assert update["event_id"] == event_id and update["session"] == session
     bench.say({"type": "session.updated", "session": session_object()})
-    bench.session.lost(1006, "")
+    bench.session.lost(1006, "", by_server=False)
     (whole, *_) = bench.session.begin(created(), resumed=True)
     assert whole["session"] == {"audio": {"output": {"voice": "marin"}}}
     bench.client.send("session.update", {"session": {"instructions": "bad"}})
@@ -160,7 +160,7 @@ async def test_an_item_whose_deletion_was_not_confirmed_is_not_restored(send):
         delete(item_id) if delete else bench.client.send("conversation.item.delete", item_id=item_id)
     events = await bench.sent()
     bench.say(turns.error("may not", "not_allowed", events[1]["event_id"]))
-    bench.session.lost(1006, "")
+    bench.session.lost(1006, "", by_server=False)
     restored = [entry for entry in bench.session.begin(created(), resumed=True) if "item" in entry]
     assert [entry["item"]["id"] for entry in restored][:-1] == ["b"]
     assert [item.id for item in bench.client.conversation.get_items()] == ["b"]

@@ -305,7 +305,7 @@ async def test_an_item_created_at_the_root_comes_first_also_in_restored_history(
                 del event["previous_item_id"]
             bench.say(event)
     assert [item.id for item in bench.client.conversation.get_items()] == ["r", "a", "m", "b"]
-    bench.session.lost(1006, "")
+    bench.session.lost(1006, "", by_server=False)
     restored = [entry for entry in bench.session.begin(created(), resumed=True) if "item" in entry]
     assert [entry["item"]["id"] for entry in restored][:4] == ["r", "a", "m", "b"]
 

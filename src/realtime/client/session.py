@@ -234,12 +234,13 @@ class Session(LinkDelegate):
 
     def _drop(self, entry: Entry, error: Exception) -> None:
         """Report an entry that cannot be encoded, and undo what was recorded of it."""
-        kind = entry["type"] if isinstance(entry, dict) else "input_audio_buffer.append"
+        event: Wire = entry if isinstance(entry, dict) else {"type": "input_audio_buffer.append"}
+        kind = event["type"]
         self.failed(f"a {kind} event could not be sent and was dropped", error)
         if kind == "response.create":
-            self.turns.request_refused(entry.get("event_id"), another_is_active=False)
-        elif isinstance(entry, dict) and kind == "conversation.item.create":
-            self._unconfirmed.not_sent(entry)
+            self.turns.request_refused(event.get("event_id"), another_is_active=False)
+        elif kind == "conversation.item.create":
+            self._unconfirmed.not_sent(event)
 
     def send_started(self) -> None:
         self.outbox.send_started()
