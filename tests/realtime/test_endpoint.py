@@ -111,7 +111,7 @@ def test_no_secret_appears_in_texts():
 
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:1", "ws://[::1]:1", "ws://127.8.9.1:1"])
 async def test_a_key_may_go_to_the_loopback(url):
-    assert await Endpoint(url, KEY).resolve() == Endpoint(url, KEY).host
+    assert await Endpoint(url, KEY).resolve() == [Endpoint(url, KEY).host]
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ async def test_all_addresses_of_a_name_must_be_loopback(monkeypatch, addresses, 
         with pytest.raises(ConfigurationError):
             await endpoint.resolve()
     else:
-        assert await endpoint.resolve() == "127.0.0.1"
+        assert await endpoint.resolve() == addresses
 
 
 async def test_the_name_localhost_resolves():
-    assert await Endpoint("ws://localhost:1", KEY).resolve() in ("127.0.0.1", "::1")
+    assert set(await Endpoint("ws://localhost:1", KEY).resolve()) <= {"127.0.0.1", "::1"}
 
 
 async def test_a_name_that_does_not_resolve_is_an_oserror(monkeypatch):
@@ -151,9 +151,22 @@ async def test_a_name_that_does_not_resolve_is_an_oserror(monkeypatch):
         await Endpoint("ws://nowhere", KEY).resolve()
 
 
-async def test_tls_or_no_key_needs_no_look_up():
-    assert await Endpoint("wss://h", KEY).resolve() is None
-    assert await Endpoint("ws://h", "").resolve() is None
+@pytest.mark.parametrize(("url", "key"), [("wss://h", KEY), ("ws://h", "")])
+async def test_any_address_serves_with_tls_or_without_a_key(url, key, monkeypatch):
+    async def look_up(host, port):
+        return ["192.0.2.1", "2001:db8::1"]
+
+    monkeypatch.setattr(module, "_look_up", look_up)
+    assert await Endpoint(url, key).resolve() == ["192.0.2.1", "2001:db8::1"]
+
+
+async def test_a_name_without_an_address_is_an_oserror(monkeypatch):
+    async def look_up(host, port):
+        return []
+
+    monkeypatch.setattr(module, "_look_up", look_up)
+    with pytest.raises(OSError, match="'h': the name has no address"):
+        await Endpoint("wss://h", KEY).resolve()
 
 
 async def test_a_key_in_the_query_is_a_key():
