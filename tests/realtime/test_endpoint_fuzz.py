@@ -15,7 +15,7 @@ from realtime.connection.refusals import uses_proxy
 from realtime.protocol.endpoint import Endpoint
 
 EXAMPLES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "600"))
-SECRET = "sk-fuzz-0123456789abcdef"  # noqa: S105
+SECRET = "sk-fuzz-0123456789abcdef"
 
 anything = st.none() | st.booleans() | st.integers() | st.binary(max_size=8) | st.text(max_size=12)
 text = st.text(max_size=20) | st.text(st.characters(), max_size=8)

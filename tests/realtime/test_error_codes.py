@@ -12,6 +12,7 @@ from realtime.protocol.error_codes import (
     is_final,
     is_limit,
     is_unsupported,
+    may_be_about,
 )
 
 
@@ -95,3 +96,19 @@ def test_an_ordinary_error_is_not_taken_for_an_unknown_event():
         ("unknown_parameter", "Unknown parameter"),
     ):
         assert not is_unsupported(code, message)
+
+
+@pytest.mark.parametrize(
+    ("message", "about"),
+    [
+        ("Deleting items not implemented", True),
+        ("conversation.item.delete is not supported", True),
+        ("unknown event", True),
+        ("", True),
+        ("Truncation is not implemented", False),
+        ("input_audio_buffer.commit in conjunction with VAD", False),
+        ("any-to-any models", False),
+    ],
+)
+def test_an_error_without_an_id_is_about_what_its_text_names(message, about):
+    assert may_be_about(message, "conversation.item.delete") is about

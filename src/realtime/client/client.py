@@ -128,17 +128,11 @@ class RealtimeClient(ConfigurableClient):
             raise TypeError("subprotocols must be a list of names, not one text")
         subprotocols = tuple(subprotocols)
 
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+
         async def endpoint() -> Endpoint:
-            return Endpoint(
-                url,
-                await ask_for_key(api_key),
-                self.model,
-                dialect,
-                call_id=call_id,
-                headers=headers,
-                query=query,
-                subprotocols=subprotocols,
-            )
+            key = await ask_for_key(api_key)
+            return Endpoint(url, key, self.model, dialect, call_id=call_id, **request)
 
         self._outbox = Outbox(input_queue_seconds)
         self._session = Session(

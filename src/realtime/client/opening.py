@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..connection.frame_writer import FrameWriter
 from ..protocol.dialect import merge_session
 from ..protocol.endpoint import Endpoint
-from ..protocol.profiles import PROFILES, is_localai, profile_shown
+from ..protocol.localai import is_localai, localai_session
+from ..protocol.profiles import PROFILES, profile_shown
 from ..protocol.reading import Wire, dict_of
 from .configuration import Configuration
 from .settings import Settings
@@ -23,9 +24,10 @@ def choose_profile(created: Wire, endpoint: Endpoint | None, settings: Settings,
     """
     fixed = endpoint.profile if endpoint is not None else None
     profile = fixed or profile_shown(created) or PROFILES["ga"]
+    if profile.commit_answers or is_localai(created):
+        profile = localai_session(profile)
     settings.profile = writer.profile = profile
     settings.server_session = dict_of(profile.inbound(created)[0].get("session"))
-    writer.commit_answers = profile.commit_answers or is_localai(created)
     transcribes = settings.server_session.get("type") == "transcription"
     writer.session_kind = "transcription" if transcribes else "realtime"
 

@@ -35,7 +35,7 @@ from ..protocol import codec
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, error_of
 from ..protocol.ids import generate_id
-from ..protocol.profiles import is_localai
+from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, text_of
 from .agreement import Agreement
 from .configuration import Configuration
@@ -290,8 +290,8 @@ class Session(LinkDelegate):
                     audio=delta.audio is not None,
                     call=delta.arguments is not None,
                 )
-        elif not self._writer.commit_answers and is_localai(event):
-            self._writer.commit_answers = True
+        elif not self._writer.profile.commit_answers and is_localai(event):
+            self._writer.profile = localai_session(self._writer.profile)
         for change in changes:
             self._announce(change)
         hook = self._hooks.get(kind)

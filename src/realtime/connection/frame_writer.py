@@ -5,6 +5,7 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..conversation.reducer import Conversation
@@ -12,7 +13,7 @@ from ..protocol import codec
 from ..protocol.audio_format import format_of
 from ..protocol.bounded_dict import remember
 from ..protocol.dialect import SessionKind
-from ..protocol.error_codes import HOUSEKEEPING, is_unsupported
+from ..protocol.error_codes import HOUSEKEEPING, is_unsupported, may_be_about
 from ..protocol.ids import generate_id
 from ..protocol.profiles import PROFILES
 from ..protocol.reading import Wire, branch, text_of
@@ -23,6 +24,8 @@ __all__ = ["COMMIT_MS", "FrameWriter"]
 
 # The server refuses to commit less.
 COMMIT_MS = 100
+# An error that names no event may be about one that was sent this many seconds before.
+BLAMED_SECONDS = 5.0
 # Not sent again to a new session: the input store knows of them, and the new session is configured anew.
 _NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
 
@@ -37,15 +40,12 @@ class FrameWriter:
     ----------
     profile : Profile
         What the connected server speaks.
-    commit_answers : bool
-        True if the server answers a commit by itself; a ``response.create`` right after it would cancel that answer.
     session_kind : "realtime" or "transcription"
         What the connected server's session is.
     """
 
     def __init__(self, conversation: Conversation, outbox: Outbox, unconfirmed: Unconfirmed) -> None:
         self.profile = PROFILES["ga"]
-        self.commit_answers = False
         # True from a commit that was sent until the server makes a response.
         self._answer_is_due = False
         self.session_kind: SessionKind = "realtime"
@@ -56,6 +56,8 @@ class FrameWriter:
         self._id_count = 0
         # Events by event_id: an error event names the one that it answers.
         self._sent: dict[str, Wire] = {}
+        # When those were sent that the client can do without.
+        self._housekeeping: dict[str, float] = {}
 
     def next_id(self) -> str:
         """A new event id."""
@@ -65,20 +67,25 @@ class FrameWriter:
     def begin_session(self) -> None:
         """Forget what was sent to the session before."""
         self._sent.clear()
+        self._housekeeping.clear()
         self._answer_is_due = False
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
 
     def cause_of(self, error: Wire) -> Wire | None:
         """The sent event that an error object answers; it is forgotten then.
 
-        A server that does not know an event may not name it either: then it is the oldest one that the client
-        sends by itself and can do without.
+        A server that does not know an event may not name it either: then it is the oldest one of the last
+        seconds that the client sends by itself and can do without.
         """
         cause = self._sent.pop(text_of(error.get("event_id")) or "", None)
         code = text_of(error.get("code")) or text_of(error.get("type"))
-        if cause is None and is_unsupported(code, text_of(error.get("message")) or ""):
-            lacking = (event_id for event_id, event in self._sent.items() if event["type"] in HOUSEKEEPING)
-            cause = self._sent.pop(next(lacking, ""), None)
+        message = text_of(error.get("message")) or ""
+        if cause is None and is_unsupported(code, message):
+            recent = time.monotonic() - BLAMED_SECONDS
+            for event_id, sent_at in self._housekeeping.items():
+                event = self._sent.get(event_id)
+                if event is not None and sent_at >= recent and may_be_about(message, event["type"]):
+                    return self._sent.pop(event_id)
         return cause
 
     def response_began(self) -> None:
@@ -116,7 +123,7 @@ class FrameWriter:
         kind = event["type"]
         if kind == "input_audio_buffer.commit":
             self._conversation.input.commit_sent()
-            self._answer_is_due = self.commit_answers
+            self._answer_is_due = self.profile.commit_answers
         elif kind == "response.create" and self._answer_is_due:
             self._answer_is_due = False
             return None
@@ -130,6 +137,8 @@ class FrameWriter:
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)
+        if kind in HOUSEKEEPING:
+            remember(self._housekeeping, event["event_id"], time.monotonic())
         return codec.dumps(event), event
 
     def put_back(self, entry: Entry) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "is_final",
     "is_limit",
     "is_unsupported",
+    "may_be_about",
 ]
 
 ANOTHER_IS_ACTIVE = "conversation_already_has_active_response"
@@ -59,6 +60,9 @@ _UNSUPPORTED = re.compile(
     r"invalid[ _](event|message)[ _]?type|unknown_or_invalid_event",
     re.IGNORECASE,
 )
+_EVENT_NAMES = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
+# Beginnings of what the housekeeping events do.
+_VERBS = ("truncat", "delet", "retriev", "clear", "cancel")
 _LIMIT = re.compile(
     r"\bslots?\b|\bin use\b|\bbusy\b|capacity|\blimit|_limit|too many|overload|concurren|\btry again\b|"
     r"\bfull\b|unavailable",
@@ -96,6 +100,20 @@ def is_benign(code: str | None, message: str, caused_by: str | None) -> bool:
 def is_unsupported(code: str | None, message: str) -> bool:
     """True if an error says that the server does not know a kind of event."""
     return _UNSUPPORTED.search(f"{code or ''} {message}") is not None
+
+
+def may_be_about(message: str, kind: str) -> bool:
+    """True if an error's text that names no event by its id may be about a housekeeping event of type *kind*.
+
+    It may if it names that event ("Deleting items not implemented"), or none ("unknown event").
+    """
+    named = _EVENT_NAMES.findall(message)
+    if named:
+        return kind in named
+    verbs = [verb for verb in _VERBS if verb in message.lower()]
+    if verbs:
+        return any(verb in kind for verb in verbs)
+    return not message or is_unsupported(None, message)
 
 
 def is_final(error: Wire) -> bool:

@@ -2,9 +2,9 @@
 
 Inside this package everything is GA (see `dialect`). A `Profile` translates GA events to what its server speaks, and
 events of that server to GA. `profile_named` and `profile_of_host` choose one, `profile_shown` reads it off the first
-event of a server whose name and address say nothing.
+event of a server whose address says nothing; for LocalAI see `localai`.
 
-Source: the vendors' documentation; for LocalAI its source.
+Source: the vendors' documentation.
 
 Thread: any; stateless.
 """
@@ -18,13 +18,12 @@ from typing import Any
 from . import dialect as dialects
 from .audio_format import PCM16, AudioFormat
 from .dialect import Dialect, SessionKind
-from .reading import Wire, branch, dict_of, text_of
+from .reading import Wire, branch, dict_of
 
 __all__ = [
     "DIALECTS",
     "PROFILES",
     "Profile",
-    "is_localai",
     "profile_named",
     "profile_of_host",
     "profile_shown",
@@ -244,17 +243,5 @@ def profile_of_host(host: str) -> Profile | None:
 
 def profile_shown(created: Wire) -> Profile | None:
     """The profile that a server's ``session.created`` shows; None if it does not tell."""
-    if is_localai(created):
-        return PROFILES["localai"]
     found = dialects.detect(created.get("session"))
     return PROFILES[found] if found is not None else None
-
-
-def is_localai(event: Wire) -> bool:
-    """True if this event (of a kind that is rare) carries LocalAI's placeholders or names."""
-    places = (event, dict_of(event.get("error")))
-    return (
-        any(text_of(place.get("event_id")) == "event_TODO" for place in places)
-        or event.get("previous_item_id") == "TODO"
-        or (text_of(event.get("type")) or "").startswith("localai.")
-    )
