@@ -230,18 +230,18 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
     """Translate a client event from GA to *dialect*, for a session of *session_kind*."""
     kind = event["type"]
     if kind == "session.update":
-        session = {"type": session_kind, **without(event["session"], "temperature")}
+        session = {"type": session_kind, **without(dict_of(event.get("session")), "temperature")}
         # GA requires the type; it has no temperature, and refuses the whole update for one.
         if dialect == "ga":
             return {**event, "session": session}
         name = "transcription_session.update" if session["type"] == "transcription" else kind
-        return {**event, "type": name, "session": _beta_session(event["session"])}
+        return {**event, "type": name, "session": _beta_session(dict_of(event.get("session")))}
     if dialect == "ga":
-        if kind == "response.create" and "temperature" in (event.get("response") or ()):
+        if kind == "response.create" and "temperature" in dict_of(event.get("response")):
             return {**event, "response": without(event["response"], "temperature")}
         return event
     if kind == "conversation.item.create":
-        return {**event, "item": _beta_item(event["item"])}
+        return {**event, "item": _beta_item(event.get("item"))}
     if kind == "response.create" and isinstance(event.get("response"), dict):
         return {**event, "response": _beta_session(event["response"], response=True)}
     return event
@@ -271,11 +271,14 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
     return flat
 
 
-def _beta_item(item: Wire) -> Wire:
-    if item.get("role") != "assistant":
+def _beta_item(item: Any) -> Any:
+    fields = dict_of(item)
+    if fields.get("role") != "assistant" or not isinstance(fields.get("content"), list):
         return item
     content = [
-        {**part, "type": part["type"].removeprefix("output_")} if "type" in part else part
-        for part in item.get("content", ())
+        {**part, "type": part["type"].removeprefix("output_")}
+        if isinstance(part, dict) and isinstance(part.get("type"), str)
+        else part
+        for part in fields["content"]
     ]
-    return {**item, "content": content}
+    return {**fields, "content": content}

@@ -98,7 +98,7 @@ class Profile:
 
 
 def _xai_out(event: Wire) -> Wire:
-    if event["type"] == "response.create" and "response" in event:
+    if event["type"] == "response.create" and isinstance(event.get("response"), dict):
         return {**event, "response": dialects.without(event["response"], "output_modalities")}
     if event["type"] != "session.update":
         return event
