@@ -352,6 +352,19 @@ async def test_an_echo_that_does_not_contradict_is_not_warned_of(session):
     assert not benign
 
 
+async def test_a_format_that_the_server_states_otherwise_is_warned_of():
+    bench = Bench(output_audio_format="g711_ulaw")
+    benign: list = []
+    bench.client.on("error.benign", benign.append)
+    bench.say({"type": "session.updated", "session": session_object()})
+    (warning,) = benign
+    assert warning.code == "output_audio_format_differs" and "audio/pcmu" in warning.message
+    session = session_object()
+    session["audio"]["output"]["format"] = {"type": "audio/pcmu"}
+    bench.say({"type": "session.updated", "session": session})
+    assert len(benign) == 1 and not bench.of("error")
+
+
 # Housekeeping
 
 

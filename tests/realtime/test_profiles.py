@@ -182,9 +182,34 @@ def test_names_of_secrets():
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 keys = st.sampled_from(
-    "type role content id item session response audio input output format turn_detection transcription voice tools "
-    "function name rate model max_output_tokens output_modalities modalities input_audio_format item_id "
-    "error event_id".split()
+    [
+        "type",
+        "role",
+        "content",
+        "id",
+        "item",
+        "session",
+        "response",
+        "audio",
+        "input",
+        "output",
+        "format",
+        "turn_detection",
+        "transcription",
+        "voice",
+        "tools",
+        "function",
+        "name",
+        "rate",
+        "model",
+        "max_output_tokens",
+        "output_modalities",
+        "modalities",
+        "input_audio_format",
+        "item_id",
+        "error",
+        "event_id",
+    ]
 )
 words = st.sampled_from(
     ["audio/pcm", "server_vad", "semantic_vad", "assistant", "function", "eleven_realtime_v1_max"]
@@ -195,11 +220,18 @@ values = st.recursive(
     max_leaves=12,
 )
 server_types = st.sampled_from(
-    "session.created session.updated conversation.item.added conversation.item.created response.done "
-    "input_audio_buffer.committed conversation.item.input_audio_transcription.delta".split()
+    [
+        "session.created",
+        "session.updated",
+        "conversation.item.added",
+        "conversation.item.created",
+        "response.done",
+        "input_audio_buffer.committed",
+        "conversation.item.input_audio_transcription.delta",
+    ]
 )
 client_types = st.sampled_from(
-    "session.update response.create conversation.item.create response.cancel".split()
+    ["session.update", "response.create", "conversation.item.create", "response.cancel"]
 )
 
 

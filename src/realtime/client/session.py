@@ -216,7 +216,13 @@ class Session(LinkDelegate):
     # For the link, see LinkDelegate: writing
 
     async def next_entry(self) -> Entry:
-        return await self.outbox.take()
+        idle = self._writer.profile.keep_alive
+        if idle is None:
+            return await self.outbox.take()
+        try:
+            return await asyncio.wait_for(self.outbox.take(), idle)
+        except asyncio.TimeoutError:
+            return {"type": "input_audio_buffer.append", "audio": ""}
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
         return self._writer.encode(entry)
@@ -382,8 +388,8 @@ class Session(LinkDelegate):
             self.reports.error(ErrorEvent(message, "server", code="unknown_audio_format", event=event))
         if event["type"] == "session.updated":
             self._agreement.update_answered()
-            for message in self._agreement.null_turn_detection_ignored(settings):
-                self.reports.warn(message, "turn_detection_not_null")
+            for code, message in self._agreement.contradictions(settings):
+                self.reports.warn(message, code)
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 

@@ -64,6 +64,8 @@ class Profile:
     pcm_rates : tuple of int, optional
         Sample rates of PCM from the user and to the user, where the server fixes them; by default it takes what
         the session states.
+    keep_alive : float, optional
+        Seconds without an event to the server after which it wants an empty append; by default it wants none.
     to_server : callable
         Changes a client event that is in the dialect *base* to what the server takes.
     inbound : callable
@@ -79,6 +81,7 @@ class Profile:
     model_in_session: bool = False
     commit_answers: bool = False
     pcm_rates: tuple[int, int] | None = None
+    keep_alive: float | None = None
     to_server: Callable[[Wire], Wire] = _same
     # A field and not a method: it runs for every delta, and most servers need no step of their own.
     inbound: Callable[[Wire], tuple[Wire, ...]] = dialects.inbound
@@ -200,6 +203,7 @@ PROFILES = {
             key_header="xi-api-key",
             default_model="eleven_realtime_v1_mini",
             model_in_session=True,
+            keep_alive=10.0,
             to_server=_elevenlabs_out,
         ),
         Profile(
