@@ -91,6 +91,16 @@ async def test_an_error_that_cannot_get_better_ends_it_at_once_with_its_text(eve
         assert len(server.peers) == 1
 
 
+async def test_a_close_whose_reason_names_such_an_error_ends_it_at_once():
+    async with ScriptedServer() as server:
+        client = make(server)
+        log = Log(client, "close")
+        await client.connect()
+        await server.peer.close(1011, "invalid_request_error.insufficient_quota")
+        close = await log.until("close")
+        assert close.error and "insufficient_quota" in close.reason and len(server.peers) == 1
+
+
 async def test_an_old_error_of_that_kind_does_not_end_a_later_session(monkeypatch):
     from realtime.client import reports
 

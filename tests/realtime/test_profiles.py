@@ -95,6 +95,8 @@ def test_elevenlabs_has_one_turn_detection_a_language_and_an_output_format_witho
     assert sent("elevenlabs", {"audio": {"input": {"transcription": {"model": "m"}}}})["audio"] == {
         "input": {"transcription": {}}
     }
+    manual = {"audio": {"input": {"turn_detection": None}}}
+    assert sent("elevenlabs", manual) == {"type": "realtime"}
     assert PROFILES["elevenlabs"].outbound({"type": "response.create"}) == {"type": "response.create"}
 
 

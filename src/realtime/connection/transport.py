@@ -21,10 +21,10 @@ from ..errors import ConfigurationError, ConnectError
 from ..protocol import codec
 from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import error_of, is_final, is_limit
+from ..protocol.error_codes import error_of, is_final, is_limit, names_final
 from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
-from .refusals import retry_after_of, uses_proxy
+from .refusals import retry_after_of, stated_error, uses_proxy
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
@@ -47,8 +47,11 @@ FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 def is_fatal(code: int, text: str = "") -> bool:
     """True if no new session is to be opened after one that was closed with *code* and this *text*.
 
-    A policy code whose text speaks of a limit, such as "slots in use", passes.
+    A policy code whose text speaks of a limit, such as "slots in use", passes; no code passes whose text names an
+    error that cannot get better.
     """
+    if names_final(text):
+        return True
     if (code == 1008 or 4000 <= code < 5000) and is_limit(text):
         return False
     return code in FATAL_CODES or 3000 <= code < 5000
@@ -269,8 +272,10 @@ async def _dial(endpoint: Endpoint, max_message_bytes: int) -> ClientConnection:
 def _refused(endpoint: Endpoint, error: InvalidStatus) -> ConnectError:
     response = error.response
     status = response.status_code
-    body = (response.body or b"")[:300].decode("utf-8", "replace").strip()
-    body = endpoint.redactor.text(body)
+    stated = stated_error(bytes(response.body or b""))
+    body = text_of(stated.get("message")) or (response.body or b"").decode("utf-8", "replace").strip()
+    # Cut after the secrets were removed: half of one would not be found.
+    body = endpoint.redactor.text(body)[:300]
     message = f"{endpoint.address} refused the connection with HTTP status {status}"
     message = f"{message}: {body}" if body else message
     wait = retry_after_of(response.headers)
@@ -278,7 +283,7 @@ def _refused(endpoint: Endpoint, error: InvalidStatus) -> ConnectError:
         message if wait is None else f"{message} (asks to come back after {wait:g} s)",
         status=status,
         server_message=body or None,
-        fatal=status in FATAL_STATUS or 300 <= status < 400,
+        fatal=status in FATAL_STATUS or 300 <= status < 400 or is_final(stated),
         retry_after=wait,
     )
 

@@ -130,11 +130,15 @@ def _elevenlabs_out(event: Wire) -> Wire:
             "type": "semantic_vad",
             **{key: detection[key] for key in kept if key in detection},
         }
+    elif detection is None:
+        # Manual mode does not exist there, and a null would make it refuse the whole update.
+        heard.pop("turn_detection", None)
     if isinstance(heard.get("transcription"), dict):
         language = heard["transcription"].get("language")
         heard["transcription"] = {"language": language} if language is not None else {}
     if isinstance(said.get("format"), dict):
         said["format"] = dialects.without(said["format"], "rate")
+    session.pop("audio", None)
     audio = {side: fields for side, fields in (("input", heard), ("output", said)) if fields}
     if audio:
         session["audio"] = audio
