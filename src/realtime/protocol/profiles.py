@@ -12,7 +12,7 @@ Thread: any; stateless.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import dialect as dialects
@@ -84,7 +84,7 @@ class Profile:
     keep_alive: float | None = None
     to_server: Callable[[Wire], Wire] = _same
     # A field and not a method: it runs for every delta, and most servers need no step of their own.
-    inbound: Callable[[Wire], tuple[Wire, ...]] = dialects.inbound
+    inbound: Callable[[Wire], tuple[Wire, ...]] = field(default_factory=lambda: dialects.inbound)
 
     def outbound(self, event: Wire, session_kind: SessionKind = "realtime") -> Wire:
         """Translate a client event from GA to what the server takes."""
