@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from realtime import RealtimeClient
+from realtime.client.session import Session
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import QUICK, Bench, make
@@ -169,6 +170,25 @@ async def test_a_renewal_that_fails_thrice_is_told_and_once_is_not():
         server.script = busy
         error = await log.until("error")
         assert error.code == "renewal_refused" and len(server.peers) == 4
+        server.script = None
+        await until(lambda: client.stats.renewals == 1)
+        await client.disconnect()
+
+
+async def test_a_hook_that_raises_when_a_renewal_is_refused_ends_nothing(monkeypatch):
+    monkeypatch.setattr(Session, "renewal_refused", lambda *arguments: 1 / 0)
+    async with ScriptedServer(expires_at=0) as server:
+        server._session["expires_at"] = time.time() + 3.0
+        client = make(server)
+        log = Log(client, "error")
+        await client.connect()
+        server._session["expires_at"] = time.time() + 3600
+
+        async def refuse(peer: Peer) -> None:
+            await peer.close(3000, "no")
+
+        server.script = refuse
+        assert "ZeroDivisionError" in (await log.until("error")).message
         server.script = None
         await until(lambda: client.stats.renewals == 1)
         await client.disconnect()

@@ -1,14 +1,16 @@
 """Compares the session that the server states with what the client asked for, and says what does not agree.
 
-Thread: the event loop's only; pure.
+Thread: the event loop's only.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..events import ErrorEvent, Event
 from ..protocol.audio_format import format_of
 from ..protocol.reading import branch, dict_of
+from .reports import Reports
 from .settings import Settings
 
 __all__ = ["Agreement"]
@@ -33,6 +35,15 @@ class Agreement:
     def update_answered(self) -> None:
         """The server confirmed or refused an update."""
         self._unanswered = max(0, self._unanswered - 1)
+
+    def review(self, event: Event, settings: Settings, reports: Reports) -> None:
+        """Report what a session event states that the client cannot use, or did not ask for."""
+        for message in self.unusable_formats(event.get("session")):
+            reports.error(ErrorEvent(message, "server", code="unknown_audio_format", event=event))
+        if event["type"] == "session.updated":
+            self.update_answered()
+            for code, message in self.contradictions(settings):
+                reports.warn(message, code)
 
     def unusable_formats(self, session: Any) -> list[str]:
         """One message for each audio format in a server's session that this client cannot encode or decode."""
