@@ -50,6 +50,8 @@ def test_housekeeping_that_a_server_does_not_know_is_benign(kind, code, message)
         ),
         ("invalid_value", "Expected an integer", "conversation.item.truncate", False),
         ("unknown_parameter", "", "conversation.item.truncate", False),
+        ("unsupported_content_type", "", "conversation.item.truncate", True),
+        ("unsupported_content_type", "", "conversation.item.create", False),
         ("server_error", "", "conversation.item.delete", False),
         ("item_create_invalid_item_id", "", "conversation.item.create", False),
     ],
@@ -94,6 +96,7 @@ def test_an_ordinary_error_is_not_taken_for_an_unknown_event():
     for code, message in (
         ("invalid_request_error", "Invalid value: 'x'"),
         ("unknown_parameter", "Unknown parameter"),
+        ("unsupported_content_type", ""),
     ):
         assert not is_unsupported(code, message)
 

@@ -11,6 +11,7 @@ from .reading import Wire, text_of
 
 __all__ = [
     "ANOTHER_IS_ACTIVE",
+    "CANCEL_NOT_ACTIVE",
     "COMMIT_EMPTY",
     "HOUSEKEEPING",
     "error_of",
@@ -56,7 +57,7 @@ _FINAL_CODES = frozenset(
     )
 )
 _UNSUPPORTED = re.compile(
-    r"not[ _](yet[ _])?(implemented|supported)|unsupported|unimplemented|"
+    r"not[ _](yet[ _])?(implemented|supported)|unsupported(?!_content_type|_country)|unimplemented|"
     r"(unknown|unrecognized|unexpected)[\w ]*?[ _](event|message|type)|"
     r"invalid[ _](event|message)[ _]?type|unknown_or_invalid_event",
     re.IGNORECASE,
@@ -96,6 +97,9 @@ def is_benign(code: str | None, message: str, caused_by: str | None) -> bool:
         return True
     if caused_by is not None and caused_by not in _RACES:
         return False
+    if caused_by == "conversation.item.truncate" and code == "unsupported_content_type":
+        # No audio of the answer had arrived at the server's end.
+        return True
     return (code or "").endswith(("_invalid_item_id", "item_not_found")) or "already shorter than" in message
 
 
