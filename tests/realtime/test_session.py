@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -368,7 +369,8 @@ async def test_an_event_that_a_part_of_the_client_cannot_use_is_told_and_the_res
 
     with monkeypatch.context() as broken:
         if part == "inbound":
-            broken.setattr("realtime.client.session.dialects.inbound", fail)
+            writer = bench.session._writer
+            broken.setattr(writer, "profile", replace(writer.profile, inbound=fail))
         elif part == "_hooks":
             broken.setitem(bench.session._hooks, "rate_limits.updated", fail)
         else:

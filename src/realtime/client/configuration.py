@@ -64,6 +64,11 @@ class Configuration:
         The settings to change.
     toolbox : Toolbox
         The tools to change.
+
+    Attributes
+    ----------
+    untold : bool
+        True if something was set that no session has been told.
     """
 
     def __init__(self, send: Callable[[Wire], str], settings: Settings, toolbox: Toolbox) -> None:
@@ -75,11 +80,12 @@ class Configuration:
         # The updates of this session by event id, until they are refused.
         self._updates: dict[str, _Update] = {}
         self._trials = ToolTrials()
+        self.untold = False
 
     def session_began(self) -> None:
         """A session was opened and was told everything."""
         self._connected = True
-        self._tools_changed = False
+        self._tools_changed = self.untold = False
 
     def session_ended(self) -> None:
         """Without a session changes wait for the next one, which is told everything."""
@@ -112,6 +118,7 @@ class Configuration:
         self.send_tools()
         self._settings.log.add(changes)
         if not self._connected:
+            self.untold = True
             return ""
         session = {**changes, "tools": self.tools()} if "tools" in changes else changes
         return self._tell(_Update(session, change=changes), event_id)
@@ -152,6 +159,7 @@ class Configuration:
 
     def _note_changed_tools(self) -> None:
         """Send the tools once, however many are changed now, and before the next event."""
+        self.untold = self.untold or not self._connected
         if self._connected and not self._tools_changed:
             self._tools_changed = True
             asyncio.get_running_loop().call_soon(self.send_tools)

@@ -6,6 +6,8 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import logging
+import time
+from math import inf
 from typing import Any
 
 from ..background import describe
@@ -13,13 +15,13 @@ from ..connection.undeliverable import APPEND, Culprit
 from ..errors import AnswerError
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseEndedEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, is_benign
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, error_of, is_benign, is_final, is_unsupported
 from ..protocol.reading import Wire, dict_of, list_of, text_of
 from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "ended_of", "error_of"]
+__all__ = ["Reports", "ended_of"]
 
 log = logging.getLogger("realtime")
 
@@ -36,16 +38,10 @@ ENDS: dict[tuple[str, str | None], str] = {
 }
 # What waits for an item of an answer.
 ITEM_EVENTS = ("conversation.item.appended", "conversation.item.completed", "conversation.item.ended")
+# Seconds between an error after which no session can work and the server's close that belongs to it.
+FINAL_SECONDS = 10.0
 # Characters of an event's name in messages.
 MAX_NAME = 80
-
-
-def error_of(event: Wire) -> Wire:
-    """The error object of an event; made from whatever stands in its place."""
-    error = event.get("error")
-    if isinstance(error, dict):
-        return error
-    return {} if isinstance(error, list) else {"message": str(error)}
 
 
 def ended_of(response: Wire, event: Event) -> ResponseEndedEvent | None:
@@ -93,6 +89,10 @@ class Reports:
         self._meter = meter
         self.redactor = Redactor()
         self.rate_limits: dict[str, Event] = {}
+        # Kinds of events that this server lacks, logged once each.
+        self._lacking: set[str] = set()
+        # The last error after which another session cannot work either, and when it came.
+        self._final = ("", -inf)
 
     def error(self, error: ErrorEvent) -> None:
         """Emit ``error``; log it if it has no handler."""
@@ -114,6 +114,9 @@ class Reports:
             True if the caller knows that it needs no attention; races are recognized here.
         """
         error = error_of(event)
+        # A refused update says nothing about the session itself.
+        if cause is None or "session" not in cause:
+            self._note_final(error)
         code = text_of(error.get("code"))
         report = ErrorEvent(
             text_of(error.get("message")) or code or NO_REASON,
@@ -125,11 +128,43 @@ class Reports:
             cause["type"] if cause is not None else None,
             event=event,
         )
-        if harmless or is_benign(code, report.message, report.caused_by):
-            log.debug("harmless error: %s (%s)", report.message, code)
+        if harmless or is_benign(code or report.type, report.message, report.caused_by):
+            self._log_harmless(report)
             self._emitter.emit("error.benign", report)
         else:
             self.error(report)
+
+    def _log_harmless(self, report: ErrorEvent) -> None:
+        lacking = report.caused_by
+        if (
+            lacking
+            and is_unsupported(report.code or report.type, report.message)
+            and lacking not in self._lacking
+        ):
+            self._lacking.add(lacking)
+            log.info("this server does not know %s, which is harmless: %s", lacking, report.message)
+        else:
+            log.debug("harmless error: %s (%s)", report.message, report.code)
+
+    def _note_final(self, error: Wire) -> None:
+        if is_final(error):
+            text = text_of(error.get("message")) or text_of(error.get("code")) or NO_REASON
+            self._final = (text, time.monotonic())
+
+    def final_error(self, now: float) -> str | None:
+        """The text of a recent error after which another session cannot work either; None without one."""
+        text, came = self._final
+        return text if now - came <= FINAL_SECONDS else None
+
+    def renewal_refused(self, error: Exception, seconds_left: float) -> None:
+        """Emit ``error``: the session ends soon, and no new one can be opened so far."""
+        message = f"the session ends in {seconds_left:.0f} s and no new one can be opened so far: {error}"
+        self.error(ErrorEvent(message, "connection", code="renewal_refused", exception=error))
+
+    def warn(self, message: str, code: str) -> None:
+        """Log a warning, and emit it as ``error.benign``."""
+        log.warning("%s", self.redactor.text(message))
+        self._emitter.emit("error.benign", ErrorEvent(message, "client", code=code))
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
@@ -150,6 +185,9 @@ class Reports:
         """
         emitter = self._emitter
         failed = isinstance(ended, ResponseFailedEvent)
+        if failed and ended.event is not None:
+            response = dict_of(ended.event.get("response"))
+            self._note_final(dict_of(dict_of(response.get("status_details")).get("error")))
         names = ("response.ended", "server.response.done", *(("response.failed",) if failed else ()))
         wanted = any(emitter.wants(name) for name in names)
         if failed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ..connection.frame_writer import COMMIT_MS, FrameWriter
 from ..connection.link import LinkDelegate
@@ -34,15 +34,17 @@ from ..events import (
     ResponseFailedEvent,
 )
 from ..protocol import codec
-from ..protocol import dialect as dialects
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, CANCEL_NOT_ACTIVE, COMMIT_EMPTY
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, CANCEL_NOT_ACTIVE, COMMIT_EMPTY, error_of
 from ..protocol.ids import generate_id
+from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, ms_of, text_of
+from .agreement import Agreement
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports, ended_of, error_of
+from .opening import choose_profile, first_update
+from .reports import Reports, ended_of
 from .settings import Settings
 from .turn_taking import TurnTaking
 
@@ -51,6 +53,8 @@ __all__ = ["Session"]
 # Audio before the end of the old session that a new one under VAD gets again: the old one may not have
 # reported the speech in it yet.
 VAD_KEEP_MS = 1000
+# In either dialect.
+UPDATES = ("session.update", "transcription_session.update")
 # Characters of a server's names in messages.
 MAX_NAME = 80
 
@@ -63,9 +67,7 @@ class Session(LinkDelegate):
     emitter : EventEmitter
         Emits the client's events.
     make_endpoint : callable
-        Returns where to connect; called for each socket.
-    dialect : "auto", "ga" or "beta"
-        What to speak.
+        Coroutine function that returns where to connect; called for each socket.
     conversation : Conversation
         The state of the conversation.
     outbox : Outbox
@@ -90,8 +92,7 @@ class Session(LinkDelegate):
     def __init__(
         self,
         emitter: EventEmitter,
-        make_endpoint: Callable[[], Endpoint],
-        dialect: str,
+        make_endpoint: Callable[[], Awaitable[Endpoint]],
         conversation: Conversation,
         outbox: Outbox,
         tool_timeout: float | None,
@@ -106,8 +107,9 @@ class Session(LinkDelegate):
         self.reports = Reports(emitter, self.meter)
         self.created: asyncio.Event | None = None
         self._at_rest = at_rest
-        self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
+        self._endpoint: Endpoint | None = None
+        self._agreement = Agreement()
         self._unconfirmed = Unconfirmed()
         self.turns = TurnTaking(
             self.send, self.reports.error, conversation, self.settings, self._unconfirmed, tool_timeout
@@ -170,30 +172,31 @@ class Session(LinkDelegate):
 
     # For the link, see LinkDelegate: opening
 
-    def endpoint(self) -> Endpoint:
-        endpoint = self._make_endpoint()
-        self.reports.redactor = endpoint.redactor
+    async def endpoint(self) -> Endpoint:
+        endpoint = await self._make_endpoint()
+        # The session before may still echo the key before.
+        self.reports.redactor = endpoint.redactor.joined(self.reports.redactor)
+        self._endpoint = endpoint
         return endpoint
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
-        settings, conversation, writer = self.settings, self.conversation, self._writer
-        settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
-        found = dialects.detect(created.get("session"))
-        beta = self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
-        writer.dialect = "beta" if beta else "ga"
-        transcribes = settings.server_session.get("type") == "transcription"
-        writer.session_kind = "transcription" if transcribes else "realtime"
+        conversation, writer = self.conversation, self._writer
+        choose_profile(created, self._endpoint, self.settings, writer)
+        call = self._endpoint is not None and self._endpoint.call_id is not None
         prelude: list[Entry] = []
-        configured = self.configuration.everything()
+        update = first_update(self.configuration, self.settings, writer, self._endpoint, resumed=resumed)
         event_id = writer.next_id()
-        self.configuration.opening(event_id, configured)
-        if configured:
-            prelude.append({"event_id": event_id, "type": "session.update", "session": configured})
+        self.configuration.opening(event_id, update)
+        if update:
+            prelude.append({"event_id": event_id, "type": "session.update", "session": update})
         if resumed:
-            prelude += self._restored()
-        conversation.input_format = settings.audio_format("input")
+            # A call goes on without us: it knows everything that was confirmed.
+            known = [item.id for item in conversation.get_items()]
+            prelude += self._unconfirmed.take_missing(known) if call else self._restored()
+        conversation.input_format = self.settings.audio_format("input")
         conversation.begin_session()
         writer.begin_session()
+        self._agreement.session_began()
         self.configuration.session_began()
         self.turns.session_began()
         return prelude
@@ -223,7 +226,7 @@ class Session(LinkDelegate):
     # For the link, see LinkDelegate: writing
 
     async def next_entry(self) -> Entry:
-        return await self.outbox.take()
+        return await self._writer.next_entry()
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
         try:
@@ -254,6 +257,8 @@ class Session(LinkDelegate):
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
             self.turns.request_sent(event["event_id"])
+        elif event["type"] in UPDATES:
+            self._agreement.update_sent()
         emitter = self.emitter
         name = f"client.{event['type']}"
         if emitter.wants("realtime.event") or emitter.wants(name):
@@ -285,7 +290,7 @@ class Session(LinkDelegate):
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
         try:
-            events = dialects.inbound(raw)
+            events = self._writer.profile.inbound(raw)
         except Exception as error:
             self._unusable(raw, error)
             return
@@ -340,6 +345,8 @@ class Session(LinkDelegate):
                     audio=delta.audio is not None,
                     call=delta.arguments is not None,
                 )
+        elif not self._writer.profile.commit_answers and is_localai(event):
+            self._writer.profile = localai_session(self._writer.profile)
         for change in changes:
             self._announce(change)
 
@@ -374,6 +381,12 @@ class Session(LinkDelegate):
 
     def disconnected(self) -> None:
         self.outbox.disconnected()
+
+    def final_error(self) -> str | None:
+        return self.reports.final_error(time.monotonic())
+
+    def renewal_refused(self, error: Exception, seconds_left: float) -> None:
+        self.reports.renewal_refused(error, seconds_left)
 
     def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
@@ -425,6 +438,7 @@ class Session(LinkDelegate):
             self._writer.use_input_format(settings.server_input_format())
         if event["type"] == "session.updated":
             self.configuration.confirmed()
+        self._agreement.review(event, settings, self.reports)
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
@@ -450,6 +464,7 @@ class Session(LinkDelegate):
         response = dict_of(event.get("response"))
         response_id = text_of(response.get("id"))
         inside = self.turns.response_created(response)
+        self._writer.response_began()
         if response_id is not None:
             if inside:
                 self.meter.created(response_id, time.monotonic())
@@ -486,7 +501,7 @@ class Session(LinkDelegate):
 
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
-        cause = self._writer.cause_of(text_of(error.get("event_id")))
+        cause = self._writer.cause_of(error)
         self._on_refused(cause, text_of(error.get("code")), text_of(error.get("param")))
         if cause is not None and cause["type"] == "response.create":
             self.reports.request_refused(error)
@@ -511,7 +526,9 @@ class Session(LinkDelegate):
             self.conversation.forget_audio_of(cause["item"]["id"])
         elif cause is not None and caused_by == "conversation.item.delete":
             self.conversation.note_deletion(text_of(cause.get("item_id")) or "", asked=False)
-        elif self.configuration.refused(event_id, param):
+        if caused_by in UPDATES:
+            self._agreement.update_answered()
+        if self.configuration.refused(event_id, param):
             # Refused as a whole: audio goes on in the format that the server has.
             settings = self.settings
             self._writer.use_input_format(

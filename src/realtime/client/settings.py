@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
+from ..protocol.profiles import PROFILES
 from ..protocol.reading import Wire, branch, list_of
 from .settings_log import SettingsLog
 
@@ -23,11 +24,14 @@ class Settings:
         The application's changes.
     server_session : dict
         The session as the server last stated it.
+    profile : Profile
+        What the connected server speaks.
     """
 
     def __init__(self) -> None:
         self.log = SettingsLog()
         self.server_session: Wire = {}
+        self.profile = PROFILES["ga"]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -68,7 +72,21 @@ class Settings:
 
     def audio_format(self, side: str) -> AudioFormat:
         """The audio format of "input" or "output" in force."""
-        return format_of(self._in_force(side, "format")) or PCM16
+        stated = format_of(self._in_force(side, "format"))
+        if stated is None:
+            # The application's, else the server's, else PCM16.
+            stated = format_of(branch(self.server_session, side).get("format")) or PCM16
+        return self.profile.format_in_force(side, stated)
+
+    def stated_formats(self, session_kind: str) -> Wire:
+        """The formats in force as ``audio`` of a session: some servers assume others where none are stated."""
+        sides = ("input", "output") if session_kind == "realtime" else ("input",)
+        return {"audio": {side: {"format": self.audio_format(side).as_ga()} for side in sides}}
+
+    def server_states_formats(self, session_kind: str) -> bool:
+        """True if the server states the formats of this kind of session, and this client can use them."""
+        sides = ("input", "output") if session_kind == "realtime" else ("input",)
+        return all(format_of(branch(self.server_session, side).get("format")) for side in sides)
 
     def server_interrupts(self) -> bool:
         """True if the server itself cancels an answer when it hears the user."""

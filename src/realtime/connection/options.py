@@ -1,0 +1,71 @@
+"""Holds the options of a connection: timeouts, backoff, renewal and limits.
+
+Thread: any; immutable.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..protocol.numbers import not_negative, whole_number
+
+__all__ = ["LinkOptions"]
+
+
+@dataclass(frozen=True)
+class LinkOptions:
+    """Timeouts, backoff and renewal of a connection; times in seconds.
+
+    Attributes
+    ----------
+    connect_timeout : float
+        Until ``session.created`` must have arrived.
+    reconnect : bool
+        True restores lost connections and renews expiring sessions.
+    max_attempts : int
+        Consecutive failures that end the connection.
+    first_delay, max_delay : float
+        Wait before the first attempt, which doubles with each failure, and its upper limit.
+    stable_after : float
+        A connection that held this long starts the count of failures anew.
+    renew_before : float
+        How long before its expiry a session is renewed; at most half its lifetime.
+    max_message_bytes : int
+        Largest message accepted from the server.
+    max_retry_after : float
+        Longest wait that a server may ask for with ``Retry-After``; one that asks for more ends the connection.
+    call : bool
+        True for a connection that joins a call: the session is the call's. It is not renewed, and its end is no
+        error.
+
+    Raises
+    ------
+    ValueError
+        a time below 0 or no number, a count that is no integer
+    """
+
+    connect_timeout: float = 15.0
+    reconnect: bool = True
+    max_attempts: int = 10
+    first_delay: float = 0.25
+    max_delay: float = 10.0
+    stable_after: float = 5.0
+    renew_before: float = 300.0
+    max_message_bytes: int = 64 * 1024 * 1024
+    max_retry_after: float = 300.0
+    call: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (
+            "connect_timeout",
+            "first_delay",
+            "max_delay",
+            "stable_after",
+            "renew_before",
+            "max_retry_after",
+        ):
+            not_negative(getattr(self, name), name)
+        if self.max_attempts != math.inf:
+            whole_number(self.max_attempts, "max_attempts", least=0)
+        whole_number(self.max_message_bytes, "max_message_bytes", least=1)
