@@ -56,8 +56,17 @@ def start(coroutine: Coroutine[Any, Any, Any], name: str, failed: Failed) -> asy
     -------
     asyncio.Task
         The task.
+
+    Raises
+    ------
+    RuntimeError
+        no event loop runs in this thread
     """
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        coroutine.close()
+        raise
     task: asyncio.Task[Any]
     if sys.version_info < (3, 11):
         task = _CountingTask(coroutine, loop=loop, name=name)

@@ -69,6 +69,16 @@ async def test_a_task_that_nobody_holds_is_kept_until_it_ends(ended):
     assert not ended
 
 
+@pytest.mark.filterwarnings("error")
+def test_without_a_loop_nothing_is_started():
+    async def nothing() -> None:
+        pass
+
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        start(nothing(), "nothing", print)
+    gc.collect()
+
+
 def test_a_thread_that_dies_is_told():
     ended: list[tuple[str, BaseException]] = []
 
