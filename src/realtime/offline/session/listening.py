@@ -18,12 +18,12 @@ from wavtools.resample import Resampler
 from ...protocol.audio_format import Int16Array
 from ...protocol.ids import generate_server_id
 from ..checks.schema import RequestError
-from ..checks.session_object import SessionConfig
+from ..checks.session_object import STREAMING_MODELS, SessionConfig
 from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 from ..models.workers import Models
 from .channel import Channel
 from .conversation import Conversation
-from .interim import STREAMING_MODELS, InterimTranscript
+from .interim import InterimTranscript
 from .items import Item
 from .recognition import Recogniser, Speech
 from .turns import InputBuffer, Started, TurnDetector
