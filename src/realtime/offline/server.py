@@ -25,7 +25,7 @@ from .models.choice import choose_voice
 from .models.interfaces import Voice
 from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
-from .session.channel import Channel
+from .session.channel import Channel, describe_failure
 from .session.outbox import Outbox
 from .session.session import Session, SessionOptions
 
@@ -37,8 +37,12 @@ CLOSE_SECONDS = 1.0
 
 
 def log_to_stderr(line: str) -> None:
-    """Print one line of the log on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line of the log on stderr; a stderr that is closed loses it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        # The reader of a pipe has gone, or the stream is closed: no reason to end a session.
+        pass
 
 
 class OfflineServer:
@@ -161,7 +165,7 @@ class OfflineServer:
             await connection.close(1013, "too many sessions")
             return
         self._sessions += 1
-        outbox = Outbox(connection)
+        outbox = Outbox(connection, lambda error: self._log(describe_failure(error)))
         writer = asyncio.create_task(outbox.run())
         try:
             await self._serve(connection, outbox)

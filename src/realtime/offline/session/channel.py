@@ -5,6 +5,7 @@ Thread: the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
 import traceback
@@ -20,6 +21,15 @@ from ..faults import Faults, FaultyStream
 from .conversation import Conversation
 from .items import Item
 from .outbox import Outbox
+
+CLOSE_INTERNAL_ERROR = 1011
+
+
+def describe_failure(error: BaseException) -> str:
+    """One line for the log about an unexpected exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"internal error: {error!r}{where}"
 
 
 class Channel:
@@ -66,11 +76,16 @@ class Channel:
         event_id = event.get("event_id") if isinstance(event, dict) else None
         self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
 
-    def internal_error(self, error: Exception) -> RequestError:
+    def internal_error(self, error: BaseException) -> RequestError:
         """Log an unexpected exception; returns the error that the client is told."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        self.log(f"internal error: {error!r} at {where.filename}:{where.lineno}")
+        self.log(describe_failure(error))
         return RequestError("internal_error", "The server had an error.", kind="server_error")
+
+    def end_of_task(self, task: asyncio.Task[Any]) -> None:
+        """Done callback of every task of the session: one that ends by an exception ends the session, with a log line."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.emit_error(self.internal_error(error))
+            self.close(CLOSE_INTERNAL_ERROR, "internal error")
 
     async def drain(self) -> None:
         """Wait while a slow client leaves too much in the queue."""

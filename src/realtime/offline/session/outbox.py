@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -21,10 +22,19 @@ QUEUED_BYTES = 1 << 20
 
 
 class Outbox:
-    """The outgoing text frames of one connection; ``run`` writes them."""
+    """The outgoing text frames of one connection; ``run`` writes them.
 
-    def __init__(self, connection: ServerConnection) -> None:
+    Parameters
+    ----------
+    connection : ServerConnection
+        The socket.
+    on_failure : callable taking an Exception
+        Called if ``run`` ends by an unforeseen exception; the connection has been dropped then.
+    """
+
+    def __init__(self, connection: ServerConnection, on_failure: Callable[[Exception], None]) -> None:
         self._connection = connection
+        self._on_failure = on_failure
         self._frames: deque[str] = deque()
         self._bytes = 0
         self._more = asyncio.Event()
@@ -75,5 +85,14 @@ class Outbox:
                         await self._connection.close(*self._close)
                     return
         except ConnectionClosed:
-            self.close(CUT, "")
-            self._frames.clear()
+            self._give_up()
+        # Nobody awaits this task: without the report the session would be silent for ever.
+        except Exception as error:
+            self._give_up()
+            self._connection.transport.abort()
+            self._on_failure(error)
+
+    def _give_up(self) -> None:
+        self.close(CUT, "")
+        self._frames.clear()
+        self._room.set()

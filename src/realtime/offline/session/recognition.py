@@ -152,7 +152,9 @@ class Recogniser:
         # A model of the application may raise anything.
         except Exception as error:
             failure = channel.internal_error(error).message
-        heard.set_result(text)
+        finally:
+            # Responses wait for it, even if this task is cancelled.
+            heard.set_result(text)
         if transcription is None:
             return
         if channel.faults.transcription_delay_s:
@@ -174,6 +176,7 @@ class Recogniser:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._channel.end_of_task)
         return task
 
     def close(self) -> None:

@@ -38,6 +38,8 @@ PARALLEL_RESPONSES = 16
 # Items in a conversation, and characters in all of them.
 ITEMS = 2_000
 TEXT_CHARACTERS = 8 << 20
+# Levels of arrays and objects in an event; copying and encoding it recurse as deep.
+LEVELS = 100
 
 
 @dataclass(frozen=True)
@@ -351,10 +353,25 @@ class Session:
 
 
 def parse_frame(frame: str | bytes) -> Any:
-    """The JSON value in a text frame. Raises RequestError for a binary frame and for invalid JSON."""
+    """The JSON value in a text frame.
+
+    Raises RequestError for a binary frame, for invalid JSON and for JSON nested deeper than LEVELS.
+    """
     if isinstance(frame, bytes):
         raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
     try:
-        return codec.loads(frame)
+        value = codec.loads(frame)
     except ValueError as error:
         raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
+    if _is_deeper(value, LEVELS):
+        raise RequestError("invalid_json", f"Invalid JSON: nested deeper than {LEVELS} levels.")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """True if arrays and objects in *value* are nested deeper than *levels*."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
