@@ -245,6 +245,22 @@ async def test_everything_a_response_may_state_is_taken(offline_url: str) -> Non
     assert (response["status"], response["metadata"]) == ("completed", metadata)
 
 
+async def test_the_tools_of_an_mcp_server_are_listed_once_and_without_success(offline_url: str) -> None:
+    tools = [
+        {"type": "mcp", "server_label": "search", "server_url": "https://mcp.test"},
+        {"type": "function", "name": "f"},
+    ]
+    async with open_probe(offline_url) as probe:
+        await probe.update(tools=tools)
+        await probe.update(tools=tools)
+        await probe.settled()
+        [failed] = probe.of("mcp_list_tools.failed")
+        [listed] = probe.of("conversation.item.done")
+        assert (await probe.say_text("Thanks.", output_modalities=["text"]))["status"] == "completed"
+    assert (listed["item"]["type"], listed["item"]["server_label"]) == ("mcp_list_tools", "search")
+    assert failed["item_id"] == listed["item"]["id"]
+
+
 async def test_an_approval_rule_is_one_of_the_vendors(offline_url: str) -> None:
     tool = {"type": "mcp", "server_label": "s", "server_url": "https://x.test", "require_approval": "maybe"}
     async with open_probe(offline_url) as probe:

@@ -291,12 +291,7 @@ class SessionConfig:
         RequestError
             *patch* is not valid; the session object is unchanged.
         """
-        if not isinstance(patch, dict):
-            record({})(patch, "session")
-        if "type" not in patch:
-            raise missing("session.type")
-        if patch["type"] != self.kind:
-            raise invalid_value(patch["type"], "session.type", (self.kind,))
+        check_type(patch, (self.kind,))
         record((REALTIME if self.kind == "realtime" else TRANSCRIBING) | _READ_ONLY)(patch, "session")
         if "output_modalities" in patch:
             check_modalities(patch["output_modalities"], "session.output_modalities")
@@ -385,6 +380,17 @@ class SessionConfig:
         """``audio.input.turn_detection``; None without turn detection."""
         detection: dict[str, Any] | None = self.input["turn_detection"]
         return detection
+
+
+def check_type(session: Any, kinds: tuple[str, ...] = ("realtime", "transcription")) -> str:
+    """The ``type`` of an unchecked session object. Raises RequestError unless it is one of *kinds*."""
+    if not isinstance(session, dict):
+        record({})(session, "session")
+    if session.get("type") is None:
+        raise missing("session.type")
+    if session["type"] not in kinds:
+        raise invalid_value(session["type"], "session.type", kinds)
+    return str(session["type"])
 
 
 def check_modalities(value: list[str], path: str) -> None:

@@ -18,9 +18,10 @@ from ..beta import BetaDialect
 from ..checks.client_events import CONTROL_EVENT
 from ..checks.schema import RequestError
 from ..faults import Faults, FaultyStream
+from .call_audio import CallAudio
 from .conversation import Conversation
 from .items import Item
-from .outbox import Outbox
+from .outbox import FrameSink
 
 CLOSE_INTERNAL_ERROR = 1011
 
@@ -37,7 +38,7 @@ class Channel:
 
     Parameters
     ----------
-    outbox : Outbox
+    outbox : FrameSink
         Takes the frames.
     faults : Faults
         Faults that are on from the start.
@@ -45,15 +46,21 @@ class Channel:
         The server's log.
     beta : BetaDialect, optional
         Translates the events for a client of the beta dialect.
+
+    Attributes
+    ----------
+    call_audio : CallAudio, optional
+        In the session of a call: takes the audio of answers, which its connections do not get.
     """
 
     def __init__(
-        self, outbox: Outbox, faults: Faults, log: Callable[[str], None], beta: BetaDialect | None = None
+        self, outbox: FrameSink, faults: Faults, log: Callable[[str], None], beta: BetaDialect | None = None
     ) -> None:
         self.log = log
         self._outbox = outbox
         self._stream = FaultyStream(faults)
         self._beta = beta
+        self.call_audio: CallAudio | None = None
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Queue a server event."""
@@ -132,6 +139,14 @@ class ResponseChannel:
     def emit_delta(self, event_type: str, **fields: Any) -> None:
         """Queue a delta of text, padded at random as the vendor does."""
         self.emit(event_type, **fields, obfuscation=_padding())
+
+    def emit_audio(self, data: bytes, seconds: float, address: dict[str, Any]) -> None:
+        """Queue a delta of audio; in a call, play it to the caller."""
+        call = self._channel.call_audio
+        if call is None:
+            self.emit("response.output_audio.delta", **address, delta=codec.b64encode(data))
+        else:
+            call.play(self._response_id, seconds)
 
     def open_item(self, item: Item) -> int:
         """Add an output item and announce it; returns its index in the response."""

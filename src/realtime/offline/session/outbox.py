@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -19,6 +20,22 @@ from websockets.exceptions import ConnectionClosed
 CUT = 1006
 # Above this, drain() waits.
 QUEUED_BYTES = 1 << 20
+
+
+class FrameSink(Protocol):
+    """Where a session sends its frames: one connection, or all connections of a call."""
+
+    def put(self, frame: str) -> None:
+        """Queue a frame."""
+
+    async def drain(self) -> None:
+        """Wait while too much is queued."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after the queued frames."""
+
+    def cut(self) -> None:
+        """Drop the connection."""
 
 
 class Outbox:

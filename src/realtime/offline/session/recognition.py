@@ -1,8 +1,8 @@
 """Speech recognition of a session: words of committed audio, and of speech that is still in progress.
 
-Two recognitions begin before the commit. The interim one reports words while the user speaks, for the
-transcription models that stream. The early one starts in a pause: if the pause ends the turn, the words are
-known that much sooner.
+Two recognitions begin before the commit. Without turn detection, the interim one reports words while audio arrives,
+for the transcription models that stream. With it, the early one starts in a pause: if the pause ends the turn, the
+words are known that much sooner.
 
 Thread: the event loop; the model runs in worker processes.
 """
@@ -31,7 +31,7 @@ INTERIM_MS = 600
 
 @dataclass(eq=False)
 class Speech:
-    """Speech in progress, from speech_started to its commit.
+    """Speech in progress: from speech_started, or without turn detection from its first audio, to its commit.
 
     Attributes
     ----------
@@ -40,7 +40,8 @@ class Speech:
     start : int
         Position of its first sample in the input buffer.
     interim : InterimTranscript, optional
-        The words reported so far; None if the transcription model does not stream, and after the speech.
+        The words reported so far; None under turn detection, if the transcription model does not stream, and after
+        the speech.
     interim_end : int
         Position up to which it has been recognised for the interim transcript.
     early : Task of str, optional
@@ -79,10 +80,24 @@ class Recogniser:
         self._interim_task: asyncio.Task[None] | None = None
 
     def follow(
-        self, speech: Speech, buffer: InputBuffer, audio_format: AudioFormat, detector: TurnDetector
+        self,
+        speech: Speech,
+        buffer: InputBuffer,
+        audio_format: AudioFormat,
+        detector: TurnDetector | None = None,
     ) -> None:
-        """Begin the recognitions that are due while *speech* goes on."""
+        """Begin the recognitions that are due while *speech* goes on; *detector* is None without turn detection."""
         rate = audio_format.sample_rate
+        if detector is not None:
+            self._follow_pauses(speech, buffer, rate, detector)
+        if speech.interim is None or buffer.end - speech.interim_end < INTERIM_MS * rate // 1000:
+            return
+        if self._interim_task is None or self._interim_task.done():
+            speech.interim_end = buffer.end
+            samples = buffer.read(speech.start, buffer.end)
+            self._interim_task = self._start(self._report_interim(speech, speech.interim, samples, rate))
+
+    def _follow_pauses(self, speech: Speech, buffer: InputBuffer, rate: int, detector: TurnDetector) -> None:
         if detector.speech_end_ms != speech.early_speech_end_ms:
             # The user went on speaking after the pause.
             speech.drop_early()
@@ -91,12 +106,6 @@ class Recogniser:
             speech.early = asyncio.create_task(self._models.transcribe(samples, rate))
             speech.early.add_done_callback(_ignore_failure)
             speech.early_speech_end_ms = detector.speech_end_ms
-        if speech.interim is None or buffer.end - speech.interim_end < INTERIM_MS * rate // 1000:
-            return
-        if self._interim_task is None or self._interim_task.done():
-            speech.interim_end = buffer.end
-            samples = buffer.read(speech.start, buffer.end)
-            self._interim_task = self._start(self._report_interim(speech, speech.interim, samples, rate))
 
     async def _report_interim(
         self, speech: Speech, interim: InterimTranscript, samples: Int16Array, rate: int
