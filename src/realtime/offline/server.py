@@ -37,6 +37,8 @@ from .session.session import Session, SessionOptions
 # Longest frame: 15 MiB of audio in base64, and the rest of its event.
 FRAME_BYTES = 21 << 20
 PING_SECONDS = 20.0
+# A pong waits behind all audio that the socket has buffered for a slow client: that client is alive.
+PONG_SECONDS = 300.0
 # Time for a client's answer to a close frame: a client that hangs must not delay the server's stop.
 CLOSE_SECONDS = 1.0
 CLOSE_TRY_AGAIN = 1013
@@ -148,6 +150,7 @@ class OfflineServer:
             max_size=FRAME_BYTES,
             compression=None,
             ping_interval=PING_SECONDS,
+            ping_timeout=PONG_SECONDS,
             close_timeout=CLOSE_SECONDS,
             server_header="wavtools",
             logger=_socket_logger(),
