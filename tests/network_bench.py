@@ -66,7 +66,7 @@ class Line:
 class ShapedProxy:
     """Listens on 127.0.0.1 and passes connections on to the server at *target*, a ws:// URL."""
 
-    def __init__(self, target: str, up: Shape = Shape(), down: Shape = Shape(), seed: int = 1) -> None:  # noqa: B008
+    def __init__(self, target: str, up: Shape = Shape(), down: Shape = Shape(), seed: int = 1) -> None:
         parts = urlsplit(target)
         self._target = (parts.hostname, parts.port)
         self._up, self._down = up, down
@@ -112,6 +112,9 @@ class ShapedProxy:
                 self._pump(line, reader, server_writer, self._up),
                 self._pump(line, server_reader, writer, self._down),
             )
+        except asyncio.CancelledError:
+            # The proxy closes; asyncio would print a task that ends by it.
+            pass
         finally:
             line.reset()
 
