@@ -229,6 +229,7 @@ HEAD = b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\n"
         ([b"GET realtime/ HTTP/1.0\r\n\r\n"], 404),
         ([b"GET http://[/v1/realtime HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"], 404),
         ([b"\r\n\r\n"], 400),
+        ([b"GET / HTTP/1.1\r\na: \x01\r\n\r\n"], 400),
         ([b"GET / HTTP/2\r\n\r\n"], 400),
         ([b"GET / HTTP/1.1\r\nno colon\r\n\r\n"], 400),
         ([b"x" * (70 << 10)], 431),

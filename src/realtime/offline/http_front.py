@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake
 
 from .http_api import HttpAnswer, HttpRequest, refusal
 
@@ -81,7 +82,8 @@ def read_request(data: bytes) -> Any:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, version = first.split(" ")
         headers = _headers(lines)
-    except ValueError:
+    except (ValueError, InvalidHandshake):
+        # The library refuses headers with control characters.
         return NO_HTTP
     if version not in ("HTTP/1.0", "HTTP/1.1"):
         return NO_HTTP
