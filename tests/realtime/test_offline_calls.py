@@ -152,3 +152,9 @@ async def test_calls_are_bounded_and_their_ids_checked() -> None:
                 with pytest.raises(ConnectionClosed):
                     await refused.recv()
                 assert refused.close_code == 4000
+
+
+async def test_only_a_call_has_a_loudspeaker_to_clear() -> None:
+    async with offline() as server, open_probe(server.url) as probe:
+        await probe.send("output_audio_buffer.clear")
+        assert (await probe.error())["param"] == "type"

@@ -31,14 +31,11 @@ class HttpFront(ServerConnection):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Bytes of the request so far; None once it has been handed on or answered.
+        # Bytes of the request so far; None once it has been handed on.
         self._request_bytes: bytearray | None = bytearray()
-        self._answered = False
 
     def data_received(self, data: bytes) -> None:
         """Collect the request; from the upgrade on, pass everything to the websocket."""
-        if self._answered:
-            return
         if self._request_bytes is None:
             super().data_received(data)
             return
@@ -46,11 +43,10 @@ class HttpFront(ServerConnection):
         outcome = read_request(bytes(self._request_bytes))
         if outcome is None:
             return
-        received, self._request_bytes = bytes(self._request_bytes), None
         if outcome == "upgrade":
+            received, self._request_bytes = bytes(self._request_bytes), None
             super().data_received(received)
             return
-        self._answered = True
         answer = self.answer_http(outcome) if isinstance(outcome, HttpRequest) else outcome
         self.transport.write(answer.serialise())
         self.transport.close()

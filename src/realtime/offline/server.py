@@ -215,10 +215,7 @@ class OfflineServer:
             return
         session = self._session(outbox, admission)
         session.start()
-        try:
-            await _read(connection, session.handle)
-        finally:
-            session.close()
+        await _read(connection, session.handle, session.close)
 
     async def _serve_call(
         self, connection: ServerConnection, outbox: Outbox, admission: Admission, call_id: str
@@ -227,10 +224,7 @@ class OfflineServer:
         if call is None:
             outbox.close(CLOSE_TRY_AGAIN, "too many calls")
             return
-        try:
-            await _read(connection, call.handle)
-        finally:
-            self._calls.leave(call_id, call, outbox)
+        await _read(connection, call.handle, lambda: self._calls.leave(call_id, call, outbox))
 
     def _session(self, outbox: FrameSink, admission: Admission) -> Session:
         session_id = generate_server_id("sess")
@@ -242,14 +236,18 @@ class OfflineServer:
         return Session(config, outbox, self._models, self._replier, self._options, self._log, beta, in_call)
 
 
-async def _read(connection: ServerConnection, handle: Callable[[str | bytes], Awaitable[None]]) -> None:
-    """Give every frame to *handle* until the connection ends."""
+async def _read(
+    connection: ServerConnection, handle: Callable[[str | bytes], Awaitable[None]], end: Callable[[], None]
+) -> None:
+    """Give every frame to *handle* until the connection ends; then call *end*."""
     try:
         async for frame in connection:
             await handle(frame)
     except ConnectionClosed:
         # The client has gone without a close frame.
         pass
+    finally:
+        end()
 
 
 def _socket_logger() -> logging.Logger:
