@@ -269,7 +269,8 @@ def test_any_http_request_is_answered(method: str, parts: list[str], body: bytes
     | st.lists(
         st.sampled_from(
             [b"GET ", b"POST ", b"/v1/realtime ", b"HTTP/1.1", b"\r\n", b"\r\n\r\n", b"Upgrade: websocket", b":",
-             b"Content-Length: 3", b"Content-Length: \xb2", b"Transfer-Encoding: chunked", b"abc", b"a: \x01\r\n", b"\xff\x00"]
+             b"Content-Length: 3", b"Content-Length: \xb2", b"Transfer-Encoding: chunked", b"abc", b"a: \x01\r\n",
+             b"\xff\x00"]
         )
     ).map(b"".join)
 )  # fmt: skip

@@ -192,8 +192,8 @@ def test_a_body_that_is_no_plain_json_is_refused(strict_url: str, text: str) -> 
         ("POST", "/v1/realtime/translations/client_secrets", 501, "does not translate"),
         ("GET", "/v1/live/sessions", 501, "GPT-Live"),
         ("GET", "/nothing", 404, "/v1/realtime"),
-        ("POST", "/v1/realtime/nothing", 404, "/v1/realtime"),
-        ("POST", "/v1/chat/completions", 404, "/v1/realtime"),
+        ("POST", "/v1/realtime/nothing", 501, "/v1/realtime"),
+        ("POST", "/v1/chat/completions", 501, "/v1/realtime"),
     ],
 )
 def test_every_request_is_answered_with_a_sentence(
@@ -224,7 +224,7 @@ HEAD = b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\n"
         ([HEAD + b"Content-Length: -1\r\n\r\n"], 400),
         ([HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n"], 400),
         ([HEAD + b"Content-Length: 99999999999999999999\r\n\r\n"], 413),
-        ([b"OPTIONS * HTTP/1.1\r\n\r\n"], 404),
+        ([b"OPTIONS * HTTP/1.1\r\n\r\n"], 501),
         ([b"GET http://[ HTTP/1.1\r\n\r\n"], 404),
         ([b"GET realtime/ HTTP/1.0\r\n\r\n"], 404),
         ([b"GET http://[/v1/realtime HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"], 404),

@@ -97,6 +97,18 @@ async def test_words_in_progress_come_without_turn_detection_only(model: str) ->
         assert {event["item_id"] for event in early} == {done["item_id"]}
 
 
+async def test_a_transcription_with_speakers_comes_in_segments() -> None:
+    async with session_with(Voice(HearsSpeech, Counts, PrerenderedSpeech)) as (probe, _):
+        audio_input = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe-diarize"}}
+        await probe.update(audio={"input": audio_input})
+        await probe.append(loud(2.0))
+        await probe.send("input_audio_buffer.commit")
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+    [segment] = probe.of(f"{TRANSCRIPTION}.segment")
+    assert (segment["text"], segment["speaker"], segment["item_id"]) == ("0 1", "A", done["item_id"])
+    assert (segment["start"], segment["end"], segment["content_index"]) == (0.0, 2.0, 0)
+
+
 async def test_other_models_report_their_words_after_the_commit() -> None:
     async with session_with(Voice(HearsSpeech, Counts, PrerenderedSpeech)) as (probe, _):
         audio_input = {"turn_detection": None, "transcription": {"model": "whisper-1"}}

@@ -50,6 +50,12 @@ def test_a_certificate_is_made_for_its_host() -> None:
         assert host in text
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_that_has_no_name_is_one_line(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["--voice", "standin", "--tls", "--host", host]) == 2
+    assert "no certificate can be made for the host" in capsys.readouterr().err
+
+
 def test_tls_says_which_library_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import ipaddress
 import ssl
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .models.interfaces import ModelError
 
@@ -35,7 +36,7 @@ class SelfSigned:
     Raises
     ------
     ModelError
-        The library ``cryptography`` is not installed.
+        The library ``cryptography`` is not installed, or *host* is no name of a host.
     """
 
     def __init__(self, host: str) -> None:
@@ -103,10 +104,15 @@ def _make(hosts: list[str]) -> tuple[bytes, bytes]:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), private
 
 
-def _general_name(host: str):  # type: ignore[no-untyped-def]
+def _general_name(host: str) -> Any:
     from cryptography import x509
 
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return x509.DNSName(host)
+        # A name.
+        pass
+    try:
+        return x509.DNSName(host.encode("idna").decode("ascii"))
+    except UnicodeError:
+        raise ModelError(f"--tls: no certificate can be made for the host {host!r}") from None

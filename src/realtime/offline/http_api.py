@@ -99,7 +99,8 @@ class HttpApi:
             route = None
         if route is None:
             shown = request.target.partition("?")[0][:200]
-            return refusal(404, f"Nothing is at {shown!r}; the Realtime API is at /v1/realtime.")
+            sentence = f"This server has nothing at {shown!r}; the Realtime API is at /v1/realtime."
+            return refusal(404 if request.method == "GET" else 501, sentence)
         method, handler = route
         if request.method != method:
             sentence = f"{request.method[:20]} is not supported here; use {method}."

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.audio_format import AudioFormat, Int16Array
+from ...protocol.ids import generate_server_id
 from ..models.interfaces import ModelError
 from ..models.workers import Models
 from .channel import Channel
@@ -178,6 +179,12 @@ class Recogniser:
         part["transcript"] = text
         for word in interim.finish(text):
             channel.emit(f"{TRANSCRIPTION}.delta", **address, delta=word)
+        if "diarize" in str(transcription["model"]):
+            # One speaker: the model of the offline server does not tell voices apart.
+            span = {"speaker": "A", "start": 0.0, "end": round(len(samples) / rate, 2)}
+            channel.emit(
+                f"{TRANSCRIPTION}.segment", **address, id=generate_server_id("seg"), text=text, **span
+            )
         usage = transcription_usage(str(transcription["model"]), text, len(samples) / rate)
         channel.emit(f"{TRANSCRIPTION}.completed", **address, transcript=text, usage=usage)
 
