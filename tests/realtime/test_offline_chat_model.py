@@ -101,6 +101,39 @@ async def test_answer_in_one_piece_is_understood_too(endpoint: tuple[Endpoint, s
     assert await pieces(replier(url), Message("user", "Hi")) == [Say("Yes."), Call("f", '{"a": 1}')]
 
 
+ODD = [
+    7,
+    "x",
+    None,
+    [],
+    {"tool_calls": 7},
+    {"tool_calls": ["x", None, {"index": [], "function": 7}]},
+    {"content": {}},
+]
+
+
+@pytest.mark.parametrize("message", ODD, ids=str)
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_an_endpoint_that_answers_odd_values_is_read_safely(
+    endpoint: tuple[Endpoint, str], message: Any, streamed: bool
+) -> None:
+    served, url = endpoint
+    if streamed:
+        served.stream(message)
+    else:
+        served.whole(message)
+    assert await pieces(replier(url), Message("user", "Thanks.")) == [Say("You are welcome.")]
+
+
+async def test_an_endpoint_that_answers_deep_json_falls_back_to_the_rules(
+    endpoint: tuple[Endpoint, str],
+) -> None:
+    served, url = endpoint
+    served.content_type = "application/json"
+    served.chunks = [b"[" * 100_000]
+    assert await pieces(replier(url), Message("user", "Thanks.")) == [Say("You are welcome.")]
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "body"),
     [

@@ -147,6 +147,8 @@ def _move(fields: dict[str, Any], paths: dict[str, tuple[str, ...]], where: str)
 
 
 def _value_to_ga(name: str, value: Any, path: str) -> Any:
+    if value is None:
+        return None
     if name in ("input_audio_format", "output_audio_format"):
         if not isinstance(value, str) or value not in AUDIO_FORMATS:
             raise invalid_value(value, path, tuple(AUDIO_FORMATS))

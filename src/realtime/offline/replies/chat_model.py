@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from ...protocol import codec
+from ...protocol.reading import dict_of, list_of, text_of
 from .rules import Call, Context, Message, Replier, RuleReplies, Say, ToolCall
 
 CONNECT_SECONDS = 2.0
@@ -86,19 +88,21 @@ class ChatReplies:
             calls: dict[int, dict[str, str]] = {}
             if "text/event-stream" not in response.headers.get("content-type", ""):
                 # Some versions of llama.cpp do not stream when tools are offered.
-                choice = _first_choice(json.loads(await response.aread()))
-                for piece in _take(choice.get("message") or {}, calls):
+                choice = _first_choice(codec.loads(await response.aread()))
+                for piece in _take(choice.get("message"), calls):
                     yield piece
             else:
                 async for line in response.aiter_lines():
                     data = line.removeprefix("data:").strip()
                     if not line.startswith("data:") or data == "[DONE]":
                         continue
-                    for piece in _take(_first_choice(json.loads(data)).get("delta") or {}, calls):
+                    for piece in _take(_first_choice(codec.loads(data)).get("delta"), calls):
                         yield piece
             for call in calls.values():
+                if not call["name"]:
+                    continue
                 # Raises ValueError for incomplete arguments: no call is made then.
-                json.loads(call["arguments"] or "{}")
+                codec.loads(call["arguments"] or "{}")
                 yield Call(call["name"], call["arguments"] or "{}")
 
 
@@ -146,15 +150,19 @@ def _first_choice(answer: Any) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _take(message: dict[str, Any], calls: dict[int, dict[str, str]]) -> list[Say]:
-    """The text in a message or delta; adds its tool calls to *calls*, by index."""
-    for i, piece in enumerate(message.get("tool_calls") or ()):
-        call = calls.setdefault(piece.get("index", i), {"name": "", "arguments": ""})
-        function = piece.get("function") or {}
-        call["name"] += function.get("name") or ""
-        arguments = function.get("arguments") or ""
-        call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+def _take(message: Any, calls: dict[int, dict[str, str]]) -> list[Say]:
+    """The text in a message or delta; adds its tool calls to *calls*, by index. Any value is read safely."""
+    message = dict_of(message)
+    for i, piece in enumerate(list_of(message.get("tool_calls"))):
+        index = dict_of(piece).get("index")
+        call = calls.setdefault(index if isinstance(index, int) else i, {"name": "", "arguments": ""})
+        function = dict_of(dict_of(piece).get("function"))
+        call["name"] += text_of(function.get("name")) or ""
+        arguments = function.get("arguments")
+        call["arguments"] += (
+            arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+        )
         if len(call["arguments"]) > LONGEST_ARGUMENTS:
             raise ValueError(f"tool arguments longer than {LONGEST_ARGUMENTS} characters")
-    text = message.get("content")
-    return [Say(text)] if isinstance(text, str) and text else []
+    text = text_of(message.get("content"))
+    return [Say(text)] if text else []
