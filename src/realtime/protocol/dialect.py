@@ -3,6 +3,7 @@
 GA is the vendor's dialect today. Beta (October 2024 to May 2026) lives on in other servers, recordings and relays.
 It has flat session fields, other event names and other content types. `inbound` translates events of either dialect
 to GA, `outbound` translates GA events to the dialect of the server, and `detect` tells which dialect a server speaks.
+The tables also serve the other end of a connection, which answers a beta client: see `beta`.
 
 Source: the vendor's migration tables.
 
@@ -11,6 +12,7 @@ Thread: any; stateless.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from .audio_format import FORMATS, format_of
@@ -22,7 +24,12 @@ __all__ = [
     "PLACES",
     "Dialect",
     "SessionKind",
+    "beta_item",
+    "beta_part",
+    "beta_session",
     "detect",
+    "ga_item",
+    "ga_session",
     "inbound",
     "merge_session",
     "outbound",
@@ -93,25 +100,25 @@ def inbound(event: Wire) -> tuple[Wire, ...]:
             event = {**event, "type": renamed}
             kind = renamed
         if kind == "conversation.item.created":
-            item = _ga_item(event.get("item"))
+            item = ga_item(event.get("item"))
             added = {**event, "type": "conversation.item.added", "item": item}
             if dict_of(item).get("status") in ("completed", "incomplete"):
                 return added, {**added, "type": "conversation.item.done"}
             return (added,)
         if kind in ("session.created", "session.updated"):
-            session = _ga_session(event.get("session"))
+            session = ga_session(event.get("session"))
             if given != kind and isinstance(session, dict):
                 session = {**session, "type": "transcription"}
             return ({**event, "session": session},)
         if dict_of(event.get("item")).get("role") == "assistant":
-            return ({**event, "item": _ga_item(event["item"])},)
+            return ({**event, "item": ga_item(event["item"])},)
         if kind in ("response.created", "response.done"):
             return ({**event, "response": _ga_response(event.get("response"))},)
     return (event,)
 
 
-def _ga_item(item: Any) -> Any:
-    """An answer's item with GA content types: "output_text" and "output_audio" for "text" and "audio"."""
+def ga_item(item: Any) -> Any:
+    """A beta item in GA: the contents of an answer are called "output_text" and "output_audio", not "text" and "audio"."""
     fields = dict_of(item)
     if fields.get("role") != "assistant" or not isinstance(fields.get("content"), list):
         return item
@@ -128,18 +135,18 @@ def _ga_response(response: Any) -> Any:
     if not isinstance(response, dict):
         return response
     if isinstance(response.get("output"), list):
-        response = {**response, "output": [_ga_item(item) for item in response["output"]]}
+        response = {**response, "output": [ga_item(item) for item in response["output"]]}
     if "output_audio_format" in response and "audio" not in response:
         response = {**response, "audio": {"output": {"format": _ga_format(response["output_audio_format"])}}}
     return response
 
 
-def _ga_session(session: Any) -> Any:
-    """A server's session object with every flat field moved to its path in GA."""
-    if not isinstance(session, dict) or not PLACES.keys() & session.keys():
+def ga_session(session: Any, places: Mapping[str, tuple[str, ...]] = PLACES) -> Any:
+    """A session or response object with every flat field of *places* moved to its path in GA."""
+    if not isinstance(session, dict) or not places.keys() & session.keys():
         return session
-    tree: Wire = {key: value for key, value in session.items() if key not in PLACES}
-    for key, path in PLACES.items():
+    tree: Wire = {key: value for key, value in session.items() if key not in places}
+    for key, path in places.items():
         if key in session:
             _put(tree, path, _ga_value(key, session[key]))
     return tree
@@ -234,15 +241,15 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
         if dialect == "ga":
             return {**event, "session": session}
         name = "transcription_session.update" if session["type"] == "transcription" else kind
-        return {**event, "type": name, "session": _beta_session(event["session"])}
+        return {**event, "type": name, "session": beta_session(event["session"])}
     if dialect == "ga":
         if kind == "response.create" and "temperature" in (event.get("response") or ()):
             return {**event, "response": _without(event["response"], "temperature")}
         return event
     if kind == "conversation.item.create":
-        return {**event, "item": _beta_item(event["item"])}
+        return {**event, "item": beta_item(event["item"])}
     if kind == "response.create" and isinstance(event.get("response"), dict):
-        return {**event, "response": _beta_session(event["response"], response=True)}
+        return {**event, "response": beta_session(event["response"], response=True)}
     return event
 
 
@@ -250,7 +257,8 @@ def _without(mapping: Wire, key: str) -> Wire:
     return {name: value for name, value in mapping.items() if name != key}
 
 
-def _beta_session(session: Wire, *, response: bool = False) -> Wire:
+def beta_session(session: Wire, *, response: bool = False) -> Wire:
+    """A GA session or *response* object with its fields at their flat places in beta."""
     flat = {key: value for key, value in session.items() if key not in ("type", "audio")}
     if "output_modalities" in flat:
         modalities = flat.pop("output_modalities")
@@ -269,11 +277,15 @@ def _beta_session(session: Wire, *, response: bool = False) -> Wire:
     return flat
 
 
-def _beta_item(item: Wire) -> Wire:
-    if item.get("role") != "assistant":
+def beta_item(item: Any) -> Any:
+    """A GA item in beta: the contents of an answer are called "text" and "audio"."""
+    fields = dict_of(item)
+    if fields.get("role") != "assistant" or not isinstance(fields.get("content"), list):
         return item
-    content = [
-        {**part, "type": part["type"].removeprefix("output_")} if "type" in part else part
-        for part in item.get("content", ())
-    ]
-    return {**item, "content": content}
+    return {**fields, "content": [beta_part(part) for part in fields["content"]]}
+
+
+def beta_part(part: Any) -> Any:
+    """A GA content part in beta."""
+    kind = dict_of(part).get("type")
+    return {**part, "type": kind.removeprefix("output_")} if isinstance(kind, str) else part
