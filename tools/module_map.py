@@ -35,7 +35,7 @@ ROOMS = {
         errors callables command_line protocol conversation events tools connection client voice realtime
     """,
     "realtime.relay": """
-        policy functions tokens policy_file keys secrets journal buckets metrics admission
+        policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
         close_codes strict_json plain_append client_rules turns server_tools server_rules context
         socket upstream opening heartbeat pipe sessions health handshake server
         run workers relay subcommands __main__

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from .admission import Admission, Gate, RefusedError, client_address
+from .addresses import client_address
+from .admission import Admission, Gate, RefusedError
 from .buckets import Buckets
 from .context import RelayContext
 from .health import Health

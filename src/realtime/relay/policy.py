@@ -8,7 +8,7 @@ Thread: any; immutable.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "ToolPolicy",
     "UpstreamPolicy",
     "is_loopback",
+    "is_one_of",
 ]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,6 +47,8 @@ CLIENT_EVENTS = frozenset(
         "conversation.item.delete",
         "response.create",
         "response.cancel",
+        # Of a call that the client joined
+        "output_audio_buffer.clear",
     )
 )
 # Names of both dialects (protocol notes, parts 4 and 11)
@@ -99,6 +102,10 @@ SERVER_EVENTS = frozenset(
         "mcp_list_tools.in_progress",
         "mcp_list_tools.completed",
         "mcp_list_tools.failed",
+        "output_audio_buffer.started",
+        "output_audio_buffer.stopped",
+        "output_audio_buffer.cleared",
+        "input_audio_buffer.dtmf_event_received",
     )
 )
 # Fields that a client may set in a session or a response. Left out, because they cost money or give away control:
@@ -182,6 +189,7 @@ class ClientPolicy:
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     beta: bool = True
+    calls: bool = False
     events: frozenset[str] = CLIENT_EVENTS
     server_events: frozenset[str] = SERVER_EVENTS
     session_fields: frozenset[str] = SESSION_FIELDS
@@ -328,6 +336,11 @@ class Policy:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigurationError(f"two tools are named {name!r}")
+
+
+def is_one_of(value: Any, names: Collection[Any]) -> bool:
+    """True if *value* is one of the texts *names*; False for a value of any other type, hashable or not."""
+    return isinstance(value, str) and value in names
 
 
 def is_loopback(host: str) -> bool:

@@ -282,6 +282,7 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
             "models": _texts,
             "voices": _texts,
             "beta": _boolean,
+            "calls": _boolean,
             "events": _text_set,
             "server_events": _text_set,
             "session_fields": _text_set,

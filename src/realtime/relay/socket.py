@@ -14,7 +14,6 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from .addresses import plain_address
 from .close_codes import ABNORMAL, POLICY_VIOLATION, TOO_BIG, UNSUPPORTED_DATA
 
 try:
@@ -345,9 +345,7 @@ class WebSocket(asyncio.Protocol):
         name = self.transport.get_extra_info("peername")
         if not name:
             return "0.0.0.0"
-        address = ipaddress.ip_address(str(name[0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return str(mapped or address)
+        return plain_address(str(name[0]))
 
     def text_response(self, status: HTTPStatus, text: str) -> Response:
         """A plain-text response for `respond`, which does not upgrade the connection."""
