@@ -32,7 +32,7 @@ ROOMS = {
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
-        errors callables command_line protocol conversation events tools connection client voice realtime
+        errors callables background command_line protocol conversation events tools connection client voice realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
@@ -57,6 +57,7 @@ BELOW = {
     "realtime.relay": [
         "realtime.errors",
         "realtime.callables",
+        "realtime.background",
         "realtime.command_line",
         "realtime.protocol",
         "realtime.tools",
@@ -65,6 +66,7 @@ BELOW = {
         "wavtools",
         "realtime.errors",
         "realtime.callables",
+        "realtime.background",
         "realtime.command_line",
         "realtime.protocol",
     ],
