@@ -4,7 +4,8 @@
 
     * ConfigurationError (ValueError): an option that cannot work or must not be used, such as a key over ws://
     * StateError (RuntimeError): a call at the wrong time; the message names the call to make first
-    * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message
+    * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message,
+      retry_after
     * ConnectionLostError (ConnectionError): the connection ended while a call waited for it; has code, reason
     * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
     * ToolError: a tool call could not be run; the model receives its message
@@ -55,6 +56,8 @@ class ConnectError(RealtimeError, ConnectionError):
         The text of the server's ``error`` event.
     fatal : bool
         True if another attempt cannot succeed.
+    retry_after : float or None
+        Seconds after which the server wants to be asked again (HTTP header ``Retry-After``).
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class ConnectError(RealtimeError, ConnectionError):
         status: int | None = None,
         server_message: str | None = None,
         fatal: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -73,6 +77,7 @@ class ConnectError(RealtimeError, ConnectionError):
         self.status = status
         self.server_message = server_message
         self.fatal = fatal
+        self.retry_after = retry_after
 
 
 class ConnectionLostError(RealtimeError, ConnectionError):

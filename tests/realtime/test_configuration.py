@@ -10,6 +10,8 @@ import pytest
 from tests import wire_turns as turns
 from tests.client_bench import Bench, connected
 
+PCM = {"type": "audio/pcm", "rate": 24000}
+
 
 async def test_only_what_was_set_is_sent_and_null_differs_from_not_given(client, server):
     client.update_session(instructions="Be kind.")
@@ -21,8 +23,8 @@ async def test_only_what_was_set_is_sent_and_null_differs_from_not_given(client,
         "type": "realtime",
         "instructions": "Be kind.",
         "audio": {
-            "input": {"turn_detection": None, "transcription": {"model": "gpt-transcribe"}},
-            "output": {"voice": "marin"},
+            "input": {"format": PCM, "turn_detection": None, "transcription": {"model": "gpt-transcribe"}},
+            "output": {"format": PCM, "voice": "marin"},
         },
     }
     assert client.get_turn_detection_type() is None
@@ -80,7 +82,13 @@ async def test_tools_set_as_a_whole_are_answered_by_the_application():
                 "type": "session.update",
                 "session": {
                     "type": "transcription",
-                    "audio": {"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}},
+                    "audio": {
+                        "input": {
+                            "format": PCM,
+                            "turn_detection": None,
+                            "transcription": {"model": "whisper-1"},
+                        }
+                    },
                 },
             },
         ),
@@ -88,7 +96,11 @@ async def test_tools_set_as_a_whole_are_answered_by_the_application():
             {"type": "transcription_session.created", "session": {"input_audio_format": "pcm16"}},
             {
                 "type": "transcription_session.update",
-                "session": {"turn_detection": None, "input_audio_transcription": {"model": "whisper-1"}},
+                "session": {
+                    "turn_detection": None,
+                    "input_audio_transcription": {"model": "whisper-1"},
+                    "input_audio_format": "pcm16",
+                },
             },
         ),
     ],
@@ -110,7 +122,8 @@ async def test_a_beta_server_is_found_by_its_session_and_spoken_to_in_beta():
     }
     bench.prelude = bench.session.begin(beta, resumed=False)
     _frame, event = bench.session.encode(bench.prelude[0])
-    assert event["session"] == {"voice": "ash", "temperature": 0.7}
+    formats = {"input_audio_format": "pcm16", "output_audio_format": "pcm16"}
+    assert event["session"] == {"voice": "ash", "temperature": 0.7, **formats}
     assert bench.client.get_turn_detection_type() is None
     bench.say(
         {"type": "response.created", "response": {"id": "r", "object": "realtime.response"}},

@@ -35,7 +35,10 @@ async def test_a_cut_connection_is_restored_with_configuration_and_history():
             assert peer.received[0]["session"] == {
                 "type": "realtime",
                 "instructions": "Be kind.",
-                "audio": {"input": {"turn_detection": None}},
+                "audio": {
+                    "input": {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": None},
+                    "output": {"format": {"type": "audio/pcm", "rate": 24000}},
+                },
                 "tools": [{"type": "function", "name": "look"}],
             }
             assert texts(server.histories[1]) == texts(server.histories[0])

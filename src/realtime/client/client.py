@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,9 @@ from ..events import ClientStats, ErrorEvent, Event
 from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
+from ..protocol.profiles import profile_named
+from ..protocol.session_keywords import refuse_unknown
+from .api_key import ApiKey, ask_for_key
 from .configurable import ConfigurableClient
 from .content import message_parts
 from .session import Session
@@ -44,15 +48,19 @@ class RealtimeClient(ConfigurableClient):
 
     Parameters
     ----------
-    api_key : str, optional
-        Default: the environment variable OPENAI_API_KEY. An empty string sends none.
+    api_key : str or callable, optional
+        Default: the environment variable of the server's vendor, else OPENAI_API_KEY. An empty string sends none.
+        A function without arguments, plain or async, is asked before each handshake: for keys that end.
     url : str, optional
         Default: OPENAI_BASE_URL, else ``wss://api.openai.com/v1/realtime``. Azure, relays and self-hosted
         servers go here; a query is kept.
     model : str or None
-        Goes into the query; None leaves it out.
-    dialect : "auto", "ga" or "beta"
-        "auto" speaks GA unless the server's first event shows that it speaks beta; "beta" also asks for it.
+        Goes into the query, or where the server wants it; None leaves it out.
+    dialect : "auto", "ga", "beta", "xai", "elevenlabs", "qwen" or "localai"
+        "auto" goes by the host, else by the server's first event, else it is GA; "beta" also asks for it.
+    call_id : str, optional
+        Joins a call that is under way (a sideband connection): tools and settings work, no audio is sent, the
+        history is not sent again after a reconnection, and the connection ends with the call.
     headers, query, subprotocols : optional
         Added to the request.
     connect_timeout : float
@@ -71,13 +79,17 @@ class RealtimeClient(ConfigurableClient):
     max_items, keep_audio_seconds, keep_input_seconds : optional
         What the conversation keeps, see `Conversation`; 0 keeps none, ``math.inf`` all. With the defaults an
         hour stays below 200 MB.
+    extra_session : mapping, optional
+        Session fields that this package does not know, in the server's names; sent unchanged.
     **session
         Initial session keywords, as for `update_session`.
 
     Raises
     ------
+    TypeError
+        a parameter or a session keyword that does not exist
     ValueError
-        a dialect or a session keyword that does not exist, a limit below 0
+        a dialect that does not exist, a value that no server would take, a limit below 0
 
     Examples
     --------
@@ -86,11 +98,12 @@ class RealtimeClient(ConfigurableClient):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: ApiKey = None,
         url: str | None = None,
         model: str | None = DEFAULT_MODEL,
         dialect: str = "auto",
         *,
+        call_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         subprotocols: Iterable[str] = (),
@@ -103,24 +116,28 @@ class RealtimeClient(ConfigurableClient):
         max_items: int = 2000,
         keep_audio_seconds: float = 1200.0,
         keep_input_seconds: float = 300.0,
+        extra_session: Mapping[str, Any] | None = None,
         **session: Any,
     ) -> None:
-        if dialect not in ("auto", "ga", "beta"):
-            raise ValueError(f"dialect must be 'auto', 'ga' or 'beta', not {dialect!r}")
+        refuse_unknown(session, "RealtimeClient", RealtimeClient)
+        profile_named(dialect)
         super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
         self.model = model
+        self.call_id = call_id
+        if isinstance(subprotocols, str):
+            raise TypeError("subprotocols must be a list of names, not one text")
         subprotocols = tuple(subprotocols)
 
-        def endpoint() -> Endpoint:
-            return Endpoint(
-                url, api_key, self.model, dialect, headers=headers, query=query, subprotocols=subprotocols
-            )
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+
+        async def endpoint() -> Endpoint:
+            key = await ask_for_key(api_key)
+            return Endpoint(url, key, self.model, dialect, call_id=call_id, **request)
 
         self._outbox = Outbox(input_queue_seconds)
         self._session = Session(
             self,
             endpoint,
-            dialect,
             Conversation(
                 max_items=max_items,
                 keep_audio_seconds=keep_audio_seconds,
@@ -131,11 +148,10 @@ class RealtimeClient(ConfigurableClient):
             resume_note,
             lambda: self._link.hand_over(),
         )
-        self._link = Link(
-            self._session, link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
-        )
-        if session:
-            self.update_session(**session)
+        options = link or LinkOptions(connect_timeout=connect_timeout, reconnect=reconnect)
+        self._link = Link(self._session, replace(options, call=True) if call_id is not None else options)
+        if session or extra_session is not None:
+            self.update_session(extra_session=extra_session, **session)
 
     def __repr__(self) -> str:
         return f"<RealtimeClient {self.state}, model {self.model!r}, {len(self.conversation)} items>"
@@ -270,7 +286,8 @@ class RealtimeClient(ConfigurableClient):
         Returns
         -------
         bool
-            False without a connection; the samples are then counted in ``stats.input_samples_dropped``.
+            False without a connection and for a call; the samples are then counted in
+            ``stats.input_samples_dropped``.
 
         Raises
         ------
@@ -280,7 +297,8 @@ class RealtimeClient(ConfigurableClient):
             an odd number of bytes, or more than one dimension
         """
         samples = as_int16(pcm, "audio")
-        if self._link.state not in ("connected", "reconnecting"):
+        # The audio of a call has its own way to the server.
+        if self._link.state not in ("connected", "reconnecting") or self.call_id is not None:
             self._outbox.reject_audio(samples)
             return False
         if len(samples):
@@ -306,7 +324,11 @@ class RealtimeClient(ConfigurableClient):
     def commit_input_audio(self) -> None:
         """Make an item of the audio sent so far, without requesting an answer."""
         self._need_connection()
-        self._session.commit()
+        if self.call_id is not None:
+            # What the call has heard is known to the server alone.
+            self._session.send({"type": "input_audio_buffer.commit"})
+        else:
+            self._session.commit()
 
     def clear_input_audio(self) -> None:
         """Tell the server to drop the audio that was not committed."""

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, overload
 from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event
-from ..protocol.dialect import session_from_keywords
+from ..protocol.dialect import merge_session, session_from_keywords
 from ..protocol.reading import text_of
+from ..protocol.session_keywords import refuse_unknown
 from ..tools import definition_of
 from .emitter import EventEmitter
 from .session import Session
@@ -30,11 +31,14 @@ class ConfigurableClient(EventEmitter):
     ----------
     model : str or None
         Goes into the query of the address; None leaves it out.
+    call_id : str or None
+        The call that the client joins.
     """
 
     _session: Session
     _link: Link
     model: str | None
+    call_id: str | None
 
     @property
     def state(self) -> State:
@@ -57,13 +61,19 @@ class ConfigurableClient(EventEmitter):
         """The session as the server last stated it, in GA names; a copy."""
         return Event(copy.deepcopy(self._session.settings.server_session))
 
-    def update_session(self, **keywords: Any) -> bool:
+    def update_session(self, *, extra_session: Mapping[str, Any] | None = None, **keywords: Any) -> bool:
         """Set session fields, now and for every session to come.
 
         Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
         ``turn_detection`` ("server_vad", "semantic_vad", None or an object), ``input_audio_transcription``, ...
-        Only the given fields are sent. None is sent as null and switches a feature off. Unknown keywords are
-        sent unchanged.
+        Only the given fields are sent. None is sent as null and switches a feature off.
+
+        Parameters
+        ----------
+        extra_session : mapping, optional
+            Fields that this package does not know, in the server's names; sent unchanged.
+        **keywords
+            The fields.
 
         Returns
         -------
@@ -72,15 +82,21 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a keyword that does not exist
         ValueError
             a value that no server would take, a tool name that `add_tool` has taken
         StateError
             ``model`` while connected
         """
+        refuse_unknown(keywords, "update_session", type(self))
+        if extra_session is not None and not isinstance(extra_session, Mapping):
+            raise TypeError(f"extra_session must be a mapping, not {type(extra_session).__name__}")
         model = keywords.pop("model", None)
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
-        self._session.configuration.update(session_from_keywords(keywords))
+        fields = session_from_keywords(keywords)
+        self._session.configuration.update(merge_session(fields, dict(extra_session or {})))
         if model is not None:
             self.model = model
         return True

@@ -28,6 +28,11 @@ class Configuration:
         The settings to change.
     toolbox : Toolbox
         The tools to change.
+
+    Attributes
+    ----------
+    untold : bool
+        True if something was set that no session has been told.
     """
 
     def __init__(self, send: Callable[[Wire], object], settings: Settings, toolbox: Toolbox) -> None:
@@ -36,11 +41,12 @@ class Configuration:
         self._toolbox = toolbox
         self._connected = False
         self._tools_changed = False
+        self.untold = False
 
     def session_began(self) -> None:
         """A session was opened and was told everything."""
         self._connected = True
-        self._tools_changed = False
+        self._tools_changed = self.untold = False
 
     def session_ended(self) -> None:
         """Without a session changes wait for the next one, which is told everything."""
@@ -60,6 +66,7 @@ class Configuration:
             changes = dict(changes)
             self._set_tools([dict(tool) for tool in changes.pop("tools") or ()])
         self._settings.change(changes)
+        self.untold = self.untold or (bool(changes) and not self._connected)
         if changes and self._connected:
             if self._tools_changed:
                 self._tools_changed = False
@@ -98,6 +105,7 @@ class Configuration:
 
     def _note_changed_tools(self) -> None:
         """Send the tools once, however many are changed now, and before the next event."""
+        self.untold = self.untold or not self._connected
         if self._connected and not self._tools_changed:
             self._tools_changed = True
             asyncio.get_running_loop().call_soon(self.send_tools)

@@ -6,30 +6,26 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import logging
+import time
+from math import inf
 from typing import Any
 
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
-from ..protocol.error_codes import is_benign
+from ..protocol.error_codes import error_of, is_benign, is_final, is_unsupported
 from ..protocol.reading import Wire, dict_of, list_of, text_of
 from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "error_of"]
+__all__ = ["Reports"]
 
 log = logging.getLogger("realtime")
 
 
 NO_REASON = "the server gave no reason"
-
-
-def error_of(event: Wire) -> Wire:
-    """The error object of an event; made from whatever stands in its place."""
-    error = event.get("error")
-    if isinstance(error, dict):
-        return error
-    return {} if isinstance(error, list) else {"message": str(error)}
+# Seconds between an error after which no session can work and the server's close that belongs to it.
+FINAL_SECONDS = 10.0
 
 
 class Reports:
@@ -55,6 +51,10 @@ class Reports:
         self._meter = meter
         self.redactor = Redactor()
         self.rate_limits: dict[str, Event] = {}
+        # Kinds of events that this server lacks, logged once each.
+        self._lacking: set[str] = set()
+        # The last error after which another session cannot work either, and when it came.
+        self._final = ("", -inf)
 
     def error(self, error: ErrorEvent) -> None:
         """Emit ``error``; log it if it has no handler."""
@@ -76,6 +76,9 @@ class Reports:
             True if the caller knows that it needs no attention; races are recognized here.
         """
         error = error_of(event)
+        # A refused update says nothing about the session itself.
+        if cause is None or "session" not in cause:
+            self._note_final(error)
         code = text_of(error.get("code"))
         report = ErrorEvent(
             text_of(error.get("message")) or code or NO_REASON,
@@ -87,11 +90,38 @@ class Reports:
             cause["type"] if cause is not None else None,
             event=event,
         )
-        if harmless or is_benign(code, report.message, report.caused_by):
-            log.debug("harmless error: %s (%s)", report.message, code)
+        if harmless or is_benign(code or report.type, report.message, report.caused_by):
+            self._log_harmless(report)
             self._emitter.emit("error.benign", report)
         else:
             self.error(report)
+
+    def _log_harmless(self, report: ErrorEvent) -> None:
+        lacking = report.caused_by
+        if (
+            lacking
+            and is_unsupported(report.code or report.type, report.message)
+            and lacking not in self._lacking
+        ):
+            self._lacking.add(lacking)
+            log.info("this server does not know %s, which is harmless: %s", lacking, report.message)
+        else:
+            log.debug("harmless error: %s (%s)", report.message, report.code)
+
+    def _note_final(self, error: Wire) -> None:
+        if is_final(error):
+            text = text_of(error.get("message")) or text_of(error.get("code")) or NO_REASON
+            self._final = (text, time.monotonic())
+
+    def final_error(self, now: float) -> str | None:
+        """The text of a recent error after which another session cannot work either; None without one."""
+        text, came = self._final
+        return text if now - came <= FINAL_SECONDS else None
+
+    def warn(self, message: str, code: str) -> None:
+        """Log a warning, and emit it as ``error.benign``."""
+        log.warning("%s", self.redactor.text(message))
+        self._emitter.emit("error.benign", ErrorEvent(message, "client", code=code))
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
@@ -104,6 +134,7 @@ class Reports:
     def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
         """Emit ``response.failed`` for a response with status "failed"."""
         error = dict_of(dict_of(response.get("status_details")).get("error"))
+        self._note_final(error)
         code = text_of(error.get("code"))
         message = text_of(error.get("message")) or code or NO_REASON
         self._emitter.emit(

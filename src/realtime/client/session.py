@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ..connection.frame_writer import COMMIT_MS, FrameWriter
 from ..connection.link import LinkDelegate
@@ -32,15 +32,17 @@ from ..events import (
     ResponseFailedEvent,
 )
 from ..protocol import codec
-from ..protocol import dialect as dialects
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY, error_of
 from ..protocol.ids import generate_id
+from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, text_of
+from .agreement import Agreement
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
-from .reports import Reports, error_of
+from .opening import choose_profile, first_update
+from .reports import Reports
 from .settings import Settings
 from .turn_taking import TurnTaking
 
@@ -49,6 +51,8 @@ __all__ = ["Session"]
 # Audio before the end of the old session that a new one under VAD gets again: the old one may not have
 # reported the speech in it yet.
 VAD_KEEP_MS = 1000
+# In either dialect.
+UPDATES = ("session.update", "transcription_session.update")
 
 
 class Session(LinkDelegate):
@@ -59,9 +63,7 @@ class Session(LinkDelegate):
     emitter : EventEmitter
         Emits the client's events.
     make_endpoint : callable
-        Returns where to connect; called for each socket.
-    dialect : "auto", "ga" or "beta"
-        What to speak.
+        Coroutine function that returns where to connect; called for each socket.
     conversation : Conversation
         The state of the conversation.
     outbox : Outbox
@@ -86,8 +88,7 @@ class Session(LinkDelegate):
     def __init__(
         self,
         emitter: EventEmitter,
-        make_endpoint: Callable[[], Endpoint],
-        dialect: str,
+        make_endpoint: Callable[[], Awaitable[Endpoint]],
         conversation: Conversation,
         outbox: Outbox,
         tool_timeout: float | None,
@@ -102,8 +103,9 @@ class Session(LinkDelegate):
         self.reports = Reports(emitter, self.meter)
         self.created: asyncio.Event | None = None
         self._at_rest = at_rest
-        self._fixed_dialect = dialect
         self._make_endpoint = make_endpoint
+        self._endpoint: Endpoint | None = None
+        self._agreement = Agreement()
         self._unconfirmed = Unconfirmed()
         self.turns = TurnTaking(
             self.send, self.reports.error, conversation, self.settings, self._unconfirmed, tool_timeout
@@ -166,28 +168,29 @@ class Session(LinkDelegate):
 
     # For the link, see LinkDelegate: opening
 
-    def endpoint(self) -> Endpoint:
-        endpoint = self._make_endpoint()
-        self.reports.redactor = endpoint.redactor
+    async def endpoint(self) -> Endpoint:
+        endpoint = await self._make_endpoint()
+        # The session before may still echo the key before.
+        self.reports.redactor = endpoint.redactor.joined(self.reports.redactor)
+        self._endpoint = endpoint
         return endpoint
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
-        settings, conversation, writer = self.settings, self.conversation, self._writer
-        settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
-        found = dialects.detect(created.get("session"))
-        beta = self._fixed_dialect == "beta" or (self._fixed_dialect == "auto" and found == "beta")
-        writer.dialect = "beta" if beta else "ga"
-        transcribes = settings.server_session.get("type") == "transcription"
-        writer.session_kind = "transcription" if transcribes else "realtime"
+        conversation, writer = self.conversation, self._writer
+        choose_profile(created, self._endpoint, self.settings, writer)
+        call = self._endpoint is not None and self._endpoint.call_id is not None
         prelude: list[Entry] = []
-        configured = self.configuration.everything()
-        if configured:
-            prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": configured})
+        update = first_update(self.configuration, self.settings, writer, self._endpoint, resumed=resumed)
+        if update:
+            prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": update})
         if resumed:
-            prelude += self._restored()
-        conversation.input_format = settings.audio_format("input")
+            # A call goes on without us: it knows everything that was confirmed.
+            known = [item.id for item in conversation.get_items()]
+            prelude += self._unconfirmed.take_missing(known) if call else self._restored()
+        conversation.input_format = self.settings.audio_format("input")
         conversation.begin_session()
         writer.begin_session()
+        self._agreement.session_began()
         self.configuration.session_began()
         self.turns.session_began()
         return prelude
@@ -230,6 +233,8 @@ class Session(LinkDelegate):
     def sent(self, event: Wire) -> None:
         if event["type"] == "response.create":
             self.turns.request_sent()
+        elif event["type"] in UPDATES:
+            self._agreement.update_sent()
         emitter = self.emitter
         name = f"client.{event['type']}"
         if emitter.wants("realtime.event") or emitter.wants(name):
@@ -260,7 +265,7 @@ class Session(LinkDelegate):
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
-        for event in dialects.inbound(raw):
+        for event in self._writer.profile.inbound(raw):
             self._take(event)
 
     def _take(self, event: Wire) -> None:
@@ -285,6 +290,8 @@ class Session(LinkDelegate):
                     audio=delta.audio is not None,
                     call=delta.arguments is not None,
                 )
+        elif not self._writer.profile.commit_answers and is_localai(event):
+            self._writer.profile = localai_session(self._writer.profile)
         for change in changes:
             self._announce(change)
         hook = self._hooks.get(kind)
@@ -326,6 +333,13 @@ class Session(LinkDelegate):
     def disconnected(self) -> None:
         self.outbox.disconnected()
 
+    def final_error(self) -> str | None:
+        return self.reports.final_error(time.monotonic())
+
+    def renewal_refused(self, error: Exception, seconds_left: float) -> None:
+        message = f"the session ends in {seconds_left:.0f} s and no new one can be opened so far: {error}"
+        self.reports.error(ErrorEvent(message, "connection", code="renewal_refused", exception=error))
+
     def lost(self, code: int, reason: str) -> None:
         self.configuration.session_ended()
         response_lost, response_id = self.turns.connection_lost()
@@ -364,6 +378,12 @@ class Session(LinkDelegate):
         settings = self.settings
         if settings.take_server_session(event.get("session")) and not settings.sets_input_format():
             self._writer.use_input_format(settings.server_input_format())
+        for message in self._agreement.unusable_formats(event.get("session")):
+            self.reports.error(ErrorEvent(message, "server", code="unknown_audio_format", event=event))
+        if event["type"] == "session.updated":
+            self._agreement.update_answered()
+            for message in self._agreement.null_turn_detection_ignored(settings):
+                self.reports.warn(message, "turn_detection_not_null")
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 
@@ -386,6 +406,7 @@ class Session(LinkDelegate):
         response = dict_of(event.get("response"))
         response_id = text_of(response.get("id"))
         inside = self.turns.response_created(response)
+        self._writer.response_began()
         if response_id is not None:
             if inside:
                 self.meter.created(response_id, time.monotonic())
@@ -409,7 +430,7 @@ class Session(LinkDelegate):
 
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
-        cause = self._writer.cause_of(text_of(error.get("event_id")))
+        cause = self._writer.cause_of(error)
         self._on_refused(cause, text_of(error.get("code")))
         # Some servers and relays take no system items, such as the note.
         about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
@@ -426,7 +447,8 @@ class Session(LinkDelegate):
             self.conversation.input.commit_refused()
         elif cause is not None and caused_by == "conversation.item.create":
             self._unconfirmed.refused(cause)
-        elif caused_by in ("session.update", "transcription_session.update"):
+        elif caused_by in UPDATES:
+            self._agreement.update_answered()
             # Refused as a whole: audio goes on in the format that the server has.
             self._writer.use_input_format(self.settings.server_input_format())
 

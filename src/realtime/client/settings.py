@@ -9,6 +9,7 @@ from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
 from ..protocol.dialect import merge_session
+from ..protocol.profiles import PROFILES
 from ..protocol.reading import Wire, branch
 
 __all__ = ["Settings"]
@@ -25,12 +26,15 @@ class Settings:
         Tools that the application set as a whole and whose calls it handles itself.
     server_session : dict
         The session as the server last stated it.
+    profile : Profile
+        What the connected server speaks.
     """
 
     def __init__(self) -> None:
         self.config: Wire = {}
         self.given_tools: list[Wire] = []
         self.server_session: Wire = {}
+        self.profile = PROFILES["ga"]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -63,7 +67,21 @@ class Settings:
 
     def audio_format(self, side: str) -> AudioFormat:
         """The audio format of "input" or "output" in force."""
-        return format_of(self._in_force(side, "format")) or PCM16
+        stated = format_of(self._in_force(side, "format"))
+        if stated is None:
+            # The application's, else the server's, else PCM16.
+            stated = format_of(branch(self.server_session, side).get("format")) or PCM16
+        return self.profile.format_in_force(side, stated)
+
+    def stated_formats(self, session_kind: str) -> Wire:
+        """The formats in force as ``audio`` of a session: some servers assume others where none are stated."""
+        sides = ("input", "output") if session_kind == "realtime" else ("input",)
+        return {"audio": {side: {"format": self.audio_format(side).as_ga()} for side in sides}}
+
+    def server_states_formats(self, session_kind: str) -> bool:
+        """True if the server states the formats of this kind of session, and this client can use them."""
+        sides = ("input", "output") if session_kind == "realtime" else ("input",)
+        return all(format_of(branch(self.server_session, side).get("format")) for side in sides)
 
     def server_interrupts(self) -> bool:
         """True if the server itself cancels an answer when it hears the user."""

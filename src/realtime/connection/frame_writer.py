@@ -5,15 +5,18 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..conversation.reducer import Conversation
 from ..protocol import codec
-from ..protocol import dialect as dialects
 from ..protocol.audio_format import format_of
 from ..protocol.bounded_dict import remember
+from ..protocol.dialect import SessionKind
+from ..protocol.error_codes import HOUSEKEEPING, is_unsupported, may_be_about
 from ..protocol.ids import generate_id
-from ..protocol.reading import Wire, branch
+from ..protocol.profiles import PROFILES
+from ..protocol.reading import Wire, branch, text_of
 from .outbox import Commit, Entry, Outbox
 from .unconfirmed import Unconfirmed
 
@@ -21,6 +24,8 @@ __all__ = ["COMMIT_MS", "FrameWriter"]
 
 # The server refuses to commit less.
 COMMIT_MS = 100
+# An error that names no event may be about one that was sent this many seconds before.
+BLAMED_SECONDS = 5.0
 # Not sent again to a new session: the input store knows of them, and the new session is configured anew.
 _NOT_AGAIN = ("input_audio_buffer.commit", "input_audio_buffer.clear", "session.update")
 
@@ -33,15 +38,17 @@ class FrameWriter:
 
     Attributes
     ----------
-    dialect : "ga" or "beta"
+    profile : Profile
         What the connected server speaks.
     session_kind : "realtime" or "transcription"
         What the connected server's session is.
     """
 
     def __init__(self, conversation: Conversation, outbox: Outbox, unconfirmed: Unconfirmed) -> None:
-        self.dialect: dialects.Dialect = "ga"
-        self.session_kind: dialects.SessionKind = "realtime"
+        self.profile = PROFILES["ga"]
+        # True from a commit that was sent until the server makes a response.
+        self._answer_is_due = False
+        self.session_kind: SessionKind = "realtime"
         self._conversation = conversation
         self._outbox = outbox
         self._unconfirmed = unconfirmed
@@ -49,6 +56,8 @@ class FrameWriter:
         self._id_count = 0
         # Events by event_id: an error event names the one that it answers.
         self._sent: dict[str, Wire] = {}
+        # When those were sent that the client can do without.
+        self._housekeeping: dict[str, float] = {}
 
     def next_id(self) -> str:
         """A new event id."""
@@ -58,21 +67,44 @@ class FrameWriter:
     def begin_session(self) -> None:
         """Forget what was sent to the session before."""
         self._sent.clear()
+        self._housekeeping.clear()
+        self._answer_is_due = False
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
 
-    def cause_of(self, event_id: str | None) -> Wire | None:
-        """The sent event that has this id; it is forgotten then."""
-        return self._sent.pop(event_id, None) if event_id else None
+    def cause_of(self, error: Wire) -> Wire | None:
+        """The sent event that an error object answers; it is forgotten then.
+
+        A server that does not know an event may not name it either: then it is the oldest one of the last
+        seconds that the client sends by itself and can do without.
+        """
+        cause = self._sent.pop(text_of(error.get("event_id")) or "", None)
+        code = text_of(error.get("code")) or text_of(error.get("type"))
+        message = text_of(error.get("message")) or ""
+        if cause is None and is_unsupported(code, message):
+            recent = time.monotonic() - BLAMED_SECONDS
+            for event_id, sent_at in self._housekeeping.items():
+                event = self._sent.get(event_id)
+                if event is not None and sent_at >= recent and may_be_about(message, event["type"]):
+                    return self._sent.pop(event_id)
+        return cause
+
+    def response_began(self) -> None:
+        """The server makes a response: the answer to the last commit, if one was due."""
+        self._answer_is_due = False
 
     def use_input_format(self, stated: Any) -> None:
         """Encode audio from here on in the format that a session field states."""
         audio_format = format_of(stated)
         if audio_format is not None:
+            audio_format = self.profile.format_in_force("input", audio_format)
             self._conversation.set_input_format(audio_format)
             self._outbox.sample_rate = audio_format.sample_rate
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
-        """The frame of one entry and the event in it; None for a commit of too little audio."""
+        """The frame of one entry and the event in it; None for what need not be sent.
+
+        That is a commit of too little audio, and a request that the commit before it has made already.
+        """
         if isinstance(entry, dict):
             return self._encode_event(entry)
         if isinstance(entry, Commit):
@@ -87,20 +119,26 @@ class FrameWriter:
         }
         return codec.dumps(event), event
 
-    def _encode_event(self, event: Wire) -> tuple[str, Wire]:
+    def _encode_event(self, event: Wire) -> tuple[str, Wire] | None:
         kind = event["type"]
         if kind == "input_audio_buffer.commit":
             self._conversation.input.commit_sent()
+            self._answer_is_due = self.profile.commit_answers
+        elif kind == "response.create" and self._answer_is_due:
+            self._answer_is_due = False
+            return None
         elif kind == "input_audio_buffer.clear":
             self._conversation.input.clear_sent()
         elif kind == "conversation.item.create":
             self._unconfirmed.sent(event)
         elif kind == "session.update":
             self.use_input_format(branch(event["session"], "input").get("format"))
-        event = dialects.outbound(event, self.dialect, self.session_kind)
+        event = self.profile.outbound(event, self.session_kind)
         if "event_id" not in event:
             event = {"event_id": self.next_id(), **event}
         remember(self._sent, event["event_id"], event)
+        if kind in HOUSEKEEPING:
+            remember(self._housekeeping, event["event_id"], time.monotonic())
         return codec.dumps(event), event
 
     def put_back(self, entry: Entry) -> None:

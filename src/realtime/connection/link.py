@@ -35,6 +35,8 @@ State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 
 # Sessions longer than this are not renewed: the server's clock is probably wrong.
 MAX_LIFETIME = 86_400
+# Failed attempts to renew a session until it is told; a refusal is told at once.
+RENEWAL_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class LinkOptions:
         How long before its expiry a session is renewed; at most half its lifetime.
     max_message_bytes : int
         Largest message accepted from the server.
+    max_retry_after : float
+        Longest wait that a server may ask for with ``Retry-After``; one that asks for more ends the connection.
+    call : bool
+        True for a connection that joins a call: the session is the call's. It is not renewed, and its end is no
+        error.
     """
 
     connect_timeout: float = 15.0
@@ -67,6 +74,8 @@ class LinkOptions:
     stable_after: float = 5.0
     renew_before: float = 300.0
     max_message_bytes: int = 64 * 1024 * 1024
+    max_retry_after: float = 300.0
+    call: bool = False
 
 
 class LinkDelegate(Protocol):
@@ -77,8 +86,8 @@ class LinkDelegate(Protocol):
 
     # Opening
 
-    def endpoint(self) -> Endpoint:
-        """Where to connect; asked anew for each socket. Raises ConfigurationError."""
+    async def endpoint(self) -> Endpoint:
+        """Where to connect; asked anew for each socket. Raises ConfigurationError and ConnectError."""
 
     def begin(self, created: dict[str, Any], *, resumed: bool) -> list[Any]:
         """A session was opened: the entries to send first.
@@ -126,6 +135,12 @@ class LinkDelegate(Protocol):
 
     def disconnected(self) -> None:
         """There is no socket now; another may follow."""
+
+    def final_error(self) -> str | None:
+        """The text of an error after which another session cannot work either; None without one."""
+
+    def renewal_refused(self, error: Exception, seconds_left: float) -> None:
+        """The next session cannot be opened so far; the current one ends in *seconds_left*."""
 
     def lost(self, code: int, reason: str) -> None:
         """The socket was closed by a fault or by the server."""
@@ -218,10 +233,13 @@ class Link:
         self._delegate.changed(ConnectionEvent(state, **details))
 
     async def _open(self) -> Transport:
+        timeout = self.options.connect_timeout
+        try:
+            endpoint = await asyncio.wait_for(self._delegate.endpoint(), timeout)
+        except asyncio.TimeoutError:
+            raise ConnectError(f"the api_key function gave no key within {timeout:g} s") from None
         return await Transport.open(
-            self._delegate.endpoint(),
-            timeout=self.options.connect_timeout,
-            max_message_bytes=self.options.max_message_bytes,
+            endpoint, timeout=timeout, max_message_bytes=self.options.max_message_bytes
         )
 
     # The current socket
@@ -303,29 +321,37 @@ class Link:
         if self.state != "connected":
             # A handler disconnected.
             return
-        if not self.options.reconnect or is_fatal(code):
-            self._give_up(code, reason)
+        final = self._delegate.final_error()
+        if final is not None:
+            self._give_up(code, final)
+        elif not self.options.reconnect or is_fatal(code, reason):
+            self._give_up(code, reason, error=not (self.options.call and code == 1000))
         else:
             self._reconnector = self._start(self._reconnect(code, reason))
 
-    def _give_up(self, code: int, reason: str) -> None:
+    def _give_up(self, code: int, reason: str, *, error: bool = True) -> None:
         self._set_state("disconnected", code=code, reason=reason)
-        self._delegate.closed(CloseEvent(code, reason, error=True))
+        self._delegate.closed(CloseEvent(code, reason, error=error))
 
     async def _reconnect(self, code: int, reason: str) -> None:
+        asked_to_wait = 0.0
+        error = True
         while self._failures < self.options.max_attempts:
-            delay = self._delay()
+            delay = max(self._delay(), asked_to_wait)
             self._failures += 1
             self._set_state("reconnecting", attempt=self._failures, delay=delay, code=code, reason=reason)
             await asyncio.sleep(delay)
             try:
                 transport = await self._open()
-            except (ConnectError, ConfigurationError) as error:
-                failed = error if isinstance(error, ConnectError) else None
+            except (ConnectError, ConfigurationError) as failure:
+                failed = failure if isinstance(failure, ConnectError) else None
                 code = (failed and failed.code) or 1006
-                reason = str(error)
+                reason = str(failure)
                 log.info("reconnecting, attempt %d: %s", self._failures, reason)
-                if failed is None or failed.fatal:
+                # A call that has ended is not found any more.
+                error = not (self.options.call and failed is not None and failed.status in (404, 410))
+                asked_to_wait = (failed and failed.retry_after) or 0.0
+                if failed is None or failed.fatal or asked_to_wait > self.options.max_retry_after:
                     break
                 continue
             self._reconnector = None
@@ -334,7 +360,7 @@ class Link:
             self._adopt(transport, resumed=True)
             return
         self._reconnector = None
-        self._give_up(code, reason)
+        self._give_up(code, reason, error=error)
 
     def _delay(self) -> float:
         """Exponential backoff, times 0.5 to 1 at random so that many clients do not return at once."""
@@ -349,22 +375,31 @@ class Link:
             return
         now = time.time()
         # Out of range if the server's clock is wrong by more than its sessions last.
-        if now < expires_at < now + MAX_LIFETIME and self.options.reconnect:
+        renewable = self.options.reconnect and not self.options.call
+        if renewable and now < expires_at < now + MAX_LIFETIME:
             self._renewer = self._start(self._renew(expires_at - now))
 
     async def _renew(self, lifetime: float) -> None:
         """Open the next session, and change over to it between two turns."""
         margin = min(self.options.renew_before, lifetime / 2)
-        last_moment = time.monotonic() + lifetime - min(5.0, margin / 5)
+        end = time.monotonic() + lifetime
+        last_moment = end - min(5.0, margin / 5)
         await asyncio.sleep(lifetime - margin)
         delay = self.options.first_delay
+        failures = 0
         try:
             while self._next is None:
                 try:
                     self._next = await self._open()
                 except (ConnectError, ConfigurationError) as error:
                     log.info("renewing the session: %s", error)
-                    await asyncio.sleep(delay)
+                    failures += 1
+                    if _is_refusal(error) and failures < RENEWAL_TRIES:
+                        # Told at once, and once: a new key is needed.
+                        failures = RENEWAL_TRIES
+                    if failures == RENEWAL_TRIES:
+                        self._delegate.renewal_refused(error, end - time.monotonic())
+                    await asyncio.sleep(max(delay, getattr(error, "retry_after", None) or 0.0))
                     delay = min(delay * 2, self.options.max_delay)
             while not self._take_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -389,3 +424,8 @@ class Link:
         self._leave(old)
         self._delegate.changed(ConnectionEvent("connected", renewed=True))
         return True
+
+
+def _is_refusal(error: Exception) -> bool:
+    """True if trying again with the same key cannot succeed."""
+    return not isinstance(error, ConnectError) or error.fatal

@@ -15,13 +15,16 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus
 
-from ..errors import ConnectError
+from ..errors import ConfigurationError, ConnectError
 from ..protocol import codec
+from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
-from ..protocol.reading import dict_of, text_of
+from ..protocol.error_codes import error_of, is_final, is_limit
+from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
+from .refusals import retry_after_of, uses_proxy
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
@@ -32,6 +35,8 @@ PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
 # A timer this late means that the loop was busy; it says nothing about the peer.
 STALL = 0.5
+# After an error in the place of session.created: how long its close code, or the session after all, may take.
+ERROR_GRACE = 0.3
 
 # Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
 # (request).
@@ -39,8 +44,13 @@ FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
 FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 
 
-def is_fatal(code: int) -> bool:
-    """True if no new session is to be opened after one that was closed with *code*."""
+def is_fatal(code: int, text: str = "") -> bool:
+    """True if no new session is to be opened after one that was closed with *code* and this *text*.
+
+    A policy code whose text speaks of a limit, such as "slots in use", passes.
+    """
+    if (code == 1008 or 4000 <= code < 5000) and is_limit(text):
+        return False
     return code in FATAL_CODES or 3000 <= code < 5000
 
 
@@ -103,43 +113,11 @@ class Transport:
 
     @classmethod
     async def _open(cls, endpoint: Endpoint, max_message_bytes: int) -> Transport:
-        redactor = endpoint.redactor
-        options: dict[str, Any] = {}
-        try:
-            address = await endpoint.resolve()
-            if address is not None:
-                options = {"host": address, "port": endpoint.port}
-            socket = await _Connect(
-                endpoint.reveal_url(),
-                additional_headers=endpoint.reveal_headers(),
-                subprotocols=endpoint.subprotocols or None,  # type: ignore[arg-type]
-                # A compressed message could unpack to 1000 times its size; audio does not compress.
-                compression=None,
-                max_size=max_message_bytes,
-                open_timeout=None,
-                ping_interval=None,
-                close_timeout=CLOSE_TIMEOUT,
-                proxy=True if endpoint.secure else None,
-                logger=logger_with(redactor, "realtime.websocket"),
-                **options,
-            )
-        except InvalidStatus as error:
-            status = error.response.status_code
-            body = redactor.text((error.response.body or b"")[:300].decode("utf-8", "replace").strip())
-            message = f"{endpoint.address} refused the connection with HTTP status {status}"
-            raise ConnectError(
-                f"{message}: {body}" if body else message,
-                status=status,
-                server_message=body or None,
-                fatal=status in FATAL_STATUS or 300 <= status < 400,
-            ) from None
-        except (InvalidHandshake, InvalidURI, OSError, EOFError) as error:
-            reason = redactor.text(str(error) or type(error).__name__)
-            raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
+        socket = await _dial(endpoint, max_message_bytes)
         # The repr of the socket would show the request's headers, and the key in them.
         assert socket.request is not None
         socket.request.headers.clear()
-        transport = cls(socket, redactor)
+        transport = cls(socket, endpoint.redactor)
         try:
             await transport._await_created(endpoint)
         except BaseException:
@@ -149,11 +127,12 @@ class Transport:
         return transport
 
     async def _await_created(self, endpoint: Endpoint) -> None:
-        redactor = self._redactor
-        said: str | None = None
+        error: Wire | None = None
         try:
             while True:
-                frame = await self._socket.recv(decode=False)
+                frame = await asyncio.wait_for(
+                    self._socket.recv(decode=False), ERROR_GRACE if error is not None else None
+                )
                 self.opening_frames.append(frame)
                 try:
                     event = codec.loads(frame)
@@ -162,23 +141,36 @@ class Transport:
                     continue
                 if not isinstance(event, dict):
                     continue
-                event = redactor.event(event)
-                if event.get("type") in ("session.created", "transcription_session.created"):
+                event = self._redactor.event(event)
+                kind = text_of(event.get("type")) or ""
+                if kind in ("session.created", "transcription_session.created"):
                     self.created = event
                     return
-                error = dict_of(event.get("error"))
-                if error:
-                    said = text_of(error.get("message")) or text_of(error.get("code")) or "no reason given"
-        except ConnectionClosed as closed:
-            code, reason = _close_of(closed)
-            reason = redactor.text(reason)
-            parts = [f"{endpoint.address} closed the connection before the session began (code {code}"]
-            parts.append(f", {reason})" if reason else ")")
-            if said:
-                parts.append(f": {said}")
+                if kind.endswith("error") or event.get("error"):
+                    error = error_of(event) if event.get("error") else event
+        except asyncio.TimeoutError:
+            assert error is not None
+            said = _text_of_error(error)
             raise ConnectError(
-                "".join(parts), code=code, reason=reason, server_message=said, fatal=is_fatal(code)
+                f"{endpoint.address} answered with an error: {said}",
+                server_message=said,
+                fatal=is_final(error),
             ) from None
+        except ConnectionClosed as closed:
+            raise self._closed_early(endpoint, closed, error) from None
+
+    def _closed_early(self, endpoint: Endpoint, closed: ConnectionClosed, error: Wire | None) -> ConnectError:
+        code, reason = _close_of(closed)
+        reason = self._redactor.text(reason)
+        said = None if error is None else _text_of_error(error)
+        parts = [f"{endpoint.address} closed the connection before the session began (code {code}"]
+        parts.append(f", {reason})" if reason else ")")
+        if said is not None:
+            parts.append(f": {said}")
+        texts = [reason, *(text_of(value) or "" for value in (error or {}).values())]
+        passes = is_limit(" ".join(texts))
+        fatal = is_final(error or {}) or (is_fatal(code) and not passes)
+        return ConnectError("".join(parts), code=code, reason=reason, server_message=said, fatal=fatal)
 
     async def receive(self) -> bytes | str:
         """The next frame, text as UTF-8 bytes. Raises ConnectionClosed at the end. Cancel-safe."""
@@ -232,3 +224,65 @@ def _close_of(closed: ConnectionClosed) -> tuple[int, str]:
     if closed.sent is not None:
         return closed.sent.code, closed.sent.reason
     return 1006, ""
+
+
+async def _dial(endpoint: Endpoint, max_message_bytes: int) -> ClientConnection:
+    """Open the websocket. Raises ConnectError and ConfigurationError, and nothing else."""
+    redactor = endpoint.redactor
+    try:
+        through_proxy = uses_proxy(endpoint)
+        options: dict[str, Any] = {} if through_proxy else {"sock": await open_socket(endpoint)}
+        return await _Connect(
+            endpoint.reveal_url(),
+            additional_headers=endpoint.reveal_headers(),
+            subprotocols=endpoint.subprotocols or None,  # type: ignore[arg-type]
+            # A compressed message could unpack to 1000 times its size; audio does not compress.
+            compression=None,
+            max_size=max_message_bytes,
+            open_timeout=None,
+            ping_interval=None,
+            close_timeout=CLOSE_TIMEOUT,
+            proxy=True if through_proxy else None,
+            logger=logger_with(redactor, "realtime.websocket"),
+            **options,
+        )
+    except (ConnectError, ConfigurationError):
+        raise
+    except InvalidStatus as error:
+        raise _refused(endpoint, error) from None
+    except InvalidProxy as error:
+        # Without the proxy's address, which may hold a password.
+        raise ConfigurationError(
+            f"the proxy in the environment (HTTPS_PROXY) cannot be used: {error.msg}"
+        ) from None
+    except ImportError as error:
+        raise ConfigurationError(
+            "the proxy in the environment is a SOCKS proxy, for which python-socks is missing: "
+            "pip install 'python-socks[asyncio]', or unset HTTPS_PROXY"
+        ) from error
+    except Exception as error:
+        # Whatever a proxy, a resolver or a broken answer leads to: it is one failed attempt.
+        reason = redactor.text(str(error) or type(error).__name__)
+        raise ConnectError(f"could not connect to {endpoint.address}: {reason}") from error
+
+
+def _refused(endpoint: Endpoint, error: InvalidStatus) -> ConnectError:
+    response = error.response
+    status = response.status_code
+    body = (response.body or b"")[:300].decode("utf-8", "replace").strip()
+    body = endpoint.redactor.text(body)
+    message = f"{endpoint.address} refused the connection with HTTP status {status}"
+    message = f"{message}: {body}" if body else message
+    wait = retry_after_of(response.headers)
+    return ConnectError(
+        message if wait is None else f"{message} (asks to come back after {wait:g} s)",
+        status=status,
+        server_message=body or None,
+        fatal=status in FATAL_STATUS or 300 <= status < 400,
+        retry_after=wait,
+    )
+
+
+def _text_of_error(error: Wire) -> str:
+    texts = (text_of(error.get(key)) for key in ("message", "code", "type"))
+    return next((text for text in texts if text), "no reason given")

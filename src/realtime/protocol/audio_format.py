@@ -125,7 +125,7 @@ FORMATS = {known.type: known for known in (PCM16, PCMU, PCMA)}
 
 
 def format_of(value: Any) -> AudioFormat | None:
-    """The format that a session field names, in either dialect; None if the name is unknown.
+    """The format that a session field names, in either dialect; None for one that this package does not know.
 
     A PCM format object with a rate of its own (other servers use 16 kHz, for example) gives a format of that rate.
     """
@@ -138,8 +138,14 @@ def format_of(value: Any) -> AudioFormat | None:
         return None
     for known in FORMATS.values():
         if value.get("type") == known.type:
-            rate = value.get("rate")
-            if known is not PCM16 or not isinstance(rate, int) or not 1000 <= rate <= 768_000:
-                return known
-            return replace(PCM16, sample_rate=rate) if rate != PCM16.sample_rate else PCM16
+            return _at_rate(known, value.get("rate"))
     return None
+
+
+def _at_rate(known: AudioFormat, rate: Any) -> AudioFormat | None:
+    """*known* at the rate that a format object states; None for a rate that it cannot have."""
+    if rate is None or rate == known.sample_rate:
+        return known
+    if known is not PCM16 or isinstance(rate, bool) or not isinstance(rate, (int, float)):
+        return None
+    return replace(PCM16, sample_rate=int(rate)) if 1000 <= rate <= 768_000 and rate == int(rate) else None

@@ -34,6 +34,7 @@ __all__ = [
     "merge_session",
     "outbound",
     "session_from_keywords",
+    "without",
 ]
 
 Dialect = Literal["ga", "beta"]
@@ -236,7 +237,7 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
     """Translate a client event from GA to *dialect*, for a session of *session_kind*."""
     kind = event["type"]
     if kind == "session.update":
-        session = {"type": session_kind, **_without(event["session"], "temperature")}
+        session = {"type": session_kind, **without(event["session"], "temperature")}
         # GA requires the type; it has no temperature, and refuses the whole update for one.
         if dialect == "ga":
             return {**event, "session": session}
@@ -244,7 +245,7 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
         return {**event, "type": name, "session": beta_session(event["session"])}
     if dialect == "ga":
         if kind == "response.create" and "temperature" in (event.get("response") or ()):
-            return {**event, "response": _without(event["response"], "temperature")}
+            return {**event, "response": without(event["response"], "temperature")}
         return event
     if kind == "conversation.item.create":
         return {**event, "item": beta_item(event["item"])}
@@ -253,7 +254,8 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
     return event
 
 
-def _without(mapping: Wire, key: str) -> Wire:
+def without(mapping: Wire, key: str) -> Wire:
+    """A copy of *mapping* that lacks *key*."""
     return {name: value for name, value in mapping.items() if name != key}
 
 

@@ -20,6 +20,8 @@ __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 MASK = "[key removed]"
 # Shorter values are no real keys, and would match ordinary text by chance.
 MIN_SECRET_LENGTH = 6
+# Of one redactor: each is looked for in every event.
+MAX_SECRETS = 32
 AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 
 
@@ -63,6 +65,10 @@ class Redactor:
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._texts)} secrets)"
+
+    def joined(self, earlier: Redactor) -> Redactor:
+        """A redactor of these secrets and, up to `MAX_SECRETS` in all, of the *earlier* ones."""
+        return Redactor([*self._texts, *earlier._texts][:MAX_SECRETS])
 
     def text(self, text: str) -> str:
         """*text* with every secret replaced."""

@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.uri import parse_uri
 
 from ..errors import ConfigurationError
+from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
 from .socket import QUIET, SocketDelegate, WebSocket
 
@@ -44,9 +45,9 @@ async def dial(
     if endpoint.secure:
         options = {"ssl": tls, "server_hostname": endpoint.host}
     try:
-        address = await endpoint.resolve()
+        connected = await open_socket(endpoint)
         _, socket = await asyncio.get_running_loop().create_connection(
-            lambda: WebSocket(protocol, delegate), address or endpoint.host, endpoint.port, **options
+            lambda: WebSocket(protocol, delegate), sock=connected, **options
         )
     except ConfigurationError as error:
         raise UpstreamError(str(error), retry=False) from None
