@@ -61,6 +61,8 @@ def _check(fields: Any, where: str) -> None:
 
 
 def _check_value(name: str, value: Any, path: str) -> None:
+    if value is None:
+        return
     if name in ("input_audio_format", "output_audio_format"):
         if not isinstance(value, str) or value not in _AUDIO_FORMATS:
             raise invalid_value(value, path, _AUDIO_FORMATS)

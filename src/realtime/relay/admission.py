@@ -28,7 +28,7 @@ from .policy import AuthPolicy, Policy, is_loopback
 from .targets import Target, TargetError, read_target
 from .tokens import Identity, check_shared, verify_token
 
-__all__ = ["Admission", "Gate", "LoginRequest", "RefusedError"]
+__all__ = ["Admission", "Gate", "LoginRequest", "RefusedError", "query_of", "target_of"]
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 TOKEN_SUBPROTOCOL = "token."
@@ -117,7 +117,7 @@ class Gate:
     def check_request(self, request: Request) -> None:
         """Check path, repeated headers, host and origin, which need no credential. Raises RefusedError."""
         paths = self._policy.listen.paths
-        target = _target(request.path)
+        target = target_of(request.path)
         if target.path not in paths and target.path.rstrip("/") not in paths:
             raise RefusedError(HTTPStatus.NOT_FOUND, "path", f"unknown path; try {paths[-1]}")
         self.check_headers(target, request.headers)
@@ -136,7 +136,7 @@ class Gate:
         """Check everything else, after `check_request`. Raises RefusedError."""
         headers = request.headers
         subprotocols = _subprotocols(headers)
-        query = _query(request.path)
+        query = query_of(request.path)
         identity = await self.authenticate(request, query, subprotocols, address)
         for name in _FORBIDDEN_QUERY:
             if name in query:
@@ -233,15 +233,17 @@ def _host_name(host: str) -> str | None:
     return match.group(1).lower().strip("[]").rstrip(".") if match else None
 
 
-def _target(text: str) -> Target:
+def target_of(text: str) -> Target:
+    """The target of a request. Raises RefusedError."""
     try:
         return read_target(text)
     except TargetError as error:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "path", str(error)) from None
 
 
-def _query(text: str) -> dict[str, str]:
-    query = _target(text).query
+def query_of(text: str) -> dict[str, str]:
+    """The query of a request's target, each field once. Raises RefusedError."""
+    query = target_of(text).query
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=16, errors="strict")
     except ValueError:

@@ -174,7 +174,9 @@ class ClientRules:
     def refuse_unread(self, now: float) -> Refusal | Violation:
         """The verdict on a message that failed here in a way that nobody foresaw: it is refused like any other."""
         return self._refuse(
-            _Refused("internal_error", "this relay could not read the message, and has not sent it on"), None, now
+            _Refused("internal_error", "this relay could not read the message, and has not sent it on"),
+            None,
+            now,
         )
 
     def _too_fast(self, limit: str, kind: str) -> Judged:
@@ -227,6 +229,14 @@ class ClientRules:
         return (codec.dumps(event).encode() if changed else payload), kind
 
     # --- sessions and responses
+
+    def check_session(self, session: Any) -> Refusal | None:
+        """Judge a session object by itself, and take out of it what asks for nothing; None if it is allowed."""
+        try:
+            self._check_session(session)
+        except _Refused as refused:
+            return Refusal(refused.code, str(refused), refused.param)
+        return None
 
     def _check_session(self, session: Any) -> bool:
         """Refuse what is not allowed; returns True if *session* was changed."""

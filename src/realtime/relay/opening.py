@@ -14,12 +14,12 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .. import background
 from ..protocol.dialect import detect, outbound
 from ..protocol.endpoint import Endpoint
 from .close_codes import INTERNAL_ERROR, TRY_AGAIN_LATER
 from .context import RelayContext
 from .journal import place_of, record
-from .policy import Policy
 from .server_rules import ServerRules
 from .socket import SocketDelegate, WebSocket
 from .upstream import UpstreamError, dial, handshake_error
@@ -121,7 +121,7 @@ class Opening:
         self._endpoint = endpoint
         self._rules = rules
         self._delegate = delegate
-        self._settings = _settings(context.policy)
+        self._settings = context.policy.session_settings
         self.is_live = False
         self.intercepts = bool(self._settings) or beta
         self._step = _Step.CONNECTING
@@ -135,7 +135,11 @@ class Opening:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._task = asyncio.get_running_loop().create_task(self._open(), name="relay: open a session")
+        self._task = background.start(self._open(), "relay: open a session", self._failed)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """Nobody foresaw this error: the session ends with a word to the client, not in silence."""
+        self._fail(f"{type(error).__name__} at {place_of(error)}", False)
 
     def cancel(self) -> None:
         """Stop opening; does nothing once the session is live, or from within its own callbacks."""
@@ -156,9 +160,6 @@ class Opening:
         except asyncio.TimeoutError:
             what = "open a session" if self._created is None else "answer the session's configuration"
             self._fail(f"{self._endpoint.address} did not {what} within {seconds:g} s", True)
-        except Exception as error:
-            # Nobody foresaw it: the session ends with a word to the client, not in silence.
-            self._fail(f"{type(error).__name__} at {place_of(error)}", False)
 
     async def _connect(self) -> None:
         socket = await dial(
@@ -265,13 +266,3 @@ class Opening:
                 INTERNAL_ERROR,
             )
         )
-
-
-def _settings(policy: Policy) -> dict[str, Any] | None:
-    """The session object that the policy sets for every session; None if it sets nothing."""
-    session: dict[str, Any] = dict(policy.session.fields)
-    if policy.session.instructions is not None:
-        session["instructions"] = policy.session.instructions
-    if policy.injects_tools:
-        session["tools"] = [dict(tool) for tool in policy.injects_tools]
-    return {"type": "realtime", **session} if session else None

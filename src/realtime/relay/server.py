@@ -9,19 +9,21 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket as sockets
 import ssl
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from .. import background
 from ..errors import ConfigurationError
 from ..protocol.endpoint import Endpoint
 from ..protocol.redact import Secret
 from .admission import Gate
 from .context import RelayContext
 from .handshake import Handshakes
-from .journal import record
+from .journal import place_of, record
 from .metrics import Metrics, Totals
 from .policy import Policy
 from .server_tools import import_handlers
@@ -126,7 +128,7 @@ class Relay:
             reuse_port=self._share_port or None,
             **options,
         )
-        self._ticker = loop.create_task(self._tick())
+        self._ticker = background.start(self._tick(), "relay: time limits", self._ticker_failed)
         record("relay.listening", url=self.url, upstream=urlsplit(self.policy.upstream.url).hostname)
 
     async def _tick(self) -> None:
@@ -134,6 +136,11 @@ class Relay:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._sessions.tick(loop.time())
+
+    def _ticker_failed(self, name: str, error: BaseException) -> None:
+        """Nobody foresaw this error: it is logged, and the time limits go on."""
+        record("ticker.failed", level=logging.ERROR, error=type(error).__name__, at=place_of(error))
+        self._ticker = background.start(self._tick(), name, self._ticker_failed)
 
     async def drain(self) -> None:
         """Take no more sessions and end each one between two turns (close code 1012).

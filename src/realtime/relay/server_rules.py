@@ -177,7 +177,9 @@ class ServerRules:
     def _is_injected(self, tool: Any) -> bool:
         if not isinstance(tool, dict):
             return False
-        return is_one_of(tool.get("name"), self._tool_names) or (self._hides_mcp and tool.get("type") == "mcp")
+        return is_one_of(tool.get("name"), self._tool_names) or (
+            self._hides_mcp and tool.get("type") == "mcp"
+        )
 
     def _error(self, event: dict[str, Any]) -> bytes | None:
         error = event.get("error")

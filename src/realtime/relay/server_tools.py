@@ -94,8 +94,8 @@ class ServerTools:
                 call_id, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
             )
             return
-        self._names[call_id] = name
-        self._boxes[entry[0].timeout_seconds].call(call_id, name, arguments)
+        if self._boxes[entry[0].timeout_seconds].call(call_id, name, arguments):
+            self._names[call_id] = name
 
     def _answered(self, call_id: str, output: str, error: BaseException | None) -> None:
         name = self._names.pop(call_id)

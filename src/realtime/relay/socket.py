@@ -63,7 +63,11 @@ class SocketDelegate(Protocol):
         """The peer's part of the opening handshake has arrived: a request on the server side, else a response."""
 
     def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """A text message has arrived, unless `WebSocket.deliver` was replaced."""
+        """A text message has arrived, unless `WebSocket.deliver` was replaced.
+
+        Before the handshake: the beginning of an HTTP request with another method than GET. The delegate takes the
+        connection over.
+        """
 
     def on_writable(self, socket: WebSocket, writable: bool) -> None:
         """The write buffer is full (False) or has room again (True)."""
@@ -223,6 +227,9 @@ class WebSocket(asyncio.Protocol):
                 self._rest = data
                 return b""
             self._head_done = True
+            if self._is_server and not data.startswith(b"GET "):
+                self.deliver(data)
+                return b""
             if self._is_server:
                 # Until the request is answered
                 self.pause_reading()

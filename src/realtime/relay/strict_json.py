@@ -40,9 +40,7 @@ def _finite(digits: str) -> float:
     return number
 
 
-_decode = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
-).decode
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite).decode
 
 
 def parse(payload: bytes) -> Any:
