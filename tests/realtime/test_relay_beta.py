@@ -143,14 +143,16 @@ async def test_a_server_that_speaks_beta_itself_is_understood_without_translatio
 
 
 async def test_the_relays_own_settings_hold_for_beta_clients_and_stay_hidden():
-    async with spied(session={"instructions": INSTRUCTIONS}) as (relay, upstream):
-        async with join(relay, **BETA) as socket:
-            peer = await upstream.wait_for_peers(1)
-            update = await peer.expect("session.update")
-            assert update["session"] == {"type": "realtime", "instructions": INSTRUCTIONS}
-            await peer.say({"type": "session.updated", "session": session_object(instructions=INSTRUCTIONS)})
-            session = (await receive(socket, "session.created"))["session"]
-            assert session["instructions"] == "" and session["output_audio_format"] == "pcm16"
+    async with (
+        spied(session={"instructions": INSTRUCTIONS}) as (relay, upstream),
+        join(relay, **BETA) as socket,
+    ):
+        peer = await upstream.wait_for_peers(1)
+        update = await peer.expect("session.update")
+        assert update["session"] == {"type": "realtime", "instructions": INSTRUCTIONS}
+        await peer.say({"type": "session.updated", "session": session_object(instructions=INSTRUCTIONS)})
+        session = (await receive(socket, "session.created"))["session"]
+        assert session["instructions"] == "" and session["output_audio_format"] == "pcm16"
 
 
 async def test_a_beta_client_without_a_key_is_a_client_without_a_token():
