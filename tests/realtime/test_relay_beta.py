@@ -165,14 +165,16 @@ async def test_a_beta_client_without_a_key_is_a_client_without_a_token():
 
 
 async def test_the_model_that_ended_with_beta_becomes_the_relays_model():
-    async with spied(clients={"models": ("gpt-realtime-2.1",)}) as (relay, upstream):
-        async with join(relay, f"{PATH}?model=gpt-4o-realtime-preview-2024-10-01", **BETA) as socket:
-            await receive(socket, "session.created")
-            assert "model=gpt-realtime-2.1" in upstream.peer.socket.request.path
+    clients = {"models": ("gpt-realtime-2.1",)}
+    path = f"{PATH}?model=gpt-4o-realtime-preview-2024-10-01"
+    async with spied(clients=clients) as (relay, upstream), join(relay, path, **BETA) as socket:
+        await receive(socket, "session.created")
+        assert "model=gpt-realtime-2.1" in upstream.peer.socket.request.path
 
 
 async def test_a_beta_client_holds_a_turn_with_a_server_that_refuses_beta():
     async with OfflineServer(dialect="ga") as server, relay_to(server.url, key="") as relay:
+        socket: Any
         async with join(relay, **BETA) as socket:
             await receive(socket, "session.created")
             await send(socket, "session.update", session={**REFERENCE_SESSION, "modalities": ["text"]})

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-import time
-from types import MappingProxyType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from websockets.datastructures import Headers
 
 from realtime.errors import ConfigurationError
 from realtime.protocol.beta import BetaTranslator
-from realtime.protocol.redact import Redactor
 from realtime.relay import Policy, load_policy, verify_token
 from realtime.relay.addresses import client_address
-from realtime.relay.client_rules import ClientRules, Refusal, Violation
+from realtime.relay.client_rules import ClientRules, Refusal
 from realtime.relay.functions import import_function
 from realtime.relay.journal import place_of
-from realtime.relay.policy import LOOPBACK, LimitPolicy, SessionPolicy, ToolPolicy
+from realtime.relay.policy import LOOPBACK, SessionPolicy, ToolPolicy
 from realtime.relay.server_rules import ServerRules
 from realtime.relay.server_tools import ServerTools
 from realtime.relay.sessions import Sessions
 from realtime.relay.targets import Target, TargetError, read_target
 from realtime.relay.tokens import _encode, _key, _sign
-from realtime.relay.turns import Turns
-from tests.relay_spy import PATH, SECRET, Wiretap, exchange, join, receive, relay_to, spied, upgrade
+from tests.relay_spy import (
+    PATH,
+    SECRET,
+    Wiretap,
+    exchange,
+    join,
+    receive,
+    relay_to,
+    server_rules_that_hide,
+    spied,
+    upgrade,
+)
 from tests.waiting import until
 from tests.wire_server import created
-
-# WAVTOOLS_FUZZ_VALUES=1000000 is the long form.
-EXAMPLES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "400"))
-FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 # --- values of any type where a text is expected
 
@@ -97,102 +97,11 @@ def test_a_value_of_any_type_in_a_clients_event_is_judged(event, value, beta):
 @pytest.mark.parametrize("beta", [False, True])
 def test_a_value_of_any_type_in_a_servers_event_is_passed_on(event, value, beta):
     payload = json.dumps(event).replace('"VALUE"', json.dumps(value)).encode()
-    rules = strict_server_rules(beta)
+    rules = server_rules_that_hide(beta)
     hidden = {"type": "function_call", "name": "lookup", "id": "h", "call_id": "c"}
     assert rules.filter(json.dumps({"type": "conversation.item.added", "item": hidden}).encode())[0] is None
     shown, kind, _ = rules.filter(payload)
     assert shown is not None and kind == event["type"]
-
-
-def strict_server_rules(beta: bool = False) -> ServerRules:
-    """Rules with everything that a policy can hide."""
-    tool = ToolPolicy(MappingProxyType({"type": "function", "name": "lookup"}), "json:loads")
-    session = SessionPolicy(
-        instructions="Never mention the code BLUEBIRD.", tools=({"type": "mcp", "server_label": "m"},)
-    )
-    policy = Policy(session=session, tools=(tool,))
-    return ServerRules(policy, Redactor(["sk-secret-key"]), time.time(), BetaTranslator() if beta else None)
-
-
-KEYS = st.sampled_from(
-    [
-        *("type", "event_id", "item", "item_id", "previous_item_id", "session", "response", "error", "param"),
-        *("audio", "input", "output", "content", "role", "name", "call_id", "id", "voice", "tools", "status"),
-        *(
-            "instructions",
-            "tool_choice",
-            "turn_detection",
-            "format",
-            "modalities",
-            "output_modalities",
-            "model",
-        ),
-        *("expires_at", "transcription", "part", "image_url", "arguments"),
-    ]
-)
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=9)
-    | st.sampled_from(
-        ["message", "function_call", "user", "assistant", "realtime", "mcp_call", "lookup", "\ud800"]
-    ),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=6), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
-
-
-def written(event: object) -> bytes:
-    """JSON text as a careless writer makes it: with NaN, infinities, lone surrogates."""
-    return json.dumps(event).encode()
-
-
-@FUZZ
-@given(
-    st.sampled_from(sorted(Policy().clients.events)) | JSON,
-    st.dictionaries(KEYS, JSON, max_size=5),
-    st.booleans(),
-)
-def test_no_json_value_of_a_client_raises(kind, fields, beta):
-    fields_allowed = Policy().clients.session_fields | {"tools", "tool_choice", "instructions"}
-    limits = LimitPolicy(messages_per_second=1e9, refusals_per_minute=1e9)
-    policy = Policy(
-        limits=limits,
-        clients=type(Policy().clients)(session_fields=fields_allowed, voices=("ash",)),
-        session=SessionPolicy(tools=({"name": "lookup"},)),
-    )
-    rules = ClientRules(policy, "m", BetaTranslator() if beta else None)
-    for event in ({**fields, "type": kind}, fields, kind):
-        verdict, _ = rules.judge(written(event), 0.0)
-        assert isinstance(verdict, (bytes, Refusal, Violation))
-        if isinstance(verdict, Refusal):
-            json.loads(verdict.event())
-        elif isinstance(verdict, bytes):
-            json.loads(verdict, parse_constant=pytest.fail)
-
-
-@FUZZ
-@given(
-    st.sampled_from(sorted(Policy().clients.server_events)) | JSON,
-    st.dictionaries(KEYS, JSON, max_size=5),
-    st.booleans(),
-)
-def test_no_json_value_of_a_server_raises(kind, fields, beta):
-    rules, turns = strict_server_rules(beta), Turns()
-    tools = ServerTools({}, lambda event: None, lambda name, error: None)
-    event = {**fields, "type": kind}
-    # What JSON does not have may be dropped, by the last resort of the pipe.
-    event = json.loads(json.dumps(event), parse_constant=lambda name: None)
-    for _ in range(2):
-        shown, seen, parsed = rules.filter(written(event))
-        assert shown is None or b"BLUEBIRD" not in shown
-        if seen and parsed:
-            turns.server_said(seen, parsed, 0.0)
-            tools.server_said(seen, parsed)
 
 
 @pytest.mark.parametrize(
@@ -235,12 +144,17 @@ async def test_a_clients_message_that_nobody_foresaw_is_refused_and_counted(monk
 
 
 async def test_a_servers_message_that_nobody_foresaw_is_dropped_and_counted(monkeypatch, caplog):
+    read = ServerRules._filter_event
+
     def fail(self, event, kind, payload):
-        raise RecursionError if kind == "rate_limits.updated" else AssertionError
+        if kind == "rate_limits.updated":
+            raise RecursionError("what the server said")
+        return read(self, event, kind, payload)
+
+    monkeypatch.setattr(ServerRules, "_filter_event", fail)
 
     async def script(peer):
         await peer.say(created())
-        monkeypatch.setattr(ServerRules, "_filter_event", fail)
         await peer.say({"type": "rate_limits.updated"}, {"type": "response.text.delta", "delta": "x"})
         await peer.listen()
 
@@ -285,7 +199,7 @@ def test_a_time_of_any_size_in_a_signed_token_is_no_error(expires):
         ('[[session.tools]]\ntype = "function"\nname = ["a"]', "needs a name"),
         ('[[session.tools]]\ntype = "function"', "needs a name"),
         ("[limits]\nsessions = " + "9" * 5000, "digits"),
-        ("x = " + "[" * 3000 + "]" * 3000, ""),
+        ("x = " + "[" * 3000 + "]" * 3000, "recursion"),
         ('[session]\ninstructions_file = "a\\u0000b"', "cannot be read"),
     ],
     ids=["date", "infinity", "odd name", "no name", "digits", "nesting", "null byte"],
@@ -325,7 +239,7 @@ def test_a_module_of_the_deployers_that_cannot_be_imported_is_named(tmp_path, mo
         *((stop, "127.0.0.1") for stop in ("unknown", "_hidden", "", '"', '""', "203.0.113.5:", "203.0.113")),
         *(
             (stop, "127.0.0.1")
-            for stop in ("203.0.113.5:999999", "[203.0.113.5", "host:80", "1.2.3.4.5", "٣.1.1.1")
+            for stop in ("203.0.113.5:999999", "[203.0.113.5", "host:80", "1.2.3.4.5", "²03.0.113.5")
         ),
         *(
             (stop, "127.0.0.1")
@@ -355,13 +269,6 @@ def test_forwarded_is_read_where_there_is_no_x_forwarded_for(value, address):
     both = Headers({"Forwarded": value, "X-Forwarded-For": "198.51.100.9:80"})
     assert client_address("127.0.0.1", both, LOOPBACK) == "198.51.100.9"
     assert client_address("198.51.100.2", Headers({"Forwarded": value}), LOOPBACK) == "198.51.100.2"
-
-
-@FUZZ
-@given(st.text(max_size=40) | st.from_regex(r'[\[\]":0-9a-f.%=;, for]{0,40}', fullmatch=True))
-def test_no_text_of_a_proxy_raises(text):
-    for name in ("X-Forwarded-For", "Forwarded"):
-        assert client_address("127.0.0.1", Headers({name: text}), LOOPBACK)
 
 
 # --- targets
@@ -456,10 +363,11 @@ async def test_an_opening_that_fails_unforeseen_tells_the_client(monkeypatch, ca
     async def fail(*arguments, **options):
         raise KeyError("secret words")
 
+    caplog.set_level("INFO")
     monkeypatch.setattr("realtime.relay.opening.dial", fail)
     async with spied() as (relay, _), join(relay) as client:
         assert (await receive(client, "error"))["error"]["code"] == "upstream_unavailable"
-    assert "KeyError" in caplog.text and "secret words" not in caplog.text
+    assert "upstream.failed" in caplog.text and "secret words" not in caplog.text
 
 
 async def test_time_limits_go_on_after_an_error(monkeypatch, caplog):
@@ -482,7 +390,7 @@ async def test_a_session_whose_time_limits_fail_ends_alone(monkeypatch, caplog):
         await receive(first, "session.created")
         await receive(second, "session.created")
         pipe = next(iter(relay._sessions))
-        pipe._context = None
+        pipe.tick = None
         await until(lambda: relay.sessions == 1)
     assert "session.failed" in caplog.text
 

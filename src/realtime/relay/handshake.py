@@ -9,7 +9,6 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,7 +24,7 @@ from .admission import Admission, Gate, RefusedError
 from .buckets import Buckets
 from .context import RelayContext
 from .health import Health
-from .journal import place_of, record
+from .journal import record, record_failure
 from .minting import Minting
 from .plain_http import Answer, HTTPExchange, PlainRequest, error_answer
 from .sessions import Sessions
@@ -173,7 +172,7 @@ class PendingClient:
 
     def _failed(self, socket: WebSocket, name: str, error: BaseException) -> None:
         """Nobody foresaw this error: the client's connection ends, and the log says why."""
-        record("admission.failed", level=logging.ERROR, error=type(error).__name__, at=place_of(error))
+        record_failure("admission.failed", error)
         socket.abort()
 
     async def _admit(self, socket: WebSocket, request: Request) -> None:

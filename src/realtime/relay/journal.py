@@ -14,7 +14,7 @@ import traceback
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["JsonLines", "place_of", "record"]
+__all__ = ["JsonLines", "place_of", "record", "record_failure"]
 
 log = logging.getLogger("realtime.relay")
 
@@ -22,6 +22,11 @@ log = logging.getLogger("realtime.relay")
 def record(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
     """Write one event, such as ``record("session.closed", session=..., code=1000)``."""
     log.log(level, event, extra={"fields": fields})
+
+
+def record_failure(event: str, error: BaseException, **fields: Any) -> None:
+    """Write that something failed in a way that nobody foresaw: the class of the error and its place."""
+    record(event, level=logging.ERROR, **fields, error=type(error).__name__, at=place_of(error))
 
 
 def place_of(error: BaseException) -> str:

@@ -10,7 +10,6 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +34,7 @@ from .close_codes import (
 )
 from .context import RelayContext
 from .heartbeat import Heartbeat
-from .journal import place_of, record
+from .journal import record, record_failure
 from .metrics import Traffic
 from .opening import Opening, OpeningFailure
 from .server_rules import DELTA, UNREADABLE, ServerRules
@@ -148,14 +147,7 @@ class Pipe:
 
     def _log_unforeseen(self, side: str, error: Exception) -> None:
         """Log that a message failed in a way that nobody foresaw; the message is dropped, and the session goes on."""
-        record(
-            "message.failed",
-            level=logging.ERROR,
-            session=self.id,
-            side=side,
-            error=type(error).__name__,
-            at=place_of(error),
-        )
+        record_failure("message.failed", error, session=self.id, side=side)
 
     def send_to_client(self, payload: bytes) -> None:
         """See OpeningDelegate."""

@@ -19,7 +19,7 @@ from websockets.datastructures import Headers
 
 from .. import background
 from ..protocol import codec
-from .journal import place_of, record
+from .journal import record_failure
 
 __all__ = ["Answer", "HTTPExchange", "PlainRequest", "error_answer"]
 
@@ -118,7 +118,7 @@ class HTTPExchange(asyncio.Protocol):
         self._answer(await self._handler(request))
 
     def _failed(self, name: str, error: BaseException) -> None:
-        record("request.failed", error=type(error).__name__, at=place_of(error))
+        record_failure("request.failed", error)
         message = "this relay could not answer the request"
         self._answer(error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message))
 

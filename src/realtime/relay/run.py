@@ -15,7 +15,7 @@ from typing import Any
 from .. import background
 from ..command_line import on_stop_signal
 from ..protocol.redact import Secret
-from .journal import JsonLines, place_of, record
+from .journal import JsonLines, record_failure
 from .policy import Policy
 from .server import Relay
 
@@ -66,7 +66,7 @@ async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready:
 
 
 def _drain_failed(name: str, error: BaseException) -> None:
-    record("drain.failed", level=logging.ERROR, error=type(error).__name__, at=place_of(error))
+    record_failure("drain.failed", error)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

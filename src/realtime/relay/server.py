@@ -9,7 +9,6 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket as sockets
 import ssl
 from types import TracebackType
@@ -23,7 +22,7 @@ from ..protocol.redact import Secret
 from .admission import Gate
 from .context import RelayContext
 from .handshake import Handshakes
-from .journal import place_of, record
+from .journal import record, record_failure
 from .metrics import Metrics, Totals
 from .policy import Policy
 from .server_tools import import_handlers
@@ -139,7 +138,7 @@ class Relay:
 
     def _ticker_failed(self, name: str, error: BaseException) -> None:
         """Nobody foresaw this error: it is logged, and the time limits go on."""
-        record("ticker.failed", level=logging.ERROR, error=type(error).__name__, at=place_of(error))
+        record_failure("ticker.failed", error)
         self._ticker = background.start(self._tick(), name, self._ticker_failed)
 
     async def drain(self) -> None:

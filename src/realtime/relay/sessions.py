@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .admission import Admission
 from .context import RelayContext
-from .journal import place_of, record
+from .journal import record, record_failure
 from .pipe import Pipe
 from .socket import WebSocket
 
@@ -98,7 +98,7 @@ class Sessions:
                 pipe.tick(now)
             except Exception as error:
                 # Nobody foresaw it: this session ends, and those of others go on.
-                record("session.failed", session=pipe.id, error=type(error).__name__, at=place_of(error))
+                record_failure("session.failed", error, session=pipe.id)
                 pipe.abort()
         self.publish()
 
