@@ -119,14 +119,18 @@ class Relay:
         if self._tls is not None:
             options = {"ssl": self._tls, "ssl_handshake_timeout": self.policy.limits.handshake_seconds}
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._handshakes.new_connection,
-            listen.host,
-            listen.port,
-            backlog=BACKLOG,
-            reuse_port=self._share_port or None,
-            **options,
-        )
+        try:
+            self._server = await loop.create_server(
+                self._handshakes.new_connection,
+                listen.host,
+                listen.port,
+                backlog=BACKLOG,
+                reuse_port=self._share_port or None,
+                **options,
+            )
+        except ValueError:
+            # A label of more than 63 characters, a null byte
+            raise OSError(f"{listen.host[:64]!r} is no host name") from None
         self._ticker = background.start(self._tick(), "relay: time limits", self._ticker_failed)
         record("relay.listening", url=self.url, upstream=urlsplit(self.policy.upstream.url).hostname)
 
@@ -186,7 +190,7 @@ def _server_tls(policy: Policy) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(listen.tls_certificate, listen.tls_key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"cannot load the TLS certificate {listen.tls_certificate}: {error}"
         ) from None
