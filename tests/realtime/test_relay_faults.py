@@ -11,12 +11,14 @@ from websockets.datastructures import Headers
 
 from realtime.errors import ConfigurationError
 from realtime.protocol.beta import BetaTranslator
-from realtime.relay import Policy, load_policy, verify_token
+from realtime.protocol.redact import Secret
+from realtime.relay import Policy, Relay, load_policy, verify_token
 from realtime.relay.addresses import client_address
 from realtime.relay.client_rules import ClientRules, Refusal
 from realtime.relay.functions import import_function
 from realtime.relay.journal import place_of
 from realtime.relay.policy import LOOPBACK, SessionPolicy, ToolPolicy
+from realtime.relay.run import serve
 from realtime.relay.server_rules import ServerRules
 from realtime.relay.server_tools import ServerTools
 from realtime.relay.sessions import Sessions
@@ -28,6 +30,7 @@ from tests.relay_spy import (
     Wiretap,
     exchange,
     join,
+    policy_with,
     receive,
     relay_to,
     server_rules_that_hide,
@@ -36,6 +39,8 @@ from tests.relay_spy import (
 )
 from tests.waiting import until
 from tests.wire_server import created
+
+OPEN = {"insecure_no_auth": True, "insecure_no_tls": True}
 
 # --- values of any type where a text is expected
 
@@ -429,3 +434,19 @@ async def test_a_call_that_the_server_repeats_is_run_once_and_keeps_nothing_wait
 
 def test_the_place_of_an_error_without_a_traceback():
     assert place_of(KeyError()) == "an unknown place"
+
+
+async def test_a_host_that_is_no_name_is_an_os_error():
+    with pytest.raises(OSError, match="is no host name"):
+        async with relay_to("ws://127.0.0.1:1", listen={"host": "a" * 70, **OPEN}):
+            pass
+
+
+async def test_a_drain_that_fails_ends_the_relay_and_is_logged(monkeypatch, caplog):
+    async def fail(self):
+        raise KeyError("secret words")
+
+    monkeypatch.setattr(Relay, "drain", fail)
+    monkeypatch.setattr("realtime.relay.run.on_stop_signal", lambda stop: stop.set())
+    await serve(policy_with(), Secret("sk-test-key"))
+    assert "drain.failed" in caplog.text and "secret words" not in caplog.text

@@ -88,6 +88,23 @@ async def test_a_client_secret_is_minted_with_the_relays_key_and_the_policys_set
         assert f"Bearer {KEY}" in vendor.heads[0]
 
 
+async def test_a_clients_own_tools_are_minted_beside_the_policys_and_only_its_own_are_shown():
+    session = {"tools": ({"type": "function", "name": "book_room"},)}
+    clients = {"client_secret_seconds": 60, "session_fields": frozenset({"tools", "type"})}
+    async with Vendor() as vendor, relay_to(vendor.url, session=session, clients=clients) as relay:
+        own = [{"type": "function", "name": "own"}]
+        _, _, answer = read(await exchange(relay, request("POST", SECRETS, {"session": {"tools": own}})))
+        assert answer["session"]["tools"] == own
+        assert [tool["name"] for tool in vendor.asked[0]["session"]["tools"]] == ["own", "book_room"]
+
+
+async def test_a_body_that_is_no_json_is_refused():
+    async with relay_to("ws://127.0.0.1:1", **MINTS) as relay:
+        data = f"POST {SECRETS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n\r\n".encode() + b'{"a'
+        status, _, answer = read(await exchange(relay, data))
+        assert status == 400 and "cannot be read" in answer["error"]["message"]
+
+
 async def test_a_client_without_a_body_gets_a_secret_for_the_relays_session():
     async with Vendor() as vendor, relay_to(vendor.url, **MINTS) as relay:
         status, _, answer = read(await exchange(relay, request()))

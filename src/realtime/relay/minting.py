@@ -95,7 +95,7 @@ class Minting:
         if not self._minted.of(client).take(asyncio.get_running_loop().time()):
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "client_secrets", "too many client secrets")
         try:
-            asked, session, seconds = self._read(request.body)
+            shown, session, seconds = self._read(request.body)
         except _BodyError as error:
             answer = error_answer(HTTPStatus.BAD_REQUEST, "invalid_value", str(error))
             answer.value["error"]["param"] = error.param
@@ -116,10 +116,10 @@ class Minting:
                 "the server behind this relay gave no client secret",
             )
         record("client_secret.minted", client=client, seconds=seconds)
-        return Answer(HTTPStatus.OK, _written(minted, asked))
+        return Answer(HTTPStatus.OK, _written(minted, shown))
 
     def _read(self, body: bytes) -> tuple[dict[str, Any], dict[str, Any], int]:
-        """The session that the client asks for, the session with the policy's settings, and the secret's seconds."""
+        """The session to show in the answer, the session with the policy's settings, and the secret's seconds."""
         try:
             tree = parse(body) if body else {}
         except (StrictJSONError, UnicodeDecodeError) as error:
@@ -129,15 +129,17 @@ class Minting:
         for key in tree:
             if key not in ("session", "expires_after"):
                 raise _BodyError(f"unknown parameter {key[:64]!r}", key[:64])
-        asked = tree.get("session") or {}
-        if not isinstance(asked, dict):
+        given = tree.get("session") or {}
+        if not isinstance(given, dict):
             raise _BodyError("session must be an object", "session")
-        asked = self._allowed(dict(asked))
+        asked = self._allowed(dict(given))
         settings = self._policy.session_settings
         if "tools" in asked:
             # They hold the policy's tools already.
             settings.pop("tools", None)
-        return asked, merge_session(asked, settings), self._seconds(tree.get("expires_after"))
+        # What the client wrote itself: tools of the policy are not shown.
+        shown = {**given, "type": "realtime", "model": asked["model"]}
+        return shown, merge_session(asked, settings), self._seconds(tree.get("expires_after"))
 
     def _allowed(self, session: dict[str, Any]) -> dict[str, Any]:
         """*session* with the model to use. Raises _BodyError for what the policy does not allow."""
