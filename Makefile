@@ -34,16 +34,21 @@ console: build  ## talk to the model; with no key set, to the offline server ins
 test: build  ## run the test suite
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-# Environments of their own: these clients pin other versions of our dependencies. Needs Node 20.
+# Environments of their own: these programs pin other versions of our dependencies. Needs Node 20 and Python 3.11.
+# The server is installed without its dependencies, which are torch and the models; its needs are listed beside it.
 INTEROP := build/interop
-$(INTEROP)/.installed: tests/interop/requirements.txt tests/interop/package.json
-	$(PYTHON) -m venv $(INTEROP)/venv
-	$(INTEROP)/venv/bin/python -m pip install --quiet -r tests/interop/requirements.txt
+$(INTEROP)/.installed: $(addprefix tests/interop/,clients.txt package.json server.txt server_needs.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make interop needs Python 3.11 or newer; say: make interop PYTHON=python3.11")'
+	$(PYTHON) -m venv $(INTEROP)/clients
+	$(INTEROP)/clients/bin/python -m pip install --quiet -r tests/interop/clients.txt
+	$(PYTHON) -m venv $(INTEROP)/server
+	$(INTEROP)/server/bin/python -m pip install --quiet -r tests/interop/server_needs.txt
+	$(INTEROP)/server/bin/python -m pip install --quiet --no-deps -r tests/interop/server.txt
 	cp tests/interop/package.json $(INTEROP)
 	npm install --prefix $(INTEROP) --no-audit --no-fund --loglevel=error
 	@touch $@
 
-interop: build $(INTEROP)/.installed  ## let clients that others wrote talk to the offline server
+interop: build $(INTEROP)/.installed  ## let clients and a server that others wrote talk to ours
 	WAVTOOLS_INTEROP=1 $(BIN)/python -m pytest tests/interop
 
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
@@ -83,7 +88,7 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 	$(BIN)/python tools/sanitize.py address,undefined
 
 soak: build  ## the long forms of the fault tests
-	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test_files_damaged.py tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
 		tests/wavtools/test_pcm.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py

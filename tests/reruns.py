@@ -16,7 +16,12 @@ __all__ = ["RERUN_MARKS", "mark_by_fixture", "mark_reruns", "print_reruns"]
 
 RERUN_MARKS = frozenset(("audio", "server", "terminal"))
 # A test that takes one of these fixtures has the mark without saying so.
-_BY_FIXTURE = {"audio_server": "audio", "offline_url": "server", "offline_voice_url": "server"}
+_BY_FIXTURE = {
+    "audio_server": "audio",
+    "offline_url": "server",
+    "offline_voice_url": "server",
+    "ga_voice_url": "server",
+}
 DELAY_SECONDS = 1
 
 

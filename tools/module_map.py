@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[1]
 # folder with its modules. The package's own name, such as `relay` in `realtime.relay`, is its __init__.
 ROOMS = {
     "wavtools": """
-        _native _kernels _buffers errors _version _events _miniaudio
-        ring pcm _samples spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
+        _native _kernels _buffers errors _version _arguments _process _events _miniaudio
+        ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
-        _tracks _audio_store _delivery _chunk_queue _capture_session
+        _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
@@ -244,6 +244,7 @@ def python_targets(package: list[str], text: str) -> Iterator[tuple[str, int]]:
 
 # Where neither the name nor an import shows which tests concern a module. First the one to run first.
 TESTED_BY = {
+    "wavtools.files.vorbis_child": ["wavtools/test_files_damaged.py"],
     "wavtools._native.kernels_base.c": ["native/test_kernels.py"],
     "wavtools._native.kernels_select.c": ["native/test_kernels.py"],
     "wavtools._native.kernels_v3.c": ["native/test_kernels.py"],

@@ -32,7 +32,8 @@ class AudioStore:
     def __init__(self, channels: int, keep_frames: int | None = None) -> None:
         self.channels = channels
         self._keep_frames = keep_frames
-        self._lock = threading.Lock()
+        # A signal handler may take it again in the middle of a call.
+        self._lock = threading.RLock()
         self._blocks: deque[NDArray[np.int16]] = deque()
         self.frames = 0
 
@@ -54,9 +55,20 @@ class AudioStore:
 
     def read(self) -> NDArray[np.int16]:
         """A copy of everything kept, int16 (frames, channels)."""
-        with self._lock:
-            blocks = list(self._blocks)
+        blocks = self._snapshot()
         return np.concatenate(blocks) if blocks else np.empty((0, self.channels), np.int16)
+
+    def _snapshot(self) -> tuple[NDArray[np.int16], ...]:
+        """The blocks at one moment, without the lock.
+
+        add() and clear() are called with the delivery's lock held. A signal handler that waits for that one in the middle
+        of a read would never get it if the reader held this one.
+        """
+        while True:
+            try:
+                return tuple(self._blocks)
+            except RuntimeError:  # a block came meanwhile
+                continue
 
     def _drop_oldest(self, excess: int) -> None:
         while excess > 0:

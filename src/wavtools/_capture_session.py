@@ -107,10 +107,11 @@ class CaptureSession:
         """Make a ring for a device and put it into the device's seat."""
         state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
         if self._state is None:
-            self.channels = channels
-            self.store = AudioStore(channels, self._keep_frames)
+            # A device that opens with another number than was asked for is mixed, or repeated.
+            self.channels = self.channels or channels
+            self.store = AudioStore(self.channels, self._keep_frames)
             self.delivery = Delivery(
-                state, sample_rate, self._sample_rate, self.store.add, self._analyse, duplex
+                state, sample_rate, self._sample_rate, self.store.add, self._analyse, duplex, self.channels
             )
         else:
             self.delivery.change_device(state, sample_rate, duplex)

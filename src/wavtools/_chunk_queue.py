@@ -25,27 +25,36 @@ class ChunkQueue:
 
     def __init__(self, keep_frames: int | None) -> None:
         self._keep_frames = keep_frames
-        self._lock = threading.Lock()
+        # A signal handler may take it again in the middle of a call.
+        self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self._async_wakers: set[Callable[[], None]] = set()
         self._chunks: deque[AudioChunk] = deque()
         self._closed = True
+        # Frames of all chunks that wait.
+        self._held = 0
 
     def open(self) -> None:
         """Begin anew, for another session."""
         with self._lock:
             self._chunks.clear()
+            self._held = 0
             self._closed = False
 
     def put(self, chunk: AudioChunk) -> None:
         """Add a chunk, and wake those who wait for one."""
         with self._lock:
             self._chunks.append(chunk)
+            self._held += len(chunk.mono)
             if self._keep_frames is not None:
-                held = sum(len(c.mono) for c in self._chunks)
-                while len(self._chunks) > 1 and held > self._keep_frames:
-                    held -= len(self._chunks.popleft().mono)
+                while len(self._chunks) > 1 and self._held > self._keep_frames:
+                    self._take()
         self._wake()
+
+    def _take(self) -> AudioChunk:
+        chunk = self._chunks.popleft()
+        self._held -= len(chunk.mono)
+        return chunk
 
     def close(self) -> None:
         """End iteration once the queue is empty."""
@@ -68,7 +77,7 @@ class ChunkQueue:
                     self._arrived.wait(0.5)
                 if not self._chunks:
                     return
-                chunk = self._chunks.popleft()
+                chunk = self._take()
             yield chunk
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
@@ -91,7 +100,7 @@ class ChunkQueue:
             while True:
                 arrived.clear()
                 with self._lock:
-                    chunk = self._chunks.popleft() if self._chunks else None
+                    chunk = self._take() if self._chunks else None
                     closed = self._closed
                 if chunk is not None:
                     yield chunk

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import queue
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._states import CaptureState, now_ns
+from wavtools.errors import StateError
 from wavtools.resample import Resampler
 
 __all__ = ["AudioChunk", "Delivery"]
@@ -119,6 +121,14 @@ class Delivery:
         Gets all captured audio, recorded or not, as float32 mono at the session rate; for the live spectrum.
     reference : bool
         True if the ring's last channel is what was played at the time. It goes with the chunks and is not stored.
+    channels : int, optional
+        What to record; the first device's own number when not given. Where a device has another number, each channel is
+        the mean of the device's.
+
+    Attributes
+    ----------
+    callback_errors : int
+        How often the user's callback raised.
     """
 
     def __init__(
@@ -129,9 +139,10 @@ class Delivery:
         store: Callable[[Samples], None],
         watch: Callable[[NDArray[np.float32]], None],
         reference: bool = False,
+        channels: int | None = None,
     ) -> None:
-        # Of the microphone, for the whole session.
-        self._channels = state.channels - reference
+        # What the session records.
+        self._channels = channels or state.channels - reference
         self._session_rate = session_rate
         self._store = store
         self._watch = watch
@@ -143,12 +154,17 @@ class Delivery:
         self._pending: list[Samples] = []
         self._pending_frames = 0
         self._intervals: deque[Interval] = deque()
-        # Guards the intervals and the order of storing; taken before the recorder's lock.
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
+        # Guards the intervals and the order of storing; taken before the recorder's lock. A signal handler may take it
+        # again in the middle of a call.
+        self._lock = threading.RLock()
+        # Holds something when there is a reason to look at the ring. Unlike an Event it may be put to by a signal handler.
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         # (callbacks, captured) when we last looked.
         self._seen = 0, 0
         self._closing = False
+        # True once an error has ended the thread: nothing will be delivered any more.
+        self._failed = False
+        self.callback_errors = 0
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
         self._thread.start()
 
@@ -181,11 +197,15 @@ class Delivery:
 
     def wake(self) -> None:
         """Look at the ring now."""
-        self._wake.set()
+        self._wakes.put(None)
 
     def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> None:
-        """Record, beginning with the next frame captured."""
+        """Record, beginning with the next frame captured. Raises StateError if the delivery thread has ended."""
         with self._lock:
+            if self._failed:
+                raise StateError(
+                    "recording ended by an error, which was logged; call .end(), then .begin() again"
+                )
             self._intervals.append(Interval(self._captured(), None, chunk_size, emit))
 
     def change_device(self, state: CaptureState, device_rate: int, reference: bool) -> None:
@@ -198,7 +218,9 @@ class Delivery:
         with self._lock:
             interval = self._intervals[-1]
             interval.stop = self._captured()
-        self._wake.set()
+            if self._failed:
+                interval.done.set()
+        self.wake()
         return interval.done
 
     def clear_store(self, clear: Callable[[], None]) -> None:
@@ -220,13 +242,13 @@ class Delivery:
     def close(self) -> None:
         """End the thread. Audio that is not delivered by then is dropped."""
         self._closing = True
-        self._wake.set()
+        self.wake()
         if not self.is_current_thread:
             self._thread.join()
 
     def drain(self) -> None:
         """Deliver what is pending. For the user's callback, which cannot wait for its own thread. Delivery thread."""
-        while self._intervals:
+        while self._intervals and not self._failed:
             self._pump()
 
     # ---- delivery thread
@@ -234,15 +256,25 @@ class Delivery:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._wake.wait(self._until_due())
-                self._wake.clear()
+                self._wait(self._until_due())
                 while not self._closing and self._pump():
                     pass
+        except BaseException:
+            self._failed = True
+            _log.exception("recording ended by an error; what was stored before can be read")
         finally:
             # Whatever ended this thread: end all pending waits.
             with self._lock:
                 for interval in self._intervals:
                     interval.done.set()
+
+    def _wait(self, seconds: float) -> None:
+        try:
+            self._wakes.get(timeout=seconds)
+            while True:
+                self._wakes.get_nowait()
+        except queue.Empty:
+            pass
 
     def _until_due(self) -> float:
         """Seconds to sleep. A callback may not make system calls, so it cannot wake us; we wake when one is due.
@@ -370,7 +402,9 @@ class Delivery:
             interval.emitted += len(frames)
             try:
                 interval.emit(chunk)
-            except Exception:
+            except BaseException:
+                # SystemExit and KeyboardInterrupt too: on this thread they would end the recording, not the program.
+                self.callback_errors += 1
                 _log.exception("the recorder's callback raised; recording goes on")
 
     def _chunk(self, interval: Interval, frames: Samples) -> AudioChunk:

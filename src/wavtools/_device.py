@@ -15,6 +15,7 @@ import dataclasses
 import os
 import sys
 import threading
+import unicodedata
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
@@ -209,8 +210,30 @@ def _id_text(native: Any) -> str:
     return text if raw and text.isprintable() else raw.hex() or "0"
 
 
+class DeviceList(list["DeviceInfo"]):
+    """A list of devices; printed, it is a table."""
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("", "name", "channels", "Hz", "id")]
+        for index, info in enumerate(self):
+            numbers = (" ".join(map(str, known)) or "?" for known in (info.channels, info.sample_rates))
+            rows.append((f"{index}{' *' * info.default}", info.name, *numbers, info.id))
+        widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(_filled, row, widths)).rstrip() for row in rows)
+        return "\n".join([*lines, "* is the default device" if self else "no devices"])
+
+
+def _columns(text: str) -> int:
+    """Terminal columns of *text*: East Asian characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "FW" else 1 for character in text)
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
 def list_devices(kind: Direction) -> list[DeviceInfo]:
-    """The system's devices of one kind, the default one first.
+    """The system's devices of one kind, the default one first. Printed, the list is a table.
 
     Raises DeviceError when no audio system answers, within CONNECT_SECONDS.
     """
@@ -218,7 +241,7 @@ def list_devices(kind: Direction) -> list[DeviceInfo]:
     def enumerate_devices() -> list[DeviceInfo]:
         context = Context(BACKENDS)
         try:
-            return [info for info, _ in _enumerate(context, kind)]
+            return DeviceList(info for info, _ in _enumerate(context, kind))
         finally:
             context.close()
 
@@ -243,9 +266,10 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
             info, native = hits[0]
             return f"{noun} device {info.name!r}", native, info
         if hits:
-            names = ", ".join(repr(info.name) for info, _ in hits)
+            ids = ", ".join(f"{info.name!r} with id {info.id!r}" for info, _ in hits)
             raise DeviceError(
-                f"{wanted!r} fits {len(hits)} {noun} devices ({names}); name one in full", operation="select"
+                f"{wanted!r} fits {len(hits)} {noun} devices ({ids}); give an id or the full name",
+                operation="select",
             )
     names = ", ".join(repr(info.name) for info, _ in devices) or "none"
     raise DeviceError(

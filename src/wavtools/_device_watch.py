@@ -53,7 +53,7 @@ class DeviceWatch:
                 reported = ids
                 try:
                     self._callback(devices)
-                except Exception:
+                except BaseException:
                     _log.exception("the device-change callback raised; watching goes on")
             seen = ids
             if self._stop.wait(POLL_SECONDS):

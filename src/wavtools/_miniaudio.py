@@ -1,4 +1,4 @@
-"""The one module that imports miniaudio: its result codes, backends and file decoders.
+"""The one module that imports miniaudio: its result codes and backends.
 
 It uses the package's compiled part (``_miniaudio``) directly. The package's Python part imports an HTTP client and feeds
 devices from generators under the GIL; we want neither.
@@ -13,13 +13,10 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 from _miniaudio import ffi, lib
-from numpy.typing import NDArray
 
-from wavtools.errors import DecodeError, DeviceError
+from wavtools.errors import DeviceError
 
 __all__ = [
     "BACKENDS",
@@ -27,7 +24,6 @@ __all__ = [
     "NULL_BACKEND",
     "PULSEAUDIO",
     "check",
-    "decode_audio",
     "ffi",
     "lib",
     "quiet_stderr",
@@ -111,53 +107,3 @@ def quiet_stderr(backend: int) -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-def decode_audio(data: bytes) -> tuple[NDArray[np.float32], int]:
-    """Decode a whole MP3, FLAC, Ogg Vorbis or WAV file.
-
-    Returns
-    -------
-    samples : float32, shape (frames, channels)
-        With the file's channels.
-    sample_rate : int
-        Hz, of the file.
-
-    Raises
-    ------
-    DecodeError
-        no decoder knows the bytes
-    """
-    # The one format that ma_decoder does not read; stb_vorbis does.
-    if data[:4] == b"OggS":
-        return _decode_vorbis(data)
-    config = lib.ma_decoder_config_init(lib.ma_format_f32, 0, 0)
-    frames = ffi.new("ma_uint64 *")
-    memory = ffi.new("void **")
-    code = lib.ma_decode_memory(data, len(data), ffi.addressof(config), frames, memory)
-    if code != lib.MA_SUCCESS:
-        raise DecodeError(
-            f"these {len(data)} bytes are no WAV, MP3, FLAC or Ogg Vorbis file ({result_name(code)})"
-        )
-    try:
-        channels = int(config.channels)
-        count = int(frames[0]) * channels
-        samples = np.frombuffer(ffi.buffer(memory[0], count * 4), np.float32).copy()
-    finally:
-        lib.ma_free(memory[0], ffi.NULL)
-    return samples.reshape(-1, channels), int(config.sampleRate)
-
-
-def _decode_vorbis(data: bytes) -> tuple[NDArray[np.float32], int]:
-    channels = ffi.new("int *")
-    rate = ffi.new("int *")
-    memory = ffi.new("short **")
-    frames: Any = lib.stb_vorbis_decode_memory(data, len(data), channels, rate, memory)
-    if frames < 0:
-        raise DecodeError(f"these {len(data)} bytes begin like an Ogg file but hold no Vorbis audio")
-    try:
-        pcm = np.frombuffer(ffi.buffer(memory[0], frames * channels[0] * 2), np.int16)
-        samples = pcm.astype(np.float32) / np.float32(32768)
-    finally:
-        lib.free(memory[0])
-    return samples.reshape(-1, channels[0]), int(rate[0])

@@ -5,18 +5,26 @@ Thread: control threads.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from wavtools._process import claim
+from wavtools.errors import DeviceError
 
 if TYPE_CHECKING:
+    from wavtools._device import DeviceInfo, Direction
     from wavtools._events import DeviceEvent
     from wavtools._stream import AttachableDevice, Device, Stream
 
-__all__ = ["is_device_object", "open_stream"]
+    # What can be given as ``device=``.
+    DeviceSpec: TypeAlias = str | int | DeviceInfo | AttachableDevice | None
+
+__all__ = ["device_name", "is_device_object", "open_stream"]
 
 
 def open_stream(
-    spec: str | AttachableDevice | None,
+    spec: DeviceSpec,
     stream: Stream,
     on_event: Callable[[DeviceEvent], None] | None,
     old: Device | None = None,
@@ -25,7 +33,7 @@ def open_stream(
 
     Parameters
     ----------
-    spec : str, OfflineDevice, DuplexDevice or None
+    spec : None, str, int, DeviceInfo, OfflineDevice or DuplexDevice
     stream : Stream
     on_event : callable or None
     old : Device, optional
@@ -53,19 +61,49 @@ def open_stream(
 
 def is_device_object(spec: object) -> bool:
     """True for an OfflineDevice or DuplexDevice, which a stream can be attached to only once."""
-    return spec is not None and not isinstance(spec, str)
+    return hasattr(spec, "attach")
 
 
-def _attach(
-    spec: str | AttachableDevice | None, stream: Stream, on_event: Callable[[DeviceEvent], None]
-) -> Device:
-    if spec is not None and not isinstance(spec, str):
-        return spec.attach(stream, on_event)
+def device_name(spec: object, kind: Direction) -> str | None:
+    """The id or name of the system's device that *spec* means; None for the default one.
+
+    Raises
+    ------
+    TypeError
+        an object that means no device
+    DeviceError
+        an index beyond the list
+    """
+    if spec is None or isinstance(spec, str):
+        return spec
+    # Loads miniaudio, which an OfflineDevice does without.
+    from wavtools._device import DeviceInfo, list_devices
+
+    if isinstance(spec, DeviceInfo):
+        return spec.id
+    if isinstance(spec, bool) or not hasattr(spec, "__index__"):
+        raise TypeError(
+            "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice or a "
+            f"DuplexDevice, not {spec!r}"
+        )
+    index, devices = operator.index(spec), list_devices(kind)
+    if not 0 <= index < len(devices):
+        raise DeviceError(
+            f"there is no device {index}; list_devices() has {len(devices)}", operation="select"
+        )
+    return devices[index].id
+
+
+def _attach(spec: DeviceSpec, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+    if is_device_object(spec):
+        return cast("AttachableDevice", spec).attach(stream, on_event)
     assert stream.kind != "duplex"
+    claim()
+    name = device_name(spec, stream.kind)
     # Loads miniaudio, which an OfflineDevice does without.
     from wavtools._supervisor import SupervisedDevice
 
-    return SupervisedDevice({stream.kind: spec}, stream, on_event)
+    return SupervisedDevice({stream.kind: name}, stream, on_event)
 
 
 def _ignore(event: DeviceEvent) -> None:

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from wavtools.pcm import as_int16
 
-__all__ = ["as_int16", "as_int16_frames"]
+__all__ = ["as_int16", "as_int16_frames", "check_shape"]
+
+# More are taken for frames in the place of channels.
+MAX_CHANNELS = 32
 
 
 def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
@@ -24,6 +27,15 @@ def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
         x = np.asarray(x)
     if not isinstance(x, np.ndarray) or x.dtype != np.int16:
         return as_int16(x, name)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"{name} has shape {x.shape}; (frames,) or (frames, channels) is needed")
+    check_shape(x.shape, name)
     return x
+
+
+def check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless *shape* is (frames,) or (frames, channels)."""
+    if len(shape) not in (1, 2):
+        raise ValueError(f"{name} has shape {shape}; (frames,) or (frames, channels) is needed")
+    if len(shape) == 2 and shape[0] <= MAX_CHANNELS < shape[1]:
+        raise ValueError(
+            f"{name} has shape {shape}, which looks like (channels, frames); (frames, channels) is needed: pass {name}.T"
+        )

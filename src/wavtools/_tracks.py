@@ -65,6 +65,23 @@ class Tracks:
         self._interrupted: OrderedDict[str, None] = OrderedDict()
         # Named by heard() while there is no stretch: the track that was queued first, and dropped before it was heard.
         self._unheard: str | None = None
+        # True in the middle of a change. A signal handler that interrupts then leaves its cut for that change's end.
+        self._changing = False
+        self._late_cuts: list[int] = []
+
+    def begin_change(self) -> None:
+        """A call begins to queue samples; end_change() ends it."""
+        self._changing = True
+
+    def end_change(self) -> bool:
+        """End a change; True if a signal handler interrupted in its middle."""
+        self._changing = False
+        interrupted = bool(self._late_cuts)
+        while self._late_cuts:
+            first = min(self._late_cuts)
+            self._late_cuts.clear()
+            self.interrupt(first)
+        return interrupted
 
     def is_interrupted(self, track_id: str) -> bool:
         """True if later audio of the track is ignored."""
@@ -91,36 +108,58 @@ class Tracks:
             self._stretches.append(_Stretch(track_id, start, start + count, before))
 
     def heard(self, position: int) -> tuple[str, int, int] | None:
-        """(track, its samples handed over, its samples waiting) with the device at queue *position*."""
-        self._forget(position)
-        if not self._stretches:
+        """(track, its samples handed over, its samples waiting) with the device at queue *position*.
+
+        It changes nothing, so a signal handler may call it in the middle of another call.
+        """
+        # Copied in one step, which no signal handler can divide.
+        stretches = tuple(self._stretches)
+        if not stretches:
             return None if self._unheard is None else (self._unheard, 0, 0)
         # Before the first sample: the first one queued.
-        audible = self._stretches[0]
-        for stretch in self._stretches:
+        audible = stretches[0]
+        for stretch in stretches:
             if stretch.start >= position:
                 break
             audible = stretch
         offset = audible.before + max(0, min(position, audible.end) - audible.start)
         waiting = sum(
             s.end - max(s.start, position)
-            for s in self._stretches
+            for s in stretches
             if s.track_id == audible.track_id and s.end > position
         )
         return audible.track_id, offset, waiting
 
+    def after(self, cut: int) -> dict[str, int]:
+        """The number of samples by track from queue position *cut* on. Changes nothing, as heard()."""
+        counts: dict[str, int] = {}
+        for stretch in tuple(self._stretches):
+            count = stretch.end - max(stretch.start, cut)
+            if count > 0:
+                counts[stretch.track_id] = counts.get(stretch.track_id, 0) + count
+        return counts
+
     def interrupt(self, cut: int) -> dict[str, int]:
         """Drop everything from queue position *cut* on, and interrupt the audible track and all dropped ones.
 
-        Returns the number of dropped samples by track.
+        Returns the number of dropped samples by track. A signal handler may call it in the middle of another call.
         """
+        if self._changing:
+            self._late_cuts.append(cut)
+            return self.after(cut)
+        self.forget(cut)
+        self.begin_change()
+        dropped = self._drop(cut)
+        self.end_change()
+        return dropped
+
+    def _drop(self, cut: int) -> dict[str, int]:
         audible = self.heard(cut)
-        dropped: dict[str, int] = {}
+        dropped = self.after(cut)
         kept: deque[_Stretch] = deque()
         for stretch in self._stretches:
             lost = stretch.end - max(stretch.start, cut)
             if lost > 0:
-                dropped[stretch.track_id] = dropped.get(stretch.track_id, 0) + lost
                 self._totals[stretch.track_id] -= lost
                 stretch.end -= lost
             if stretch.end > stretch.start:
@@ -133,7 +172,9 @@ class Tracks:
             self._interrupted.popitem(last=False)
         return dropped
 
-    def _forget(self, position: int) -> None:
+    def forget(self, position: int) -> None:
         """Drop stretches that lie so far back that no device can still hold them."""
+        if self._changing:
+            return
         while len(self._stretches) > 1 and self._stretches[1].start + REWIND_SAMPLES < position:
             self._stretches.popleft()

@@ -6,21 +6,30 @@ Thread: any; stateless.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
-from typing import Any
+import operator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wavtools._samples import as_int16
+from wavtools._samples import as_int16, check_shape
+from wavtools.errors import DecodeError
+from wavtools.files.containers import UnknownCodecError, read_layout
+from wavtools.files.encodings import to_int16
+from wavtools.files.sound import read_frames
+from wavtools.files.sources import are_a_file, open_source, recognise
 from wavtools.pcm import float32_to_pcm16
 from wavtools.resample import resample
-from wavtools.wav import WavFile, WavPacker, read_wav
+from wavtools.wav import WavFile, WavPacker
 
-__all__ = ["DecodedAudio", "decode"]
+__all__ = ["DecodedAudio", "decode", "decode_file"]
 
 # The limit of the JavaScript original.
 MIN_FROM_SAMPLE_RATE_HZ = 3_000
+# The limits of the resampler.
+_LOWEST_HZ, _HIGHEST_HZ = 8_000, 192_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +39,11 @@ class DecodedAudio:
     Attributes
     ----------
     values : float32, shape (frames,) for one channel, else (frames, channels)
-        Between -1 and 1.
+        Full scale 1.0; a file of floats may hold louder values.
     sample_rate : int
         Hz
     wav : WavFile
-        The same audio as a file.
+        The same audio as a file of int16, clamped.
     """
 
     values: NDArray[np.float32]
@@ -47,8 +56,9 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
 
     Parameters
     ----------
-    audio : bytes, or int16 or float32 samples
-        The bytes of a WAV, MP3, FLAC or Ogg Vorbis file; or mono samples. With *from_sample_rate*, bytes are taken as
+    audio : file, or int16 or float32 samples
+        A path, the bytes, or an object with ``read()`` of a file: WAV and its relatives (see `read_wav`), MP3, FLAC, Ogg
+        Vorbis, and what PyAV reads where it is installed. Or mono samples. With *from_sample_rate*, bytes are taken as
         int16 samples.
     sample_rate : int
         Hz, 8000 to 192000.
@@ -59,61 +69,114 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     -------
     DecodedAudio
         floor(frames * sample_rate / from_sample_rate) frames, without delay. Positive int16 values are divided by 32767
-        and negative ones by 32768, as the original's browser does.
+        and negative ones by 32768, as the original's browser does; wider samples by their full scale.
 
     Raises
     ------
     DecodeError
-        the bytes are not an audio file
+        the bytes are not an audio file, or of a format whose decoder is not installed
     ValueError
         a rate that is missing, not allowed or out of range
     TypeError
-        samples that are neither int16 nor float32
+        samples that are neither int16 nor float32, a rate that is no integer
     """
-    if not 8_000 <= sample_rate <= 192_000:
+    sample_rate = operator.index(sample_rate)
+    if not _LOWEST_HZ <= sample_rate <= _HIGHEST_HZ:
         raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools decodes to 8000 to 192000 Hz")
     if from_sample_rate is None:
-        if not isinstance(audio, (bytes, bytearray, memoryview)):
+        if hasattr(audio, "dtype"):
             raise ValueError("from_sample_rate is needed for samples; give the rate they were recorded at")
-        values, from_sample_rate = _decode_file(bytes(audio))
+        values, pcm, from_sample_rate = decode_file(audio)
     else:
-        if not MIN_FROM_SAMPLE_RATE_HZ <= from_sample_rate <= 192_000:
+        from_sample_rate = operator.index(from_sample_rate)
+        if not MIN_FROM_SAMPLE_RATE_HZ <= from_sample_rate <= _HIGHEST_HZ:
             raise ValueError(
                 f"from_sample_rate is {from_sample_rate} Hz; it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz"
             )
-        if isinstance(audio, (bytes, bytearray)) and audio[:4] in (b"RIFF", b"OggS", b"fLaC", b"ID3\x03"):
+        if isinstance(audio, (bytes, bytearray, memoryview)) and are_a_file(audio):
             raise ValueError(
                 "from_sample_rate is for samples; these bytes are a file, which has its own rate"
             )
-        values = _samples_as_float(audio)
+        values, pcm = _samples_as_float(audio)
     if from_sample_rate != sample_rate:
-        frames = math.floor(len(values) * sample_rate / from_sample_rate)
-        # The filter depends on the ratio only. Rates below its range are multiplied into it.
-        lift = -(-8_000 // from_sample_rate)
-        values = resample(values, from_sample_rate * lift, sample_rate * lift)[:frames]
-    pcm = float32_to_pcm16(values)
+        values, pcm = _resampled(values, from_sample_rate, sample_rate), None
     return DecodedAudio(
-        values,
-        sample_rate,
-        WavPacker.pack(pcm.reshape(-1), sample_rate, 1 if values.ndim == 1 else values.shape[1]),
+        values, sample_rate, WavPacker.pack(to_int16(values) if pcm is None else pcm, sample_rate)
     )
 
 
-def _decode_file(data: bytes) -> tuple[NDArray[np.float32], int]:
-    if data[:4] == b"RIFF":
-        wav = read_wav(data)
-        return _int16_as_float(wav.pcm), wav.sample_rate
-    from wavtools._miniaudio import decode_audio
+def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
+    """Decode a file: floats, the int16 samples that they were made of (if they were), and the rate in Hz.
 
-    frames, rate = decode_audio(data)
-    return (frames[:, 0] if frames.shape[1] == 1 else frames), rate
+    Shape (frames,) for one channel, else (frames, channels). Raises as `decode`.
+    """
+    with open_source(source) as (file, name):
+        head = file.read(8192)
+        file.seek(0)
+        kind = recognise(head)
+        if kind is None:
+            told = f"begins with {head[:12]!r}" if head else "is empty"
+            raise DecodeError(f"{name} is not an audio file that is known here: it {told}")
+        if kind == "wav":
+            try:
+                return _decode_plain(file, name)
+            except UnknownCodecError:
+                if importlib.util.find_spec("av") is None:
+                    raise
+                kind = "other"
+                file.seek(0)
+        # The decoders are loaded by those who decode.
+        from wavtools.files.compressed import decode_compressed
+
+        values, rate = decode_compressed(file.read(), kind, name)
+    return (values[:, 0] if values.shape[1] == 1 else values), None, _usable(rate, name)
 
 
-def _samples_as_float(audio: Any) -> NDArray[np.float32]:
+def _decode_plain(file: BinaryIO, name: str) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
+    layout = read_layout(file, name)
+    narrow = layout.encoding.is_narrow
+    samples = read_frames(file, layout, 0, layout.frames, np.dtype(np.int16 if narrow else np.float32))
+    rate = _usable(layout.sample_rate, name)
+    return (_int16_as_float(samples), samples, rate) if narrow else (samples, None, rate)
+
+
+def _usable(rate: int, name: str) -> int:
+    if not 1_000 <= rate <= 1_536_000:
+        raise DecodeError(f"{name} says {rate} Hz; files of 1000 to 1536000 Hz can be decoded")
+    return rate
+
+
+def _samples_as_float(audio: Any) -> tuple[NDArray[np.float32], NDArray[np.int16] | None]:
     if isinstance(audio, np.ndarray) and audio.dtype == np.float32:
-        return np.ascontiguousarray(audio)
-    return _int16_as_float(as_int16(audio, "audio"))
+        check_shape(audio.shape, "audio")
+        values = np.ascontiguousarray(audio)
+        return values, float32_to_pcm16(values)
+    pcm = as_int16(audio, "audio")
+    return _int16_as_float(pcm), pcm
 
 
 def _int16_as_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
-    return (pcm / np.where(pcm > 0, 32767.0, 32768.0)).astype(np.float32)
+    scaled: NDArray[np.float32] = pcm / np.where(pcm > 0, np.float32(32767), np.float32(32768))
+    return scaled
+
+
+def _resampled(values: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Resample between any rates: in two steps where one filter cannot."""
+    frames = math.floor(len(values) * to_rate / from_rate)
+    pair = _filter_rates(from_rate, to_rate)
+    if pair is None:
+        # A factor of eight first.
+        between = from_rate * 8 if from_rate < to_rate else from_rate // 8
+        first, pair = _filter_rates(from_rate, between), _filter_rates(between, to_rate)
+        if first is None or pair is None:
+            raise DecodeError(f"sound of {from_rate} Hz cannot be converted to {to_rate} Hz")
+        values = resample(values, *first)
+    return resample(values, *pair)[:frames]
+
+
+def _filter_rates(from_rate: int, to_rate: int) -> tuple[int, int] | None:
+    """Two rates of the same ratio that the resampler takes: its filter depends on the ratio only."""
+    common = math.gcd(from_rate, to_rate)
+    down, up = from_rate // common, to_rate // common
+    factor = max(-(-_LOWEST_HZ // min(down, up)), 1)
+    return (down * factor, up * factor) if max(down, up) * factor <= _HIGHEST_HZ else None

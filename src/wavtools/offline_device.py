@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._arguments import integer
 from wavtools._callbacks import StandIn
 from wavtools._samples import as_int16_frames
 from wavtools.errors import StateError
@@ -53,14 +54,12 @@ class OfflineDevice:
     """
 
     def __init__(self, sample_rate: int = 48_000, channels: int = 1, *, duplex: bool = False) -> None:
-        if not 8_000 <= sample_rate <= 192_000:
-            raise ValueError(f"sample_rate is {sample_rate} Hz; an OfflineDevice runs at 8000 to 192000 Hz")
-        if not 1 <= channels <= 8:
-            raise ValueError(f"channels is {channels}; an OfflineDevice has 1 to 8")
-        self.sample_rate = sample_rate
-        self.channels = channels
+        self.sample_rate = integer(
+            sample_rate, "sample_rate", 8_000, 192_000, "an OfflineDevice runs at 8000 to 192000 Hz"
+        )
+        self.channels = integer(channels, "channels", 1, 8, "an OfflineDevice has 1 to 8")
         self._duplex = duplex
-        self._stand_in = StandIn(channels)
+        self._stand_in = StandIn(self.channels)
         self._output: Stream | None = None
         self._input: Stream | None = None
         # One render() and one capture() at a time.
@@ -96,8 +95,7 @@ class OfflineDevice:
         StateError
             a duplex device
         """
-        if frames < 0:
-            raise ValueError(f"frames is {frames}; it must be 0 or more")
+        frames = integer(frames, "frames", 0, None, "it must be 0 or more")
         self._require(duplex=False)
         out = np.zeros(frames, np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND

@@ -8,7 +8,7 @@ more than the work.
 """
 
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 import numpy as np
 
@@ -90,6 +90,24 @@ def available_kernel_sets():
     return tuple(names)
 
 
+cdef bint begins_like_a_file(const Py_buffer *view) noexcept:
+    """True for the first bytes of WAV and its relatives, AIFF, FLAC, Ogg and tagged MP3: sound does not begin so."""
+    cdef const char *head = <const char *> view.buf
+    if view.len < 12:
+        return False
+    if head[0] == b"R" and (head[1] == b"I" or head[1] == b"F") or head[0] == b"B" and head[1] == b"W":
+        return memcmp(head + 8, b"WAVE", 4) == 0
+    if head[0] == b"F":
+        return memcmp(head, b"FORM", 4) == 0 and memcmp(head + 8, b"AIF", 3) == 0
+    if head[0] == b"f":
+        return memcmp(head, b"fLaC", 4) == 0
+    if head[0] == b"O":
+        return memcmp(head, b"OggS\0", 5) == 0
+    if head[0] == b"I":
+        return memcmp(head, b"ID3", 3) == 0 and 2 <= head[3] <= 4 and head[4] == 0
+    return head[0] == b"r" and memcmp(head, b"riff\x2e\x91\xcf\x11", 8) == 0
+
+
 cdef object new_array(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *target):
     """Make an array, with *target* over its memory.
 
@@ -132,7 +150,7 @@ def as_int16(x, str name="x"):
     TypeError
         *x* is no buffer of int16 (the message names the converter), or is not C-contiguous
     ValueError
-        an odd number of bytes, or more than one dimension
+        an odd number of bytes, more than one dimension, or the bytes of an audio file
     """
     # The usual case: NumPy's buffer export takes longer than queueing the samples.
     if type(x) is ndarray and x.dtype == INT16_DTYPE and x.ndim == 1 and x.flags.c_contiguous:
@@ -141,8 +159,11 @@ def as_int16(x, str name="x"):
     acquire_contiguous(name, x, &view, INT16, 0)
     cdef bint raw = view.itemsize == 1
     cdef Py_ssize_t size = view.len
+    cdef bint is_file = raw and begins_like_a_file(&view)
     shape = tuple([view.shape[i] for i in range(view.ndim)])
     PyBuffer_Release(&view)
+    if is_file:
+        raise ValueError(f"{name} holds an audio file, not samples; use wavtools.read_wav() or WavRecorder.decode()")
     if not raw and len(shape) != 1:
         raise ValueError(f"{name} has shape {shape}; mono samples of shape (n,) are needed")
     if size == 0:

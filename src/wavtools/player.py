@@ -19,25 +19,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._arguments import callback, integer, number
 from wavtools._open_stream import is_device_object, open_stream
+from wavtools._playback_stream import PlaybackStream
+from wavtools._process import close_at_home, is_home, require_home
 from wavtools._samples import as_int16
-from wavtools._states import PlaybackState, Seat
+from wavtools._states import PlaybackState
 from wavtools._tracks import TrackOffset, Tracks
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError
 from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo, Kind
+    from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
+    from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device
-    from wavtools.duplex_device import DuplexDevice
-    from wavtools.offline_device import OfflineDevice
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
 
-# An answer is at most 4096 tokens of 50 ms, and it arrives faster than it is played.
-QUEUE_SECONDS = 600
+MAX_QUEUE_SECONDS = 3600
 MAX_FADE_MS = 1000
 MAX_PREBUFFER_MS = 10_000
 FFT_SIZE = 8192
@@ -82,42 +83,55 @@ class WavStreamPlayer:
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the audio that is queued. The device runs at its own rate.
-    device : None, str, OfflineDevice or DuplexDevice, optional
-        None for the default output, an id or name (or part of one) from list_devices(), "null" for a silent clock, or
-        a device object.
+    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        None for the default output, an id or name (or part of one), entry or index of list_devices(), "null" for a
+        silent clock, or a device object.
     on_event : callable, optional
         Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. It only informs: playback
         goes on by itself. Runs on a thread of its own.
     prebuffer_ms : float
         0 to 10000: how much audio must be queued before playback starts, at first and whenever the queue has run dry.
         For networks that deliver in bursts. Audio that has waited for that long starts in any case.
+    queue_seconds : float
+        0.1 to 3600: how much audio the queue holds at most. It takes 2 bytes a sample while connected: 28 MB for 600
+        seconds at 24 kHz.
 
     Raises
     ------
+    TypeError
+        sample_rate is no integer, on_event no plain function
     ValueError
-        sample_rate or prebuffer_ms out of range
+        an argument out of range
     """
 
     def __init__(
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | DuplexDevice | None = None,
+        device: DeviceSpec = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
         prebuffer_ms: float = 0,
+        queue_seconds: float = 600,
     ) -> None:
-        if not 8_000 <= sample_rate <= 192_000:
-            raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools plays 8000 to 192000 Hz")
-        self.sample_rate = sample_rate
+        self.sample_rate = integer(
+            sample_rate, "sample_rate", 8_000, 192_000, "wavtools plays 8000 to 192000 Hz"
+        )
         self._device_spec = device
-        if not 0 <= prebuffer_ms <= MAX_PREBUFFER_MS:
-            raise ValueError(f"prebuffer_ms is {prebuffer_ms}; it must be 0 to {MAX_PREBUFFER_MS}")
+        prebuffer_ms = number(
+            prebuffer_ms, "prebuffer_ms", 0, MAX_PREBUFFER_MS, f"it must be 0 to {MAX_PREBUFFER_MS}"
+        )
+        queue_seconds = number(
+            queue_seconds, "queue_seconds", 0.1, MAX_QUEUE_SECONDS, f"it must be 0.1 to {MAX_QUEUE_SECONDS}"
+        )
+        callback(on_event, "on_event", "pass a plain function")
         self._on_event = on_event
-        self._prebuffer = int(prebuffer_ms * sample_rate / 1000)
+        self._prebuffer = int(prebuffer_ms * self.sample_rate / 1000)
+        self._queue_samples = int(queue_seconds * self.sample_rate)
         self._volume = 1.0
         # One of connect(), disconnect() and use_device() at a time; taken before _lock, which is held briefly only.
-        self._control = threading.Lock()
-        self._lock = threading.Lock()
+        # Both can be taken again by the thread that holds them: a signal handler may call in the middle of a call.
+        self._control = threading.RLock()
+        self._lock = threading.RLock()
         self._device: Device | None = None
         # Closes the device of a player that is dropped while connected.
         self._closer: weakref.finalize[..., WavStreamPlayer] | None = None
@@ -125,16 +139,14 @@ class WavStreamPlayer:
 
     def _reset(self) -> None:
         self._state = PlaybackState(
-            QUEUE_SECONDS * self.sample_rate,
+            self._queue_samples,
             self.sample_rate,
             MAX_FADE_MS * self.sample_rate // 1000,
             self._prebuffer,
         )
         self._state.set_gain(self._volume)
         self._tracks = Tracks()
-        self._underruns = 0
-        self._replayed = 0
-        self._dropped_samples = 0
+        self._stream = PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
         # Queue position before which nothing is shown in the spectrum or played again: it was cut away.
         self._silent_until = 0
         # Queue position where the present device began: what lies before it was on other devices.
@@ -177,14 +189,13 @@ class WavStreamPlayer:
                     raise StateError("already connected; call .disconnect() first")
                 self._reset()
                 self._state.touch()
-                self._stream = _PlaybackStream(
-                    self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost)
-                )
             self._take(open_stream(self._device_spec, self._stream, self._on_event))
         return True
 
     def disconnect(self) -> None:
-        """Close the output; what is queued is dropped. Closing twice is fine."""
+        """Close the output; what is queued is dropped. Closing twice is fine. Does nothing in a forked child."""
+        if not is_home(self._stream.process):
+            return
         with self._control:
             with self._lock:
                 device, self._device = self._device, None
@@ -196,7 +207,7 @@ class WavStreamPlayer:
             # Without the lock: the supervisor may be waiting for it.
             device.close()
 
-    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+    def use_device(self, device: DeviceSpec) -> None:
         """Move to another output, at once and while audio plays.
 
         The queue, tracks, receipts, counters and volume stay. What the old device may have held and not played is played
@@ -209,7 +220,7 @@ class WavStreamPlayer:
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
             As for the constructor.
 
         Raises
@@ -230,7 +241,7 @@ class WavStreamPlayer:
             self._device = device
         if self._closer is not None:
             self._closer.detach()
-        self._closer = weakref.finalize(self, device.close)
+        self._closer = weakref.finalize(self, close_at_home, self._stream.process, device.close)
 
     def _rewind_lost(self, lost_seconds: float) -> None:
         """Step back over what the device before held and did not play. No callback may be running.
@@ -245,7 +256,7 @@ class WavStreamPlayer:
             held = int(lost_seconds * self.sample_rate) - silent
             held = min(held, self._state.consumed - max(self._silent_until, self._device_from))
             if held > 0:
-                self._replayed += self._state.rewind(held)
+                self._stream.replayed += self._state.rewind(held)
             self._device_from = self._state.consumed
 
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
@@ -286,15 +297,21 @@ class WavStreamPlayer:
             if self._tracks.is_interrupted(track_id):
                 return None
             start = self._state.queued
+            self._tracks.begin_change()
             dry = self._state.consumed == start and self._state.silence > 0
             if not self._state.write(samples):
+                self._tracks.end_change()
                 raise QueueFullError(
                     f"{len(samples)} samples do not fit: {start - self._state.consumed} of "
                     f"{self._state.capacity} are queued; wait for playback, or call .interrupt()"
                 )
             if dry and len(samples) and self._tracks.last_queued() == track_id:
-                self._underruns += 1
+                self._stream.underruns += 1
             self._tracks.queue(track_id, start, len(samples))
+            if self._tracks.end_change():
+                # A signal handler interrupted in the middle of this call: its audio goes too.
+                self._interrupt(0)
+                return None
         return samples
 
     def interrupt(self, fade_ms: float = 0) -> TrackOffset | None:
@@ -321,23 +338,22 @@ class WavStreamPlayer:
         ValueError
             fade_ms out of range
         """
-        if not 0 <= fade_ms <= MAX_FADE_MS:
-            raise ValueError(f"fade_ms is {fade_ms}; a fade lasts 0 to {MAX_FADE_MS} ms")
+        fade_ms = number(fade_ms, "fade_ms", 0, MAX_FADE_MS, f"a fade lasts 0 to {MAX_FADE_MS} ms")
         with self._lock:
             return self._interrupt(int(fade_ms * self.sample_rate / 1000))
 
     def _interrupt(self, fade_samples: int) -> TrackOffset | None:
         cut, end = self._state.interrupt(fade_samples)
-        heard = self._tracks.heard(cut)
-        dropped = self._tracks.interrupt(cut)
-        self._dropped_samples += end - cut
+        self._stream.dropped += end - cut
         self._silent_until = end
-        return self._receipt(heard, dropped)
+        return self._receipt(self._tracks.heard(cut), self._tracks.interrupt(cut))
 
     def get_track_sample_offset(self) -> TrackOffset | None:
         """The receipt that interrupt() would return now; nothing is stopped."""
         with self._lock:
-            return self._receipt(self._tracks.heard(self._state.consumed), {})
+            consumed = self._state.consumed
+            self._tracks.forget(consumed)
+            return self._receipt(self._tracks.heard(consumed), {})
 
     def _receipt(self, heard: tuple[str, int, int] | None, dropped: dict[str, int]) -> TrackOffset | None:
         if heard is None:
@@ -363,10 +379,9 @@ class WavStreamPlayer:
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        if not 0.0 <= volume <= 1.0:
-            raise ValueError(f"volume is {volume}; it must be 0.0 to 1.0")
+        volume = number(volume, "volume", 0.0, 1.0, "it must be 0.0 to 1.0")
         with self._lock:
-            self._volume = float(volume)
+            self._volume = volume
             self._state.set_gain(self._volume)
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
@@ -435,52 +450,16 @@ class WavStreamPlayer:
         """Counters since connect(); they stay readable after disconnect()."""
         with self._lock:
             return PlayerStats(
-                frames_played=self._state.consumed - self._dropped_samples,
-                underruns=self._underruns,
+                frames_played=self._state.consumed - self._stream.dropped,
+                underruns=self._stream.underruns,
                 callbacks=self._state.callbacks,
                 worst_lateness_seconds=self._state.worst_lateness_seconds,
                 realtime_priority=self._device.realtime_priority if self._device else None,
                 latency_seconds=self._device.latency_seconds if self._device else 0.0,
-                frames_replayed=self._replayed,
+                frames_replayed=self._stream.replayed,
             )
 
     def _require_connected(self) -> None:
         if self._device is None:
             raise StateError("not connected; call .connect() first")
-
-
-class _PlaybackStream:
-    """The player's side of its device.
-
-    It holds the state and only a weak reference to the player, so that a player that is dropped closes its device.
-    """
-
-    kind: Kind = "playback"
-    channels: int | None = None
-    room = 0
-
-    def __init__(
-        self, state: PlaybackState, session_rate: int, rewind: weakref.WeakMethod[Callable[[float], None]]
-    ) -> None:
-        self._state = state
-        self._session_rate = session_rate
-        self._rewind = rewind
-
-    @property
-    def last_callback_ns(self) -> int:
-        return self._state.last_callback_ns
-
-    def fit(
-        self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
-    ) -> None:
-        rewind = self._rewind()
-        if lost_seconds is not None and rewind is not None:
-            rewind(lost_seconds)
-        self._state.set_rates(self._session_rate, sample_rate)
-        seat.take_playback(self._state)
-
-    def leave(self, seat: Seat) -> None:
-        seat.take_playback(None)
-
-    def wake(self) -> None:
-        """Do nothing: playback has no thread to wake."""
+        require_home(self._stream.process, "player")

@@ -10,18 +10,23 @@ and end() for the last chunks; no other call waits.
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._arguments import callback as check_callback
+from wavtools._arguments import integer, number
 from wavtools._capture_session import CaptureSession, Counters
 from wavtools._chunk_queue import ChunkQueue
 from wavtools._delivery import AudioChunk
 from wavtools._device_watch import DeviceWatch
 from wavtools._open_stream import is_device_object, open_stream
+from wavtools._process import close_at_home, is_home, require_home
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.decode import DecodedAudio, decode
 from wavtools.errors import StateError
@@ -30,9 +35,8 @@ from wavtools.wav import WavFile, WavPacker
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
+    from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device
-    from wavtools.duplex_device import DuplexDevice
-    from wavtools.offline_device import OfflineDevice
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
 
@@ -73,6 +77,8 @@ class RecorderStats:
         True if the device thread has real-time priority; None where the system does not show it.
     latency_seconds : float
         How much audio the device may hold.
+    callback_errors : int
+        How often the callback of record() raised.
     """
 
     frames_captured: int
@@ -81,6 +87,7 @@ class RecorderStats:
     worst_lateness_seconds: float
     realtime_priority: bool | None
     latency_seconds: float
+    callback_errors: int = 0
 
 
 class WavRecorder:
@@ -90,9 +97,9 @@ class WavRecorder:
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
-    device : None, str, OfflineDevice or DuplexDevice, optional
-        None for the default input, an id or name (or part of one) from list_devices(), "null" for a silent clock, or a
-        device object.
+    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
+        silent clock, or a device object.
     channels : int, optional
         1 to 8 channels to record; the device's own number when not given.
     keep_seconds : float, optional
@@ -112,32 +119,39 @@ class WavRecorder:
         self,
         sample_rate: int = 24_000,
         *,
-        device: str | OfflineDevice | DuplexDevice | None = None,
+        device: DeviceSpec = None,
         channels: int | None = None,
         keep_seconds: float | None = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
     ) -> None:
-        if not 8_000 <= sample_rate <= 192_000:
-            raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools records 8000 to 192000 Hz")
-        if channels is not None and not 1 <= channels <= 8:
-            raise ValueError(f"channels is {channels}; wavtools records 1 to 8")
-        if keep_seconds is not None and keep_seconds < 0:
-            raise ValueError(f"keep_seconds is {keep_seconds}; it must be 0 or more")
-        self.sample_rate = sample_rate
+        self.sample_rate = integer(
+            sample_rate, "sample_rate", 8_000, 192_000, "wavtools records 8000 to 192000 Hz"
+        )
+        if channels is not None:
+            channels = integer(channels, "channels", 1, 8, "wavtools records 1 to 8")
+        if keep_seconds is not None:
+            keep_seconds = number(keep_seconds, "keep_seconds", 0, 1e9, "it must be 0 or more")
+        check_callback(on_event, "on_event", "pass a plain function")
         self._device_spec = device
         self._channels_wanted = channels
         self._on_event = on_event
-        self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
+        self._keep_frames = None if keep_seconds is None else int(keep_seconds * self.sample_rate)
         # One control call at a time.
         self._control = threading.RLock()
         self._chunks = ChunkQueue(self._keep_frames)
         self._status: Status = "ended"
         self._device: Device | None = None
         # What was given to open _device.
-        self._device_in_use: str | OfflineDevice | DuplexDevice | None = None
+        self._device_in_use: DeviceSpec = None
         # The last session stays after its end, for stats and repr().
         self._session: CaptureSession | None = None
         self._watch: DeviceWatch | None = None
+        # The process that began the session.
+        self._home = 0
+        # True if end() could not make a file: the audio stays readable.
+        self._unsaved = False
+        # Closes microphone and delivery of a recorder that is dropped in the middle of a session.
+        self._closer: weakref.finalize[..., WavRecorder] | None = None
 
     def __repr__(self) -> str:
         frames = self._session.store.frames if self._session is not None else 0
@@ -181,8 +195,7 @@ class WavRecorder:
         TypeError
             callback not callable
         """
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable or None, not {type(callback).__name__}")
+        check_callback(callback, "callback", "pass a plain function")
         with self._control:
             if self._watch is not None:
                 self._watch.close()
@@ -191,14 +204,14 @@ class WavRecorder:
                 self._watch = DeviceWatch(self.list_devices, callback)
         return True
 
-    # ------------------------------------------------------------------------------------------------- the session
+    # The session
 
-    def begin(self, device: str | OfflineDevice | DuplexDevice | None = None) -> bool:
+    def begin(self, device: DeviceSpec = None) -> bool:
         """Open the microphone; the status is then "paused". Waits for the device to open.
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice, optional
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
             For this session, instead of the one given to the constructor or use_device().
 
         Raises
@@ -218,12 +231,14 @@ class WavRecorder:
             except BaseException:
                 session.close()
                 raise
-            self._session, self._device_in_use = session, spec
+            self._session, self._device_in_use, self._home = session, spec, os.getpid()
+            self._unsaved = False
+            self._close_when_dropped(session)
             self._chunks.open()
             self._status = "paused"
         return True
 
-    def use_device(self, device: str | OfflineDevice | DuplexDevice | None) -> None:
+    def use_device(self, device: DeviceSpec) -> None:
         """Move to another microphone, at once and while recording.
 
         The status, stored audio, chunks, callback, counters and number of channels stay. Every frame that the old device has
@@ -236,7 +251,7 @@ class WavRecorder:
 
         Parameters
         ----------
-        device : None, str, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
             As for the constructor.
 
         Raises
@@ -251,6 +266,7 @@ class WavRecorder:
             if old is not None and session is not None:
                 if not (device is self._device_in_use and is_device_object(device)):
                     self._device = open_stream(device, session, self._on_event, old)
+                    self._close_when_dropped(session)
                 self._device_in_use = device
             self._device_spec = device
 
@@ -261,7 +277,8 @@ class WavRecorder:
         ----------
         callback : callable, optional
             Gets an AudioChunk for every *chunk_size* samples of mono, on the delivery thread. If it raises, that is logged
-            and recording goes on. Without a callback, iterate over the recorder to get the chunks.
+            and counted in ``stats.callback_errors``, and recording goes on. Without a callback, iterate over the recorder
+            to get the chunks.
         chunk_size : int
             Samples of mono, 1 or more.
 
@@ -270,14 +287,14 @@ class WavRecorder:
         StateError
             no session, or recording already
         TypeError
-            callback not callable
+            callback is not callable, or a coroutine function; chunk_size is no integer
         ValueError
             chunk_size out of range
         """
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable, not {type(callback).__name__}")
-        if chunk_size < 1:
-            raise ValueError(f"chunk_size is {chunk_size} samples; it must be at least 1")
+        check_callback(
+            callback, "callback", "call record() without one and use 'async for chunk in recorder'"
+        )
+        chunk_size = integer(chunk_size, "chunk_size", 1, None, "it must be at least 1 sample")
         with self._control:
             delivery = self._require_session().delivery
             if self._status == "recording":
@@ -330,7 +347,7 @@ class WavRecorder:
         StateError
             no session
         """
-        raw = self._require_session().store.read().astype(np.float32) / np.float32(32768)
+        raw = self._require_audio().store.read().astype(np.float32) / np.float32(32768)
         return RecordedAudio(
             mean_values=raw.mean(axis=1, dtype=np.float32) if raw.shape[1] > 1 else raw[:, 0].copy(),
             channels=[np.ascontiguousarray(raw[:, i]) for i in range(raw.shape[1])],
@@ -353,7 +370,7 @@ class WavRecorder:
         StateError
             no session, or recording and not *force*
         """
-        session = self._require_session()
+        session = self._require_audio()
         if self._status == "recording" and not force:
             raise StateError("recording; call .pause() first, or .save(force=True)")
         return self._wav(session)
@@ -369,8 +386,9 @@ class WavRecorder:
         Raises
         ------
         StateError
-            no session
+            no session, or the recorder belongs to the process that was forked
         """
+        require_home(self._home, "recorder")
         with self._control:
             session = self._require_session()
             delivery = session.delivery
@@ -382,14 +400,21 @@ class WavRecorder:
             delivery.drain()
         else:
             delivery.finished()
+        if self._closer is not None:
+            self._closer.detach()
         if device is not None:
             device.close()
         session.close()
         self._chunks.close()
-        return self._wav(session)
+        # If no file can be made, read() and save() still find the audio.
+        self._unsaved = True
+        wav, self._unsaved = self._wav(session), False
+        return wav
 
     def quit(self) -> WavFile | None:
-        """end() if there is a session; None without one."""
+        """end() if there is a session; None without one, and in a forked child."""
+        if not is_home(self._home):
+            return None
         with self._control:
             return None if self._status == "ended" else self.end()
 
@@ -449,14 +474,25 @@ class WavRecorder:
             worst_lateness_seconds=counters.worst_lateness_seconds,
             realtime_priority=device.realtime_priority if device else None,
             latency_seconds=device.latency_seconds if device else 0.0,
+            callback_errors=session.delivery.callback_errors if session is not None else 0,
         )
 
+    def _close_when_dropped(self, session: CaptureSession) -> None:
+        if self._closer is not None:
+            self._closer.detach()
+        assert self._device is not None
+        self._closer = weakref.finalize(self, close_at_home, self._home, self._device.close, session.close)
+
+    def _require_audio(self) -> CaptureSession:
+        """The session, or the ended one whose file could not be made."""
+        return self._session if self._unsaved and self._session is not None else self._require_session()
+
     def _wav(self, session: CaptureSession) -> WavFile:
-        raw = session.store.read()
-        return WavPacker.pack(raw.reshape(-1), self.sample_rate, raw.shape[1])
+        return WavPacker.pack(session.store.read(), self.sample_rate)
 
     def _require_session(self) -> CaptureSession:
         session = self._session
         if session is None or self._status == "ended":
             raise StateError("no session; call .begin() first")
+        require_home(self._home, "recorder")
         return session

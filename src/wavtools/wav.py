@@ -1,4 +1,4 @@
-"""WAV files: packs PCM16 with a correct header, and reads what other programs write.
+"""WAV files: packs PCM16 with a correct header, and reads uncompressed sound of any container.
 
 Thread: any; everything here is pure except ``save`` and reading from a path.
 """
@@ -6,32 +6,36 @@ Thread: any; everything here is pure except ``save`` and reading from a path.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import operator
 import os
 import pathlib
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, overload
 
 import numpy as np
 
 from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
-from wavtools.pcm import float32_to_pcm16
+from wavtools.files.encodings import DTYPES
+from wavtools.files.sound import Sound, read_sound
+from wavtools.files.sources import open_source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
     from typing_extensions import Buffer
 
-__all__ = ["WavFile", "WavPacker", "read_wav"]
+    Source: TypeAlias = str | os.PathLike[str] | Buffer | BinaryIO
+
+__all__ = ["Sound", "WavFile", "WavPacker", "read_wav"]
 
 # RIFF, WAVE, a fmt chunk of 16 bytes, the head of the data chunk.
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-# RIFF sizes are 32 bits wide.
+# RIFF sizes are 32 bits wide; beyond that the file is RF64, whose sizes stand in a chunk of their own.
 _MAX_DATA_BYTES = 0xFFFFFFFF - 36
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-# Writers that stream do not know the length yet and write one of these.
-_UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFFFFF, 0xFFFFFFFF - 36)
+_LONG_HEADER = struct.Struct("<4sI4s4sIQQQI4sIHHIIHH4sI")
+_PCM = 1
 
 
 @dataclass(frozen=True)
@@ -45,22 +49,29 @@ class WavFile:
     sample_rate : int
         Hz.
     channel_count : int
+    truncated : bool
+        True if it was read from a file whose header stated another length.
     """
 
     data: bytes
     sample_rate: int
     channel_count: int
+    truncated: bool = False
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
-        return (len(self.data) - _HEADER.size) / (2 * self.channel_count * self.sample_rate)
+        return (len(self.data) - self._header_bytes) / (2 * self.channel_count * self.sample_rate)
 
     @property
     def pcm(self) -> NDArray[np.int16]:
         """The samples, read-only: int16, shape (frames,) for one channel, else (frames, channels)."""
-        samples = np.frombuffer(self.data, np.dtype("<i2"), offset=_HEADER.size)
+        samples = np.frombuffer(self.data, np.dtype("<i2"), offset=self._header_bytes)
         return samples if self.channel_count == 1 else samples.reshape(-1, self.channel_count)
+
+    @property
+    def _header_bytes(self) -> int:
+        return _LONG_HEADER.size if self.data[:4] == b"RF64" else _HEADER.size
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file to *path*, replacing what was there."""
@@ -96,16 +107,17 @@ class WavPacker:
         Returns
         -------
         WavFile
+            RF64 from 4 GiB on.
 
         Raises
         ------
         TypeError
             *pcm* is not int16, or *sample_rate* or *channels* is not an integer
         ValueError
-            an incomplete frame, a number that its header field cannot hold, or 4 GiB of samples and more
+            an incomplete frame, or a number that its header field cannot hold
         """
         samples = as_int16_frames(pcm, "pcm")
-        data = samples.astype("<i2", copy=False).tobytes()
+        data = np.ascontiguousarray(samples, "<i2").reshape(-1).view(np.uint8).data
         if samples.ndim == 2:
             if channels not in (1, samples.shape[1]):
                 raise ValueError(f"pcm has {samples.shape[1]} channels, but channels is {channels}")
@@ -117,124 +129,71 @@ class WavPacker:
             raise ValueError(f"sample_rate is {sample_rate}, expected 1 to {0xFFFFFFFF // (2 * channels)}")
         if len(data) % (2 * channels):
             raise ValueError(f"pcm holds {len(data)} bytes, not whole frames of {2 * channels} bytes")
-        if len(data) > _MAX_DATA_BYTES:
-            raise ValueError(f"pcm holds {len(data)} bytes, a WAV file at most {_MAX_DATA_BYTES}")
-        header = _HEADER.pack(
-            *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16),
-            *(_PCM, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16),
-            *(b"data", len(data)),
-        )
-        return WavFile(header + data, sample_rate, channels)
+        form = (b"fmt ", 16, _PCM, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
+        if len(data) <= _MAX_DATA_BYTES:
+            header = _HEADER.pack(b"RIFF", 36 + len(data), b"WAVE", *form, b"data", len(data))
+        else:
+            sizes = (72 + len(data), len(data), len(data) // (2 * channels), 0)
+            long = 0xFFFFFFFF
+            header = _LONG_HEADER.pack(b"RF64", long, b"WAVE", b"ds64", 28, *sizes, *form, b"data", long)
+        return WavFile(b"".join((header, data)), sample_rate, channels)
 
 
-def read_wav(source: str | os.PathLike[str] | Buffer) -> WavFile:
-    """Read a WAV file, whatever its sample format, as PCM16.
+@overload
+def read_wav(source: Source, *, strict: bool = ..., dtype: Literal["int16"] = ...) -> WavFile: ...
+@overload
+def read_wav(source: Source, *, strict: bool = ..., dtype: DTypeLike) -> WavFile | Sound: ...
+def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16") -> WavFile | Sound:
+    """Read a file of uncompressed sound: WAV and its relatives.
+
+    RIFF, RIFX, RF64, BW64, W64, AIFF and AIFF-C; PCM of 1 to 32 bits, IEEE float of 32 and 64 bits, and G.711; any number
+    of channels. Other chunks are skipped. A file whose header states another length than it has is read as far as whole
+    frames go: recorders that stream or were killed leave such files.
 
     Parameters
     ----------
-    source : str, os.PathLike or bytes
-        A path, or the file's bytes. PCM of 8, 16, 24 or 32 bits (rounded to 16) or IEEE float of 32 or 64 bits (converted
-        by the rule of ``float32_to_pcm16``), also as WAVE_FORMAT_EXTENSIBLE, with any number of channels. Other chunks
-        are skipped.
+    source : str, os.PathLike, bytes-like, or binary file object
+        A path, the file's bytes, or an object with ``read()``.
+    strict : bool
+        Refuse a file whose header states another length than it has.
+    dtype : "int16", "int32", "float32" or "float64"
+        Of the samples. As int16, wider samples are rounded to the nearest, and floats are ``rint(x * 32768)``, clamped;
+        NaN becomes 0. float32 holds 24 bits, int32 and float64 hold all.
 
     Returns
     -------
     WavFile
-        With the samples in ``.pcm``.
+        With int16 samples in ``.pcm``; for another *dtype* a `Sound`, with samples of that type in ``.pcm``.
+        ``.truncated`` is True if the header stated another length.
 
     Raises
     ------
     DecodeError
-        not a WAV file; or it is cut short, or its header contradicts itself
+        not such a file, or its header contradicts itself; or, with *strict*, it is cut short
+    TypeError
+        a source of another kind, or a file opened in text mode
+    ValueError
+        another *dtype*
     OSError
         the file cannot be read
     """
-    if isinstance(source, (str, os.PathLike)):
-        data = pathlib.Path(source).read_bytes()
-        name = f"{os.fspath(source)!r}"
-    else:
-        data, name = bytes(source), "the data"
-    if not data:
-        raise DecodeError(f"{name} is empty, not a WAV file")
-    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise DecodeError(f"{name} is not a WAV file: it begins with {data[:12]!r}, not with RIFF....WAVE")
-    format_chunk: bytes | None = None
-    position = 12
-    while position + 8 <= len(data):
-        kind, size = (
-            data[position : position + 4],
-            int.from_bytes(data[position + 4 : position + 8], "little"),
-        )
-        position += 8
-        present = len(data) - position
-        if kind == b"data":
-            if format_chunk is None:
-                raise DecodeError(f"{name} has no fmt chunk before its data")
-            if size in _UNKNOWN_SIZES:
-                size = present
-            if size > present:
-                raise DecodeError(
-                    f"{name} is cut short: its data chunk says {size} bytes, {present} are there"
-                )
-            return _decode(name, format_chunk, memoryview(data)[position : position + size])
-        if size > present:
-            raise DecodeError(
-                f"{name} is cut short: its chunk {kind!r} says {size} bytes, {present} are there"
-            )
-        if kind == b"fmt ":
-            format_chunk = data[position : position + size]
-        # Chunks are padded to an even length.
-        position += size + size % 2
-    raise DecodeError(f"{name} has no data chunk")
+    wanted = _sample_type(dtype)
+    with open_source(source) as (file, name):
+        sound = read_sound(file, name, wanted, strict=strict)
+        if wanted != np.int16:
+            return sound
+        try:
+            packed = WavPacker.pack(sound.pcm, sound.sample_rate)
+        except ValueError as error:
+            raise DecodeError(f"{name} has a header that no audio fits: {error}") from None
+    return dataclasses.replace(packed, truncated=sound.truncated)
 
 
-def _decode(name: str, format_chunk: bytes, data: memoryview) -> WavFile:
-    """The samples of any supported format as a PCM16 file."""
-    if len(format_chunk) < 16:
-        raise DecodeError(f"{name} has a fmt chunk of {len(format_chunk)} bytes, expected at least 16")
-    tag, channels, sample_rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", format_chunk)
-    if tag == _EXTENSIBLE:
-        if len(format_chunk) < 40:
-            raise DecodeError(f"{name} has an extensible fmt chunk of {len(format_chunk)} bytes, expected 40")
-        # The sub-format's GUID begins with the plain tag.
-        tag = int.from_bytes(format_chunk[24:26], "little")
-    if channels == 0 or sample_rate == 0:
-        raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
-    if (tag, bits) not in [(_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64)]:
-        raise DecodeError(
-            f"{name} has samples of format {tag:#x} with {bits} bits; PCM and IEEE float can be read"
-        )
-    if frame_bytes != channels * bits // 8:
-        raise DecodeError(
-            f"{name} contradicts itself: frames of {frame_bytes} bytes, but {channels} channels of {bits} bits"
-        )
-    if len(data) % frame_bytes:
-        raise DecodeError(
-            f"{name} holds {len(data)} bytes of samples, not whole frames of {frame_bytes} bytes"
-        )
+def _sample_type(dtype: DTypeLike) -> np.dtype[Any]:
     try:
-        return WavPacker.pack(_as_pcm16(data, tag, bits), sample_rate, channels)
-    except ValueError as error:
-        raise DecodeError(f"{name} has a header that no audio fits: {error}") from None
-
-
-def _as_pcm16(data: memoryview, tag: int, bits: int) -> NDArray[np.int16]:
-    if tag == _FLOAT:
-        floats = np.frombuffer(data, f"<f{bits // 8}")
-        # A value beyond the range of float32 is beyond full scale too.
-        with np.errstate(over="ignore"):
-            return float32_to_pcm16(np.ascontiguousarray(floats, np.float32))
-    if bits == 16:
-        return np.frombuffer(data, "<i2")
-    if bits == 8:
-        centred: NDArray[np.int16] = (np.frombuffer(data, np.uint8).astype(np.int16) - 128) * np.int16(256)
-        return centred
-    if bits == 24:
-        triples = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        wide = np.zeros((len(triples), 4), np.uint8)
-        wide[:, 1:] = triples
-        values = wide.reshape(-1).view("<i4").astype(np.int64)
-    else:
-        values = np.frombuffer(data, "<i4").astype(np.int64)
-    rounded: NDArray[np.int64] = np.minimum((values + 0x8000) >> 16, 32767)
-    return rounded.astype(np.int16)
+        wanted = np.dtype(dtype)
+    except TypeError:
+        wanted = np.dtype("O")
+    if wanted.name not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; samples are read as one of {', '.join(DTYPES)}")
+    return wanted

@@ -150,8 +150,41 @@ def test_a_device_is_chosen_by_id_and_an_ambiguous_name_is_refused(audio_server,
         """,
         wanted,
     )
-    expected = {"speaker": "True\n", "Null": "'Null' fits 2 output devices ('Null Output', 'Null Output')"}
+    expected = {
+        "speaker": "True\n",
+        "Null": "'Null' fits 2 output devices ('Null Output' with id 'speaker', "
+        "'Null Output' with id 'room')",
+    }
     assert result.stdout.startswith(expected[wanted]), result.stderr
+
+
+def test_a_device_is_chosen_by_its_entry_or_index_and_the_list_prints_as_a_table(audio_server):
+    result = audio_server.python(
+        """
+        import numpy, wavtools
+        devices = wavtools.WavStreamPlayer.list_devices()
+        print(devices)
+        for wanted in (devices[1], 1, numpy.int64(0)):
+            with wavtools.WavStreamPlayer(device=wanted) as player:
+                print(player.stats.latency_seconds > 0)
+        for wanted in (9, -1, 1.0, True, [], b"room"):
+            try:
+                wavtools.WavStreamPlayer(device=wanted).connect()
+            except (wavtools.DeviceError, TypeError) as error:
+                print(type(error).__name__, error)
+        """
+    )
+    kinds = "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice or a DuplexDevice"
+    assert result.stdout.splitlines() == [
+        "     name         channels  Hz     id",
+        "0 *  Null Output  1         48000  speaker",
+        "1    Null Output  1         48000  room",
+        "* is the default device",
+        *["True"] * 3,
+        "DeviceError there is no device 9; list_devices() has 2",
+        "DeviceError there is no device -1; list_devices() has 2",
+        *[f"TypeError {kinds}, not {wanted}" for wanted in ("1.0", "True", "[]", "b'room'")],
+    ], result.stderr
 
 
 def test_an_unknown_device_lists_the_known_ones(audio_server):

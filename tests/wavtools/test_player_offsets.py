@@ -109,9 +109,8 @@ def check(receipt: TrackOffset | None, expected: tuple[str, int] | None, seed: i
 
 
 @pytest.mark.parametrize("device_rate", [24_000, 48_000, 44_100, 16_000])
-def test_offsets_are_exact_over_random_scripts(device_rate, monkeypatch):
+def test_offsets_are_exact_over_random_scripts(device_rate):
     # Each script makes a player: most of the time went into the memory of queues of 10 minutes.
-    monkeypatch.setattr("wavtools.player.QUEUE_SECONDS", 30)
     for seed in range(500):
         play_script(seed, device_rate)
 
@@ -121,7 +120,7 @@ def test_the_offset_of_2500_random_interrupts_is_exact(device_rate):
     """10 000 in all: each cuts a track of its own at a random frame, with random period sizes."""
     random_ = random.Random(device_rate)
     device = OfflineDevice(device_rate)
-    with WavStreamPlayer(RATE, device=device) as player:
+    with WavStreamPlayer(RATE, device=device, queue_seconds=30) as player:
         # Samples in all, and the time of the next frame, in samples x device_rate as in Model.
         queued = time = 0
         for i in range(2_500):
