@@ -20,12 +20,12 @@ from tests.waiting import Log, until
 from tests.wire_server import Peer, ScriptedServer, created
 
 
-def answering(status: int, *headers: str):
+def answering(status: int, *headers: str, body: str = ""):
     """Answers every request with this HTTP status."""
 
     async def answer(reader, writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        lines = [f"HTTP/1.1 {status} X", "Content-Length: 0", *headers, "", ""]
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", body]
         writer.write("\r\n".join(lines).encode())
         await writer.drain()
         writer.close()
@@ -88,6 +88,25 @@ async def test_the_close_code_after_an_error_is_told():
         with pytest.raises(ConnectError, match="key revoked") as caught:
             await make(server).connect()
         assert (caught.value.code, caught.value.reason, caught.value.fatal) == (1011, "bye", True)
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "fatal"),
+    [
+        ('{"error": {"code": "insufficient_quota", "message": "Please pay"}}', "Please pay", True),
+        ('{"error": {"code": "rate_limit_exceeded", "message": "Slower"}}', "Slower", False),
+        ('{"error": "not today"}', "not today", False),
+        ('{"error": [1]}', '{"error": [1]}', False),
+        ("[" * 3_000, "[" * 300, False),
+        (f"{'x' * 290}{KEY}", f"{'x' * 290}[key remov", False),
+    ],
+)
+async def test_the_error_in_an_http_answer_is_told(body, said, fatal):
+    async with await asyncio.start_server(answering(429, body=body), "127.0.0.1", 0) as server:
+        with pytest.raises(ConnectError) as caught:
+            await RealtimeClient(api_key=KEY, url=f"ws://127.0.0.1:{port_of(server)}").connect()
+        assert (caught.value.server_message, caught.value.fatal) == (said, fatal)
+        assert said in str(caught.value)
 
 
 # Proxies

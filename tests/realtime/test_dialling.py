@@ -76,23 +76,42 @@ async def test_no_socket_is_left_when_dialling_is_given_up(monkeypatch, recwarn)
     assert not [one for one in recwarn if issubclass(one.category, ResourceWarning)]
 
 
-async def test_a_connection_that_opens_too_late_is_closed(monkeypatch):
-    monkeypatch.setattr(dialling, "ATTEMPT_DELAY", 0.0)
-    resolving_to(monkeypatch, "127.0.0.1", "127.0.0.2", "127.0.0.4")
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_connection_that_opens_too_late_is_closed(monkeypatch, steps):
+    resolving_to(monkeypatch, "127.0.0.1")
     made = []
-    connect = dialling._connect
 
-    async def kept(address, port):
-        made.append(await connect(address, port))
+    async def at_once(address, port):
+        made.append(socket.socket())
         return made[-1]
 
-    monkeypatch.setattr(dialling, "_connect", kept)
-    server = await asyncio.start_server(lambda reader, writer: writer.close(), "0.0.0.0", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        winner = await dialling.open_socket(Endpoint(f"ws://h:{port}", KEY))
-        await until(lambda: all(one is winner or one.fileno() < 0 for one in made))
-        winner.close()
+    monkeypatch.setattr(dialling, "_connect", at_once)
+    dial = asyncio.create_task(dialling.open_socket(Endpoint("ws://h:1", KEY)))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    dial.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        (await dial).close()
+    await until(lambda: all(one.fileno() < 0 for one in made))
+
+
+async def test_the_slow_one_wins_when_the_others_fail(monkeypatch):
+    resolving_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+    monkeypatch.setattr(dialling, "ATTEMPT_DELAY", 0.01)
+    failed = asyncio.Event()
+    own = socket.socket()
+
+    async def connect(address, port):
+        if address == "127.0.0.1":
+            await failed.wait()
+            await asyncio.sleep(0.01)
+            return own
+        failed.set()
+        raise OSError("refused")
+
+    monkeypatch.setattr(dialling, "_connect", connect)
+    assert await dialling.open_socket(Endpoint("ws://h:1", KEY)) is own
+    own.close()
 
 
 async def test_two_that_open_at_once_leave_one(monkeypatch):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from realtime import RealtimeClient
+from realtime.protocol.profiles import PROFILES
 from tests.canary import KEY
 from tests.client_bench import QUICK
 from tests.foreign_servers import SERVERS, XAI, ElevenLabs, ForeignServer, LocalAI, QwenOmni, tone
@@ -147,3 +151,17 @@ async def test_a_lost_connection_is_restored(shape):
             client.send_user_message_content("again")
             await next_answer(client, 2)
         assert not log.of("error") and not server.refused
+
+
+async def test_an_idle_session_is_kept_alive_where_the_server_wants_it(shape, monkeypatch):
+    if shape is ElevenLabs:
+        monkeypatch.setitem(PROFILES, "elevenlabs", replace(PROFILES["elevenlabs"], keep_alive=0.01))
+    async with shape() as server, client_of(server):
+        await until(lambda: server.session.get("instructions") == "Be kind.")
+        if shape is ElevenLabs:
+            append = await server.peer.expect("input_audio_buffer.append")
+            assert append["audio"] == ""
+        else:
+            await asyncio.sleep(0.05)
+            assert not server.peer.of_type("input_audio_buffer.append")
+        assert not server.refused

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from realtime import RealtimeClient
+from realtime.client.session import Session
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import QUICK, Bench, make
@@ -91,6 +92,16 @@ async def test_an_error_that_cannot_get_better_ends_it_at_once_with_its_text(eve
         assert len(server.peers) == 1
 
 
+async def test_a_close_whose_reason_names_such_an_error_ends_it_at_once():
+    async with ScriptedServer() as server:
+        client = make(server)
+        log = Log(client, "close")
+        await client.connect()
+        await server.peer.close(1011, "invalid_request_error.insufficient_quota")
+        close = await log.until("close")
+        assert close.error and "insufficient_quota" in close.reason and len(server.peers) == 1
+
+
 async def test_an_old_error_of_that_kind_does_not_end_a_later_session(monkeypatch):
     from realtime.client import reports
 
@@ -159,6 +170,25 @@ async def test_a_renewal_that_fails_thrice_is_told_and_once_is_not():
         server.script = busy
         error = await log.until("error")
         assert error.code == "renewal_refused" and len(server.peers) == 4
+        server.script = None
+        await until(lambda: client.stats.renewals == 1)
+        await client.disconnect()
+
+
+async def test_a_hook_that_raises_when_a_renewal_is_refused_ends_nothing(monkeypatch):
+    monkeypatch.setattr(Session, "renewal_refused", lambda *arguments: 1 / 0)
+    async with ScriptedServer(expires_at=0) as server:
+        server._session["expires_at"] = time.time() + 3.0
+        client = make(server)
+        log = Log(client, "error")
+        await client.connect()
+        server._session["expires_at"] = time.time() + 3600
+
+        async def refuse(peer: Peer) -> None:
+            await peer.close(3000, "no")
+
+        server.script = refuse
+        assert "ZeroDivisionError" in (await log.until("error")).message
         server.script = None
         await until(lambda: client.stats.renewals == 1)
         await client.disconnect()
@@ -350,6 +380,19 @@ async def test_an_echo_that_does_not_contradict_is_not_warned_of(session):
     bench.client.on("error.benign", benign.append)
     bench.say({"type": "session.updated", "session": session})
     assert not benign
+
+
+async def test_a_format_that_the_server_states_otherwise_is_warned_of():
+    bench = Bench(output_audio_format="g711_ulaw")
+    benign: list = []
+    bench.client.on("error.benign", benign.append)
+    bench.say({"type": "session.updated", "session": session_object()})
+    (warning,) = benign
+    assert warning.code == "output_audio_format_differs" and "audio/pcmu" in warning.message
+    session = session_object()
+    session["audio"]["output"]["format"] = {"type": "audio/pcmu"}
+    bench.say({"type": "session.updated", "session": session})
+    assert len(benign) == 1 and not bench.of("error")
 
 
 # Housekeeping

@@ -47,7 +47,7 @@ async def test_what_a_closed_socket_refused_goes_to_the_next_one():
         client.send_user_message_content("lost?")
         await until(link._writer.done)
         assert client.state == "connected"
-        link._on_lost(old)  # now the reader knows as well
+        link._on_lost(old, *old.close_status)  # now the reader knows as well
         await until(lambda: server.answers == 1)
         assert texts(server.histories[1]) == ["user: lost?", "assistant: answer 1"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,3 +280,66 @@ async def test_no_key_in_logs_events_exceptions_or_reprs_at_debug(caplog, capsys
     text += repr(list(client.conversation.get_items())) + "".join(capsys.readouterr())
     assert text.find(KEY) < 0, text[text.find(KEY) - 300 : text.find(KEY) + 50]
     assert "[key removed]" in text and "Authorization" in caplog.text
+
+
+# The last resort
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.create"},
+        {"type": "conversation.item.create", "item": {"id": "i"}},
+        {"type": "anything"},
+    ],
+)
+async def test_an_event_that_cannot_be_written_is_dropped_and_the_next_one_is_sent(event, monkeypatch):
+    """No sending method lets such an event in; here one appears in the queue all the same."""
+    bench = Bench()
+    if event["type"] == "response.create":
+        bench.client.create_response()
+        await bench.outbox.take()
+    bench.outbox.put({**event, "value": object()})
+    bench.client.create_item({"type": "message", "role": "user", "content": []})
+    assert [sent["type"] for sent in await bench.sent()][-1] == "conversation.item.create"
+    (error,) = bench.of("error")
+    assert (
+        event["type"] in error.message
+        and "dropped" in error.message
+        and isinstance(error.exception, TypeError)
+    )
+    assert not bench.turns.response_active
+
+
+async def test_audio_that_cannot_be_written_is_dropped(monkeypatch):
+    bench = Bench()
+    monkeypatch.setattr(bench.client.conversation.input, "append", lambda samples: 1 / 0)
+    bench.client.append_input_audio(bytes(480))
+    assert await bench.sent() == []
+    assert "input_audio_buffer.append" in bench.of("error")[0].message
+
+
+@pytest.mark.parametrize("part", ["conversation.apply", "_hooks", "inbound"])
+async def test_an_event_that_a_part_of_the_client_cannot_use_is_told_and_the_rest_goes_on(part, monkeypatch):
+    bench = Bench()
+    seen = []
+    bench.client.on("server.rate_limits.updated", seen.append)
+
+    def fail(*arguments):
+        raise RecursionError
+
+    with monkeypatch.context() as broken:
+        if part == "inbound":
+            writer = bench.session._writer
+            broken.setattr(writer, "profile", replace(writer.profile, inbound=fail))
+        elif part == "_hooks":
+            broken.setitem(bench.session._hooks, "rate_limits.updated", fail)
+        else:
+            broken.setattr(bench.client.conversation, "apply", fail)
+        bench.say({"type": "rate_limits.updated", "rate_limits": []})
+    (error,) = bench.of("error")
+    assert error.source == "wire" and "'rate_limits.updated' event could not be used" in error.message
+    assert bench.client.stats.malformed == 1
+    assert len(seen) == (part != "inbound")
+    bench.say({"type": "rate_limits.updated", "rate_limits": []})
+    assert len(bench.of("error")) == 1

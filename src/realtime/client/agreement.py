@@ -1,14 +1,16 @@
 """Compares the session that the server states with what the client asked for, and says what does not agree.
 
-Thread: the event loop's only; pure.
+Thread: the event loop's only.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..events import ErrorEvent, Event
 from ..protocol.audio_format import format_of
 from ..protocol.reading import branch, dict_of
+from .reports import Reports
 from .settings import Settings
 
 __all__ = ["Agreement"]
@@ -34,6 +36,15 @@ class Agreement:
         """The server confirmed or refused an update."""
         self._unanswered = max(0, self._unanswered - 1)
 
+    def review(self, event: Event, settings: Settings, reports: Reports) -> None:
+        """Report what a session event states that the client cannot use, or did not ask for."""
+        for message in self.unusable_formats(event.get("session")):
+            reports.error(ErrorEvent(message, "server", code="unknown_audio_format", event=event))
+        if event["type"] == "session.updated":
+            self.update_answered()
+            for code, message in self.contradictions(settings):
+                reports.warn(message, code)
+
     def unusable_formats(self, session: Any) -> list[str]:
         """One message for each audio format in a server's session that this client cannot encode or decode."""
         messages = []
@@ -47,23 +58,14 @@ class Agreement:
                 )
         return self._new(messages)
 
-    def null_turn_detection_ignored(self, settings: Settings) -> list[str]:
-        """A message if manual mode was asked for, every update was answered, and the server still detects turns."""
-        asked = branch(settings.config, "input")
-        stated = branch(settings.server_session, "input")
-        manual = "turn_detection" in asked and asked["turn_detection"] is None
-        # An object without the input's fields says nothing about them.
-        if not manual or self._unanswered or not stated:
+    def contradictions(self, settings: Settings) -> list[tuple[str, str]]:
+        """Code and message of each setting that the server states otherwise, once every update was answered."""
+        if self._unanswered:
             return []
-        if "turn_detection" in stated and stated["turn_detection"] is None:
-            return []
-        kind = dict_of(stated.get("turn_detection")).get("type", "nothing")
-        return self._new(
-            [
-                f"the server did not confirm turn_detection null, it states {kind!s:.40}: "
-                "it may detect turns by itself although the client works in manual mode"
-            ]
-        )
+        found = {"turn_detection_not_null": _detection_ignored(settings)}
+        for side in ("input", "output"):
+            found[f"{side}_audio_format_differs"] = _format_ignored(settings, side)
+        return [(code, message) for code, message in found.items() if message and self._new([message])]
 
     def _new(self, messages: list[str]) -> list[str]:
         """Those of *messages* that were not given out before."""
@@ -73,3 +75,30 @@ class Agreement:
             self._told.update(new)
             return new
         return []
+
+
+def _detection_ignored(settings: Settings) -> str:
+    """What to say if manual mode was asked for and the server still detects turns; "" if it agrees."""
+    asked = branch(settings.config, "input")
+    stated = branch(settings.server_session, "input")
+    manual = "turn_detection" in asked and asked["turn_detection"] is None
+    # An object without the input's fields says nothing about them.
+    if not manual or not stated or ("turn_detection" in stated and stated["turn_detection"] is None):
+        return ""
+    kind = dict_of(stated.get("turn_detection")).get("type", "nothing")
+    return (
+        f"the server did not confirm turn_detection null, it states {kind!s:.40}: "
+        "it may detect turns by itself although the client works in manual mode"
+    )
+
+
+def _format_ignored(settings: Settings, side: str) -> str:
+    """What to say if the server states another format than the one asked for; "" if it agrees or states none."""
+    asked = format_of(branch(settings.config, side).get("format"))
+    stated = format_of(branch(settings.server_session, side).get("format"))
+    if asked is None or stated is None:
+        return ""
+    in_force = settings.profile.format_in_force
+    if in_force(side, asked) == in_force(side, stated):
+        return ""
+    return f"the server states {stated.as_ga()} as its {side} format, not {asked.as_ga()}: the sound may be wrong"

@@ -24,9 +24,9 @@ from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConfigurationError, RealtimeError, StateError
 from ..events import ClientStats, ErrorEvent, Event
-from ..protocol import codec
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
+from ..protocol.outgoing import check_event
 from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
@@ -256,22 +256,30 @@ class RealtimeClient(ConfigurableClient):
         StateError
             not connected
         TypeError, ValueError
-            audio that is not int16
+            audio that is not int16, a part that JSON cannot hold or no server takes (`outgoing.check_event`)
         """
         self._need_connection()
         item_id = generate_id("item_")
         parts, samples = message_parts(content, self.conversation.input_format.encode)
+        item = {"id": item_id, "type": "message", "role": "user", "content": parts}
+        event = check_event({"type": "conversation.item.create", "item": item})
         if samples is not None:
             self.conversation.stash_audio(item_id, samples)
         if parts:
-            self._session.create_item({"id": item_id, "type": "message", "role": "user", "content": parts})
+            self._session.create_item(event["item"])
         self.create_response()
         return item_id if parts else None
 
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:
-        """Add any item to the conversation without requesting an answer; returns its id."""
+        """Add any item to the conversation without requesting an answer; returns its id.
+
+        Raises StateError if not connected, TypeError and ValueError for what JSON cannot hold.
+        """
         self._need_connection()
-        return self._session.create_item(dict(item), previous_item_id)
+        if previous_item_id is not None and not isinstance(previous_item_id, str):
+            raise TypeError(f"previous_item_id is a text, not {type(previous_item_id).__name__}")
+        event = check_event({"type": "conversation.item.create", "item": dict(item)})
+        return self._session.create_item(event["item"], previous_item_id)
 
     def append_input_audio(self, pcm: Any) -> bool:
         """Stream microphone audio to the server.
@@ -306,7 +314,9 @@ class RealtimeClient(ConfigurableClient):
         return True
 
     def create_response(self, response: Mapping[str, Any] | None = None, **parameters: Any) -> bool:
-        """Request an answer. Raises StateError if not connected.
+        """Request an answer.
+
+        Raises StateError if not connected, TypeError and ValueError for what JSON cannot hold.
 
         In manual mode the audio sent so far is committed first, unless it is shorter than 100 ms. While a
         response is being made, the request waits for its end; several waiting requests become one. Parameters
@@ -314,7 +324,8 @@ class RealtimeClient(ConfigurableClient):
         at once.
         """
         self._need_connection()
-        parameters = {**(response or {}), **parameters}
+        event = check_event({"type": "response.create", "response": {**(response or {}), **parameters}})
+        parameters = event["response"]
         outside = parameters.get("conversation") == "none"
         if self._session.settings.turn_detection() is None and not outside:
             self._session.commit()
@@ -383,7 +394,7 @@ class RealtimeClient(ConfigurableClient):
     def delete_item(self, item_id: str) -> bool:
         """Ask the server to remove an item; it is removed here when the server confirms."""
         self._need_connection()
-        self._session.send({"type": "conversation.item.delete", "item_id": item_id})
+        self._session.send(check_event({"type": "conversation.item.delete", "item_id": item_id}))
         return True
 
     def send(self, type: str, data: Mapping[str, Any] | None = None, **fields: Any) -> str:
@@ -400,18 +411,16 @@ class RealtimeClient(ConfigurableClient):
             not connected
         TypeError
             a value that JSON cannot hold, a ``session.update`` without a session
+        ValueError
+            NaN, an event that is nested too deeply or too large
         """
         self._need_connection()
-        event = {**(data or {}), **fields, "type": type}
-        if type == "session.update" and not isinstance(event.get("session"), dict):
-            raise TypeError("session.update needs session=, a dictionary")
+        event = check_event({**(data or {}), **fields, "type": type})
         if type == "conversation.item.create":
-            event["item"] = {"id": generate_id("item_"), **event.get("item", {})}
+            event["item"]["id"] = event["item"].get("id") or generate_id("item_")
         elif type == "response.create":
             self._session.request_response(event.get("response") or {})
             return ""
-        # Raises TypeError here rather than in the task that writes.
-        codec.dumps(event)
         return self._session.send(event)
 
     # Waiting

@@ -13,6 +13,7 @@ from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event
 from ..protocol.dialect import merge_session, session_from_keywords
+from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
 from ..protocol.session_keywords import refuse_unknown
 from ..tools import definition_of
@@ -83,7 +84,7 @@ class ConfigurableClient(EventEmitter):
         Raises
         ------
         TypeError
-            a keyword that does not exist
+            a keyword that does not exist, a value that JSON cannot hold, such as a path or a class
         ValueError
             a value that no server would take, a tool name that `add_tool` has taken
         StateError
@@ -93,10 +94,14 @@ class ConfigurableClient(EventEmitter):
         if extra_session is not None and not isinstance(extra_session, Mapping):
             raise TypeError(f"extra_session must be a mapping, not {type(extra_session).__name__}")
         model = keywords.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise TypeError(f"model is a text, not {type(model).__name__}")
+        keywords = check_event({"type": "session.update", "session": keywords})["session"]
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
+        extra = check_event({"type": "session.update", "session": dict(extra_session or {})})["session"]
         fields = session_from_keywords(keywords)
-        self._session.configuration.update(merge_session(fields, dict(extra_session or {})))
+        self._session.configuration.update(merge_session(fields, extra))
         if model is not None:
             self.model = model
         return True
@@ -145,10 +150,12 @@ class ConfigurableClient(EventEmitter):
 
         Raises
         ------
+        TypeError
+            a definition that JSON cannot hold, a handler that is not callable
         ValueError
             a name that is missing or taken
         """
-        return self._session.configuration.add_tool(dict(definition), handler)
+        return self._session.configuration.add_tool(check(dict(definition), "the definition"), handler)
 
     def remove_tool(self, name: str) -> bool:
         """Remove a tool. Raises ValueError for one that was not added."""

@@ -1,8 +1,9 @@
 """Event emitter: handlers by name, wildcards, waits for the next event.
 
 A handler is a function or a coroutine function of one argument. A handler that raises stops no other: the
-exception is reported. Calls of one coroutine function run one after another, in the order of the events;
-different handlers run side by side.
+exception is reported, also a CancelledError. KeyboardInterrupt and SystemExit alone pass: they end the program.
+Calls of one coroutine function run one after another, in the order of the events; different handlers run side
+by side.
 
 Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
 
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
+from ..background import is_failure, start
 from ..callables import is_coroutine_function
 from .waits import Waits
 
@@ -185,11 +187,15 @@ class EventEmitter:
         if listener.is_async:
             listener.queue.append((name, event))
             if listener.task is None:
-                listener.task = asyncio.get_running_loop().create_task(self._run(listener))
+                listener.task = start(
+                    self._run(listener), name, lambda name, error: self._failed(error, name, listener.handler)
+                )
             return
         try:
             listener.handler(event)
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             self._failed(error, name, listener.handler)
 
     async def _run(self, listener: _Listener) -> None:
@@ -198,7 +204,9 @@ class EventEmitter:
                 name, event = listener.queue.popleft()
                 try:
                     await listener.handler(event)
-                except Exception as error:
+                except BaseException as error:
+                    if not is_failure(error, awaited=True):
+                        raise
                     self._failed(error, name, listener.handler)
         finally:
             listener.task = None

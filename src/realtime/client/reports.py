@@ -10,6 +10,8 @@ import time
 from math import inf
 from typing import Any
 
+from ..background import describe
+from ..connection.undeliverable import APPEND, Culprit
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import error_of, is_benign, is_final, is_unsupported
@@ -22,10 +24,11 @@ __all__ = ["Reports"]
 
 log = logging.getLogger("realtime")
 
-
 NO_REASON = "the server gave no reason"
 # Seconds between an error after which no session can work and the server's close that belongs to it.
 FINAL_SECONDS = 10.0
+# Characters of an event's name in messages.
+MAX_NAME = 80
 
 
 class Reports:
@@ -118,6 +121,11 @@ class Reports:
         text, came = self._final
         return text if now - came <= FINAL_SECONDS else None
 
+    def renewal_refused(self, error: Exception, seconds_left: float) -> None:
+        """Emit ``error``: the session ends soon, and no new one can be opened so far."""
+        message = f"the session ends in {seconds_left:.0f} s and no new one can be opened so far: {error}"
+        self.error(ErrorEvent(message, "connection", code="renewal_refused", exception=error))
+
     def warn(self, message: str, code: str) -> None:
         """Log a warning, and emit it as ``error.benign``."""
         log.warning("%s", self.redactor.text(message))
@@ -125,11 +133,43 @@ class Reports:
 
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
-        message = self.redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")
+        message = self.redactor.text(f"the handler of {name[:MAX_NAME]!r} raised {describe(error)}")
         logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
         # An error handler that raises would be called again for its own error, without end.
         if name != "error":
             self.error(ErrorEvent(message, "handler", type(error).__name__, exception=error))
+
+    def failed(self, what: str, source: str, error: BaseException, event: Event | None = None) -> None:
+        """Log something unforeseen with its traceback, and emit ``error`` with it.
+
+        Parameters
+        ----------
+        what : str
+            What failed, as the beginning of a sentence.
+        source : str
+            As in `ErrorEvent`.
+        error : BaseException
+            What was raised.
+        event : Event, optional
+            The server event that could not be used.
+        """
+        message = self.redactor.text(f"{what}: {describe(error)}")
+        logger_with(self.redactor, "realtime").error("%s", message, exc_info=error)
+        self.error(ErrorEvent(message, source, type(error).__name__, exception=error, event=event))
+
+    def undeliverable(self, culprit: Culprit, code: int, *, may_go_on: bool) -> None:
+        """Emit ``error`` about a message for which the server closes the connection."""
+        what = (
+            culprit.type if culprit.item is None else f"{culprit.type} (item {culprit.item['item']['id']!r})"
+        )
+        if not may_go_on:
+            then = "no session can do without it: make it smaller"
+        elif culprit.type == APPEND:
+            then = "audio is sent in shorter pieces from now on"
+        else:
+            then = "it was dropped: make it smaller"
+        message = f"the server closes the connection (code {code}) for a message of {culprit.size:,} bytes, {what}; {then}"
+        self.error(ErrorEvent(message, "connection", code="message_not_taken", caused_by=culprit.type))
 
     def response_failed(self, response_id: str | None, response: Wire, event: Event) -> None:
         """Emit ``response.failed`` for a response with status "failed"."""

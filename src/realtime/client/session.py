@@ -1,7 +1,7 @@
 """Joins the parts of a client: server events go to conversation, turn taking and handlers; client events go out.
 
 Inside, everything is in the GA dialect; `dialect` translates at both edges. Nothing that a server sends, a
-handler raises or a tool does ends the reading of events.
+handler raises or a tool does ends the reading of events: what cannot be used is dropped and reported.
 
 Thread: the event loop's only.
 """
@@ -53,6 +53,8 @@ __all__ = ["Session"]
 VAD_KEEP_MS = 1000
 # In either dialect.
 UPDATES = ("session.update", "transcription_session.update")
+# Characters of a server's names in messages.
+MAX_NAME = 80
 
 
 class Session(LinkDelegate):
@@ -145,7 +147,7 @@ class Session(LinkDelegate):
     def create_item(self, item: Wire, previous_item_id: str | None = None) -> str:
         """Queue a new item; returns its id, which is made here so that its echo can be matched."""
         item_id = item.get("id") or generate_id("item_")
-        event: Wire = {"type": "conversation.item.create", "item": {"id": item_id, **item}}
+        event: Wire = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
         if previous_item_id is not None:
             event["previous_item_id"] = previous_item_id
         self.send(event)
@@ -209,17 +211,33 @@ class Session(LinkDelegate):
             entries.append(note(self._note_id, self._resume_note))
         entries += missing
         keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
-        for piece in self.conversation.input.unfinished(keep_ms):
-            entries.append({"type": "input_audio_buffer.commit"} if piece is None else piece)
+        for audio in self.conversation.input.unfinished(keep_ms):
+            if audio is None:
+                entries.append({"type": "input_audio_buffer.commit"})
+            else:
+                entries += self.outbox.pieces(audio)
         return entries
 
     # For the link, see LinkDelegate: writing
 
     async def next_entry(self) -> Entry:
-        return await self.outbox.take()
+        return await self._writer.next_entry()
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
-        return self._writer.encode(entry)
+        try:
+            return self._writer.encode(entry)
+        except Exception as error:
+            self._drop(entry, error)
+            return None
+
+    def _drop(self, entry: Entry, error: Exception) -> None:
+        """Report an entry that cannot be encoded, and undo what was recorded of it."""
+        kind = entry["type"] if isinstance(entry, dict) else "input_audio_buffer.append"
+        self.failed(f"a {kind} event could not be sent and was dropped", error)
+        if kind == "response.create":
+            self.turns.request_refused(another_is_active=False)
+        elif isinstance(entry, dict) and kind == "conversation.item.create":
+            self._unconfirmed.not_sent(entry)
 
     def send_started(self) -> None:
         self.outbox.send_started()
@@ -253,7 +271,7 @@ class Session(LinkDelegate):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = codec.loads(frame)
+            raw = codec.loads(frame, prune=True)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
@@ -265,18 +283,45 @@ class Session(LinkDelegate):
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
             self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
-        for event in self._writer.profile.inbound(raw):
+        try:
+            events = self._writer.profile.inbound(raw)
+        except Exception as error:
+            self._unusable(raw, error)
+            return
+        for event in events:
             self._take(event)
 
     def _take(self, event: Wire) -> None:
+        """Give an event to the conversation, to the client's own parts and to the handlers, whatever one of them does."""
         kind: str = event["type"]
+        try:
+            self._apply(kind, event)
+        except Exception as error:
+            self._unusable(event, error)
+        hook = self._hooks.get(kind)
+        if hook is not None:
+            try:
+                hook(Event(event))
+            except Exception as error:
+                self._unusable(event, error)
+        name = f"server.{kind}"
+        if self.emitter.wants(name):
+            self.emitter.emit(name, Event(event))
+
+    def _unusable(self, event: Wire, error: Exception) -> None:
+        self.conversation.malformed += 1
+        self.reports.failed(
+            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(event)
+        )
+
+    def _apply(self, kind: str, event: Wire) -> None:
         item = event.get("item")
         if item is not None:
             self._unconfirmed.confirm(item, self._knows, self.conversation.rename)
         before = self.conversation.malformed
         changes = self.conversation.apply(event)
         if self.conversation.malformed != before:
-            message = f"a malformed {kind!r} event was ignored"
+            message = f"a malformed {kind[:MAX_NAME]!r} event was ignored"
             self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
         if kind.startswith("response."):
             now = time.monotonic()
@@ -294,12 +339,6 @@ class Session(LinkDelegate):
             self._writer.profile = localai_session(self._writer.profile)
         for change in changes:
             self._announce(change)
-        hook = self._hooks.get(kind)
-        if hook is not None:
-            hook(Event(event))
-        name = f"server.{kind}"
-        if self.emitter.wants(name):
-            self.emitter.emit(name, Event(event))
 
     def _knows(self, item_id: str) -> bool:
         return self.conversation.get_item(item_id) is not None
@@ -337,10 +376,9 @@ class Session(LinkDelegate):
         return self.reports.final_error(time.monotonic())
 
     def renewal_refused(self, error: Exception, seconds_left: float) -> None:
-        message = f"the session ends in {seconds_left:.0f} s and no new one can be opened so far: {error}"
-        self.reports.error(ErrorEvent(message, "connection", code="renewal_refused", exception=error))
+        self.reports.renewal_refused(error, seconds_left)
 
-    def lost(self, code: int, reason: str) -> None:
+    def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
         response_lost, response_id = self.turns.connection_lost()
         self.announce(self.conversation.abandon())
@@ -349,6 +387,15 @@ class Session(LinkDelegate):
             self.emitter.emit(
                 "response.failed", ResponseFailedEvent(response_id, message, "connection_lost", str(code))
             )
+        blamed = self._writer.session_lost(code if by_server else 1006)
+        if blamed is None:
+            return True
+        culprit, may_go_on = blamed
+        self.reports.undeliverable(culprit, code, may_go_on=may_go_on)
+        return may_go_on
+
+    def failed(self, what: str, error: BaseException) -> None:
+        self.reports.failed(what, "connection", error)
 
     def changed(self, event: ConnectionEvent) -> None:
         self.emitter.emit("connection.changed", event)
@@ -358,6 +405,7 @@ class Session(LinkDelegate):
         self.turns.stop()
         self.outbox.clear()
         self._unconfirmed.clear()
+        self._writer.forget_undeliverable()
         self.created = None
         self.announce(self.conversation.abandon())
         if event.error:
@@ -378,12 +426,7 @@ class Session(LinkDelegate):
         settings = self.settings
         if settings.take_server_session(event.get("session")) and not settings.sets_input_format():
             self._writer.use_input_format(settings.server_input_format())
-        for message in self._agreement.unusable_formats(event.get("session")):
-            self.reports.error(ErrorEvent(message, "server", code="unknown_audio_format", event=event))
-        if event["type"] == "session.updated":
-            self._agreement.update_answered()
-            for message in self._agreement.null_turn_detection_ignored(settings):
-                self.reports.warn(message, "turn_detection_not_null")
+        self._agreement.review(event, settings, self.reports)
         if event["type"] == "session.created" and self.created is not None:
             self.created.set()
 

@@ -5,6 +5,7 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..protocol.profiles import PROFILES
 from ..protocol.reading import Wire, branch, text_of
 from .outbox import Commit, Entry, Outbox
 from .unconfirmed import Unconfirmed
+from .undeliverable import APPEND, Culprit, Undeliverable
 
 __all__ = ["COMMIT_MS", "FrameWriter"]
 
@@ -58,6 +60,9 @@ class FrameWriter:
         self._sent: dict[str, Wire] = {}
         # When those were sent that the client can do without.
         self._housekeeping: dict[str, float] = {}
+        self._longest_append = 0
+        self._began = time.monotonic()
+        self._undeliverable = Undeliverable()
 
     def next_id(self) -> str:
         """A new event id."""
@@ -69,6 +74,8 @@ class FrameWriter:
         self._sent.clear()
         self._housekeeping.clear()
         self._answer_is_due = False
+        self._longest_append = 0
+        self._began = time.monotonic()
         self._outbox.sample_rate = self._conversation.input_format.sample_rate
 
     def cause_of(self, error: Wire) -> Wire | None:
@@ -92,6 +99,27 @@ class FrameWriter:
         """The server makes a response: the answer to the last commit, if one was due."""
         self._answer_is_due = False
 
+    def forget_undeliverable(self) -> None:
+        """Try everything again; the connection has ended for good."""
+        self._undeliverable.clear()
+
+    def session_lost(self, code: int) -> tuple[Culprit, bool] | None:
+        """The session was ended with *code*: the message to blame, if any, and True if the next session can do without.
+
+        Settings cannot be left out. Audio is sent in shorter pieces, as long as there are shorter ones.
+        """
+        lasted = time.monotonic() - self._began
+        found = self._undeliverable.find(
+            code, lasted, self._sent.values(), self._longest_append, self._unconfirmed.first
+        )
+        if found is None:
+            return None
+        if found.item is not None:
+            self._unconfirmed.refused(found.item)
+        if found.type == APPEND:
+            return found, self._outbox.shorten_appends()
+        return found, not found.type.endswith("session.update")
+
     def use_input_format(self, stated: Any) -> None:
         """Encode audio from here on in the format that a session field states."""
         audio_format = format_of(stated)
@@ -100,10 +128,21 @@ class FrameWriter:
             self._conversation.set_input_format(audio_format)
             self._outbox.sample_rate = audio_format.sample_rate
 
+    async def next_entry(self) -> Entry:
+        """The next entry to send; an empty append where the server wants one in a pause. Cancel-safe."""
+        idle = self.profile.keep_alive
+        if idle is None:
+            return await self._outbox.take()
+        try:
+            return await asyncio.wait_for(self._outbox.take(), idle)
+        except asyncio.TimeoutError:
+            return {"type": "input_audio_buffer.append", "audio": ""}
+
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
         """The frame of one entry and the event in it; None for what need not be sent.
 
-        That is a commit of too little audio, and a request that the commit before it has made already.
+        That is a commit of too little audio, a request that the commit before it has made already, and what no
+        server takes (`session_lost`).
         """
         if isinstance(entry, dict):
             return self._encode_event(entry)
@@ -117,9 +156,14 @@ class FrameWriter:
             "type": "input_audio_buffer.append",
             "audio": self._conversation.input_format.encode(entry),
         }
-        return codec.dumps(event), event
+        text = codec.dumps(event)
+        if len(text) > self._longest_append:
+            self._longest_append = len(text)
+        return text, event
 
     def _encode_event(self, event: Wire) -> tuple[str, Wire] | None:
+        if self._undeliverable.leaves_out(event):
+            return None
         kind = event["type"]
         if kind == "input_audio_buffer.commit":
             self._conversation.input.commit_sent()

@@ -4,6 +4,10 @@ After a fault the link opens a new session, with backoff, unless the close code 
 help. Sessions expire; the link opens the next one before that and changes over between two turns, which the
 application does not notice. The delegate says what is sent first in a new session (`LinkDelegate.begin`).
 
+Whatever a delegate raises is reported to it (`LinkDelegate.failed`) and ends nothing: one frame or one entry is
+dropped. A task of the link that ends by anything unforeseen is reported and treated as a lost connection.
+KeyboardInterrupt and SystemExit end the program; the link reports itself closed then.
+
 States: "disconnected" -> "connecting" -> "connected" <-> "reconnecting" -> "disconnected".
 
 Thread: the event loop's only.
@@ -12,19 +16,22 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
+from .. import background
+from ..background import describe, is_failure
 from ..errors import ConfigurationError, ConnectError
 from ..events import CloseEvent, ConnectionEvent
 from ..protocol.endpoint import Endpoint
 from ..protocol.reading import dict_of
+from .options import LinkOptions
 from .transport import Transport, is_fatal
 
 __all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]
@@ -37,45 +44,6 @@ State = Literal["disconnected", "connecting", "connected", "reconnecting"]
 MAX_LIFETIME = 86_400
 # Failed attempts to renew a session until it is told; a refusal is told at once.
 RENEWAL_TRIES = 3
-
-
-@dataclass(frozen=True)
-class LinkOptions:
-    """Timeouts, backoff and renewal of a connection; times in seconds.
-
-    Attributes
-    ----------
-    connect_timeout : float
-        Until ``session.created`` must have arrived.
-    reconnect : bool
-        True restores lost connections and renews expiring sessions.
-    max_attempts : int
-        Consecutive failures that end the connection.
-    first_delay, max_delay : float
-        Wait before the first attempt, which doubles with each failure, and its upper limit.
-    stable_after : float
-        A connection that held this long starts the count of failures anew.
-    renew_before : float
-        How long before its expiry a session is renewed; at most half its lifetime.
-    max_message_bytes : int
-        Largest message accepted from the server.
-    max_retry_after : float
-        Longest wait that a server may ask for with ``Retry-After``; one that asks for more ends the connection.
-    call : bool
-        True for a connection that joins a call: the session is the call's. It is not renewed, and its end is no
-        error.
-    """
-
-    connect_timeout: float = 15.0
-    reconnect: bool = True
-    max_attempts: int = 10
-    first_delay: float = 0.25
-    max_delay: float = 10.0
-    stable_after: float = 5.0
-    renew_before: float = 300.0
-    max_message_bytes: int = 64 * 1024 * 1024
-    max_retry_after: float = 300.0
-    call: bool = False
 
 
 class LinkDelegate(Protocol):
@@ -127,6 +95,9 @@ class LinkDelegate(Protocol):
 
     # Changes of the connection
 
+    def failed(self, what: str, error: BaseException) -> None:
+        """Something unforeseen was raised, by this delegate or inside the link; the link goes on."""
+
     def at_boundary(self, *, forced: bool) -> bool:
         """True if changing over to another session now would lose nothing.
 
@@ -142,8 +113,8 @@ class LinkDelegate(Protocol):
     def renewal_refused(self, error: Exception, seconds_left: float) -> None:
         """The next session cannot be opened so far; the current one ends in *seconds_left*."""
 
-    def lost(self, code: int, reason: str) -> None:
-        """The socket was closed by a fault or by the server."""
+    def lost(self, code: int, reason: str, by_server: bool) -> bool:
+        """The socket was closed, by the server itself or by a fault. Returns False if another session cannot help."""
 
     def changed(self, event: ConnectionEvent) -> None:
         """The state of the link changed, or the session was renewed."""
@@ -194,7 +165,15 @@ class Link:
         finally:
             self._connector = None
         self._set_state("connected")
-        self._adopt(transport, resumed=False)
+        try:
+            self._adopt(transport, resumed=False)
+        except BaseException as error:
+            self._detach()
+            self._leave(transport)
+            self._set_state("disconnected")
+            if not is_failure(error):
+                raise
+            raise ConnectError(f"the session could not be begun: {describe(error)}") from error
 
     async def disconnect(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection; takes at most about a second. Idempotent. A handler may call it."""
@@ -218,7 +197,7 @@ class Link:
         self._cancel("_reconnector")
         if was in ("connected", "reconnecting"):
             self._set_state("disconnected")
-            self._delegate.closed(CloseEvent(code, reason, error=False))
+            self._tell(self._delegate.closed, CloseEvent(code, reason, error=False))
         return transport
 
     def _cancel(self, *names: str) -> None:
@@ -230,17 +209,46 @@ class Link:
 
     def _set_state(self, state: State, **details: Any) -> None:
         self.state = state
-        self._delegate.changed(ConnectionEvent(state, **details))
+        self._tell(self._delegate.changed, ConnectionEvent(state, **details))
+
+    def _tell(self, hook: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a hook of the delegate and return its result; report what it raises, and return None then."""
+        try:
+            return hook(*arguments)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            self._report(f"{hook.__name__}() of the connection's owner failed", error)
+            return None
+
+    def _report(self, what: str, error: BaseException) -> None:
+        try:
+            self._delegate.failed(what, error)
+        except BaseException as failure:
+            if not is_failure(failure):
+                raise
+            # The application's logging may be what fails.
+            with contextlib.suppress(Exception):
+                log.exception("%s, and could not be reported", what)
 
     async def _open(self) -> Transport:
         timeout = self.options.connect_timeout
         try:
             endpoint = await asyncio.wait_for(self._delegate.endpoint(), timeout)
+            return await Transport.open(
+                endpoint, timeout=timeout, max_message_bytes=self.options.max_message_bytes
+            )
+        except (ConnectError, ConfigurationError):
+            raise
         except asyncio.TimeoutError:
             raise ConnectError(f"the api_key function gave no key within {timeout:g} s") from None
-        return await Transport.open(
-            endpoint, timeout=timeout, max_message_bytes=self.options.max_message_bytes
-        )
+        except BaseException as error:
+            if not is_failure(error, awaited=True):
+                raise
+            if self.state != "connecting":
+                # Nobody waits for the exception.
+                self._report("could not connect", error)
+            raise ConnectError(f"could not connect: {describe(error)}") from error
 
     # The current socket
 
@@ -250,40 +258,80 @@ class Link:
         self._transport = transport
         prelude = self._delegate.begin(transport.created, resumed=resumed)
         for frame in transport.opening_frames:
-            self._delegate.receive(frame)
+            self._tell(self._delegate.receive, frame)
         transport.opening_frames.clear()
         if self._transport is not transport:
             # A handler disconnected.
             return
-        self._writer = self._start(self._write(transport, prelude))
-        self._reader = self._start(self._read(transport))
+        self._writer = self._start(self._write(transport, prelude), "writer")
+        self._reader = self._start(self._read(transport), "reader")
         self._schedule_renewal(transport)
+
+    def _resume(self, transport: Transport) -> None:
+        """Adopt the transport of a later session; one that cannot be begun counts as lost."""
+        try:
+            self._adopt(transport, resumed=True)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            self._report("the session could not be resumed", error)
+            self._on_lost(transport, 1006, f"the session could not be resumed: {describe(error)}")
 
     def _detach(self) -> Transport | None:
         transport, self._transport = self._transport, None
         self._cancel("_reader", "_writer", "_renewer")
-        self._delegate.disconnected()
+        self._tell(self._delegate.disconnected)
         return transport
 
-    @staticmethod
-    def _start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(coroutine)
+    def _start(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        transport = self._transport
+        return background.start(coroutine, name, lambda name, error: self._on_ended(name, transport, error))
+
+    def _on_ended(self, name: str, transport: Transport | None, error: BaseException) -> None:
+        """A task of the link ended by anything unforeseen."""
+        what = f"the {name} of the connection ended"
+        self._report(what, error)
+        if name == "closer" or transport is not self._transport:
+            return
+        reason = f"{what}: {describe(error)}"
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self._end(1006, reason)
+        elif transport is not None:
+            self._on_lost(transport, 1006, reason)
+        elif self.state in ("connected", "reconnecting"):
+            self._reconnector = self._start(self._reconnect(1006, reason), "reconnector")
+
+    def _end(self, code: int, reason: str) -> None:
+        """The program ends: close without another attempt."""
+        transport = self._detach()
+        self._cancel("_reconnector")
+        if transport is not None:
+            transport.abort()
+        if self.state != "disconnected":
+            self._give_up(code, reason)
 
     def _leave(self, transport: Transport) -> None:
-        task = self._start(transport.close())
+        task = self._start(transport.close(), "closer")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
     async def _read(self, transport: Transport) -> None:
+        receive = self._delegate.receive
         try:
             while True:
-                self._delegate.receive(await transport.receive())
+                frame = await transport.receive()
+                try:
+                    receive(frame)
+                except BaseException as error:
+                    if not is_failure(error):
+                        raise
+                    self._report("a frame could not be taken and was dropped", error)
         except ConnectionClosed:
-            self._on_lost(transport)
+            self._on_lost(transport, *transport.close_status)
 
     async def _write(self, transport: Transport, prelude: list[Any]) -> None:
         delegate = self._delegate
-        delegate.send_finished()
+        self._tell(delegate.send_finished)
         try:
             for entry in prelude:
                 await self._send(transport, entry)
@@ -294,44 +342,48 @@ class Link:
             pass
 
     async def _send(self, transport: Transport, entry: Any) -> None:
-        encoded = self._delegate.encode(entry)
+        encoded = self._tell(self._delegate.encode, entry)
         if encoded is None:
             return
         text, event = encoded
-        self._delegate.send_started()
+        self._tell(self._delegate.send_started)
         try:
             await transport.send(text)
         except ConnectionClosed:
-            self._delegate.put_back(entry)
+            self._tell(self._delegate.put_back, entry)
             raise
-        self._delegate.send_finished()
-        self._delegate.sent(event)
+        except asyncio.CancelledError:
+            # Cancelled by the reader, which saw the end of the connection first.
+            if self._transport is None:
+                self._tell(self._delegate.put_back, entry)
+            raise
+        self._tell(self._delegate.send_finished)
+        self._tell(self._delegate.sent, event)
 
     # Faults
 
-    def _on_lost(self, transport: Transport) -> None:
+    def _on_lost(self, transport: Transport, code: int, reason: str) -> None:
         if transport is not self._transport:
             return
-        code, reason = transport.close_status
         self._detach()
         self._leave(transport)
         if time.monotonic() - transport.opened_at > self.options.stable_after:
             self._failures = 0
-        self._delegate.lost(code, reason)
+        may_help = self._tell(self._delegate.lost, code, reason, transport.closed_by_server) is not False
         if self.state != "connected":
             # A handler disconnected.
             return
-        final = self._delegate.final_error()
+        final = self._tell(self._delegate.final_error)
         if final is not None:
             self._give_up(code, final)
-        elif not self.options.reconnect or is_fatal(code, reason):
+        elif not self.options.reconnect or is_fatal(code, reason) or not may_help:
             self._give_up(code, reason, error=not (self.options.call and code == 1000))
         else:
-            self._reconnector = self._start(self._reconnect(code, reason))
+            self._reconnector = self._start(self._reconnect(code, reason), "reconnector")
 
     def _give_up(self, code: int, reason: str, *, error: bool = True) -> None:
         self._set_state("disconnected", code=code, reason=reason)
-        self._delegate.closed(CloseEvent(code, reason, error=error))
+        self._tell(self._delegate.closed, CloseEvent(code, reason, error=error))
 
     async def _reconnect(self, code: int, reason: str) -> None:
         asked_to_wait = 0.0
@@ -357,7 +409,7 @@ class Link:
             self._reconnector = None
             self.reconnections += 1
             self._set_state("connected", attempt=self._failures)
-            self._adopt(transport, resumed=True)
+            self._resume(transport)
             return
         self._reconnector = None
         self._give_up(code, reason, error=error)
@@ -377,7 +429,7 @@ class Link:
         # Out of range if the server's clock is wrong by more than its sessions last.
         renewable = self.options.reconnect and not self.options.call
         if renewable and now < expires_at < now + MAX_LIFETIME:
-            self._renewer = self._start(self._renew(expires_at - now))
+            self._renewer = self._start(self._renew(expires_at - now), "renewer")
 
     async def _renew(self, lifetime: float) -> None:
         """Open the next session, and change over to it between two turns."""
@@ -398,7 +450,7 @@ class Link:
                         # Told at once, and once: a new key is needed.
                         failures = RENEWAL_TRIES
                     if failures == RENEWAL_TRIES:
-                        self._delegate.renewal_refused(error, end - time.monotonic())
+                        self._tell(self._delegate.renewal_refused, error, end - time.monotonic())
                     await asyncio.sleep(max(delay, getattr(error, "retry_after", None) or 0.0))
                     delay = min(delay * 2, self.options.max_delay)
             while not self._take_over(forced=time.monotonic() > last_moment):  # noqa: ASYNC110
@@ -420,9 +472,10 @@ class Link:
             return False
         self._next = None
         self.renewals += 1
-        self._adopt(new, resumed=True)
+        self._resume(new)
         self._leave(old)
-        self._delegate.changed(ConnectionEvent("connected", renewed=True))
+        if self._transport is new:
+            self._tell(self._delegate.changed, ConnectionEvent("connected", renewed=True))
         return True
 
 

@@ -13,6 +13,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -27,6 +28,8 @@ MAX_SECONDS = 600.0
 STUCK_SECONDS = 0.25
 # Of one append event. The vendor takes 15 MiB, but the other entries must not wait that long.
 MAX_APPEND_SAMPLES = 240_000
+# Of one append event to a server that takes small messages only.
+MIN_APPEND_SAMPLES = 2_400
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Outbox:
             raise ValueError(f"input_queue_seconds must be 0 or more, not {limit_seconds!r}")
         self.limit_seconds = limit_seconds
         self.sample_rate = 24_000
+        self.max_append_samples = MAX_APPEND_SAMPLES
         self.dropped_samples = 0
         self._lock = threading.Lock()
         self._queue: deque[_Audio | Commit | Wire] = deque()
@@ -110,9 +114,9 @@ class Outbox:
 
     def put_audio(self, samples: Int16Array) -> None:
         """Queue *samples*, which must not change afterwards. Never blocks. Thread: any."""
-        if len(samples) > MAX_APPEND_SAMPLES:
-            for start in range(0, len(samples), MAX_APPEND_SAMPLES):
-                self.put_audio(samples[start : start + MAX_APPEND_SAMPLES])
+        if len(samples) > self.max_append_samples:
+            for piece in self.pieces(samples):
+                self.put_audio(piece)
             return
         now = time.monotonic()
         entry = _Audio(samples, now)
@@ -125,6 +129,19 @@ class Outbox:
                 self._drop(limit, now)
         if self._sleeping:
             self._wake()
+
+    def pieces(self, samples: Int16Array) -> Iterator[Int16Array]:
+        """*samples* in pieces for one append event each. Thread: any."""
+        size = self.max_append_samples
+        for start in range(0, len(samples), size):
+            yield samples[start : start + size]
+
+    def shorten_appends(self) -> bool:
+        """Send audio in pieces of half the length from now on; False if they are as short as they can be."""
+        if self.max_append_samples <= MIN_APPEND_SAMPLES:
+            return False
+        self.max_append_samples = max(self.max_append_samples // 2, MIN_APPEND_SAMPLES)
+        return True
 
     def reject_audio(self, samples: Int16Array) -> None:
         """Count *samples* as dropped without queueing them. Thread: any."""

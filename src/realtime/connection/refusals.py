@@ -1,4 +1,4 @@
-"""Reads what a refused connection says about the next attempt, and whether a proxy stands in between.
+"""Reads what a refused connection says about its cause and the next attempt, and whether a proxy stands in between.
 
 Thread: any; stateless.
 """
@@ -10,9 +10,11 @@ import urllib.request
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from ..protocol import codec
 from ..protocol.endpoint import Endpoint
+from ..protocol.reading import Wire, dict_of
 
-__all__ = ["retry_after_of", "uses_proxy"]
+__all__ = ["retry_after_of", "stated_error", "uses_proxy"]
 
 # A server that asks for more is wrong, or has another clock.
 MAX_RETRY_AFTER = 86_400.0
@@ -36,6 +38,15 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
             return None
     # Not for NaN either.
     return max(0.0, seconds) if seconds <= MAX_RETRY_AFTER else None
+
+
+def stated_error(body: bytes) -> Wire:
+    """The error object in the JSON body of an HTTP answer; empty if there is none."""
+    try:
+        stated = dict_of(codec.loads(body)).get("error")
+    except (ValueError, RecursionError):
+        return {}
+    return {"message": stated} if isinstance(stated, str) else dict_of(stated)
 
 
 def uses_proxy(endpoint: Endpoint) -> bool:

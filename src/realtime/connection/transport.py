@@ -1,8 +1,8 @@
 """One websocket, from the upgrade to the close; of the protocol it knows a session's first event only.
 
 "Open" means that ``session.created`` has arrived: servers accept the upgrade first and refuse the key
-afterwards. The keepalive is our own, because it must tell a dead peer (found within 5 s) from an event loop
-that was busy for as long (the connection stays).
+afterwards. The keepalive is our own, because it must tell a dead peer (found within 5 s) from a slow line and
+from an event loop that was busy for as long (the connection stays); `Liveness` decides.
 
 Thread: the event loop's only.
 """
@@ -10,28 +10,32 @@ Thread: the event loop's only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus
+from websockets.protocol import State
 
+from .. import background
+from ..background import describe
 from ..errors import ConfigurationError, ConnectError
 from ..protocol import codec
 from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import error_of, is_final, is_limit
+from ..protocol.error_codes import error_of, is_final, is_limit, names_final
+from ..protocol.liveness import PING_INTERVAL, PING_TIMEOUT, Liveness
 from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
-from .refusals import retry_after_of, uses_proxy
+from .refusals import retry_after_of, stated_error, uses_proxy
 
 __all__ = ["FATAL_CODES", "Transport", "is_fatal"]
 
 # Long audio items have exceeded websockets' default of 1 MiB.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-PING_INTERVAL = 2.0
-PING_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 1.0
 # A timer this late means that the loop was busy; it says nothing about the peer.
 STALL = 0.5
@@ -47,8 +51,11 @@ FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
 def is_fatal(code: int, text: str = "") -> bool:
     """True if no new session is to be opened after one that was closed with *code* and this *text*.
 
-    A policy code whose text speaks of a limit, such as "slots in use", passes.
+    A policy code whose text speaks of a limit, such as "slots in use", passes; no code passes whose text names an
+    error that cannot get better.
     """
+    if names_final(text):
+        return True
     if (code == 1008 or 4000 <= code < 5000) and is_limit(text):
         return False
     return code in FATAL_CODES or 3000 <= code < 5000
@@ -59,6 +66,16 @@ class _Connect(websocket_connect):
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
+
+
+class _Connection(ClientConnection):
+    """Counts the bytes that came in."""
+
+    received_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        super().data_received(data)
 
 
 class Transport:
@@ -72,14 +89,18 @@ class Transport:
         All frames up to that event, not dispatched yet.
     opened_at : float
         When the websocket was opened, on the monotonic clock.
+    closed_by_server : bool
+        True after `receive` has raised if the server sent a close, and this side none before.
     """
 
-    def __init__(self, socket: ClientConnection, redactor: Redactor) -> None:
+    def __init__(self, socket: _Connection, redactor: Redactor) -> None:
         self._socket = socket
         self._redactor = redactor
         self._keepalive: asyncio.Task[None] | None = None
         self._dead: str | None = None
+        self._written = 0
         self._status = (1006, "")
+        self.closed_by_server = False
         self.created: dict[str, Any] = {}
         self.opening_frames: list[bytes] = []
         self.opened_at = time.monotonic()
@@ -117,13 +138,15 @@ class Transport:
         # The repr of the socket would show the request's headers, and the key in them.
         assert socket.request is not None
         socket.request.headers.clear()
-        transport = cls(socket, endpoint.redactor)
+        transport = cls(cast(_Connection, socket), endpoint.redactor)
         try:
             await transport._await_created(endpoint)
         except BaseException:
             socket.transport.abort()
             raise
-        transport._keepalive = asyncio.get_running_loop().create_task(transport._keep_alive())
+        transport._keepalive = background.start(
+            transport._keep_alive(), "keepalive", transport._on_keepalive_failed
+        )
         return transport
 
     async def _await_created(self, endpoint: Endpoint) -> None:
@@ -179,10 +202,12 @@ class Transport:
         except ConnectionClosed as closed:
             code, reason = _close_of(closed)
             self._status = code, self._redactor.text(reason)
+            self.closed_by_server = closed.rcvd is not None and closed.rcvd_then_sent is not False
             raise
 
     async def send(self, text: str) -> None:
         """Send one text frame; waits while the peer does not read. Raises ConnectionClosed."""
+        self._written += len(text)
         await self._socket.send(text)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -192,30 +217,71 @@ class Transport:
         await self._socket.close(code, reason)
         self._socket.transport.abort()
 
+    def abort(self, why: str = "") -> None:
+        """End the connection without a close; `receive` raises then."""
+        assert self._keepalive is not None
+        self._keepalive.cancel()
+        self._dead = why
+        self._socket.transport.abort()
+
     @property
     def close_status(self) -> tuple[int, str]:
         """Close code and reason after `receive` has raised; 1006 if the connection ended without a close."""
         return (1006, self._dead) if self._dead is not None else self._status
 
     async def _keep_alive(self) -> None:
-        """Ping; abort the socket when no pong comes. After a late timer the ping is repeated once."""
-        while True:
-            await asyncio.sleep(PING_INTERVAL)
-            for _ in range(2):
-                started = time.monotonic()
-                try:
-                    await asyncio.wait_for(self._ping(), PING_TIMEOUT)
-                    break
-                except ConnectionClosed:
-                    return
-                except asyncio.TimeoutError:
-                    if time.monotonic() - started < PING_TIMEOUT + STALL:
-                        self._dead = f"no answer to a ping within {PING_TIMEOUT:g} s"
-                        self._socket.transport.abort()
-                        return
+        """Ping, and abort the socket when the peer gives no sign of life."""
+        socket, pause = self._socket, PING_INTERVAL / 4
+        now = time.monotonic()
+        peer = Liveness(now, PING_INTERVAL, PING_TIMEOUT)
+        while socket.state is State.OPEN:
+            before = now
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            # Nothing is read while the loop is busy, or while frames wait for a slow reader.
+            if now - before - pause > STALL or not socket.transport.is_reading():
+                peer.forgive(now)
+            kernel = _unacknowledged(socket.transport.get_extra_info("socket"))
+            if peer.is_dead(
+                now,
+                received=socket.received_bytes,
+                written=self._written,
+                waiting=socket.transport.get_write_buffer_size() + (kernel or 0),
+                waiting_is_exact=kernel is not None,
+            ):
+                self.abort(f"no answer to a ping within {PING_TIMEOUT:g} s")
+                return
+            if peer.is_ping_due(now):
+                peer.asked(now, self._written)
+                background.start(self._ping(peer), "ping", self._on_keepalive_failed)
+        # A peer may leave its side open after a close or a fault.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(socket.wait_closed(), CLOSE_TIMEOUT)
+        socket.transport.abort()
 
-    async def _ping(self) -> None:
-        await (await self._socket.ping())
+    async def _ping(self, peer: Liveness) -> None:
+        try:
+            await (await self._socket.ping())
+        except ConnectionClosed:
+            return
+        peer.answered(time.monotonic())
+
+    def _on_keepalive_failed(self, name: str, error: BaseException) -> None:
+        # A connection that nobody watches could be dead unnoticed: the reader sees its end and has it replaced.
+        self.abort(f"the {name} ended: {describe(error)}")
+
+
+def _unacknowledged(socket: Any) -> int | None:
+    """Bytes that the operating system has taken and the peer's side has not; None where it does not say."""
+    try:
+        import fcntl
+        import termios
+
+        answer = fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (ImportError, AttributeError, OSError, ValueError):
+        # Windows; a system without this question; a socket that is closed by now.
+        return None
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _close_of(closed: ConnectionClosed) -> tuple[int, str]:
@@ -238,6 +304,7 @@ async def _dial(endpoint: Endpoint, max_message_bytes: int) -> ClientConnection:
             subprotocols=endpoint.subprotocols or None,  # type: ignore[arg-type]
             # A compressed message could unpack to 1000 times its size; audio does not compress.
             compression=None,
+            create_connection=_Connection,
             max_size=max_message_bytes,
             open_timeout=None,
             ping_interval=None,
@@ -269,8 +336,10 @@ async def _dial(endpoint: Endpoint, max_message_bytes: int) -> ClientConnection:
 def _refused(endpoint: Endpoint, error: InvalidStatus) -> ConnectError:
     response = error.response
     status = response.status_code
-    body = (response.body or b"")[:300].decode("utf-8", "replace").strip()
-    body = endpoint.redactor.text(body)
+    stated = stated_error(bytes(response.body or b""))
+    body = text_of(stated.get("message")) or (response.body or b"").decode("utf-8", "replace").strip()
+    # Cut after the secrets were removed: half of one would not be found.
+    body = endpoint.redactor.text(body)[:300]
     message = f"{endpoint.address} refused the connection with HTTP status {status}"
     message = f"{message}: {body}" if body else message
     wait = retry_after_of(response.headers)
@@ -278,7 +347,7 @@ def _refused(endpoint: Endpoint, error: InvalidStatus) -> ConnectError:
         message if wait is None else f"{message} (asks to come back after {wait:g} s)",
         status=status,
         server_message=body or None,
-        fatal=status in FATAL_STATUS or 300 <= status < 400,
+        fatal=status in FATAL_STATUS or 300 <= status < 400 or is_final(stated),
         retry_after=wait,
     )
 

@@ -31,6 +31,11 @@ class Unconfirmed:
     def __bool__(self) -> bool:
         return bool(self._creations)
 
+    @property
+    def first(self) -> Wire | None:
+        """The event of the first item that was sent and not confirmed."""
+        return next(iter(self._creations.values()), None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._creations.clear()
@@ -45,7 +50,7 @@ class Unconfirmed:
         self._creations.pop((event.get("item") or {}).get("id", ""), None)
 
     def refused(self, event: Wire) -> None:
-        """Forget an item that the server refused: it would refuse it again."""
+        """Forget an item that the server refused, or for which it ended the session: it would do so again."""
         self._creations.pop(event["item"]["id"], None)
         self._end_call(event["item"])
 

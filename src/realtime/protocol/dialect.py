@@ -237,18 +237,19 @@ def outbound(event: Wire, dialect: Dialect, session_kind: SessionKind = "realtim
     """Translate a client event from GA to *dialect*, for a session of *session_kind*."""
     kind = event["type"]
     if kind == "session.update":
-        session = {"type": session_kind, **without(event["session"], "temperature")}
+        given = dict_of(event.get("session"))
+        session = {"type": session_kind, **without(given, "temperature")}
         # GA requires the type; it has no temperature, and refuses the whole update for one.
         if dialect == "ga":
             return {**event, "session": session}
         name = "transcription_session.update" if session["type"] == "transcription" else kind
-        return {**event, "type": name, "session": beta_session(event["session"])}
+        return {**event, "type": name, "session": beta_session(given)}
     if dialect == "ga":
-        if kind == "response.create" and "temperature" in (event.get("response") or ()):
+        if kind == "response.create" and "temperature" in dict_of(event.get("response")):
             return {**event, "response": without(event["response"], "temperature")}
         return event
     if kind == "conversation.item.create":
-        return {**event, "item": beta_item(event["item"])}
+        return {**event, "item": beta_item(event.get("item"))}
     if kind == "response.create" and isinstance(event.get("response"), dict):
         return {**event, "response": beta_session(event["response"], response=True)}
     return event

@@ -19,6 +19,7 @@ __all__ = [
     "is_limit",
     "is_unsupported",
     "may_be_about",
+    "names_final",
 ]
 
 ANOTHER_IS_ACTIVE = "conversation_already_has_active_response"
@@ -60,6 +61,7 @@ _UNSUPPORTED = re.compile(
     r"invalid[ _](event|message)[ _]?type|unknown_or_invalid_event",
     re.IGNORECASE,
 )
+_WORDS = re.compile(r"[a-z_]+")
 _EVENT_NAMES = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
 # Beginnings of what the housekeeping events do.
 _VERBS = ("truncat", "delet", "retriev", "clear", "cancel")
@@ -119,6 +121,11 @@ def may_be_about(message: str, kind: str) -> bool:
 def is_final(error: Wire) -> bool:
     """True for an error object after which another session cannot work either."""
     return text_of(error.get("code")) in _FINAL_CODES or text_of(error.get("type")) in _FINAL_CODES
+
+
+def names_final(text: str) -> bool:
+    """True if a text, such as the reason of a close, names one of those codes."""
+    return not _FINAL_CODES.isdisjoint(_WORDS.findall(text))
 
 
 def is_limit(text: str) -> bool:

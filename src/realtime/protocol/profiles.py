@@ -12,7 +12,7 @@ Thread: any; stateless.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import dialect as dialects
@@ -64,6 +64,8 @@ class Profile:
     pcm_rates : tuple of int, optional
         Sample rates of PCM from the user and to the user, where the server fixes them; by default it takes what
         the session states.
+    keep_alive : float, optional
+        Seconds without an event to the server after which it wants an empty append; by default it wants none.
     to_server : callable
         Changes a client event that is in the dialect *base* to what the server takes.
     inbound : callable
@@ -79,9 +81,10 @@ class Profile:
     model_in_session: bool = False
     commit_answers: bool = False
     pcm_rates: tuple[int, int] | None = None
+    keep_alive: float | None = None
     to_server: Callable[[Wire], Wire] = _same
     # A field and not a method: it runs for every delta, and most servers need no step of their own.
-    inbound: Callable[[Wire], tuple[Wire, ...]] = dialects.inbound
+    inbound: Callable[[Wire], tuple[Wire, ...]] = field(default_factory=lambda: dialects.inbound)
 
     def outbound(self, event: Wire, session_kind: SessionKind = "realtime") -> Wire:
         """Translate a client event from GA to what the server takes."""
@@ -98,7 +101,7 @@ class Profile:
 
 
 def _xai_out(event: Wire) -> Wire:
-    if event["type"] == "response.create" and "response" in event:
+    if event["type"] == "response.create" and isinstance(event.get("response"), dict):
         return {**event, "response": dialects.without(event["response"], "output_modalities")}
     if event["type"] != "session.update":
         return event
@@ -127,11 +130,15 @@ def _elevenlabs_out(event: Wire) -> Wire:
             "type": "semantic_vad",
             **{key: detection[key] for key in kept if key in detection},
         }
+    elif detection is None:
+        # Manual mode does not exist there, and a null would make it refuse the whole update.
+        heard.pop("turn_detection", None)
     if isinstance(heard.get("transcription"), dict):
         language = heard["transcription"].get("language")
         heard["transcription"] = {"language": language} if language is not None else {}
     if isinstance(said.get("format"), dict):
         said["format"] = dialects.without(said["format"], "rate")
+    session.pop("audio", None)
     audio = {side: fields for side, fields in (("input", heard), ("output", said)) if fields}
     if audio:
         session["audio"] = audio
@@ -200,6 +207,7 @@ PROFILES = {
             key_header="xi-api-key",
             default_model="eleven_realtime_v1_mini",
             model_in_session=True,
+            keep_alive=10.0,
             to_server=_elevenlabs_out,
         ),
         Profile(

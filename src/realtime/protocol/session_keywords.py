@@ -7,7 +7,6 @@ Thread: any; stateless.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -94,6 +93,9 @@ def _plain(name: str) -> str:
 
 
 def _nearest(keyword: str, known: Iterable[str]) -> str | None:
+    # Needed for a mistake only; `import realtime` stays as quick as it is.
+    import difflib
+
     plain = {_plain(name): name for name in known}
     near: list[Any] = difflib.get_close_matches(_plain(keyword), plain, 1, 0.75)
     return plain.get(_plain(keyword)) or _ALIASES.get(_plain(keyword)) or (plain[near[0]] if near else None)
