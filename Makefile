@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop bench coverage format lint types docs maps build tsan asan soak wheel wheels release clean
+.PHONY: help console test interop network bench coverage format lint types docs maps build tsan asan soak wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -90,10 +90,15 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 soak: build  ## the long forms of the fault tests
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test_files_damaged.py tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
 		tests/wavtools/test_pcm.py \
+		tests/realtime/test_network_bench.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
-	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py
 	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_relay_fuzz.py
 	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_session_fuzz.py
+	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py \
+		tests/realtime/test_offline_fuzz_values.py
+
+network: build  ## hold 50 spoken turns on a lossy slow line, and one on each broken one
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/realtime/test_network_bench.py
 
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m build

@@ -41,7 +41,8 @@ ROOMS = {
         run workers relay subcommands __main__
     """,
     "realtime.offline": """
-        checks faults beta models replies session admission server process voice offline __main__
+        checks faults beta models replies client_secrets session calls admission http_api http_front certificate server
+        process voice offline __main__
     """,
     "console": """
         errors console text event_log settings keys tools world echo push_to_talk

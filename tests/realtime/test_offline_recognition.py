@@ -49,16 +49,76 @@ async def test_what_was_recognised_in_a_pause_is_dropped_with_the_speech() -> No
 
 async def test_words_in_progress_that_cannot_be_heard_are_reported_once_at_the_end() -> None:
     async with session_with(Voice(HearsSpeech, FailingEars, PrerenderedSpeech)) as (probe, log):
-        detection = {"type": "server_vad", "create_response": False}
         transcription = {"model": "gpt-realtime-whisper"}
-        await probe.update(audio={"input": {"turn_detection": detection, "transcription": transcription}})
+        await probe.update(audio={"input": {"turn_detection": None, "transcription": transcription}})
         await probe.append(loud(1.5))
-        await probe.until("input_audio_buffer.speech_started")
+        await probe.settled()
         await asyncio.sleep(0.3)
-        await probe.append(silence(1.0))
+        await probe.send("input_audio_buffer.commit")
         await probe.until(f"{TRANSCRIPTION}.failed")
         assert not probe.of(f"{TRANSCRIPTION}.delta")
     assert len(log) == 1
+
+
+class Counts:
+    """A speech recognition whose words are the seconds that it has heard."""
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
+        return " ".join(str(second) for second in range(len(samples) // sample_rate))
+
+
+@pytest.mark.parametrize("model", ["gpt-live-transcribe", "gpt-realtime-whisper"])
+async def test_words_in_progress_come_without_turn_detection_only(model: str) -> None:
+    async with session_with(Voice(HearsSpeech, Counts, PrerenderedSpeech)) as (probe, _):
+        detection = {"type": "server_vad", "create_response": False}
+        audio_input: dict[str, object] = {"turn_detection": detection, "transcription": {"model": model}}
+        await probe.update(audio={"input": audio_input})
+
+        async def speak() -> list[dict[str, object]]:
+            """The deltas that came before the commit."""
+            for _ in range(5):
+                await probe.append(loud(1.0))
+                await asyncio.sleep(0.1)
+                await probe.settled()
+            return probe.of(f"{TRANSCRIPTION}.delta")
+
+        assert not await speak()
+        await probe.append(silence(1.0))
+        await probe.until(f"{TRANSCRIPTION}.completed")
+        probe.events.clear()
+        await probe.update(audio={"input": {"turn_detection": None}})
+        await probe.ask("input_audio_buffer.clear", "input_audio_buffer.cleared")
+        early = await speak()
+        assert early
+        await probe.send("input_audio_buffer.commit")
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+        assert done["transcript"] == "0 1 2 3 4"
+        assert "".join(str(event["delta"]) for event in probe.of(f"{TRANSCRIPTION}.delta")) == "0 1 2 3 4"
+        assert {event["item_id"] for event in early} == {done["item_id"]}
+
+
+async def test_a_transcription_with_speakers_comes_in_segments() -> None:
+    async with session_with(Voice(HearsSpeech, Counts, PrerenderedSpeech)) as (probe, _):
+        audio_input = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe-diarize"}}
+        await probe.update(audio={"input": audio_input})
+        await probe.append(loud(2.0))
+        await probe.send("input_audio_buffer.commit")
+        done = await probe.until(f"{TRANSCRIPTION}.completed")
+    [segment] = probe.of(f"{TRANSCRIPTION}.segment")
+    assert (segment["text"], segment["speaker"], segment["item_id"]) == ("0 1", "A", done["item_id"])
+    assert (segment["start"], segment["end"], segment["content_index"]) == (0.0, 2.0, 0)
+
+
+async def test_other_models_report_their_words_after_the_commit() -> None:
+    async with session_with(Voice(HearsSpeech, Counts, PrerenderedSpeech)) as (probe, _):
+        audio_input = {"turn_detection": None, "transcription": {"model": "whisper-1"}}
+        await probe.update(audio={"input": audio_input})
+        await probe.append(loud(3.0))
+        await asyncio.sleep(0.2)
+        await probe.settled()
+        assert not probe.of(f"{TRANSCRIPTION}.delta")
+        await probe.send("input_audio_buffer.commit")
+        assert (await probe.until(f"{TRANSCRIPTION}.completed"))["transcript"] == "0 1 2"
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,8 @@ def test_weather_is_told_from_plain_numbers_measurements_and_errors() -> None:
     measured = {"location": "Rome", "temperature": {"value": 21, "units": "°C"}}
     assert said_of("get_weather", measured) == "In Rome the temperature is 21 degrees."
     assert said_of("get_weather", {"error": "no network"}) == "I could not get the weather: no network."
+
+
+def test_the_last_words_of_the_user_are_answered_though_the_assistant_spoke_since() -> None:
+    history = [Message("user", "Thanks."), Message("assistant", "Well.")]
+    assert RULES.pieces(Context("", history)) == [Say("You are welcome.")]

@@ -380,6 +380,8 @@ async def test_truncate_rules(offline_url: str) -> None:
         ({"type": "response.create", "extra": 1}, "unknown_parameter", "extra"),
         ({"type": "input_audio_buffer.append"}, "missing_required_parameter", "audio"),
         ({"type": "input_audio_buffer.append", "audio": "AAA"}, "invalid_value", "audio"),
+        ({"type": "input_audio_buffer.append", "audio": "AA A="}, "invalid_value", "audio"),
+        ({"type": "input_audio_buffer.append", "audio": "AAAA\nAAAA\nAA"}, "invalid_value", "audio"),
         ({"type": "input_audio_buffer.append", "audio": "AA=="}, "invalid_value", "audio"),
         ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_type", "audio"),
         ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),

@@ -123,7 +123,7 @@ async def test_a_turn_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_what_is_put_behind_a_close_is_dropped() -> None:
     async def say(connection: ServerConnection) -> None:
-        outbox = Outbox(connection)
+        outbox = Outbox(connection, print)
         outbox.put("first")
         outbox.close(1001, "bye")
         outbox.put("too late")

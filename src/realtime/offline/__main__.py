@@ -22,7 +22,9 @@ from .models.choice import choose_voice
 from .models.interfaces import ModelError
 
 if TYPE_CHECKING:
+    from .certificate import SelfSigned
     from .replies.rules import Replier
+    from .server import OfflineServer
 
 PROGRAM = "python -m realtime.offline"
 
@@ -32,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(
         prog=PROGRAM,
         description="Serve the OpenAI Realtime protocol without a key and without a network.",
-        epilog="The first line on stdout is: listening on ws://HOST:PORT",
+        epilog="The first line on stdout is: listening on ws://HOST:PORT (with --tls: wss://HOST:PORT, and the next line "
+        "is: certificate: PATH)",
     )
     p.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     p.add_argument("--port", type=port, default=0, help="port to listen on; 0 (default): a free one")
@@ -46,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
         "--key-env",
         metavar="NAME",
         help="environment variable with the API key that clients must send (default: no key is needed)",
+    )
+    p.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve wss:// with a self-signed certificate, and print the path of the certificate for clients to trust",
     )
     _add_model_options(p)
     p.add_argument(
@@ -115,6 +123,7 @@ def _positive(value: str) -> float:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until a stop signal. Raises ModelError or OSError if the server cannot start."""
+    from .certificate import SelfSigned
     from .faults import Faults
     from .server import OfflineServer
     from .session.session import SessionOptions
@@ -132,6 +141,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     replier: Replier | None = None
     if arguments.llm_url is not None:
         replier = _chat_replies(arguments.llm_url, arguments.llm_model)
+    certificate = SelfSigned(arguments.host) if arguments.tls else None
     server = OfflineServer(
         arguments.host,
         arguments.port,
@@ -142,7 +152,18 @@ async def serve(arguments: argparse.Namespace) -> None:
         options=SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds, faults=faults),
         workers=arguments.workers,
         max_sessions=arguments.max_sessions,
+        ssl=None if certificate is None else certificate.context,
     )
+    try:
+        await _serve_until_stopped(server, certificate, arguments)
+    finally:
+        if certificate is not None:
+            certificate.close()
+
+
+async def _serve_until_stopped(
+    server: OfflineServer, certificate: SelfSigned | None, arguments: argparse.Namespace
+) -> None:
     stop = asyncio.Event()
     on_stop_signal(stop)
     if arguments.until_eof:
@@ -150,7 +171,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
     async with server:
         print(f"listening on {server.url}", flush=True)
-        if voice.only_says is not None and arguments.voice == "auto":
+        if certificate is not None:
+            print(f"certificate: {certificate.path}", flush=True)
+        if server.voice.only_says is not None and arguments.voice == "auto":
             print("no models installed; run: pip install 'wavtools[offline]'", file=sys.stderr, flush=True)
         warm = asyncio.create_task(server.warm())
         stopped = asyncio.create_task(stop.wait())

@@ -12,9 +12,11 @@ import queue
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 
 FIRST_LINE = "listening on "
+CERTIFICATE_LINE = "certificate: "
 READY_LINE = "ready"
 
 
@@ -28,7 +30,9 @@ class ServerProcess:
     Attributes
     ----------
     url : str
-        Its address: ``ws://127.0.0.1:PORT``.
+        Its address: ``ws://127.0.0.1:PORT``, with "--tls" ``wss://127.0.0.1:PORT``.
+    certificate : Path or None
+        With "--tls": the self-signed certificate (PEM), for clients to trust.
     """
 
     def __init__(self, arguments: tuple[str, ...], wait_ready: bool, timeout: float, quiet: bool) -> None:
@@ -53,12 +57,16 @@ class ServerProcess:
             reader.start()
         try:
             line = self._await_line(FIRST_LINE, timeout)
+            self.url = line[len(FIRST_LINE) :].strip()
+            self.certificate: Path | None = None
+            if self.url.startswith("wss:"):
+                line = self._await_line(CERTIFICATE_LINE, timeout)
+                self.certificate = Path(line[len(CERTIFICATE_LINE) :].strip())
             if wait_ready:
                 self._await_line(READY_LINE, timeout)
         except BaseException:
             self.stop()
             raise
-        self.url = line[len(FIRST_LINE) :].strip()
 
     def _read_lines(self) -> None:
         assert self._process.stdout is not None

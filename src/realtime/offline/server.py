@@ -9,7 +9,8 @@ import asyncio
 import http
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from ssl import SSLContext
 from types import TracebackType
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -18,27 +19,38 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from ..protocol.ids import generate_server_id
-from .admission import AdmissionError, admit, is_our_path
+from .admission import Admission, AdmissionError, admit, is_our_path
 from .beta import BetaDialect
+from .calls import Calls
 from .checks.session_object import SessionConfig
+from .client_secrets import ClientSecrets
+from .http_api import HttpApi
+from .http_front import front_with
 from .models.choice import choose_voice
 from .models.interfaces import Voice
 from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
-from .session.channel import Channel
-from .session.outbox import Outbox
+from .session.channel import Channel, describe_failure
+from .session.outbox import FrameSink, Outbox
 from .session.session import Session, SessionOptions
 
 # Longest frame: 15 MiB of audio in base64, and the rest of its event.
 FRAME_BYTES = 21 << 20
 PING_SECONDS = 20.0
+# A pong waits behind all audio that the socket has buffered for a slow client: that client is alive.
+PONG_SECONDS = 300.0
 # Time for a client's answer to a close frame: a client that hangs must not delay the server's stop.
 CLOSE_SECONDS = 1.0
+CLOSE_TRY_AGAIN = 1013
 
 
 def log_to_stderr(line: str) -> None:
-    """Print one line of the log on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line of the log on stderr; a stderr that is closed loses it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        # The reader of a pipe has gone, or the stream is closed: no reason to end a session.
+        pass
 
 
 class OfflineServer:
@@ -69,6 +81,8 @@ class OfflineServer:
         Further connections are closed with 1013 (try again later).
     log : callable taking a str
         Receives the log, line by line; never a key, and no text or audio of a session.
+    ssl : SSLContext, optional
+        Serve wss:// with this certificate; ``realtime.offline.certificate`` makes one.
 
     Raises
     ------
@@ -89,6 +103,7 @@ class OfflineServer:
         workers: int = 1,
         max_sessions: int = 64,
         log: Callable[[str], None] = log_to_stderr,
+        ssl: SSLContext | None = None,
     ) -> None:
         if dialect not in ("auto", "ga", "beta"):
             raise ValueError(f"dialect is {dialect!r}, expected 'auto', 'ga' or 'beta'")
@@ -101,29 +116,41 @@ class OfflineServer:
         self._options = options or SessionOptions()
         self._max_sessions = max_sessions
         self._log = log
+        self._ssl = ssl
+        self._secrets = ClientSecrets()
+        self._calls = Calls(max_sessions)
         self._sessions = 0
         self._server: Server | None = None
 
     @property
+    def voice(self) -> Voice:
+        """The models."""
+        return self._models.voice
+
+    @property
     def url(self) -> str:
-        """``ws://host:port``; raises RuntimeError before ``start``."""
+        """``ws://host:port``, with *ssl* ``wss://host:port``; raises RuntimeError before ``start``."""
         if self._server is None:
             raise RuntimeError("the server is not listening; await start() first")
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = next(iter(self._server.sockets)).getsockname()[1]
-        return f"ws://{host}:{port}"
+        return f"{'ws' if self._ssl is None else 'wss'}://{host}:{port}"
 
     async def start(self) -> None:
         """Listen. A model is loaded at its first use, or by ``warm``. Raises OSError if the port is not available."""
+        api = HttpApi(self._secrets, self._key, self._calls.end)
         self._server = await serve(
             self._connection,
             self.host,
             self._port,
+            ssl=self._ssl,
+            create_connection=front_with(api.answer),
             process_request=_check_path,
             select_subprotocol=_select_subprotocol,
             max_size=FRAME_BYTES,
             compression=None,
             ping_interval=PING_SECONDS,
+            ping_timeout=PONG_SECONDS,
             close_timeout=CLOSE_SECONDS,
             server_header="wavtools",
             logger=_socket_logger(),
@@ -140,6 +167,7 @@ class OfflineServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        self._calls.close()
         self._models.close()
 
     async def __aenter__(self) -> OfflineServer:
@@ -158,10 +186,10 @@ class OfflineServer:
 
     async def _connection(self, connection: ServerConnection) -> None:
         if self._sessions >= self._max_sessions:
-            await connection.close(1013, "too many sessions")
+            await connection.close(CLOSE_TRY_AGAIN, "too many sessions")
             return
         self._sessions += 1
-        outbox = Outbox(connection)
+        outbox = Outbox(connection, lambda error: self._log(describe_failure(error)))
         writer = asyncio.create_task(outbox.run())
         try:
             await self._serve(connection, outbox)
@@ -176,25 +204,50 @@ class OfflineServer:
         assert request is not None
         offered = _offered(request)
         try:
-            admission = admit(request.path, request.headers, offered, self._dialect, self._key)
+            admission = admit(request.path, request.headers, offered, self._dialect, self._key, self._secrets)
         except AdmissionError as refusal:
             channel = Channel(outbox, self._options.faults, self._log)
             channel.emit_error(refusal.error)
             channel.close(refusal.close_code, refusal.reason)
             return
+        if admission.call_id is not None:
+            await self._serve_call(connection, outbox, admission, admission.call_id)
+            return
+        session = self._session(outbox, admission)
+        session.start()
+        await _read(connection, session.handle, session.close)
+
+    async def _serve_call(
+        self, connection: ServerConnection, outbox: Outbox, admission: Admission, call_id: str
+    ) -> None:
+        call = self._calls.join(call_id, outbox, lambda audience: self._session(audience, admission))
+        if call is None:
+            outbox.close(CLOSE_TRY_AGAIN, "too many calls")
+            return
+        await _read(connection, call.handle, lambda: self._calls.leave(call_id, call, outbox))
+
+    def _session(self, outbox: FrameSink, admission: Admission) -> Session:
         session_id = generate_server_id("sess")
         config = SessionConfig(admission.kind, session_id, admission.model, self._options.seconds)
-        beta = BetaDialect(admission.kind) if admission.dialect == "beta" else None
-        session = Session(config, outbox, self._models, self._replier, self._options, self._log, beta)
-        session.start()
-        try:
-            async for frame in connection:
-                await session.handle(frame)
-        except ConnectionClosed:
-            # The client has gone without a close frame.
-            pass
-        finally:
-            session.close()
+        if admission.secret is not None:
+            config.update(admission.secret.session)
+        in_call = admission.call_id is not None
+        beta = BetaDialect(admission.kind) if admission.dialect == "beta" and not in_call else None
+        return Session(config, outbox, self._models, self._replier, self._options, self._log, beta, in_call)
+
+
+async def _read(
+    connection: ServerConnection, handle: Callable[[str | bytes], Awaitable[None]], end: Callable[[], None]
+) -> None:
+    """Give every frame to *handle* until the connection ends; then call *end*."""
+    try:
+        async for frame in connection:
+            await handle(frame)
+    except ConnectionClosed:
+        # The client has gone without a close frame.
+        pass
+    finally:
+        end()
 
 
 def _socket_logger() -> logging.Logger:

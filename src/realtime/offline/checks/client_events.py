@@ -70,6 +70,17 @@ def _message(role: str) -> Check:
     )
 
 
+_LISTED_TOOL = record(
+    {"name": text(), "description": nullable(text()), "input_schema": anything, "annotations": anything},
+    required=("name", "input_schema"),
+)
+_MCP_ERROR = tagged(
+    {
+        kind: record({"type": anything, "code": anything, "message": text()}, required=("message",))
+        for kind in ("protocol_error", "tool_execution_error", "http_error")
+    }
+)
+
 ITEM = tagged(
     {
         "message": tagged({role: _message(role) for role in PARTS}, tag="role"),
@@ -90,6 +101,27 @@ ITEM = tagged(
                 **_STATUS,
             },
             required=("approval_request_id", "approve"),
+        ),
+        "mcp_approval_request": record(
+            {"type": anything, "server_label": text(), "name": text(), "arguments": text(), **_STATUS},
+            required=("server_label", "name", "arguments"),
+        ),
+        "mcp_list_tools": record(
+            {"type": anything, "server_label": text(), "tools": array(_LISTED_TOOL, 1_000), **_STATUS},
+            required=("server_label", "tools"),
+        ),
+        "mcp_call": record(
+            {
+                "type": anything,
+                "server_label": text(),
+                "name": text(),
+                "arguments": text(),
+                "approval_request_id": nullable(text()),
+                "output": nullable(text()),
+                "error": nullable(_MCP_ERROR),
+                **_STATUS,
+            },
+            required=("server_label", "name", "arguments"),
         ),
     }
 )

@@ -3,12 +3,16 @@
 A check is a callable ``check(value, path)`` that returns None or raises RequestError. The functions here
 build the schemas of client_events.py and session_object.py.
 
+As at the vendor, null for an optional property means that it is not given: ``record`` removes it from the value, so
+that no reader of the value meets it. Where null is a value of its own ("off"), the property is ``nullable``.
+
 Thread: any; pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Check = Callable[[Any, str], None]
@@ -119,14 +123,20 @@ def choice(*values: Any) -> Check:
     return check
 
 
-def nullable(inner: Check) -> Check:
-    """Null, or what *inner* accepts."""
+@dataclass(frozen=True)
+class Nullable:
+    """The check that ``nullable`` makes."""
 
-    def check(value: Any, path: str) -> None:
+    inner: Check
+
+    def __call__(self, value: Any, path: str) -> None:
         if value is not None:
-            inner(value, path)
+            self.inner(value, path)
 
-    return check
+
+def nullable(inner: Check) -> Nullable:
+    """Null, or what *inner* accepts; ``record`` keeps the null."""
+    return Nullable(inner)
 
 
 def either(*checks: Check) -> Check:
@@ -183,7 +193,10 @@ def mapping(key: Check, of: Check, most: int) -> Check:
 
 
 def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check:
-    """An object with no other properties than *fields*, and with all of *required*."""
+    """An object with no other properties than *fields*, and with all of *required*.
+
+    An optional property that is null and not ``nullable`` is removed from the object.
+    """
 
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
@@ -191,12 +204,15 @@ def record(fields: Mapping[str, Check], required: tuple[str, ...] = ()) -> Check
         for name in required:
             if name not in value:
                 raise missing(_join(path, name))
-        for name, element in value.items():
+        for name, element in list(value.items()):
             inner = fields.get(name)
             if inner is None:
                 unknown = _join(path, name)
                 raise RequestError("unknown_parameter", f"Unknown parameter: '{unknown}'.", unknown)
-            inner(element, _join(path, name))
+            if element is None and name not in required and not isinstance(inner, Nullable):
+                del value[name]
+            else:
+                inner(element, _join(path, name))
 
     return check
 

@@ -39,6 +39,8 @@ INSTRUCTIONS = (
 )
 VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
+# Transcription models that report words while audio arrives, until the commit. They have no turn detection.
+STREAMING_MODELS = ("gpt-live-transcribe", "gpt-realtime-whisper")
 
 PCM_24K = {"type": "audio/pcm", "rate": 24000}
 SERVER_VAD = {
@@ -88,6 +90,7 @@ TURN_DETECTION = tagged(
                 "idle_timeout_ms": nullable(integer(5_000, 30_000)),
                 "create_response": boolean,
                 "interrupt_response": boolean,
+                "model_version": text(),
             }
         ),
         "semantic_vad": record(
@@ -96,11 +99,13 @@ TURN_DETECTION = tagged(
                 "eagerness": choice("low", "medium", "high", "auto"),
                 "create_response": boolean,
                 "interrupt_response": boolean,
+                "model_version": text(),
             }
         ),
     }
 )
-_ALLOWED_TOOLS = nullable(either(array(text()), record({"tool_names": array(text()), "read_only": boolean})))
+_TOOL_FILTER = record({"tool_names": array(text()), "read_only": boolean})
+_ALLOWED_TOOLS = nullable(either(array(text()), _TOOL_FILTER))
 TOOL = tagged(
     {
         "function": record(
@@ -123,7 +128,9 @@ TOOL = tagged(
                 "authorization": text(),
                 "headers": nullable(mapping(text(), text(), 100)),
                 "allowed_tools": _ALLOWED_TOOLS,
-                "require_approval": anything,
+                "require_approval": either(
+                    record({"always": _TOOL_FILTER, "never": _TOOL_FILTER}), choice("always", "never")
+                ),
                 "server_description": text(),
                 "defer_loading": boolean,
                 "allowed_callers": array(choice("direct", "programmatic")),
@@ -159,7 +166,7 @@ _AUDIO_INPUT: dict[str, Check] = {
     "format": FORMAT,
     "transcription": nullable(TRANSCRIPTION),
     "noise_reduction": nullable(
-        record({"type": choice("near_field", "far_field"), "strength": decimal(0.0, 1.0)}, required=("type",))
+        record({"type": choice("near_field", "far_field"), "strength": decimal(0.0, 1.0)})
     ),
     "turn_detection": nullable(TURN_DETECTION),
 }
@@ -270,7 +277,7 @@ class SessionConfig:
 
         The properties of ``audio.input`` and ``audio.output`` are merged one by one; all other properties, such as
         ``tools``, are replaced as a whole. So are ``turn_detection`` and ``transcription``, whose missing
-        properties become defaults.
+        properties become defaults; those of ``noise_reduction`` keep their values.
 
         Parameters
         ----------
@@ -284,22 +291,21 @@ class SessionConfig:
         RequestError
             *patch* is not valid; the session object is unchanged.
         """
-        if not isinstance(patch, dict):
-            record({})(patch, "session")
-        if "type" not in patch:
-            raise missing("session.type")
-        if patch["type"] != self.kind:
-            raise invalid_value(patch["type"], "session.type", (self.kind,))
+        check_type(patch, (self.kind,))
         record((REALTIME if self.kind == "realtime" else TRANSCRIBING) | _READ_ONLY)(patch, "session")
         if "output_modalities" in patch:
             check_modalities(patch["output_modalities"], "session.output_modalities")
         self._check_fixed(patch, voice_is_fixed)
+        self._check_turn_detection(patch)
 
         patch = {key: value for key, value in copy.deepcopy(patch).items() if key not in _READ_ONLY}
         audio = patch.pop("audio", {})
         self._data.update(patch)
         for side, fields in audio.items():
-            self._data["audio"][side].update({key: _complete(key, value) for key, value in fields.items()})
+            held = self._data["audio"][side]
+            held.update({key: _complete(key, value, held[key]) for key, value in fields.items()})
+        if self._has_streaming_transcription(self.input["transcription"]):
+            self.input["turn_detection"] = None
 
     def _check_fixed(self, patch: dict[str, Any], voice_is_fixed: bool) -> None:
         if "model" in patch and patch["model"] != self._data["model"]:
@@ -321,6 +327,24 @@ class SessionConfig:
             raise RequestError(
                 "cannot_update_tracing", "Tracing cannot be changed once enabled.", "session.tracing"
             )
+
+    def _check_turn_detection(self, patch: dict[str, Any]) -> None:
+        given = patch.get("audio", {}).get("input", {})
+        transcription = given.get("transcription", self.input["transcription"])
+        if given.get("turn_detection") is not None and self._has_streaming_transcription(transcription):
+            raise RequestError(
+                "invalid_value",
+                "Turn detection is not supported for this transcription model.",
+                "session.audio.input.turn_detection",
+            )
+
+    def _has_streaming_transcription(self, transcription: dict[str, Any] | None) -> bool:
+        """True in a transcription session whose model streams: it works without turn detection only."""
+        return (
+            self.kind == "transcription"
+            and transcription is not None
+            and transcription.get("model") in STREAMING_MODELS
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """A copy, for session.created and session.updated."""
@@ -358,6 +382,17 @@ class SessionConfig:
         return detection
 
 
+def check_type(session: Any, kinds: tuple[str, ...] = ("realtime", "transcription")) -> str:
+    """The ``type`` of an unchecked session object. Raises RequestError unless it is one of *kinds*."""
+    if not isinstance(session, dict):
+        record({})(session, "session")
+    if session.get("type") is None:
+        raise missing("session.type")
+    if session["type"] not in kinds:
+        raise invalid_value(session["type"], "session.type", kinds)
+    return str(session["type"])
+
+
 def check_modalities(value: list[str], path: str) -> None:
     """Raise RequestError unless *value* is exactly one of text and audio (audio always has its transcript)."""
     if len(value) != 1:
@@ -373,11 +408,14 @@ def complete_format(value: dict[str, Any]) -> dict[str, Any]:
     return PCM_24K | value if value["type"] == "audio/pcm" else value
 
 
-def _complete(key: str, value: Any) -> Any:
+def _complete(key: str, value: Any, held: Any) -> Any:
+    """The property *key* of ``audio.input`` or ``audio.output`` after an update by *value*; it was *held* before."""
     if value is None:
         return None
     if key == "turn_detection":
         return (SERVER_VAD if value["type"] == "server_vad" else SEMANTIC_VAD) | value
     if key == "transcription":
         return {"model": "whisper-1", "language": None, "prompt": None} | value
+    if key == "noise_reduction":
+        return {"strength": 1.0} | (held or {}) | value
     return complete_format(value) if key == "format" else value

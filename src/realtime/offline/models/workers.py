@@ -82,6 +82,22 @@ def _run(
     return future
 
 
+async def _result(future: asyncio.Future[Any]) -> Any:
+    """The result of a call; what a model raises reaches the caller as an Exception.
+
+    A model's own SystemExit would end the server, and its CancelledError would look like a cancellation of the caller.
+    """
+    try:
+        await asyncio.wait([future])
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    error = asyncio.CancelledError() if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise ModelError(f"a model ended its call by {type(error).__name__}")
+    return future.result()
+
+
 class Workers:
     """Worker processes that each hold one model.
 
@@ -122,13 +138,17 @@ class Workers:
         try:
             executor = self._executors[index]
             try:
-                return await _run(loop, executor, method, *arguments)
+                return await _result(_run(loop, executor, method, *arguments))
             except BrokenProcessPool:
                 # The first caller that notices replaces it.
                 if self._executors[index] is executor:
                     executor.shutdown(wait=False)
                     self._executors[index] = self._executor()
-                return await _run(loop, self._executors[index], method, *arguments)
+            try:
+                return await _result(_run(loop, self._executors[index], method, *arguments))
+            except BrokenProcessPool:
+                # The next call finds the broken executor and replaces it.
+                raise ModelError("the process of a model ended during a call, twice") from None
         finally:
             self._calls[index] -= 1
 

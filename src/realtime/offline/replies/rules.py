@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from ...protocol import codec
 from .places import PLACES
 
 
@@ -205,16 +206,17 @@ def tool_calls(asked: str, tools: Sequence[dict[str, Any]], choice: Any = "auto"
 
 def fill_arguments(schema: dict[str, Any], asked: str) -> dict[str, Any]:
     """Arguments for a JSON *schema*: numbers and places found in *asked*, and *asked* itself as text."""
-    numbers = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", asked)]
+    # At most 15 digits: a float holds them exactly, and JSON has no infinity.
+    numbers = [float(number) for number in re.findall(r"-?\d{1,15}(?:\.\d{1,15})?", asked)]
     place = _places(asked)[:1]
     filled: dict[str, Any] = {}
     for name, field_schema in _properties(schema).items():
         kind = field_schema.get("type")
         if "default" in field_schema:
             filled[name] = field_schema["default"]
-        elif field_schema.get("enum"):
-            spoken = [value for value in field_schema["enum"] if str(value).lower() in asked.lower()]
-            filled[name] = (spoken or field_schema["enum"])[0]
+        elif choices := _choices(field_schema):
+            spoken = [value for value in choices if str(value).lower() in asked.lower()]
+            filled[name] = (spoken or choices)[0]
         elif kind in ("number", "integer"):
             value = numbers.pop(0) if numbers else 1.0
             filled[name] = int(value) if kind == "integer" or value.is_integer() else value
@@ -236,6 +238,12 @@ def _properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if not isinstance(fields, dict):
         return {}
     return {name: inner for name, inner in fields.items() if isinstance(inner, dict)}
+
+
+def _choices(schema: dict[str, Any]) -> list[Any]:
+    """The values that ``enum`` of a schema allows; none if it is not a list."""
+    choices = schema.get("enum")
+    return choices if isinstance(choices, list) else []
 
 
 def _places(asked: str) -> list[str]:
@@ -262,8 +270,8 @@ def _place_arguments(schema: dict[str, Any], place: str) -> dict[str, Any] | Non
             if place not in PLACES:
                 return None
             values[name] = PLACES[place][0 if lowered.startswith("lat") else 1]
-        elif inner.get("enum"):
-            values[name] = inner["enum"][0]
+        elif choices := _choices(inner):
+            values[name] = choices[0]
         elif inner.get("type", "string") == "string":
             values[name] = place
     return values or {"location": place}
@@ -317,7 +325,7 @@ def _last_user_text(history: Sequence[Message | ToolCall | ToolOutput]) -> str |
 def _describe_output(output: ToolOutput) -> str:
     """A sentence that states the output of a tool."""
     try:
-        value = json.loads(output.output)
+        value = codec.loads(output.output)
     except ValueError:
         value = output.output
     if "weather" in output.name and isinstance(value, dict):

@@ -5,6 +5,7 @@ Thread: the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
 import traceback
@@ -17,9 +18,19 @@ from ..beta import BetaDialect
 from ..checks.client_events import CONTROL_EVENT
 from ..checks.schema import RequestError
 from ..faults import Faults, FaultyStream
+from .call_audio import CallAudio
 from .conversation import Conversation
 from .items import Item
-from .outbox import Outbox
+from .outbox import FrameSink
+
+CLOSE_INTERNAL_ERROR = 1011
+
+
+def describe_failure(error: BaseException) -> str:
+    """One line for the log about an unexpected exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"internal error: {error!r}{where}"
 
 
 class Channel:
@@ -27,7 +38,7 @@ class Channel:
 
     Parameters
     ----------
-    outbox : Outbox
+    outbox : FrameSink
         Takes the frames.
     faults : Faults
         Faults that are on from the start.
@@ -35,15 +46,21 @@ class Channel:
         The server's log.
     beta : BetaDialect, optional
         Translates the events for a client of the beta dialect.
+
+    Attributes
+    ----------
+    call_audio : CallAudio, optional
+        In the session of a call: takes the audio of answers, which its connections do not get.
     """
 
     def __init__(
-        self, outbox: Outbox, faults: Faults, log: Callable[[str], None], beta: BetaDialect | None = None
+        self, outbox: FrameSink, faults: Faults, log: Callable[[str], None], beta: BetaDialect | None = None
     ) -> None:
         self.log = log
         self._outbox = outbox
         self._stream = FaultyStream(faults)
         self._beta = beta
+        self.call_audio: CallAudio | None = None
 
     def emit(self, event_type: str, **fields: Any) -> None:
         """Queue a server event."""
@@ -66,11 +83,16 @@ class Channel:
         event_id = event.get("event_id") if isinstance(event, dict) else None
         self.emit("error", error=error.body(event_id if isinstance(event_id, str) else None))
 
-    def internal_error(self, error: Exception) -> RequestError:
+    def internal_error(self, error: BaseException) -> RequestError:
         """Log an unexpected exception; returns the error that the client is told."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        self.log(f"internal error: {error!r} at {where.filename}:{where.lineno}")
+        self.log(describe_failure(error))
         return RequestError("internal_error", "The server had an error.", kind="server_error")
+
+    def end_of_task(self, task: asyncio.Task[Any]) -> None:
+        """Done callback of every task of the session: one that ends by an exception ends the session, with a log line."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.emit_error(self.internal_error(error))
+            self.close(CLOSE_INTERNAL_ERROR, "internal error")
 
     async def drain(self) -> None:
         """Wait while a slow client leaves too much in the queue."""
@@ -117,6 +139,14 @@ class ResponseChannel:
     def emit_delta(self, event_type: str, **fields: Any) -> None:
         """Queue a delta of text, padded at random as the vendor does."""
         self.emit(event_type, **fields, obfuscation=_padding())
+
+    def emit_audio(self, data: bytes, seconds: float, address: dict[str, Any]) -> None:
+        """Queue a delta of audio; in a call, play it to the caller."""
+        call = self._channel.call_audio
+        if call is None:
+            self.emit("response.output_audio.delta", **address, delta=codec.b64encode(data))
+        else:
+            call.play(self._response_id, seconds)
 
     def open_item(self, item: Item) -> int:
         """Add an output item and announce it; returns its index in the response."""

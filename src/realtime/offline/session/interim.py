@@ -11,9 +11,6 @@ import re
 
 _WORDS = re.compile(r"\s*\S+")
 
-# Transcription models that report words while the user speaks; the others report after the commit.
-STREAMING_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
-
 
 class InterimTranscript:
     """The words of one utterance that have been reported; they stay, even if the final text differs."""

@@ -50,16 +50,13 @@ class Item:
 
     @property
     def kind(self) -> str:
-        """The item's type: message, function_call, function_call_output or mcp_approval_response."""
+        """The item's type, such as message or function_call."""
         return str(self.fields["type"])
 
     @property
     def characters(self) -> int:
-        """Characters in all strings of the item and its content parts."""
-        parts = self.fields.get("content", ())
-        return sum(
-            len(value) for part in (self.fields, *parts) for value in part.values() if isinstance(value, str)
-        )
+        """Characters in all strings of the item, names included."""
+        return _count_characters(self.fields)
 
     def as_dict(self) -> dict[str, Any]:
         """A copy of the fields."""
@@ -76,6 +73,16 @@ class Item:
             spoken = heard if part["type"] == "input_audio" and heard else part.get("transcript")
             words.append(part.get("text") or spoken or "")
         return " ".join(word for word in words if word)
+
+
+def _count_characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(name) + _count_characters(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return sum(_count_characters(inner) for inner in value)
+    return 1
 
 
 def item_from_client(fields: dict[str, Any], path: str, audio_format: AudioFormat) -> Item:
@@ -120,6 +127,9 @@ def item_from_client(fields: dict[str, Any], path: str, audio_format: AudioForma
 def decode_base64(data: str, path: str) -> bytes:
     """Bytes of strict base64; raises RequestError for anything else."""
     try:
+        # A decoder for what servers send may be lenient about these two.
+        if len(data) % 4 or any(space in data for space in " \t\n\r\f"):
+            raise ValueError("no strict base64")
         return codec.b64decode(data)
     except ValueError:
         raise RequestError(

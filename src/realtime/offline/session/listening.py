@@ -18,12 +18,12 @@ from wavtools.resample import Resampler
 from ...protocol.audio_format import Int16Array
 from ...protocol.ids import generate_server_id
 from ..checks.schema import RequestError
-from ..checks.session_object import SessionConfig
+from ..checks.session_object import STREAMING_MODELS, SessionConfig
 from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 from ..models.workers import Models
 from .channel import Channel
 from .conversation import Conversation
-from .interim import STREAMING_MODELS, InterimTranscript
+from .interim import InterimTranscript
 from .items import Item
 from .recognition import Recogniser, Speech
 from .turns import InputBuffer, Started, TurnDetector
@@ -138,6 +138,8 @@ class Listening:
             self._buffer.append(piece)
             if self._detector is not None:
                 await self._detect(self._detector, piece)
+            else:
+                self._follow_dictation()
 
     async def _detect(self, detector: TurnDetector, samples: Int16Array) -> None:
         pending = np.concatenate([self._partial_frame, self._resampler.process(samples)])
@@ -164,13 +166,20 @@ class Listening:
             kept = KEPT_BEFORE_SPEECH_S * self._format.sample_rate + self._samples(detector.prefix_ms)
             self._buffer.drop_before(self._buffer.end - kept)
 
+    def _follow_dictation(self) -> None:
+        """Without turn detection, report the words of the buffer as they come if the transcription model streams."""
+        transcription = self._config.input["transcription"]
+        if transcription is None or transcription["model"] not in STREAMING_MODELS:
+            return
+        if self._speech is None:
+            start = self._buffer.start
+            self._speech = Speech(generate_server_id("item"), start, InterimTranscript(), interim_end=start)
+        self._recogniser.follow(self._speech, self._buffer, self._format)
+
     # --- turns --------------------------------------------------------------------------------------------
 
     async def _speech_started(self, start: int) -> None:
-        transcription = self._config.input["transcription"]
-        streaming = transcription is not None and transcription["model"] in STREAMING_MODELS
-        interim = InterimTranscript() if streaming else None
-        self._speech = speech = Speech(generate_server_id("item"), start, interim, interim_end=start)
+        self._speech = speech = Speech(generate_server_id("item"), start)
         self._idle_from_ms = None
         self._channel.emit(
             "input_audio_buffer.speech_started", item_id=speech.item_id, audio_start_ms=self._ms(start)

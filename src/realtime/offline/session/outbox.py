@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -20,11 +22,36 @@ CUT = 1006
 QUEUED_BYTES = 1 << 20
 
 
-class Outbox:
-    """The outgoing text frames of one connection; ``run`` writes them."""
+class FrameSink(Protocol):
+    """Where a session sends its frames: one connection, or all connections of a call."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def put(self, frame: str) -> None:
+        """Queue a frame."""
+
+    async def drain(self) -> None:
+        """Wait while too much is queued."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after the queued frames."""
+
+    def cut(self) -> None:
+        """Drop the connection."""
+
+
+class Outbox:
+    """The outgoing text frames of one connection; ``run`` writes them.
+
+    Parameters
+    ----------
+    connection : ServerConnection
+        The socket.
+    on_failure : callable taking an Exception
+        Called if ``run`` ends by an unforeseen exception; the connection has been dropped then.
+    """
+
+    def __init__(self, connection: ServerConnection, on_failure: Callable[[Exception], None]) -> None:
         self._connection = connection
+        self._on_failure = on_failure
         self._frames: deque[str] = deque()
         self._bytes = 0
         self._more = asyncio.Event()
@@ -75,5 +102,14 @@ class Outbox:
                         await self._connection.close(*self._close)
                     return
         except ConnectionClosed:
-            self.close(CUT, "")
-            self._frames.clear()
+            self._give_up()
+        # Nobody awaits this task: without the report the session would be silent for ever.
+        except Exception as error:
+            self._give_up()
+            self._connection.transport.abort()
+            self._on_failure(error)
+
+    def _give_up(self) -> None:
+        self.close(CUT, "")
+        self._frames.clear()
+        self._room.set()

@@ -13,7 +13,6 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ...protocol import codec
 from ...protocol.audio_format import AudioFormat
 from ...protocol.ids import generate_server_id
 from ..models.interfaces import SPEECH_RATE_HZ
@@ -154,9 +153,10 @@ class SpeechOutput(Output):
 
     async def _send(self, data: bytes) -> None:
         if data:
-            self.item.spoken_samples += len(data) // self._encoder.format.sample_bytes
-            delta = codec.b64encode(data)
-            self._channel.emit("response.output_audio.delta", **self._part_address, delta=delta)
+            audio_format = self._encoder.format
+            samples = len(data) // audio_format.sample_bytes
+            self.item.spoken_samples += samples
+            self._channel.emit_audio(data, samples / audio_format.sample_rate, self._part_address)
             await self._channel.drain()
 
     def _close_content(self) -> None:

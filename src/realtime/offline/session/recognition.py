@@ -1,8 +1,8 @@
 """Speech recognition of a session: words of committed audio, and of speech that is still in progress.
 
-Two recognitions begin before the commit. The interim one reports words while the user speaks, for the
-transcription models that stream. The early one starts in a pause: if the pause ends the turn, the words are
-known that much sooner.
+Two recognitions begin before the commit. Without turn detection, the interim one reports words while audio arrives,
+for the transcription models that stream. With it, the early one starts in a pause: if the pause ends the turn, the
+words are known that much sooner.
 
 Thread: the event loop; the model runs in worker processes.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.audio_format import AudioFormat, Int16Array
+from ...protocol.ids import generate_server_id
 from ..models.interfaces import ModelError
 from ..models.workers import Models
 from .channel import Channel
@@ -31,7 +32,7 @@ INTERIM_MS = 600
 
 @dataclass(eq=False)
 class Speech:
-    """Speech in progress, from speech_started to its commit.
+    """Speech in progress: from speech_started, or without turn detection from its first audio, to its commit.
 
     Attributes
     ----------
@@ -40,7 +41,8 @@ class Speech:
     start : int
         Position of its first sample in the input buffer.
     interim : InterimTranscript, optional
-        The words reported so far; None if the transcription model does not stream, and after the speech.
+        The words reported so far; None under turn detection, if the transcription model does not stream, and after
+        the speech.
     interim_end : int
         Position up to which it has been recognised for the interim transcript.
     early : Task of str, optional
@@ -79,10 +81,24 @@ class Recogniser:
         self._interim_task: asyncio.Task[None] | None = None
 
     def follow(
-        self, speech: Speech, buffer: InputBuffer, audio_format: AudioFormat, detector: TurnDetector
+        self,
+        speech: Speech,
+        buffer: InputBuffer,
+        audio_format: AudioFormat,
+        detector: TurnDetector | None = None,
     ) -> None:
-        """Begin the recognitions that are due while *speech* goes on."""
+        """Begin the recognitions that are due while *speech* goes on; *detector* is None without turn detection."""
         rate = audio_format.sample_rate
+        if detector is not None:
+            self._follow_pauses(speech, buffer, rate, detector)
+        if speech.interim is None or buffer.end - speech.interim_end < INTERIM_MS * rate // 1000:
+            return
+        if self._interim_task is None or self._interim_task.done():
+            speech.interim_end = buffer.end
+            samples = buffer.read(speech.start, buffer.end)
+            self._interim_task = self._start(self._report_interim(speech, speech.interim, samples, rate))
+
+    def _follow_pauses(self, speech: Speech, buffer: InputBuffer, rate: int, detector: TurnDetector) -> None:
         if detector.speech_end_ms != speech.early_speech_end_ms:
             # The user went on speaking after the pause.
             speech.drop_early()
@@ -91,12 +107,6 @@ class Recogniser:
             speech.early = asyncio.create_task(self._models.transcribe(samples, rate))
             speech.early.add_done_callback(_ignore_failure)
             speech.early_speech_end_ms = detector.speech_end_ms
-        if speech.interim is None or buffer.end - speech.interim_end < INTERIM_MS * rate // 1000:
-            return
-        if self._interim_task is None or self._interim_task.done():
-            speech.interim_end = buffer.end
-            samples = buffer.read(speech.start, buffer.end)
-            self._interim_task = self._start(self._report_interim(speech, speech.interim, samples, rate))
 
     async def _report_interim(
         self, speech: Speech, interim: InterimTranscript, samples: Int16Array, rate: int
@@ -152,7 +162,9 @@ class Recogniser:
         # A model of the application may raise anything.
         except Exception as error:
             failure = channel.internal_error(error).message
-        heard.set_result(text)
+        finally:
+            # Responses wait for it, even if this task is cancelled.
+            heard.set_result(text)
         if transcription is None:
             return
         if channel.faults.transcription_delay_s:
@@ -167,6 +179,12 @@ class Recogniser:
         part["transcript"] = text
         for word in interim.finish(text):
             channel.emit(f"{TRANSCRIPTION}.delta", **address, delta=word)
+        if "diarize" in str(transcription["model"]):
+            # One speaker: the model of the offline server does not tell voices apart.
+            span = {"speaker": "A", "start": 0.0, "end": round(len(samples) / rate, 2)}
+            channel.emit(
+                f"{TRANSCRIPTION}.segment", **address, id=generate_server_id("seg"), text=text, **span
+            )
         usage = transcription_usage(str(transcription["model"]), text, len(samples) / rate)
         channel.emit(f"{TRANSCRIPTION}.completed", **address, transcript=text, usage=usage)
 
@@ -174,6 +192,7 @@ class Recogniser:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._channel.end_of_task)
         return task
 
     def close(self) -> None:

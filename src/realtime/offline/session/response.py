@@ -140,16 +140,23 @@ class Response:
         self._details: dict[str, Any] | None = None
         self._usage: dict[str, Any] | None = None
         session.channel.emit("response.created", response=self.as_dict())
+        # True once the task has been cancelled on purpose.
+        self._stopped = False
         self._task = asyncio.create_task(self._run(), name=self.id)
+        self._task.add_done_callback(session.channel.end_of_task)
 
     async def cancel(self, reason: str) -> None:
         """End it with status cancelled, unless it has ended; *reason* is client_cancelled or turn_detected."""
-        self._task.cancel()
+        self._stop()
         await asyncio.wait([self._task])
         self._finish("cancelled", {"type": "cancelled", "reason": reason})
 
     def abandon(self) -> None:
         """Stop producing without an event: the connection is gone."""
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopped = True
         self._task.cancel()
 
     @property
@@ -173,8 +180,10 @@ class Response:
             self._session.channel.log(str(error))
             failure = {"type": "server_error", "code": "server_error", "message": str(error)}
             status, details = "failed", {"type": "failed", "error": failure}
-        # A mistake in the server fails the response; the session goes on.
-        except Exception as error:
+        # A mistake in the server fails the response; the session goes on. A CancelledError that nobody asked for is one.
+        except (Exception, asyncio.CancelledError) as error:
+            if self._stopped and isinstance(error, asyncio.CancelledError):
+                raise
             body = self._session.channel.internal_error(error)
             failure = {"type": body.kind, "code": body.code, "message": body.message}
             status, details = "failed", {"type": "failed", "error": failure}

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...protocol import codec
+from ...protocol.ids import generate_server_id
 from ..beta import BetaDialect
 from ..checks.client_events import CONTROL_EVENT, check_event
+from ..checks.json_text import parse_json
 from ..checks.schema import RequestError
 from ..checks.session_object import SESSION_SECONDS, SessionConfig
 from ..faults import Faults
@@ -23,11 +25,13 @@ from ..models.interfaces import ModelError
 from ..models.workers import Models
 from ..replies.rules import Replier
 from .budget import SessionTokens
+from .call_audio import CallAudio
 from .channel import Channel
 from .conversation import Conversation
 from .items import decode_base64, decode_samples, item_from_client
 from .listening import Listening
-from .outbox import Outbox
+from .mcp import McpListings
+from .outbox import FrameSink
 from .recognition import Recogniser
 from .response import Response, ResponseOptions, SessionParts
 
@@ -78,17 +82,20 @@ class Session:
         The server's log.
     beta : BetaDialect, optional
         Translates for a client of the beta dialect.
+    in_call : bool
+        True for the session of a call: its connections send and receive no audio.
     """
 
     def __init__(
         self,
         config: SessionConfig,
-        outbox: Outbox,
+        outbox: FrameSink,
         models: Models,
         replier: Replier,
         options: SessionOptions,
         log: Callable[[str], None],
         beta: BetaDialect | None = None,
+        in_call: bool = False,
     ) -> None:
         self._config = config
         self._beta = beta
@@ -96,6 +103,8 @@ class Session:
         self._expiry: asyncio.TimerHandle | None = None
         self._conversation = Conversation()
         self._channel = Channel(outbox, options.faults, log, beta)
+        if in_call:
+            self._channel.call_audio = CallAudio(self._channel.emit)
         self._recogniser = Recogniser(models, self._channel)
         self._listening = Listening(
             config,
@@ -125,7 +134,11 @@ class Session:
         self._turn_waits = False
         # True once audio has been spoken: the voice cannot be changed any more.
         self._voice_is_fixed = False
-        self._handlers: dict[str, Callable[[dict[str, Any]], Any]] = {
+        self._mcp = McpListings(self._conversation, self._channel)
+        self._handlers = self._handlers_by_type()
+
+    def _handlers_by_type(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
+        return {
             "session.update": self._update_session,
             "input_audio_buffer.append": self._append_audio,
             "input_audio_buffer.commit": self._commit_audio,
@@ -150,6 +163,11 @@ class Session:
             self._channel.emit("conversation.created", conversation=conversation)
         faults = self._channel.faults
         self._expire_in(self._seconds if faults.session_seconds is None else faults.session_seconds)
+
+    def greet(self, outbox: FrameSink) -> None:
+        """Send session.created to a further connection of a call."""
+        event = {"type": "session.created", "event_id": generate_server_id("event")}
+        outbox.put(codec.dumps({**event, "session": self._config.as_dict()}))
 
     async def handle(self, frame: str | bytes) -> None:
         """Carry out one client frame; every problem with it becomes an error event."""
@@ -181,6 +199,8 @@ class Session:
             response.abandon()
         self._listening.close()
         self._recogniser.close()
+        if self._channel.call_audio is not None:
+            self._channel.call_audio.close()
 
     async def _set_faults(self, event: dict[str, Any]) -> None:
         faults = Faults.of(event["faults"])
@@ -207,8 +227,13 @@ class Session:
         if before["format"] != after["format"] or before["turn_detection"] != after["turn_detection"]:
             self._listening.reconfigure()
         self._channel.emit("session.updated", session=self._config.as_dict())
+        self._mcp.list_tools(self._config["tools"] or ())
 
     async def _append_audio(self, event: dict[str, Any]) -> None:
+        if self._channel.call_audio is not None:
+            raise RequestError(
+                "invalid_value", "A sideband connection sends no audio: the call has its own.", "type"
+            )
         data = decode_base64(event["audio"], "audio")
         if len(data) > APPEND_BYTES:
             raise RequestError(
@@ -226,9 +251,11 @@ class Session:
         self._channel.emit("input_audio_buffer.cleared")
 
     async def _clear_output(self, event: dict[str, Any]) -> None:
-        raise RequestError(
-            "invalid_value", "output_audio_buffer.clear is only for WebRTC and SIP connections.", "type"
-        )
+        if self._channel.call_audio is None:
+            raise RequestError(
+                "invalid_value", "output_audio_buffer.clear is only for WebRTC and SIP connections.", "type"
+            )
+        self._channel.call_audio.clear()
 
     # --- items --------------------------------------------------------------------------------------------
 
@@ -351,10 +378,7 @@ class Session:
 
 
 def parse_frame(frame: str | bytes) -> Any:
-    """The JSON value in a text frame. Raises RequestError for a binary frame and for invalid JSON."""
+    """The JSON value in a text frame. Raises RequestError for a binary frame and for what parse_json refuses."""
     if isinstance(frame, bytes):
         raise RequestError("invalid_event", "Binary frames are not accepted; send JSON in text frames.")
-    try:
-        return codec.loads(frame)
-    except ValueError as error:
-        raise RequestError("invalid_json", f"Invalid JSON: {error}.") from None
+    return parse_json(frame)
