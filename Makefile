@@ -93,6 +93,7 @@ soak: build  ## the long forms of the fault tests
 		tests/wavtools/test_pcm.py \
 		tests/realtime/test_network_bench.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
+	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_relay_fuzz.py
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py \
 		tests/realtime/test_offline_fuzz_values.py
 	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_session_fuzz.py

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from realtime.protocol.redact import Secret
+from realtime.protocol.beta import BetaTranslator
+from realtime.protocol.redact import Redactor, Secret
 from realtime.relay import Policy, Relay, mint_token
+from realtime.relay.policy import SessionPolicy, ToolPolicy
+from realtime.relay.server_rules import ServerRules
 from tests.wire_server import ScriptedServer
 
 KEY = "sk-relay-secret-key-0123456789"
@@ -178,3 +183,13 @@ def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, mask:
         return head + payload
     key = os.urandom(4)
     return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+
+
+def server_rules_that_hide(beta: bool = False) -> ServerRules:
+    """Rules with everything that a policy can hide."""
+    tool = ToolPolicy(MappingProxyType({"type": "function", "name": "lookup"}), "json:loads")
+    session = SessionPolicy(
+        instructions="Never mention the code BLUEBIRD.", tools=({"type": "mcp", "server_label": "m"},)
+    )
+    policy = Policy(session=session, tools=(tool,))
+    return ServerRules(policy, Redactor(["sk-secret-key"]), time.time(), BetaTranslator() if beta else None)

@@ -36,9 +36,9 @@ ROOMS = {
         conversation events tools connection client voice_devices voice realtime
     """,
     "realtime.relay": """
-        policy functions tokens policy_file keys secrets journal buckets metrics admission
+        policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
         close_codes strict_json plain_append client_rules turns server_tools server_rules context
-        socket upstream opening heartbeat pipe sessions health handshake server
+        socket upstream opening heartbeat pipe sessions health plain_http minting handshake server
         run workers relay subcommands __main__
     """,
     "realtime.offline": """
@@ -58,6 +58,7 @@ BELOW = {
     "realtime": ["wavtools"],
     "realtime.relay": [
         "realtime.errors",
+        "realtime.background",
         "realtime.callables",
         "realtime.background",
         "realtime.command_line",

@@ -273,6 +273,11 @@ async def test_beta_frames_that_are_no_events_are_refused(beta: Probe) -> None:
     assert (await beta.error())["param"].startswith("item.content")
 
 
+async def test_beta_objects_of_another_type_are_refused(beta: Probe) -> None:
+    await beta.send("session.update", session=[])
+    assert (await beta.error())["param"] == "session"
+
+
 async def test_beta_input_of_one_response_uses_beta_content(beta: Probe) -> None:
     said = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Well."}]}
     asked = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Thanks a lot."}]}

@@ -17,7 +17,7 @@ from websockets.datastructures import Headers
 from realtime.errors import ConfigurationError
 from realtime.protocol.redact import Redactor
 from realtime.relay import Policy, mint_token, verify_token
-from realtime.relay.admission import client_address
+from realtime.relay.addresses import client_address
 from realtime.relay.buckets import Bucket, Buckets
 from realtime.relay.client_rules import APPEND, ClientRules, Refusal, Verdict, Violation
 from realtime.relay.functions import import_function

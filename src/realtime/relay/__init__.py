@@ -8,7 +8,8 @@ In a program::
         print(relay.url)
 
 Modules, from the outside in: ``__main__``, ``subcommands``, ``workers``, ``run`` (the command) · ``server``
-(listening) · ``handshake``, ``health``, ``admission``, ``tokens`` (HTTP requests, and who may connect) · ``sessions``
+(listening) · ``handshake``, ``health``, ``minting``, ``plain_http``, ``admission``, ``tokens``, ``addresses``, ``targets``
+(HTTP requests, and who may connect) · ``sessions``
 (all sessions), ``pipe`` (one session), ``opening``, ``heartbeat`` · ``client_rules`` (with ``plain_append`` and
 ``strict_json``) and ``server_rules`` (which messages may pass) · ``server_tools``, ``turns``, ``upstream`` ·
 ``context`` · ``policy``, ``policy_file`` · ``socket`` (one websocket) · ``buckets``, ``close_codes``, ``functions``,

@@ -1,7 +1,8 @@
 """Decides from the upgrade request who may connect, and to which model, before anything goes upstream.
 
-Nothing of the request is forwarded. The upstream request is the relay's own: its key, one of its models, and the
-beta header if the client asked for that dialect.
+Nothing of the request is forwarded, except a call's id if the policy allows that. The upstream request is the relay's
+own: its key, and one of its models. A client may ask for the beta dialect; the relay translates, and upstream is asked
+for GA.
 
 Thread: the event loop only; only the deployer's authenticator may wait.
 """
@@ -9,32 +10,37 @@ Thread: the event loop only; only the deployer's authenticator may wait.
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHeader
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request
 
+from ..protocol.beta import asks_for_beta
 from .functions import import_function
-from .policy import AuthPolicy, Network, Policy, is_loopback
+from .policy import AuthPolicy, Policy, is_loopback
+from .targets import Target, TargetError, read_target
 from .tokens import Identity, check_shared, verify_token
 
-__all__ = ["Admission", "Gate", "LoginRequest", "RefusedError", "client_address"]
+__all__ = ["Admission", "Gate", "LoginRequest", "RefusedError", "query_of", "target_of"]
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 TOKEN_SUBPROTOCOL = "token."
-BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 # Names that contain no credential; any other name may be one.
 _PLAIN_SUBPROTOCOL = re.compile(r"realtime|openai-(beta|organization|project)\b.*")
-# Fields that select another kind of session, or another client's call
-_FORBIDDEN_QUERY = ("call_id", "intent", "deployment", "api-version")
+# What JavaScript writes into a text for a key that was not set, as the reference client does without one
+_NO_KEY = ("", "null", "undefined")
+# Fields that select another kind of session
+_FORBIDDEN_QUERY = ("intent", "deployment", "api-version")
+_CALL_ID = re.compile(r"[\w.:-]{1,256}", re.ASCII)
+# Models that ended together with beta; the clients of beta name one of them without being told to.
+_BETA_MODEL = re.compile(r"gpt-4o(-mini)?-realtime-preview.*")
 # At most once each: with two values, a proxy in front of the relay could use one and the relay the other.
 _SINGLE_HEADERS = ("Host", "Origin", "Authorization", "X-Forwarded-For", "OpenAI-Beta", "Sec-WebSocket-Key")
 MAX_SUBPROTOCOLS = 8
@@ -87,6 +93,8 @@ class Admission:
         The model to connect to.
     beta : bool
         True if the client asked for the beta dialect.
+    call_id : str or None
+        The running call to join, instead of a new session.
     subprotocol : str or None
         The subprotocol of the answer.
     """
@@ -96,6 +104,7 @@ class Admission:
     model: str
     beta: bool
     subprotocol: str | None
+    call_id: str | None = None
 
 
 class Gate:
@@ -107,37 +116,58 @@ class Gate:
 
     def check_request(self, request: Request) -> None:
         """Check path, repeated headers, host and origin, which need no credential. Raises RefusedError."""
-        policy = self._policy
-        path = urlsplit(request.path).path
-        if path not in policy.listen.paths and path.rstrip("/") not in policy.listen.paths:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "path", f"unknown path; try {policy.listen.paths[-1]}")
+        paths = self._policy.listen.paths
+        target = target_of(request.path)
+        if target.path not in paths and target.path.rstrip("/") not in paths:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "path", f"unknown path; try {paths[-1]}")
+        self.check_headers(target, request.headers)
+
+    def check_headers(self, target: Target, headers: Headers) -> None:
+        """Check repeated headers, host and origin of any request. Raises RefusedError."""
         for name in _SINGLE_HEADERS:
-            if len(request.headers.get_all(name)) > 1:
+            if len(headers.get_all(name)) > 1:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "headers", f"more than one {name} header")
-        self._check_host(request.headers.get("Host"))
-        self._check_origin(request.headers.get("Origin"))
+        self._check_host(headers.get("Host"))
+        if target.host is not None:
+            self._check_host(target.host)
+        self._check_origin(headers.get("Origin"))
 
     async def admit(self, request: Request, address: str) -> Admission:
         """Check everything else, after `check_request`. Raises RefusedError."""
         headers = request.headers
         subprotocols = _subprotocols(headers)
-        query = _query(request.path)
-        identity = await self._authenticate(request, query, subprotocols, address)
+        query = query_of(request.path)
+        identity = await self.authenticate(request, query, subprotocols, address)
         for name in _FORBIDDEN_QUERY:
             if name in query:
                 raise RefusedError(HTTPStatus.FORBIDDEN, "query", f"{name}= is not allowed here")
-        beta = BETA_SUBPROTOCOL in subprotocols or "realtime=v1" in headers.get("OpenAI-Beta", "")
+        beta = asks_for_beta(headers.get_all("OpenAI-Beta"), subprotocols)
         if beta and not self._policy.clients.beta:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", "the beta dialect is not allowed here")
         client = f"sub:{identity.subject}" if identity.subject else f"ip:{address}"
-        return Admission(client, address, self._model(query), beta, _select(subprotocols))
+        call_id = self._call_id(query)
+        model = self.model(query.get("model"), beta=beta)
+        return Admission(client, address, model, beta, _select(subprotocols), call_id)
 
-    def _model(self, query: dict[str, str]) -> str:
-        """The model to connect to. If the policy lists no models, the request's model is ignored."""
-        allowed, asked = self._policy.clients.models, query.get("model")
+    def _call_id(self, query: dict[str, str]) -> str | None:
+        call_id = query.get("call_id")
+        if call_id is None:
+            return None
+        if not self._policy.clients.calls:
+            raise RefusedError(HTTPStatus.FORBIDDEN, "query", "call_id= is not allowed here")
+        if not _CALL_ID.fullmatch(call_id):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "query", "this is not the id of a call")
+        return call_id
+
+    def model(self, asked: str | None, *, beta: bool = False) -> str:
+        """The model to connect to. If the policy lists no models, the model that is asked for is ignored.
+
+        Raises RefusedError for a model that is not listed.
+        """
+        allowed = self._policy.clients.models
         if not allowed:
             return self._policy.upstream.model
-        if not asked:
+        if not asked or (beta and asked not in allowed and _BETA_MODEL.fullmatch(asked)):
             return allowed[0]
         if asked not in allowed:
             raise RefusedError(HTTPStatus.FORBIDDEN, "model", f"the allowed models are {', '.join(allowed)}")
@@ -163,9 +193,10 @@ class Gate:
 
     # --- credentials
 
-    async def _authenticate(
+    async def authenticate(
         self, request: Request, query: dict[str, str], subprotocols: Sequence[str], address: str
     ) -> Identity:
+        """The client that a request comes from. Raises RefusedError."""
         auth = self._policy.auth
         offered = set(_credentials(request.headers, query, subprotocols))
         if len(offered) > 1:
@@ -196,40 +227,25 @@ def check_token(auth: AuthPolicy, token: str | None) -> Identity | None:
     return signed if signed is not None else Identity() if shared else None
 
 
-def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
-    """The client's address: the peer's, or the one that a trusted proxy reports.
-
-    A trusted proxy appends the address it sees to X-Forwarded-For. So this is the last address there that is not a
-    trusted proxy's own; earlier entries may have been written by anyone.
-    """
-    address = peer
-    hops = [hop.strip() for value in headers.get_all("X-Forwarded-For") for hop in value.split(",")]
-    while hops and _is_in(address, trusted):
-        hop = hops.pop()
-        try:
-            address = str(ipaddress.ip_address(hop))
-        except ValueError:
-            break
-    return address
-
-
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        one = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(one.version == network.version and one in network for network in networks)
-
-
 def _host_name(host: str) -> str | None:
     """The name in a Host header, without the port."""
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", host)
     return match.group(1).lower().strip("[]").rstrip(".") if match else None
 
 
-def _query(target: str) -> dict[str, str]:
+def target_of(text: str) -> Target:
+    """The target of a request. Raises RefusedError."""
     try:
-        pairs = parse_qsl(urlsplit(target).query, keep_blank_values=True, max_num_fields=16, errors="strict")
+        return read_target(text)
+    except TargetError as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "path", str(error)) from None
+
+
+def query_of(text: str) -> dict[str, str]:
+    """The query of a request's target, each field once. Raises RefusedError."""
+    query = target_of(text).query
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=16, errors="strict")
     except ValueError:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "query", "the query cannot be read") from None
     names = [name for name, _ in pairs]
@@ -265,7 +281,8 @@ def _credentials(headers: Headers, query: dict[str, str], subprotocols: Sequence
         found.append(query["token"])
     for name in subprotocols:
         if name.startswith(KEY_SUBPROTOCOL):
-            found.append(name[len(KEY_SUBPROTOCOL) :])
+            if name[len(KEY_SUBPROTOCOL) :] not in _NO_KEY:
+                found.append(name[len(KEY_SUBPROTOCOL) :])
         elif name.startswith(TOKEN_SUBPROTOCOL):
             found.append(name[len(TOKEN_SUBPROTOCOL) :])
         elif not _PLAIN_SUBPROTOCOL.fullmatch(name):

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol import codec
+from ..protocol.beta import BetaTranslator
 from .buckets import Bucket
 from .close_codes import INVALID_DATA, POLICY_VIOLATION
 from .plain_append import is_plain_append
-from .policy import Policy
+from .policy import Policy, is_one_of
 from .strict_json import StrictJSONError, parse
 
 __all__ = ["APPEND", "ClientRules", "Judged", "Refusal", "Verdict", "Violation"]
@@ -109,13 +110,16 @@ class ClientRules:
     policy : Policy
     model : str
         The session's model: a client may name it, and no other.
+    translator : BetaTranslator, optional
+        For a client that speaks beta: what passes is translated to GA. The rules read the client's own form.
     """
 
-    def __init__(self, policy: Policy, model: str) -> None:
+    def __init__(self, policy: Policy, model: str, translator: BetaTranslator | None = None) -> None:
         limits = policy.limits
         self._clients = policy.clients
         self._limits = limits
         self._model = model
+        self._translator = translator
         self._injected_tools = [dict(tool) for tool in policy.injects_tools]
         # Start of the window in which messages and bytes are counted
         self._window = -WINDOW_SECONDS
@@ -167,6 +171,14 @@ class ClientRules:
         except _Refused as refused:
             return self._refuse(refused, event, now), ""
 
+    def refuse_unread(self, now: float) -> Refusal | Violation:
+        """The verdict on a message that failed here in a way that nobody foresaw: it is refused like any other."""
+        return self._refuse(
+            _Refused("internal_error", "this relay could not read the message, and has not sent it on"),
+            None,
+            now,
+        )
+
     def _too_fast(self, limit: str, kind: str) -> Judged:
         return Violation(POLICY_VIOLATION, f"more than {limit} a second", kind), ""
 
@@ -210,9 +222,21 @@ class ClientRules:
                 changed = self._check_fields(event["response"], "response", self._clients.response_fields)
         elif kind == "conversation.item.create":
             self._check_item(event.get("item"))
+        if self._translator is not None:
+            translated = self._translator.to_ga(event)
+            changed = changed or translated is not event
+            event = translated
         return (codec.dumps(event).encode() if changed else payload), kind
 
     # --- sessions and responses
+
+    def check_session(self, session: Any) -> Refusal | None:
+        """Judge a session object by itself, and take out of it what asks for nothing; None if it is allowed."""
+        try:
+            self._check_session(session)
+        except _Refused as refused:
+            return Refusal(refused.code, str(refused), refused.param)
+        return None
 
     def _check_session(self, session: Any) -> bool:
         """Refuse what is not allowed; returns True if *session* was changed."""
@@ -224,7 +248,7 @@ class ClientRules:
         if self._injected_tools and isinstance(session.get("tools"), list):
             names = {tool.get("name") for tool in self._injected_tools}
             for tool in session["tools"]:
-                if isinstance(tool, dict) and tool.get("name") in names:
+                if isinstance(tool, dict) and is_one_of(tool.get("name"), names):
                     raise _Refused("invalid_value", "a tool of this name cannot be set here", "session.tools")
             session["tools"] = [*session["tools"], *self._injected_tools]
             changed = True
@@ -275,12 +299,12 @@ class ClientRules:
             raise _Refused("invalid_value", "item must be an object", "item")
         _only(item, _ITEM_FIELDS, (), "item.")
         kind = item.get("type", "message")
-        if kind not in self._clients.item_types:
+        if not is_one_of(kind, self._clients.item_types):
             raise _Refused(
                 "not_allowed", f"clients may not create items of type {str(kind)[:64]!r}", "item.type"
             )
         role = item.get("role")
-        if (kind == "message" or role is not None) and role not in self._clients.item_roles:
+        if (kind == "message" or role is not None) and not is_one_of(role, self._clients.item_roles):
             raise _Refused(
                 "not_allowed", f"clients may not write messages as {str(role)[:64]!r}", "item.role"
             )

@@ -27,8 +27,9 @@ def import_function(name: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"cannot import {name}: {error}") from None
+    except Exception as error:
+        # The module is the deployer's, and may raise anything.
+        raise ConfigurationError(f"cannot import {name}: {type(error).__name__}: {error}") from None
     if not callable(found):
         raise ConfigurationError(f"{name} is not a function")
     return found  # type: ignore[no-any-return]

@@ -9,16 +9,24 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from .admission import Admission, Gate, RefusedError, client_address
+from .. import background
+from .addresses import client_address
+from .admission import Admission, Gate, RefusedError
 from .buckets import Buckets
 from .context import RelayContext
 from .health import Health
-from .journal import record
+from .journal import record, record_failure
+from .minting import Minting
+from .plain_http import Answer, HTTPExchange, PlainRequest, error_answer
 from .sessions import Sessions
 from .socket import QUIET, WebSocket
 
@@ -41,6 +49,7 @@ class Handshakes:
         self.sessions = sessions
         self._gate = gate
         self._health = Health(context, sessions)
+        self._minting = Minting(context, gate)
         rate = context.policy.limits.refused_logins_per_minute
         self._refused_logins = Buckets(rate / 60, max(rate, 1))
 
@@ -59,14 +68,23 @@ class Handshakes:
             self._gate.check_request(request)
         return response
 
-    async def admit(self, socket: WebSocket, request: Request) -> Admission:
-        """Check credentials, model and the number of sessions. Raises RefusedError."""
-        policy = self.context.policy
-        address = client_address(socket.peer_address, request.headers, policy.listen.trusted_proxies)
-        if self.sessions.draining:
-            raise RefusedError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "draining", "this relay is restarting: connect again"
-            )
+    async def answer(self, socket: WebSocket, request: PlainRequest) -> Answer:
+        """Answer a request with another method than GET."""
+        address = self._address(socket, request.headers)
+        try:
+            with self._counting_logins(address):
+                return await self._minting.answer(request, address)
+        except RefusedError as error:
+            self.context.totals.refused[error.kind] += 1
+            record("connection.refused", reason=error.kind, status=error.status.value, address=address)
+            return error_answer(error.status, error.kind, str(error), **_headers_of(error))
+
+    def _address(self, socket: WebSocket, headers: Headers) -> str:
+        return client_address(socket.peer_address, headers, self.context.policy.listen.trusted_proxies)
+
+    @contextmanager
+    def _counting_logins(self, address: str) -> Iterator[None]:
+        """Count a refused token against *address*. Raises RefusedError if there were too many."""
         now = asyncio.get_running_loop().time()
         refused = self._refused_logins.of(address)
         if not refused.has(now):
@@ -74,11 +92,22 @@ class Handshakes:
                 HTTPStatus.TOO_MANY_REQUESTS, "logins", "too many refused tokens from this address"
             )
         try:
-            admission = await self._gate.admit(request, address)
+            yield
         except RefusedError as error:
             if error.status == HTTPStatus.UNAUTHORIZED:
                 refused.take(now)
             raise
+
+    async def admit(self, socket: WebSocket, request: Request) -> Admission:
+        """Check credentials, model and the number of sessions. Raises RefusedError."""
+        policy = self.context.policy
+        address = self._address(socket, request.headers)
+        if self.sessions.draining:
+            raise RefusedError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "draining", "this relay is restarting: connect again"
+            )
+        with self._counting_logins(address):
+            admission = await self._gate.admit(request, address)
         if self.sessions.is_full:
             raise RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "sessions", "this relay is full: try again later"
@@ -111,6 +140,16 @@ class PendingClient:
         seconds = self._handshakes.context.policy.limits.handshake_seconds
         self._deadline = asyncio.get_running_loop().call_later(seconds, self._too_slow, socket)
 
+    def on_message(self, socket: WebSocket, payload: bytes) -> None:
+        """See SocketDelegate. Called for a request with another method than GET."""
+        exchange = HTTPExchange(
+            socket.transport,
+            partial(self._handshakes.answer, socket),
+            complete=self._stop_timer,
+            closed=partial(self.on_closed, socket, 0, ""),
+        )
+        exchange.data_received(payload)
+
     def _too_slow(self, socket: WebSocket) -> None:
         self._totals.refused["handshake"] += 1
         record("connection.refused", reason="handshake", address=socket.peer_address)
@@ -127,7 +166,14 @@ class PendingClient:
         if response is not None:
             socket.respond(response)
             return
-        self._task = asyncio.get_running_loop().create_task(self._admit(socket, event))
+        self._task = background.start(
+            self._admit(socket, event), "relay: admit a client", partial(self._failed, socket)
+        )
+
+    def _failed(self, socket: WebSocket, name: str, error: BaseException) -> None:
+        """Nobody foresaw this error: the client's connection ends, and the log says why."""
+        record_failure("admission.failed", error)
+        socket.abort()
 
     async def _admit(self, socket: WebSocket, request: Request) -> None:
         try:
@@ -165,14 +211,9 @@ class PendingClient:
             "connection.refused", reason=error.kind, status=error.status.value, address=socket.peer_address
         )
         response = socket.text_response(error.status, f"{error}\n")
-        if error.status == HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-            response.headers["Retry-After"] = "5"
+        for name, value in _headers_of(error).items():
+            response.headers[name] = value
         socket.respond(response)
-
-    def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """See SocketDelegate. Not called: messages come after the handshake."""
 
     def on_writable(self, socket: WebSocket, writable: bool) -> None:
         """See SocketDelegate."""
@@ -187,3 +228,12 @@ class PendingClient:
     def _stop_timer(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+def _headers_of(error: RefusedError) -> dict[str, str]:
+    """Further headers of the answer to a refused request."""
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        return {"Retry-After": "5"}
+    return {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from websockets.http11 import Request, Response
 
@@ -29,7 +28,7 @@ class Health:
 
     def answer(self, socket: WebSocket, request: Request) -> Response | None:
         """The response, or None if *request* asks for another path. Raises RefusedError."""
-        path = urlsplit(request.path).path
+        path = request.path.partition("?")[0]
         if path == "/healthz":
             return socket.text_response(HTTPStatus.OK, "ok\n")
         if path == "/readyz":

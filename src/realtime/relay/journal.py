@@ -11,9 +11,10 @@ import json
 import logging
 import time
 import traceback
+from pathlib import PurePath
 from typing import Any
 
-__all__ = ["JsonLines", "record"]
+__all__ = ["JsonLines", "place_of", "record", "record_failure"]
 
 log = logging.getLogger("realtime.relay")
 
@@ -21,6 +22,17 @@ log = logging.getLogger("realtime.relay")
 def record(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
     """Write one event, such as ``record("session.closed", session=..., code=1000)``."""
     log.log(level, event, extra={"fields": fields})
+
+
+def record_failure(event: str, error: BaseException, **fields: Any) -> None:
+    """Write that something failed in a way that nobody foresaw: the class of the error and its place."""
+    record(event, level=logging.ERROR, **fields, error=type(error).__name__, at=place_of(error))
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised, such as ``pipe.py:120``. Its message is left out: it may hold what was said."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 class JsonLines(logging.Formatter):

@@ -14,12 +14,12 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .. import background
 from ..protocol.dialect import detect, outbound
 from ..protocol.endpoint import Endpoint
 from .close_codes import INTERNAL_ERROR, TRY_AGAIN_LATER
 from .context import RelayContext
-from .journal import record
-from .policy import Policy
+from .journal import place_of, record
 from .server_rules import ServerRules
 from .socket import SocketDelegate, WebSocket
 from .upstream import UpstreamError, dial, handshake_error
@@ -96,6 +96,9 @@ class Opening:
     rules : ServerRules
         Filter of the session's server events.
     delegate : OpeningDelegate
+    beta : bool
+        True if the client speaks beta. It is then not read before ``session.created``, which shows if upstream speaks
+        beta too.
 
     Attributes
     ----------
@@ -106,15 +109,21 @@ class Opening:
     """
 
     def __init__(
-        self, context: RelayContext, endpoint: Endpoint, rules: ServerRules, delegate: OpeningDelegate
+        self,
+        context: RelayContext,
+        endpoint: Endpoint,
+        rules: ServerRules,
+        delegate: OpeningDelegate,
+        *,
+        beta: bool,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
         self._rules = rules
         self._delegate = delegate
-        self._settings = _settings(context.policy)
+        self._settings = context.policy.session_settings
         self.is_live = False
-        self.intercepts = bool(self._settings)
+        self.intercepts = bool(self._settings) or beta
         self._step = _Step.CONNECTING
         # Set once upstream has answered the handshake, or its connection is gone
         self._answered = asyncio.Event()
@@ -126,7 +135,11 @@ class Opening:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._task = asyncio.get_running_loop().create_task(self._open())
+        self._task = background.start(self._open(), "relay: open a session", self._failed)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """Nobody foresaw this error: the session ends with a word to the client, not in silence."""
+        self._fail(f"{type(error).__name__} at {place_of(error)}", False)
 
     def cancel(self) -> None:
         """Stop opening; does nothing once the session is live, or from within its own callbacks."""
@@ -162,8 +175,8 @@ class Opening:
             raise error
         if not self.is_accepted:
             raise UpstreamError(f"{self._endpoint.address} hung up", retry=True)
-        if self._settings:
-            # `server_said` goes on: the settings must be confirmed within the time limit too.
+        if self.intercepts:
+            # `server_said` goes on: the server's events have the same time limit.
             await self._live.wait()
         else:
             self._go_live()
@@ -213,8 +226,11 @@ class Opening:
             What the client may see of it.
         """
         if self._created is None:
-            if kind == "session.created":
-                self._configure(event)
+            if kind == "session.created" and self._settings:
+                self._configure(event, self._settings)
+            elif kind == "session.created" and shown is not None:
+                self._delegate.send_to_client(shown)
+                self._go_live()
             elif shown is not None:
                 # For example an error about the key or the model
                 self._delegate.send_to_client(shown)
@@ -225,11 +241,11 @@ class Opening:
         elif shown is not None and len(self._held) < MAX_HELD_EVENTS:
             self._held.append(shown)
 
-    def _configure(self, created: dict[str, Any]) -> None:
+    def _configure(self, created: dict[str, Any], settings: dict[str, Any]) -> None:
         """Send the policy's settings in the dialect of the server."""
         self._created = created
         self._step = _Step.CONFIGURING
-        update = {"type": "session.update", "session": self._settings}
+        update = {"type": "session.update", "session": settings}
         self._delegate.send_own(outbound(update, detect(created.get("session")) or "ga"))
 
     def _release(self, created: dict[str, Any], session: Any) -> None:
@@ -250,13 +266,3 @@ class Opening:
                 INTERNAL_ERROR,
             )
         )
-
-
-def _settings(policy: Policy) -> dict[str, Any] | None:
-    """The session object that the policy sets for every session; None if it sets nothing."""
-    session: dict[str, Any] = dict(policy.session.fields)
-    if policy.session.instructions is not None:
-        session["instructions"] = policy.session.instructions
-    if policy.injects_tools:
-        session["tools"] = [dict(tool) for tool in policy.injects_tools]
-    return {"type": "realtime", **session} if session else None

@@ -17,6 +17,7 @@ from typing import Any
 from websockets.http11 import Request, Response
 
 from ..protocol import codec
+from ..protocol.beta import BetaTranslator
 from ..protocol.endpoint import Endpoint
 from ..protocol.ids import generate_id
 from .admission import Admission
@@ -33,10 +34,10 @@ from .close_codes import (
 )
 from .context import RelayContext
 from .heartbeat import Heartbeat
-from .journal import record
+from .journal import record, record_failure
 from .metrics import Traffic
 from .opening import Opening, OpeningFailure
-from .server_rules import DELTA, ServerRules
+from .server_rules import DELTA, UNREADABLE, ServerRules
 from .server_tools import ServerTools
 from .socket import WebSocket
 from .turns import Turns
@@ -74,12 +75,12 @@ class Pipe:
         self._ended = ended
         self._clock = asyncio.get_running_loop().time
         self._opened_at = self._client_spoke = self._clock()
-        dialect = "beta" if admission.beta else "auto"
-        endpoint = Endpoint(policy.upstream.url, context.key, admission.model, dialect)
-        self._client_rules = ClientRules(policy, admission.model)
+        endpoint = _endpoint(context, admission)
+        translator = BetaTranslator() if admission.beta else None
+        self._client_rules = ClientRules(policy, admission.model, translator)
         expires_at = time.time() + policy.limits.session_seconds
-        self._server_rules = ServerRules(policy, endpoint.redactor, expires_at)
-        self._opening = Opening(context, endpoint, self._server_rules, self)
+        self._server_rules = ServerRules(policy, endpoint.redactor, expires_at, translator)
+        self._opening = Opening(context, endpoint, self._server_rules, self, beta=admission.beta)
         self._turns = Turns()
         self._tools: ServerTools | None = None
         if context.handlers:
@@ -102,7 +103,11 @@ class Pipe:
 
     def _from_client(self, payload: bytes) -> None:
         now = self._client_spoke = self._clock()
-        verdict, kind = self._client_rules.judge(payload, now)
+        try:
+            verdict, kind = self._client_rules.judge(payload, now)
+        except Exception as error:
+            self._log_unforeseen("client", error)
+            verdict, kind = self._client_rules.refuse_unread(now), ""
         if isinstance(verdict, bytes):
             assert self.upstream is not None
             self.upstream.send(verdict)
@@ -120,14 +125,18 @@ class Pipe:
             self._end(verdict.kind, verdict.code, verdict.reason)
 
     def _from_upstream(self, payload: bytes) -> None:
-        shown, kind, event = self._server_rules.filter(payload)
-        if kind and kind != DELTA:
-            self._turns.server_said(kind, event, self._clock())
-            if self._tools is not None:
-                self._tools.server_said(kind, event)
-            if self._opening.intercepts:
-                self._opening.server_said(kind, event, shown)
-                return
+        try:
+            shown, kind, event = self._server_rules.filter(payload)
+            if kind and kind != DELTA:
+                self._turns.server_said(kind, event, self._clock())
+                if self._tools is not None:
+                    self._tools.server_said(kind, event)
+                if self._opening.intercepts:
+                    self._opening.server_said(kind, event, shown)
+                    return
+        except Exception as error:
+            self._log_unforeseen("upstream", error)
+            shown, kind, event = UNREADABLE
         if shown is not None:
             self.client.send(shown)
             traffic = self._traffic
@@ -136,6 +145,10 @@ class Pipe:
         elif not kind:
             self._context.totals.dropped += 1
 
+    def _log_unforeseen(self, side: str, error: Exception) -> None:
+        """Log that a message failed in a way that nobody foresaw; the message is dropped, and the session goes on."""
+        record_failure("message.failed", error, session=self.id, side=side)
+
     def send_to_client(self, payload: bytes) -> None:
         """See OpeningDelegate."""
         self.client.send(payload)
@@ -143,7 +156,7 @@ class Pipe:
     def send_own(self, event: dict[str, Any]) -> None:
         """Send an event of the relay's own upstream; errors about it stay hidden from the client."""
         event_id = generate_id("event_")
-        self._server_rules.own_events.add(event_id)
+        self._server_rules.sent_own(event_id)
         # The relay's own events answer something that upstream has sent.
         assert self.upstream is not None
         self.upstream.send(codec.dumps({"event_id": event_id, **event}).encode())
@@ -304,3 +317,11 @@ class Pipe:
     def count(self) -> None:
         """Add what has passed since the last call to the relay's totals."""
         self._traffic.add_to(self._context.totals)
+
+
+def _endpoint(context: RelayContext, admission: Admission) -> Endpoint:
+    """The upstream request of a client's session: the relay's key, and the model or the call."""
+    url = context.policy.upstream.url
+    if admission.call_id is not None:
+        return Endpoint(url, context.key, None, query={"call_id": admission.call_id})
+    return Endpoint(url, context.key, admission.model)

@@ -8,7 +8,8 @@ Thread: any; immutable.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "ToolPolicy",
     "UpstreamPolicy",
     "is_loopback",
+    "is_one_of",
 ]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,6 +48,8 @@ CLIENT_EVENTS = frozenset(
         "conversation.item.delete",
         "response.create",
         "response.cancel",
+        # Of a call that the client joined
+        "output_audio_buffer.clear",
     )
 )
 # Names of both dialects (protocol notes, parts 4 and 11)
@@ -99,6 +103,10 @@ SERVER_EVENTS = frozenset(
         "mcp_list_tools.in_progress",
         "mcp_list_tools.completed",
         "mcp_list_tools.failed",
+        "output_audio_buffer.started",
+        "output_audio_buffer.stopped",
+        "output_audio_buffer.cleared",
+        "input_audio_buffer.dtmf_event_received",
     )
 )
 # Fields that a client may set in a session or a response. Left out, because they cost money or give away control:
@@ -182,6 +190,8 @@ class ClientPolicy:
     models: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     beta: bool = True
+    calls: bool = False
+    client_secret_seconds: int = 0
     events: frozenset[str] = CLIENT_EVENTS
     server_events: frozenset[str] = SERVER_EVENTS
     session_fields: frozenset[str] = SESSION_FIELDS
@@ -206,6 +216,7 @@ class LimitPolicy:
     messages_per_second: float = 400.0
     bytes_per_second: float = 2.0 * MIB
     refusals_per_minute: float = 240.0
+    client_secrets_per_minute: float = 30.0
     sizes: Mapping[str, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
 
@@ -294,6 +305,16 @@ class Policy:
         """Tool definitions that are hidden from the client: the session's, and those of server-side tools."""
         return (*self.session.tools, *(tool.definition for tool in self.tools))
 
+    @property
+    def session_settings(self) -> dict[str, Any]:
+        """The session object that the policy sets for every session; empty if it sets nothing."""
+        session: dict[str, Any] = dict(self.session.fields)
+        if self.session.instructions is not None:
+            session["instructions"] = self.session.instructions
+        if self.injects_tools:
+            session["tools"] = [dict(tool) for tool in self.injects_tools]
+        return {"type": "realtime", **session} if session else {}
+
     def check(self) -> None:
         """Raise ConfigurationError if the relay would be open to everyone, or if settings contradict each other."""
         listen = self.listen
@@ -324,10 +345,34 @@ class Policy:
                         f"clients.{name} lets clients replace the instructions that session.instructions sets: "
                         "remove one of the two"
                     )
-        names = [str(tool.get("name") or tool.get("server_label")) for tool in self.injects_tools]
-        for name in names:
-            if names.count(name) > 1:
+        self._check_tools()
+        if self.clients.client_secret_seconds:
+            try:
+                import httpx  # noqa: F401
+            except ImportError:
+                raise ConfigurationError(
+                    "clients.client_secret_seconds needs httpx: pip install 'wavtools[relay]'"
+                ) from None
+
+    def _check_tools(self) -> None:
+        names = []
+        for tool in self.injects_tools:
+            name = tool.get("name") or tool.get("server_label")
+            if not isinstance(name, str):
+                raise ConfigurationError("each tool needs a name, or an MCP server a server_label, as a text")
+            if name in names:
                 raise ConfigurationError(f"two tools are named {name!r}")
+            names.append(name)
+        try:
+            json.dumps(self.session_settings, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            # A date of TOML, nan, inf
+            raise ConfigurationError(f"[session] holds a value that JSON does not have: {error}") from None
+
+
+def is_one_of(value: Any, names: Collection[Any]) -> bool:
+    """True if *value* is one of the texts *names*; False for a value of any other type, hashable or not."""
+    return isinstance(value, str) and value in names
 
 
 def is_loopback(host: str) -> bool:

@@ -80,7 +80,8 @@ def load_policy(path: str | Path) -> Policy:
         document = tomllib.loads(text)
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Besides TOMLDecodeError: a number of too many digits, nesting that is too deep
         raise ConfigurationError(f"{path}: {error}") from None
     try:
         return _build(document, path.parent)
@@ -282,6 +283,8 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
             "models": _texts,
             "voices": _texts,
             "beta": _boolean,
+            "calls": _boolean,
+            "client_secret_seconds": _integer(0, 7200),
             "events": _text_set,
             "server_events": _text_set,
             "session_fields": _text_set,
@@ -305,6 +308,7 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
             "messages_per_second": _RATE,
             "bytes_per_second": _RATE,
             "refusals_per_minute": _RATE,
+            "client_secrets_per_minute": _RATE,
             "sizes": _each(_integer(64, 32 << 20)),
             "rates": _each(_RATE),
         },
@@ -384,7 +388,7 @@ def _checked(keys: tuple[str, ...], table: Any, checks: Mapping[str, Check]) -> 
 def _read_text(path: Path, keys: tuple[str, ...]) -> str:
     try:
         text = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise _KeyError(keys, f"names {path}, which cannot be read: {error}") from None
     if not text:
         raise _KeyError(keys, f"names {path}, which is empty")

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from .. import background
 from ..command_line import on_stop_signal
 from ..protocol.redact import Secret
-from .journal import JsonLines
+from .journal import JsonLines, record_failure
 from .policy import Policy
 from .server import Relay
 
@@ -57,11 +58,15 @@ async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready:
         await stop.wait()
         stop.clear()
         again = asyncio.create_task(stop.wait())
-        drained = asyncio.create_task(relay.drain())
+        drained = background.start(relay.drain(), "relay: drain", _drain_failed)
         await asyncio.wait([again, drained], return_when=asyncio.FIRST_COMPLETED)
         for task in (again, drained):
             task.cancel()
         await asyncio.gather(again, drained, return_exceptions=True)
+
+
+def _drain_failed(name: str, error: BaseException) -> None:
+    record_failure("drain.failed", error)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -15,13 +15,14 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from .. import background
 from ..errors import ConfigurationError
 from ..protocol.endpoint import Endpoint
 from ..protocol.redact import Secret
 from .admission import Gate
 from .context import RelayContext
 from .handshake import Handshakes
-from .journal import record
+from .journal import record, record_failure
 from .metrics import Metrics, Totals
 from .policy import Policy
 from .server_tools import import_handlers
@@ -118,15 +119,19 @@ class Relay:
         if self._tls is not None:
             options = {"ssl": self._tls, "ssl_handshake_timeout": self.policy.limits.handshake_seconds}
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._handshakes.new_connection,
-            listen.host,
-            listen.port,
-            backlog=BACKLOG,
-            reuse_port=self._share_port or None,
-            **options,
-        )
-        self._ticker = loop.create_task(self._tick())
+        try:
+            self._server = await loop.create_server(
+                self._handshakes.new_connection,
+                listen.host,
+                listen.port,
+                backlog=BACKLOG,
+                reuse_port=self._share_port or None,
+                **options,
+            )
+        except ValueError:
+            # A label of more than 63 characters, a null byte
+            raise OSError(f"{listen.host[:64]!r} is no host name") from None
+        self._ticker = background.start(self._tick(), "relay: time limits", self._ticker_failed)
         record("relay.listening", url=self.url, upstream=urlsplit(self.policy.upstream.url).hostname)
 
     async def _tick(self) -> None:
@@ -134,6 +139,11 @@ class Relay:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._sessions.tick(loop.time())
+
+    def _ticker_failed(self, name: str, error: BaseException) -> None:
+        """Nobody foresaw this error: it is logged, and the time limits go on."""
+        record_failure("ticker.failed", error)
+        self._ticker = background.start(self._tick(), name, self._ticker_failed)
 
     async def drain(self) -> None:
         """Take no more sessions and end each one between two turns (close code 1012).
@@ -180,7 +190,7 @@ def _server_tls(policy: Policy) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(listen.tls_certificate, listen.tls_key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"cannot load the TLS certificate {listen.tls_certificate}: {error}"
         ) from None

@@ -14,16 +14,21 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocol import codec
+from ..protocol.beta import BETA_NAMES, BetaTranslator
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import dict_of, text_of
 from ..protocol.redact import Redactor
-from .policy import Policy
+from .policy import Policy, is_one_of
 
-__all__ = ["DELTA", "Filtered", "ServerRules"]
+__all__ = ["DELTA", "UNREADABLE", "Filtered", "ServerRules"]
 
 # What the client receives (None: nothing), the event's type ("" if it is not allowed, `DELTA` if it was not parsed),
 # and the parsed event. A plain tuple, because every message makes one.
 Filtered = tuple[bytes | None, str, dict[str, Any]]
 DELTA = "delta"
 _NOT_PARSED: dict[str, Any] = {}
+# A message that is dropped
+UNREADABLE: Filtered = (None, "", _NOT_PARSED)
 _SESSION_EVENTS = frozenset(("session.created", "session.updated"))
 _RESPONSE_EVENTS = frozenset(("response.created", "response.done"))
 # Speech and text of an answer: nearly all of the traffic. They contain nothing of the relay's, so they are not parsed;
@@ -36,6 +41,8 @@ _DELTAS = (
     b"response.audio_transcript.delta",
     b"response.text.delta",
 )
+# Name of a delta -> its name in beta
+_BETA_DELTAS = {name: BETA_NAMES.get(name.decode(), name.decode()).encode() for name in _DELTAS}
 # Shorter pieces of the instructions are ordinary words; redacting them would blank ordinary error texts.
 _MIN_QUOTED_CHARS = 24
 
@@ -50,16 +57,25 @@ class ServerRules:
         Removes the key and the other secrets of the upstream request.
     expires_at : float
         Unix time at which the relay itself will end the session.
-
-    Attributes
-    ----------
-    own_events : set of str
-        Ids of events that the relay sent itself; errors about them are hidden.
+    translator : BetaTranslator, optional
+        For a client that speaks beta: what it may see is translated to beta.
     """
 
-    def __init__(self, policy: Policy, redactor: Redactor, expires_at: float) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        redactor: Redactor,
+        expires_at: float,
+        translator: BetaTranslator | None = None,
+    ) -> None:
         self._allowed = policy.clients.server_events
+        self._show_delta: Callable[[bytes], bytes] = redactor.frame
+        if translator is not None:
+            # A policy may name the events as either dialect does.
+            self._allowed |= {ga for ga, beta in BETA_NAMES.items() if beta in self._allowed}
+            self._show_delta = self._beta_delta
         self._delta_heads, self._delta = _deltas(tuple(n for n in _DELTAS if n.decode() in self._allowed))
+        self._translator = translator
         self._redactor = redactor
         self._expires_at = expires_at
         self._instructions = policy.session.instructions is not None
@@ -72,19 +88,24 @@ class ServerRules:
         # Hidden item -> the item before it
         self._hidden_items: dict[str, str | None] = {}
         self._hidden_calls: set[str] = set()
-        self.own_events: set[str] = set()
+        # Ids of events that the relay sent itself
+        self._own_events: dict[str, None] = {}
+
+    def sent_own(self, event_id: str) -> None:
+        """Note an event that the relay sent itself: errors about it stay hidden from the client."""
+        remember(self._own_events, event_id, None)
 
     def filter(self, payload: bytes) -> Filtered:
         """Decide what the client receives of a message."""
         if payload.startswith(self._delta_heads) or self._delta(payload) is not None:
-            return self._redactor.frame(payload), DELTA, _NOT_PARSED
+            return self._show_delta(payload), DELTA, _NOT_PARSED
         try:
             event = codec.loads(payload)
         except ValueError:
-            return None, "", _NOT_PARSED
+            return UNREADABLE
         kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str) or kind not in self._allowed:
-            return None, "", _NOT_PARSED
+            return UNREADABLE
         return self._filter_event(event, kind, payload), kind, event
 
     def _filter_event(self, event: dict[str, Any], kind: str, payload: bytes) -> bytes | None:
@@ -92,14 +113,31 @@ class ServerRules:
             return self._error(event)
         if kind in _SESSION_EVENTS:
             return self.session_event(event)
+        changed = False
         if self._server_tools or self._hides_mcp:
             if not self._show(event):
                 return None
-            if self._hidden_items and self._conceal(event, kind):
-                return self._redactor.frame(codec.dumps(event).encode())
+            changed = bool(self._hidden_items) and self._conceal(event, kind)
         if kind in _RESPONSE_EVENTS and self._strip(event.get("response")):
-            return self._redactor.frame(codec.dumps(event).encode())
-        return self._redactor.frame(payload)
+            changed = True
+        if self._translator is not None:
+            translated = self._translator.to_beta(event)
+            if translated is None:
+                return None
+            event, changed = translated, changed or translated is not event
+        return self._redactor.frame(codec.dumps(event).encode() if changed else payload)
+
+    def _beta_delta(self, payload: bytes) -> bytes:
+        """A delta under its name in beta; its other bytes stay as they are."""
+        found = self._delta(payload)
+        start, end = found.span("name")
+        return self._redactor.frame(payload[:start] + _BETA_DELTAS[found["name"]] + payload[end:])
+
+    def _written(self, event: dict[str, Any]) -> bytes:
+        """The bytes of an event that both dialects have."""
+        if self._translator is not None:
+            event = self._translator.to_beta(event) or event
+        return codec.dumps(event).encode()
 
     # --- sessions and errors
 
@@ -112,7 +150,7 @@ class ServerRules:
             # Clients reconnect before the session expires, so they are told the earlier of the two times.
             if isinstance(expires, (int, float)) and expires > self._expires_at:
                 session["expires_at"] = int(self._expires_at)
-        return codec.dumps(self._redactor.tree(event)).encode()
+        return self._written(self._redactor.tree(event))
 
     def _strip(self, tree: Any) -> bool:
         """Take out of a session or response what the relay added; returns True if there was anything."""
@@ -139,13 +177,15 @@ class ServerRules:
     def _is_injected(self, tool: Any) -> bool:
         if not isinstance(tool, dict):
             return False
-        return tool.get("name") in self._tool_names or (self._hides_mcp and tool.get("type") == "mcp")
+        return is_one_of(tool.get("name"), self._tool_names) or (
+            self._hides_mcp and tool.get("type") == "mcp"
+        )
 
     def _error(self, event: dict[str, Any]) -> bytes | None:
         error = event.get("error")
-        if isinstance(error, dict) and error.get("event_id") in self.own_events:
+        if isinstance(error, dict) and is_one_of(error.get("event_id"), self._own_events):
             return None
-        return codec.dumps(self._quotes.tree(self._redactor.tree(event))).encode()
+        return self._written(self._quotes.tree(self._redactor.tree(event)))
 
     def scrub(self, text: str) -> str:
         """*text* of the server, such as a close reason, without secrets and instructions."""
@@ -159,23 +199,23 @@ class ServerRules:
         if isinstance(item, dict):
             identifier, kind = item.get("id"), item.get("type")
             hidden = (
-                (kind == "function_call" and item.get("name") in self._server_tools)
-                or (kind == "function_call_output" and item.get("call_id") in self._hidden_calls)
+                (kind == "function_call" and is_one_of(item.get("name"), self._server_tools))
+                or (kind == "function_call_output" and is_one_of(item.get("call_id"), self._hidden_calls))
                 or (self._hides_mcp and isinstance(kind, str) and kind.startswith("mcp_"))
             )
             if hidden and isinstance(identifier, str):
                 if kind == "function_call" and isinstance(item.get("call_id"), str):
                     self._hidden_calls.add(item["call_id"])
                 if "previous_item_id" in event or identifier not in self._hidden_items:
-                    self._hidden_items[identifier] = event.get("previous_item_id")
+                    self._hidden_items[identifier] = text_of(event.get("previous_item_id"))
             if hidden:
                 return False
-        return event.get("item_id") not in self._hidden_items
+        return not is_one_of(event.get("item_id"), self._hidden_items)
 
     def _conceal(self, event: dict[str, Any], kind: str) -> bool:
         """Take references to hidden items out of a shown event; returns True if there were any."""
         changed = False
-        previous = event.get("previous_item_id")
+        previous = text_of(event.get("previous_item_id"))
         if previous in self._hidden_items:
             seen = set()
             while previous in self._hidden_items and previous not in seen:
@@ -186,9 +226,7 @@ class ServerRules:
         response = event.get("response") if kind in _RESPONSE_EVENTS else None
         if isinstance(response, dict) and isinstance(response.get("output"), list):
             output = response["output"]
-            shown = [
-                one for one in output if not (isinstance(one, dict) and one.get("id") in self._hidden_items)
-            ]
+            shown = [one for one in output if not is_one_of(dict_of(one).get("id"), self._hidden_items)]
             if len(shown) != len(output):
                 response["output"] = shown
                 changed = True
@@ -200,7 +238,7 @@ class ServerRules:
 def _deltas(allowed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], Callable[[bytes], Any]]:
     """Beginnings of messages with these deltas, as the vendor writes them, and a pattern for other writers."""
     names = b"|".join(map(re.escape, allowed)) or b"(?!)"
-    pattern = rb'\{(?:"event_id": ?"[^"\\]{0,128}", ?)?"type": ?"(?:' + names + rb')"'
+    pattern = rb'\{(?:"event_id": ?"[^"\\]{0,128}", ?)?"type": ?"(?P<name>' + names + rb')"'
     return tuple(b'{"type":"' + name + b'"' for name in allowed), re.compile(pattern).match
 
 

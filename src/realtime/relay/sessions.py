@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .admission import Admission
 from .context import RelayContext
-from .journal import record
+from .journal import record, record_failure
 from .pipe import Pipe
 from .socket import WebSocket
 
@@ -94,7 +94,12 @@ class Sessions:
     def tick(self, now: float) -> None:
         """Check the time limits of all sessions, and publish the metrics; called once a second."""
         for pipe in list(self._pipes):
-            pipe.tick(now)
+            try:
+                pipe.tick(now)
+            except Exception as error:
+                # Nobody foresaw it: this session ends, and those of others go on.
+                record_failure("session.failed", error, session=pipe.id)
+                pipe.abort()
         self.publish()
 
     def publish(self) -> None:

@@ -14,7 +14,6 @@ Thread: the event loop only.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from .addresses import plain_address
 from .close_codes import ABNORMAL, POLICY_VIOLATION, TOO_BIG, UNSUPPORTED_DATA
 
 try:
@@ -63,7 +63,11 @@ class SocketDelegate(Protocol):
         """The peer's part of the opening handshake has arrived: a request on the server side, else a response."""
 
     def on_message(self, socket: WebSocket, payload: bytes) -> None:
-        """A text message has arrived, unless `WebSocket.deliver` was replaced."""
+        """A text message has arrived, unless `WebSocket.deliver` was replaced.
+
+        Before the handshake: the beginning of an HTTP request with another method than GET. The delegate takes the
+        connection over.
+        """
 
     def on_writable(self, socket: WebSocket, writable: bool) -> None:
         """The write buffer is full (False) or has room again (True)."""
@@ -223,6 +227,9 @@ class WebSocket(asyncio.Protocol):
                 self._rest = data
                 return b""
             self._head_done = True
+            if self._is_server and not data.startswith(b"GET "):
+                self.deliver(data)
+                return b""
             if self._is_server:
                 # Until the request is answered
                 self.pause_reading()
@@ -345,9 +352,7 @@ class WebSocket(asyncio.Protocol):
         name = self.transport.get_extra_info("peername")
         if not name:
             return "0.0.0.0"
-        address = ipaddress.ip_address(str(name[0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return str(mapped or address)
+        return plain_address(str(name[0]))
 
     def text_response(self, status: HTTPStatus, text: str) -> Response:
         """A plain-text response for `respond`, which does not upgrade the connection."""

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..command_line import Parser
 from ..errors import ConfigurationError
@@ -66,12 +67,9 @@ def client_secret(argv: list[str]) -> int:
     variable = "OPENAI_API_KEY"
     if policy is not None:
         variable = policy.upstream.key_env
-        session.update(policy.session.fields)
+        # Without the tools that run in the relay: a client with a secret does not pass through it.
+        session.update(replace(policy, tools=()).session_settings)
         session["model"] = policy.clients.models[0] if policy.clients.models else policy.upstream.model
-        if policy.session.instructions is not None:
-            session["instructions"] = policy.session.instructions
-        if policy.session.tools:
-            session["tools"] = [dict(tool) for tool in policy.session.tools]
     key = find_key(variable)
     if not key:
         raise ConfigurationError(f"no API key: set {variable}, or write it into .env (chmod 600)")

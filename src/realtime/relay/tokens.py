@@ -28,6 +28,8 @@ PREFIX = "rt1"
 MIN_SECRET_BYTES = 32
 MAX_TOKEN_CHARS = 2048
 MAX_SUBJECT_CHARS = 128
+# Unix time, in seconds, that no token reaches: far beyond the year 10 000
+_LAST_TIME = 1e15
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,11 @@ def verify_token(
         return None
     if isinstance(expires, bool) or not isinstance(expires, (int, float)):
         return None
-    remaining = expires - (time.time() if now is None else now)
-    return Identity(subject) if 0 < remaining <= max_seconds else None
+    current = time.time() if now is None else now
+    # Compared before it is subtracted: an integer may be too large for a float.
+    if not current < expires < _LAST_TIME:
+        return None
+    return Identity(subject) if expires - current <= max_seconds else None
 
 
 def check_shared(tokens: Sequence[str], offered: str) -> bool:
