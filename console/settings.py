@@ -9,12 +9,17 @@ Thread: the main one; reads files.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from realtime.env_file import EnvFile
 
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 
@@ -40,31 +45,39 @@ class Settings:
 
 
 class DotEnv:
-    """The ``.env`` of the working folder: NAME=value lines, # comments, optional ``export`` and quotes."""
+    """The ``.env`` of the working folder, as `realtime.env_file.EnvFile` reads it; its errors are UserErrors.
+
+    Without such a file nothing is imported, so that the screen comes first.
+    """
 
     def __init__(self, path: Path = Path(".env")) -> None:
         self.path = path
         self.values: dict[str, str] = {}
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read {path}: {error}") from error
-        for line in text.splitlines():
-            name, equals, value = line.strip().removeprefix("export ").partition("=")
-            if equals and name.strip() and not name.startswith("#"):
-                value = value.strip()
-                if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-                    value = value[1:-1]
-                self.values[name.strip()] = value
+        self._file: EnvFile | None = None
+        if os.path.lexists(path):
+            from realtime.env_file import EnvFile
+
+            with user_errors():
+                self._file = EnvFile(path)
+            self.values = self._file.values
 
     def secret(self, name: str) -> str:
         """Return a value that must be kept secret; UserError if other users can read the file."""
-        value = self.values.get(name, "")
-        if value and os.name == "posix" and self.path.stat().st_mode & 0o077:
-            raise UserError(f"{self.path} holds {name} and others can read it; run: chmod 600 {self.path}")
-        return value
+        if self._file is None:
+            return ""
+        with user_errors():
+            return self._file.secret(name)
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn realtime's ConfigurationError into a UserError."""
+    from realtime.errors import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        raise UserError(str(error)) from error
 
 
 def config_folder() -> Path:

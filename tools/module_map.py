@@ -32,7 +32,7 @@ ROOMS = {
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
-        errors callables command_line protocol conversation events tools connection client voice realtime
+        errors callables printing env_file command_line protocol conversation events tools connection client voice realtime
     """,
     "realtime.relay": """
         policy functions tokens policy_file keys secrets journal buckets metrics admission
@@ -44,7 +44,7 @@ ROOMS = {
         checks faults beta models replies session admission server process voice offline __main__
     """,
     "console": """
-        errors console text event_log settings keys tools world echo push_to_talk
+        errors console text ending event_log settings keys tools world echo push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
         model_tools echo_watch call plain talk doctor screen __main__
     """,
@@ -57,6 +57,8 @@ BELOW = {
     "realtime.relay": [
         "realtime.errors",
         "realtime.callables",
+        "realtime.printing",
+        "realtime.env_file",
         "realtime.command_line",
         "realtime.protocol",
         "realtime.tools",
@@ -65,6 +67,8 @@ BELOW = {
         "wavtools",
         "realtime.errors",
         "realtime.callables",
+        "realtime.printing",
+        "realtime.env_file",
         "realtime.command_line",
         "realtime.protocol",
     ],
