@@ -268,7 +268,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         # The gate's OutputError, and what else the system refuses
-        _complain(error.strerror or str(error))
+        what = f"{error.filename}: " if error.filename else ""
+        _complain(f"{what}{error.strerror or error}")
         return 2
     except Ended as ended:
         return ended.status
