@@ -22,6 +22,8 @@ from .errors import ProgramError
 
 __all__ = ["Ended", "ended_by_signals", "run"]
 
+# Before Python 3.12 asyncio.wait_for may lose a cancellation; closing everything takes less time than this
+CANCEL_AGAIN_SECONDS = 3.0
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
 
 
@@ -89,8 +91,13 @@ async def run(work: Coroutine[Any, Any, int], stop: Callable[[int], object] | No
         if stop is not None and not reasons:
             stop(status)
         else:
-            task.cancel()
+            cancel()
         reasons.append(reason)
+
+    def cancel() -> None:
+        if not task.done():
+            task.cancel()
+            loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
 
     def on_signal(number: int) -> None:
         end(Ended(number), 128 + number)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .event_log import without_audio
+from .event_log import event_line
 from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
@@ -90,7 +90,7 @@ class EventRow:
         """The last event as indented, cleaned JSON; audio as its size."""
         try:
             text = json.dumps(json.loads(self._line), indent=2, ensure_ascii=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             # Cut at MAX_PAYLOAD_CHARS, so it is no JSON
             text = self._line
         return clean(text)
@@ -131,8 +131,7 @@ class EventBook:
         if self._start is None:
             self._start = time
         kind = str(event.get("type", "?"))
-        small = without_audio(dict(event))
-        line = json.dumps(small, ensure_ascii=False, default=str, separators=(",", ":"))
+        line = event_line(event, separators=(",", ":"))
         last = self.rows[-1] if self.rows else None
         if last is None or last.type != kind or last.source != source or kind == "error":
             last = EventRow(self.total, time, time - self._start, source, kind)
