@@ -200,7 +200,7 @@ class Call:
             ("timings", lambda event: model.on_timings(event, time.time(), time.monotonic())),
             ("server.session.updated", lambda event: model.on_session(client.session)),
             ("server.response.created", lambda event: self._set_answering(True)),
-            ("server.response.done", lambda event: self._set_answering(False)),
+            ("server.response.done", self._on_response_done),
             ("close", self._on_close),
         ):
             client.on(name, handler)
@@ -210,6 +210,10 @@ class Call:
     def _set_answering(self, answering: bool) -> None:
         self.model.answering = answering
         self.model.revision += 1
+
+    def _on_response_done(self, event: Any) -> None:
+        self._set_answering(False)
+        self.model.on_response_done(event)
 
     def _on_connection(self, event: Any) -> None:
         # The first "connected" is left to connect(): it waits for the devices too
@@ -475,4 +479,11 @@ class Call:
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        """Tell the user of background work that failed: nothing ends unseen."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            error = task.exception()
+            self.model.notice("error", f"{type(error).__name__}: {error}; the call goes on")

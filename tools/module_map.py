@@ -44,7 +44,7 @@ ROOMS = {
         checks faults beta models replies session admission server process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending event_log settings keys tools world echo push_to_talk
+        errors console text answer_end ending untrusted event_log settings keys tools world echo push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
         model_tools echo_watch call plain talk doctor screen __main__
     """,

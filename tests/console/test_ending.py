@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,7 +130,9 @@ async def test_a_thread_that_dies_ends_the_program_with_its_name():
         await asyncio.sleep(30)
         return 0
 
-    with pytest.raises(ProgramError, match=r"the thread 'a worker' died of TypeError: unforeseen at .*\.py:\d+"):
+    with pytest.raises(
+        ProgramError, match=r"the thread 'a worker' died of TypeError: unforeseen at .*\.py:\d+"
+    ):
         await run(work())
 
 
@@ -189,7 +192,9 @@ def shell(command: str, cwd, **environment: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize(
-    "ending", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", "</dev/null | true"], ids=["out", "err", "in", "all", "pipe"]
+    "ending",
+    [">&-", "2>&-", "<&-", "<&- >&- 2>&-", "</dev/null | true"],
+    ids=["out", "err", "in", "all", "pipe"],
 )
 def test_talk_saves_its_answer_whatever_stream_is_missing(tmp_path, offline_url, ending):
     done = shell(f"talk {question_path('hello')} --out a.wav --url {offline_url} {ending}", tmp_path)
@@ -198,11 +203,13 @@ def test_talk_saves_its_answer_whatever_stream_is_missing(tmp_path, offline_url,
     assert (tmp_path / "a.wav").exists()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line_and_the_answer_is_saved(tmp_path, offline_url):
     done = shell(f"talk {question_path('hello')} --out a.wav --url {offline_url} > /dev/full", tmp_path)
     lines = done.stderr.decode().splitlines()
-    assert done.returncode == 2 and len(lines) == 1 and "cannot write the output: No space left" in lines[0], lines
+    assert (
+        done.returncode == 2 and len(lines) == 1 and "cannot write the output: No space left" in lines[0]
+    ), lines
     assert (tmp_path / "a.wav").exists()
 
 

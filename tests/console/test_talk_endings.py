@@ -163,7 +163,15 @@ def test_a_line_of_the_log_is_json_whatever_the_event_holds():
         def __str__(self) -> str:
             raise RuntimeError
 
-    event = {"type": ["x"], "n": float("nan"), "deep": deep, (1, 2): {3}, "big": 10**30, "o": Broken(), "t": (1,)}
+    event = {
+        "type": ["x"],
+        "n": float("nan"),
+        "deep": deep,
+        (1, 2): {3},
+        "big": 10**30,
+        "o": Broken(),
+        "t": (1,),
+    }
     line = json.loads(event_line(event), parse_constant=lambda name: pytest.fail(name))
     assert line["n"] == "nan" and line["t"] == [1] and "<too deep>" in json.dumps(line)
     assert json.loads(event_line({"big": 10**5_000}))["type"] == "unreadable"
