@@ -145,7 +145,7 @@ async def _commands(call: Call, view: PlainView) -> None:
     lines = _lines(asyncio.get_running_loop())
     while True:
         try:
-            line: str | None | OSError = await asyncio.wait_for(lines.get(), FRAME_SECONDS)
+            line: str | OSError | None = await asyncio.wait_for(lines.get(), FRAME_SECONDS)
         except asyncio.TimeoutError:
             call.tick()
             view.draw()
@@ -191,11 +191,11 @@ async def _last_answer(call: Call, view: PlainView) -> None:
             return
 
 
-def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | None | OSError]:
+def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | OSError | None]:
     """Return a queue of typed lines; None marks the end of input, an OSError its failure."""
-    queue: asyncio.Queue[str | None | OSError] = asyncio.Queue()
+    queue: asyncio.Queue[str | OSError | None] = asyncio.Queue()
 
-    def put(line: str | None | OSError) -> None:
+    def put(line: str | OSError | None) -> None:
         try:
             loop.call_soon_threadsafe(queue.put_nowait, line)
         except RuntimeError:

@@ -172,6 +172,10 @@ class SessionModel:
 
     def on_error(self, event: Any) -> None:
         """``error``"""
+        if event.code == "not_allowed" and event.caused_by == "session.update":
+            # A relay in its default state has instructions and tools of its own
+            self.notice("info", event.message)
+            return
         if event.source not in ("server", "connection"):
             self.events.add(
                 time.time(), "console", {"type": "error", "source": event.source, "message": event.message}

@@ -172,6 +172,9 @@ class Session(LinkDelegate):
         return endpoint
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
+        left_out = self.configuration.limit_to(created.get("allowed_session_fields"))
+        if left_out and not resumed:
+            self.reports.not_allowed(left_out)
         settings, conversation, writer = self.settings, self.conversation, self._writer
         settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
         found = dialects.detect(created.get("session"))

@@ -59,6 +59,8 @@ class ServerRules:
 
     def __init__(self, policy: Policy, redactor: Redactor, expires_at: float) -> None:
         self._allowed = policy.clients.server_events
+        # Told to clients, so that they need not find out by refusals
+        self._session_fields = sorted(policy.clients.session_fields)
         self._delta_heads, self._delta = _deltas(tuple(n for n in _DELTAS if n.decode() in self._allowed))
         self._redactor = redactor
         self._expires_at = expires_at
@@ -112,6 +114,8 @@ class ServerRules:
             # Clients reconnect before the session expires, so they are told the earlier of the two times.
             if isinstance(expires, (int, float)) and expires > self._expires_at:
                 session["expires_at"] = int(self._expires_at)
+        if event.get("type") == "session.created":
+            event = {**event, "allowed_session_fields": self._session_fields}
         return codec.dumps(self._redactor.tree(event)).encode()
 
     def _strip(self, tree: Any) -> bool:
