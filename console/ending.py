@@ -22,9 +22,13 @@ from .errors import ProgramError
 
 __all__ = ["Ended", "ended_by_signals", "run"]
 
+WATCH_SECONDS = 1.0
 # Before Python 3.12 asyncio.wait_for may lose a cancellation; closing everything takes less time than this
 CANCEL_AGAIN_SECONDS = 3.0
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
+
+
+HANGUP = int(getattr(signal, "SIGHUP", 0))
 
 
 class Ended(BaseException):
@@ -43,9 +47,8 @@ class Ended(BaseException):
 
 def _signals() -> list[int]:
     found = [int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)]
-    ignored = getattr(signal, "SIGHUP", None)
-    if ignored is not None and signal.getsignal(ignored) == signal.SIG_IGN:
-        found.remove(int(ignored))
+    if HANGUP and signal.getsignal(HANGUP) == signal.SIG_IGN:
+        found.remove(HANGUP)
     return found
 
 
@@ -109,6 +112,17 @@ async def run(work: Coroutine[Any, Any, int], stop: Callable[[int], object] | No
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(end, reason, 1)
 
+    def watch() -> None:
+        # A terminal that goes away sends SIGHUP to the programs that it controls only; it reads as an endless end of
+        # input, and a screen would wait for keys for ever
+        if not task.done():
+            if _has_terminal():
+                loop.call_later(WATCH_SECONDS, watch)
+            else:
+                on_signal(HANGUP)
+
+    if HANGUP in _signals() and _has_terminal():
+        loop.call_later(WATCH_SECONDS, watch)
     with _handlers(loop, on_signal), _thread_hook(on_death):
         try:
             status = await task
@@ -118,6 +132,13 @@ async def run(work: Coroutine[Any, Any, int], stop: Callable[[int], object] | No
         if reasons:
             raise reasons[0]
         return status
+
+
+def _has_terminal() -> bool:
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _describe(dead: threading.ExceptHookArgs) -> str:

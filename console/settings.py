@@ -26,6 +26,7 @@ __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 PREFIX = "REALTIME_CONSOLE_"
 CHOICES = {"mode": ("manual", "vad")}
 NO_DEVICE = ("", "default")
+YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,10 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
                 values["url"], sources["url"] = place["OPENAI_BASE_URL"], f"{source} (OPENAI_BASE_URL)"
                 break
     if isinstance(values.get("offline"), str):
-        values["offline"] = str(values["offline"]).lower() in ("1", "yes", "true", "on")
+        said = str(values["offline"]).lower()
+        if said not in YES + NO:
+            raise UserError(f"offline is {said!r} ({sources['offline']}); it can be yes or no")
+        values["offline"] = said in YES
     for name, allowed in CHOICES.items():
         if name in values and values[name] not in allowed:
             raise UserError(f"{name} is {values[name]!r} ({sources[name]}); it can be {' or '.join(allowed)}")
@@ -127,7 +131,13 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
 def _config_file(path: Path) -> Mapping[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8; save it again with that encoding") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except configparser.Error as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     return parser["console"] if parser.has_section("console") else {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
 import sys
 import time
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ NEEDED = ("response.create", "input_audio_buffer.commit")
 POLL_SECONDS = 0.005
 # The API refuses less
 MIN_QUESTION_SECONDS = 0.1
+MAX_QUESTION_BYTES = 512 * 1024 * 1024
 
 
 @dataclass
@@ -70,6 +72,12 @@ class Turn:
 def read_question(path: Path) -> Any:
     """Read a WAV file; UserError if it cannot be a question."""
     try:
+        status = path.stat()
+        # A pipe ends; a device such as /dev/zero does not
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+            raise UserError(f"{path} is a device; give the WAV file of a spoken question")
+        if status.st_size > MAX_QUESTION_BYTES:
+            raise UserError(f"{path} has {status.st_size} bytes; a question has at most {MAX_QUESTION_BYTES}")
         wav = read_wav(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; give the WAV file of a spoken question") from error
@@ -77,7 +85,7 @@ def read_question(path: Path) -> Any:
         raise UserError(f"{path} is a folder; give the WAV file of a spoken question") from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    except DecodeError as error:
+    except (DecodeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from error
     if not 8_000 <= wav.sample_rate <= 192_000:
         raise UserError(f"{path} has {wav.sample_rate} Hz; record it with 8000 to 192000 Hz")

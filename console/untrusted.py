@@ -61,7 +61,7 @@ def plain_file(path: Path, most_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UserError(f"{path} is not a plain file; replace it by one")
     if status.st_size > most_bytes:
-        raise UserError(f"{path} has {status.st_size} bytes; a session has at most {most_bytes}")
+        raise UserError(f"{path} has {status.st_size} bytes; at most {most_bytes} are read")
 
 
 def document(path: Path, most_bytes: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,10 +18,12 @@ from console.ending import Ended, ended_by_signals, run
 from console.errors import ProgramError
 from console.session import SessionModel
 from console.session_files import save_session
+from realtime import RealtimeClient
 from realtime.offline import question_path
 from tests.audio_server import no_server_environment
 from tests.console.fakes import answer, updated, wire
 from tests.terminal import ROOT, clean_environment
+from tests.waiting import until_blocking
 
 if sys.platform == "win32":
     pytest.skip("these are POSIX signals and terminals", allow_module_level=True)
@@ -47,11 +50,13 @@ def test_a_signal_gives_the_terminal_back_as_q_does(tmp_path, offline_url, numbe
         assert b"Traceback" not in program.output
 
 
-def test_a_terminal_that_goes_away_ends_the_screen(tmp_path, offline_url):
+@pytest.mark.parametrize("told", [True, False], ids=["with a signal", "without one"])
+def test_a_terminal_that_goes_away_ends_the_screen(tmp_path, offline_url, told):
     with PtyProgram("--url", offline_url, env=no_server_environment(tmp_path), cwd=tmp_path) as program:
         program.wait_for("press c to connect")
         program.hang_up()
-        program.process.send_signal(signal.SIGHUP)
+        if told:
+            program.process.send_signal(signal.SIGHUP)
         assert program.process.wait(20) == 128 + signal.SIGHUP
 
 
@@ -177,6 +182,39 @@ def test_signals_before_the_event_loop_end_the_program_too_and_nohup_is_kept():
 
 
 # Streams
+
+
+@pytest.mark.parametrize("verb", ["relay", "offline"])
+def test_a_server_whose_output_nobody_reads_goes_on(tmp_path, offline_url, verb):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--upstream", offline_url] if verb == "relay" else ["--voice", "standin"]
+    process = start(verb, "--port", port, *options, cwd=tmp_path)
+    try:
+        # Everything that it prints and logs from here on goes into broken pipes
+        process.stdout.close()
+        process.stderr.close()
+
+        async def hold_a_turn() -> str:
+            async with RealtimeClient(api_key="", url=f"ws://127.0.0.1:{port}") as client:
+                client.send_user_message_content("hello")
+                while (item := await client.wait_for_next_completed_item(timeout=30)).role != "assistant":
+                    pass
+                return item.formatted.transcript
+
+        until_blocking(lambda: answers(port), 30)
+        assert asyncio.run(hold_a_turn())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def shell(command: str, cwd, **environment: str) -> subprocess.CompletedProcess[bytes]:

@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import json
 import os
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.answer_end import answer_end
 from console.event_book import EventBook
+from console.model_tools import ModelTools
 from console.plain import JsonView, PlainView
 from console.replay import Replay
 from console.session import SessionModel
 from console.session_files import load_session, save_session
+from console.tools import Memory, get_weather
 from console.transcript import ItemRow, Transcript
 from console.world import position, world_map
 from realtime import Conversation, Event, RealtimeEvent
@@ -325,3 +329,51 @@ def test_the_journal_is_written_whatever_the_events_held(tmp_path):
     saved = save_session(model, tmp_path)
     lines = io.StringIO((saved / "events.jsonl").read_text("utf-8"))
     assert [json.loads(line)["event"]["n"] for line in lines] == ["nan"]
+
+
+# The tools, whose arguments come from a model
+
+
+@fuzz
+@given(JSON, JSON)
+def test_the_memory_takes_any_arguments(key, value):
+    memory = Memory()
+    result = asyncio.run(memory.set(key=key, value=value))
+    json.dumps(result)
+    for text in [*memory.entries, *memory.entries.values()]:
+        text.encode("utf-8")
+
+
+class Sent:
+    """A weather service that answers with these bytes."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=self.body)
+
+
+@fuzz
+@given(
+    st.one_of(NUMBERS, JSON),
+    st.one_of(NUMBERS, JSON),
+    JSON,
+    st.one_of(
+        st.binary(max_size=50),
+        st.sampled_from([b"[" * 60_000, b'{"current": {"temperature_2m": 1e999, "wind_speed_10m": 1}}']),
+        JSON.map(lambda v: as_json({"current": {"temperature_2m": v, "wind_speed_10m": v}}).encode()),
+    ),
+)
+def test_the_weather_takes_any_arguments_and_any_answer(lat, lng, location, body):
+    real = httpx.AsyncClient
+    httpx.AsyncClient = functools.partial(real, transport=httpx.MockTransport(Sent(body)))
+    try:
+        model = SessionModel()
+        tools = ModelTools(model)
+        result = asyncio.run(tools.weather(get_weather, lat=lat, lng=lng, location=location))
+    finally:
+        httpx.AsyncClient = real
+    json.dumps(result, allow_nan=False).encode("utf-8")
+    assert is_shown_safely(model.place.name + model.place.state)
+    assert -90 <= model.place.latitude <= 90 and -180 <= model.place.longitude <= 180
