@@ -82,56 +82,81 @@ async def run(work: Coroutine[Any, Any, int], stop: Callable[[int], object] | No
     Raises
     ------
     Ended
-        A signal came.
+        A signal came, or the terminal has gone.
     ProgramError
         A thread died.
     """
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    reasons: list[BaseException] = []
-
-    def end(reason: BaseException, status: int) -> None:
-        if stop is not None and not reasons:
-            stop(status)
-        else:
-            cancel()
-        reasons.append(reason)
-
-    def cancel() -> None:
-        if not task.done():
-            task.cancel()
-            loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
-
-    def on_signal(number: int) -> None:
-        end(Ended(number), 128 + number)
-
-    def on_death(dead: threading.ExceptHookArgs) -> None:
-        if dead.exc_type is not SystemExit:
-            reason = ProgramError(_describe(dead))
-            # A closed loop: the program has ended
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(end, reason, 1)
-
-    def watch() -> None:
-        # A terminal that goes away sends SIGHUP to the programs that it controls only; it reads as an endless end of
-        # input, and a screen would wait for keys for ever
-        if not task.done():
-            if _has_terminal():
-                loop.call_later(WATCH_SECONDS, watch)
-            else:
-                on_signal(HANGUP)
-
+    watch = _Watch(loop, task, stop)
     if HANGUP in _signals() and _has_terminal():
-        loop.call_later(WATCH_SECONDS, watch)
-    with _handlers(loop, on_signal), _thread_hook(on_death):
+        watch.terminal()
+    with _handlers(loop, watch.on_signal), _thread_hook(watch.on_death):
         try:
             status = await task
         except asyncio.CancelledError:
-            if not reasons:
+            if watch.reason is None:
                 raise
-        if reasons:
-            raise reasons[0]
-        return status
+    if watch.reason is not None:
+        raise watch.reason
+    return status
+
+
+class _Watch:
+    """Ends one task for a reason.
+
+    Attributes
+    ----------
+    reason : BaseException or None
+        The first reason.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        task: asyncio.Task[int],
+        stop: Callable[[int], object] | None,
+    ) -> None:
+        self._loop = loop
+        self._task = task
+        self._stop = stop
+        self.reason: BaseException | None = None
+
+    def on_signal(self, number: int) -> None:
+        """A signal came. Thread: the event loop's."""
+        self._end(Ended(number), 128 + number)
+
+    def on_death(self, dead: threading.ExceptHookArgs) -> None:
+        """A thread ended by an exception. Thread: that one."""
+        if dead.exc_type is not SystemExit:
+            # A closed loop: the program has ended
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._end, ProgramError(_describe(dead)), 1)
+
+    def terminal(self) -> None:
+        """End when the terminal has gone, looking again and again.
+
+        It sends SIGHUP only to the programs that it controls, and reads as an input that has ended: a screen would
+        wait for keys for ever.
+        """
+        if self._task.done():
+            return
+        if _has_terminal():
+            self._loop.call_later(WATCH_SECONDS, self.terminal)
+        else:
+            self.on_signal(HANGUP)
+
+    def _end(self, reason: BaseException, status: int) -> None:
+        first, self.reason = self.reason is None, self.reason or reason
+        if first and self._stop is not None:
+            self._stop(status)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if not self._task.done():
+            self._task.cancel()
+            self._loop.call_later(CANCEL_AGAIN_SECONDS, self._cancel)
 
 
 def _has_terminal() -> bool:
