@@ -103,31 +103,31 @@ class Gate(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        if self._stream is not None:
+        stream = self._stream
+        if stream is not None:
             shown = clean(text)
             try:
                 try:
-                    self._stream.write(shown)
+                    stream.write(shown)
                 except UnicodeEncodeError:
-                    known = shown.encode(self.encoding, "replace").decode(self.encoding)
-                    self._stream.write(known)
+                    stream.write(shown.encode(self.encoding, "replace").decode(self.encoding))
             except (OSError, ValueError) as error:
-                self._failed(error)
+                self._failed(stream, error)
         return len(text)
 
     def flush(self) -> None:
-        if self._stream is not None:
+        stream = self._stream
+        if stream is not None:
             try:
-                self._stream.flush()
+                stream.flush()
             except (OSError, ValueError) as error:
-                self._failed(error)
+                self._failed(stream, error)
 
-    def _failed(self, error: OSError | ValueError) -> None:
+    def _failed(self, stream: TextIO, error: OSError | ValueError) -> None:
         """Drop everything from now on. ValueError: the stream was closed, which somebody wanted."""
-        stream, self._stream = self._stream, None
+        self._stream = None
         if isinstance(error, OSError):
-            if stream is not None:
-                _discard(stream)
+            _discard(stream)
             if self._required:
                 if isinstance(error, BrokenPipeError):
                     raise error
@@ -138,8 +138,9 @@ class Gate(io.TextIOBase):
 def _discard(stream: TextIO) -> None:
     """Let the interpreter flush *stream* at exit without another failure: what it holds goes to the null device."""
     with contextlib.suppress(OSError, ValueError):
+        number = stream.fileno()
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
+        os.dup2(null, number)
         os.close(null)
 
 
@@ -158,11 +159,15 @@ def guarded_streams(*, required: bool = False) -> Iterator[None]:
     before: tuple[Any, Any] = sys.stdout, sys.stderr
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    sys.stdout, sys.stderr = Gate(before[0], required=required), Gate(before[1])
+    output = Gate(before[0], required=required)
+    sys.stdout, sys.stderr = output, Gate(before[1])
     try:
         yield
-        sys.stdout.flush()
+        output.flush()
     finally:
+        # After an exception, such as the SystemExit of --help: the interpreter must not fail on what is left
+        with contextlib.suppress(OSError):
+            output.flush()
         sys.stdout, sys.stderr = before
 
 

@@ -92,6 +92,46 @@ def test_a_failure_is_raised_once_where_the_output_is_the_purpose_and_never_else
     assert quiet.flushes == 1
 
 
+def test_what_a_broken_stream_still_holds_goes_to_the_null_device(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        gate = Gate(stream, required=True)
+        assert gate.fileno() == writer
+        with pytest.raises(BrokenPipeError):
+            print("x" * 100_000, file=gate, flush=True)
+        # Nothing fails any more, also when the stream is flushed by others
+        stream.write("y")
+    assert clean("\ud83d\ude00") == "\U0001f600"
+
+
+def test_input_that_cannot_be_decoded_is_replaced(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8"))
+    with guarded_streams():
+        assert sys.stdin.read() == "caf\ufffd"
+
+
+def test_help_into_a_broken_pipe_ends_with_its_own_status(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Full(BrokenPipeError()))
+    with pytest.raises(SystemExit), guarded_streams(required=True):
+        raise SystemExit(0)
+
+
+def test_missing_streams_do_not_leave_their_numbers_to_sockets(monkeypatch):
+    opened = []
+
+    def fake_open(path: str, flags: int) -> int:
+        opened.append(path)
+        return len(opened)
+
+    monkeypatch.setattr(os, "open", fake_open)
+    monkeypatch.setattr(os, "close", opened.append)
+    monkeypatch.setattr(sys, "stdin", None)
+    with guarded_streams():
+        pass
+    assert opened == [os.devnull] * 3 + [3]
+
+
 def test_the_streams_are_guarded_only_inside(capsys):
     before = sys.stdout, sys.stderr
     with guarded_streams(required=True):
