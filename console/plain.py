@@ -159,7 +159,7 @@ async def _commands(call: Call, view: PlainView) -> None:
         if line is None:
             await _last_answer(call, view)
             return
-        await _command(call, line)
+        await call.attempt(_command(call, line))
         view.draw()
 
 

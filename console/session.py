@@ -209,6 +209,10 @@ class SessionModel:
         self.notices.append(Notice(level, one_line(text, 300), time.time()))
         self.revision += 1
 
+    def notice_failure(self, error: BaseException) -> None:
+        """Tell the user of a failure that nobody foresaw."""
+        self.notice("error", f"{type(error).__name__}: {error}; please report it")
+
     def forget(self, item_id: str) -> None:
         """Remove a row and select its neighbour."""
         neighbour = self.transcript.neighbour(item_id, -1)

@@ -20,7 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from wavtools import DecodeError, OfflineDevice, WavPacker, WavRecorder, WavStreamPlayer, read_wav
+from wavtools import (
+    DecodeError,
+    OfflineDevice,
+    WavPacker,
+    WavRecorder,
+    WavStreamPlayer,
+    WavtoolsError,
+    read_wav,
+)
 
 from .answer_end import answer_end
 from .endpoint import connected_to
@@ -129,8 +137,8 @@ async def hold_turn(client: Any, question: Any) -> Turn:
                     await progress.wait(POLL_SECONDS)
             await _transcript_of_the_question(client)
             _read_items(client.conversation.get_items(), turn)
-    except RealtimeError as error:
-        raise UserError(str(error)) from error
+    except (RealtimeError, WavtoolsError, OSError, ValueError) as error:
+        raise UserError(str(error) or type(error).__name__) from error
     turn.notes = progress.notes
     turn.audio = np.concatenate(heard) if heard else turn.audio
     return turn
