@@ -87,6 +87,7 @@ soak: build  ## the long forms of the fault tests
 		tests/wavtools/test_pcm.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py
+	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/console/test_fuzz.py
 
 wheel: build  ## build the sdist, and the wheel from the sdist
 	$(BIN)/python -m build

@@ -172,6 +172,9 @@ class SessionModel:
 
     def on_error(self, event: Any) -> None:
         """``error``"""
+        if event.source == "connection" and self.state == "connecting":
+            # connect() tells it
+            return
         if event.code == "not_allowed" and event.caused_by == "session.update":
             # A relay in its default state has instructions and tools of its own
             self.notice("info", event.message)

@@ -243,6 +243,9 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not path.is_file():
+        # The answer would take the place of a device or a pipe
+        raise UserError(f"cannot write {path}: it is no plain file; name another one")
     partial = _partial(path)
     try:
         partial.touch()
