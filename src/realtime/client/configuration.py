@@ -36,8 +36,6 @@ class Configuration:
         self._toolbox = toolbox
         self._connected = False
         self._tools_changed = False
-        # The fields that clients of this server may set; None: all
-        self._allowed: set[str] | None = None
 
     def session_began(self) -> None:
         """A session was opened and was told everything."""
@@ -93,25 +91,10 @@ class Configuration:
         """Definitions of all tools: those of ``update(tools=...)`` and those of `add_tool`."""
         return self._settings.given_tools + [tool.definition for tool in self._toolbox.tools.values()]
 
-    def limit_to(self, allowed: Any) -> list[str]:
-        """A session was opened by a relay that lets clients set only the fields *allowed*; None: by another server.
-
-        Returns the names of the fields that `everything` therefore leaves out.
-        """
-        self._allowed = None
-        before = self.everything()
-        if isinstance(allowed, list):
-            self._allowed = {name for name in allowed if isinstance(name, str)}
-        return sorted(before.keys() - self.everything().keys())
-
     def everything(self) -> Wire:
         """The session object for a session that knows nothing yet; empty if nothing was set."""
         tools, config = self.tools(), self._settings.config
-        everything = {**config, "tools": tools} if tools else config
-        if self._allowed is None:
-            return everything
-        # A field that is not allowed would have the whole update refused
-        return {name: value for name, value in everything.items() if name in self._allowed}
+        return {**config, "tools": tools} if tools else config
 
     def _note_changed_tools(self) -> None:
         """Send the tools once, however many are changed now, and before the next event."""

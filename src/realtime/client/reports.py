@@ -93,21 +93,6 @@ class Reports:
         else:
             self.error(report)
 
-    def not_allowed(self, fields: list[str]) -> None:
-        """Tell that a relay lets clients not set these fields of the session, so that they were not sent."""
-        names = ", ".join(fields)
-        self.error(
-            ErrorEvent(
-                f"the relay does not let clients set {names}: the relay's own are in force; to allow them, list them in "
-                "clients.session_fields of its policy",
-                "server",
-                "invalid_request_error",
-                "not_allowed",
-                f"session.{fields[0]}",
-                caused_by="session.update",
-            )
-        )
-
     def handler_failed(self, error: BaseException, name: str) -> None:
         """Log an exception that a handler of *name* raised, and emit ``error`` with it."""
         message = self.redactor.text(f"the handler of {name!r} raised {type(error).__name__}: {error}")

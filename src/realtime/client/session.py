@@ -37,6 +37,7 @@ from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, COMMIT_EMPTY
 from ..protocol.ids import generate_id
 from ..protocol.reading import Wire, dict_of, text_of
+from .allowed_fields import allowed_part, left_out_error
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
@@ -172,9 +173,6 @@ class Session(LinkDelegate):
         return endpoint
 
     def begin(self, created: Wire, *, resumed: bool) -> list[Entry]:
-        left_out = self.configuration.limit_to(created.get("allowed_session_fields"))
-        if left_out and not resumed:
-            self.reports.not_allowed(left_out)
         settings, conversation, writer = self.settings, self.conversation, self._writer
         settings.server_session = dict_of(dialects.inbound(created)[0].get("session"))
         found = dialects.detect(created.get("session"))
@@ -183,7 +181,11 @@ class Session(LinkDelegate):
         transcribes = settings.server_session.get("type") == "transcription"
         writer.session_kind = "transcription" if transcribes else "realtime"
         prelude: list[Entry] = []
-        configured = self.configuration.everything()
+        everything = self.configuration.everything()
+        configured = allowed_part(everything, created)
+        left_out = left_out_error(everything, configured)
+        if left_out is not None and not resumed:
+            self.reports.error(left_out)
         if configured:
             prelude.append({"event_id": writer.next_id(), "type": "session.update", "session": configured})
         if resumed:
