@@ -93,10 +93,10 @@ soak: build  ## the long forms of the fault tests
 		tests/wavtools/test_pcm.py \
 		tests/realtime/test_network_bench.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
-	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_relay_fuzz.py
-	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_offline_fuzz.py \
+	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/realtime/test_relay_fuzz.py \
+		tests/realtime/test_session_fuzz.py tests/realtime/test_reducer_fuzz.py tests/console/test_fuzz.py
+	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/realtime/test_offline_fuzz.py \
 		tests/realtime/test_offline_fuzz_values.py
-	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q tests/realtime/test_session_fuzz.py
 
 network: build  ## hold 50 spoken turns on a lossy slow line, and one on each broken one
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/realtime/test_network_bench.py

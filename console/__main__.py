@@ -1,7 +1,8 @@
 """The command line, ``python -m console`` or ``realtime-console``: arguments, wiring, exit statuses.
 
-The exit status is 0 for success, 1 if ``doctor`` found something to mend, 2 for a mistake that the user can mend (one
-line on stderr says how), 130 after Ctrl-C. Each verb imports what it needs when it runs: Textual takes a second.
+The exit status is 0 for success, 1 if ``doctor`` found something to mend or a part of the program failed, 2 for a mistake
+that the user can mend (one line on stderr says how), 128 + n after signal n (Ctrl-C: 130). Each verb imports what it
+needs when it runs: Textual takes a second.
 
 Thread: the main one, which runs the event loop.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import runpy
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import PROGRAM
-from .errors import UserError
+from .ending import Ended, ended_by_signals, run
+from .errors import ProgramError, UserError
+from .text import one_line
 
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
@@ -32,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
     """An ArgumentParser whose error messages are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{PROGRAM}: {message}; see {PROGRAM} --help\n")
+        raise UserError(f"{message}; see {PROGRAM} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,8 +107,6 @@ def _speed(value: str) -> float:
 def _devices() -> int:
     from wavtools import DeviceError, WavRecorder, WavStreamPlayer
 
-    from .text import one_line
-
     try:
         lists = {"microphones": WavRecorder.list_devices(), "speakers": WavStreamPlayer.list_devices()}
     except DeviceError as error:
@@ -131,13 +133,26 @@ def _serve(verb: str, rest: list[str]) -> int:
     return 0
 
 
+def _is_terminal() -> bool:
+    """Return True if a person can type and read here. A stream that is missing or closed is no terminal."""
+    try:
+        return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+    except ValueError:
+        return False
+
+
+def _shows_screen(arguments: argparse.Namespace) -> bool:
+    lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
+    return arguments.verb in (None, "replay") and not lines and _is_terminal()
+
+
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     """Return the coroutine that does what the arguments ask for."""
     from .settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
     where = _where(settings)
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = _is_terminal()
     plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
         from .talk import talk
@@ -153,11 +168,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
-        return (
-            _screen(replay, settings.theme)
-            if terminal and not (plain or as_json)
-            else _replayed(replay, as_json)
-        )
+        return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
     if plain or as_json:
         from dataclasses import replace
 
@@ -188,45 +199,81 @@ async def _screen(call: Any, theme: str | None) -> int:
     app = RealtimeConsole(call, theme)
     # Modules stay: a collection that walked through all of them would cost the screen two frames
     gc.freeze()
-    await app.run_async()
-    return app.return_code or 0
+
+    async def shown() -> int:
+        await app.run_async()
+        return app.return_code or 0
+
+    return await run(shown(), stop=lambda status: app.exit(return_code=status))
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:
     from .plain import JsonView, PlainView
 
     view = JsonView(replay) if as_json else PlainView(replay)
-    await replay.start()
-    view.draw()
+    try:
+        await replay.start()
+        view.draw()
+    finally:
+        await replay.close()
     return 0
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    work = _verb(arguments)
+    return await (work if _shows_screen(arguments) else run(work))
+
+
+def _main(argv: list[str]) -> int:
+    # The servers parse their own arguments, and guard their own streams
+    if argv and argv[0] in SERVERS:
+        return _serve(argv[0], argv[1:])
+    arguments = _parser().parse_args(argv)
+    with ended_by_signals(), contextlib.ExitStack() as stack:
+        # The screen prints nothing. Whatever else prints, prints through the gate
+        if not _shows_screen(arguments):
+            from realtime.printing import guarded_streams
+
+            stack.enter_context(guarded_streams(required=True))
+        if arguments.verb == "devices":
+            return _devices()
+        return asyncio.run(_run(arguments))
+
+
+def _complain(message: str) -> None:
+    """Print one line on stderr, if there is one."""
+    text = f"{PROGRAM}: {one_line(message)}\n"
+    with contextlib.suppress(OSError, ValueError):
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        if sys.stderr is not None:
+            sys.stderr.write(text.encode(encoding, "replace").decode(encoding))
+            sys.stderr.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the console; return its exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        # The servers parse their own arguments
-        if argv and argv[0] in SERVERS:
-            return _serve(argv[0], argv[1:])
-        arguments = _parser().parse_args(argv)
-        if arguments.verb == "devices":
-            return _devices()
-        return asyncio.run(_verb(arguments))
+        return _main(list(sys.argv[1:] if argv is None else argv))
     except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
+    except ProgramError as error:
+        _complain(str(error))
+        return 1
     except ModuleNotFoundError as error:
-        print(
-            f"{PROGRAM}: {error.name} is missing; install it with: pip install 'wavtools[console]'",
-            file=sys.stderr,
-        )
+        _complain(f"{error.name} is missing; install it with: pip install 'wavtools[console]'")
         return 2
     except BrokenPipeError:
-        # The reader of the pipe has gone: print nothing more, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of the pipe has gone; the gate prints nothing more
         return 0
+    except OSError as error:
+        # The gate's OutputError, and what else the system refuses
+        what = f"{error.filename}: " if error.filename else ""
+        _complain(f"{what}{error.strerror or error}")
+        return 2
+    except Ended as ended:
+        return ended.status
     except KeyboardInterrupt:
-        print(file=sys.stderr)
         return 130
 
 

@@ -9,6 +9,7 @@ Thread: the event loop's; devices open and close in threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import time
 from collections.abc import Awaitable
@@ -106,7 +107,6 @@ class Call:
             self._describe()
             await asyncio.to_thread(importlib.import_module, "realtime")
             from realtime import VoiceSession
-            from realtime.errors import RealtimeError
 
             if self.endpoint.offline:
                 model.notice("info", "starting the offline server: no key, no network (a: enter one)")
@@ -122,10 +122,11 @@ class Call:
                     "a new session: the server does not know the items above", time.time()
                 )
                 await voice.start()
-            except (RealtimeError, UserError, OSError, ValueError) as error:
+            except Exception as error:
+                # Whatever it is: the user may change something and try again
                 self.client = None
                 model.set_state("disconnected")
-                model.notice("error", f"cannot connect: {error}")
+                model.notice("error", f"cannot connect: {error or type(error).__name__}")
                 return False
             self.client, self._voice = client, voice
             model.on_session(client.session)
@@ -172,7 +173,9 @@ class Call:
 
         # Thread: the supervisor of the device
         def on_event(event: Any) -> None:
-            loop.call_soon_threadsafe(self._on_device, event)
+            # A closed loop: the program has ended
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._on_device, event)
 
         speaker = Speaker(client.output_sample_rate, self._output, on_event=on_event)
         self._speaker = speaker
@@ -200,7 +203,7 @@ class Call:
             ("timings", lambda event: model.on_timings(event, time.time(), time.monotonic())),
             ("server.session.updated", lambda event: model.on_session(client.session)),
             ("server.response.created", lambda event: self._set_answering(True)),
-            ("server.response.done", lambda event: self._set_answering(False)),
+            ("server.response.done", self._on_response_done),
             ("close", self._on_close),
         ):
             client.on(name, handler)
@@ -210,6 +213,10 @@ class Call:
     def _set_answering(self, answering: bool) -> None:
         self.model.answering = answering
         self.model.revision += 1
+
+    def _on_response_done(self, event: Any) -> None:
+        self._set_answering(False)
+        self.model.on_response_done(event)
 
     def _on_connection(self, event: Any) -> None:
         # The first "connected" is left to connect(): it waits for the devices too
@@ -245,8 +252,10 @@ class Call:
         if self._refuse("talk"):
             return
         await self._playback.stop()
-        self.model.set_talking(True)
-        await self._guarded(self._voice.talk())
+        # The connection may have ended meanwhile
+        if self._voice is not None:
+            self.model.set_talking(True)
+            await self._guarded(self._voice.talk())
 
     async def release(self) -> None:
         """Close the microphone and ask for an answer."""
@@ -269,17 +278,17 @@ class Call:
         """Stop the item that is played again, or else the answer."""
         if self.model.playback.item_id is not None:
             await self._playback.stop()
-        elif not self._refuse("interrupt"):
+        elif not self._refuse("interrupt") and self._voice is not None:
             self._voice.interrupt()
 
     def send_text(self, text: str) -> bool:
         """Send typed text; True if it could be sent."""
-        if not text.strip() or self._refuse("text"):
+        if not text.strip() or self._refuse("text") or self._voice is None:
             return False
         try:
             self._voice.send_text(text.strip())
-        # The connection has just closed
-        except RuntimeError as error:
+        # The connection has just closed, or the text cannot be sent
+        except (RuntimeError, TypeError, ValueError) as error:
             self.model.notice("error", str(error))
             return False
         return True
@@ -472,7 +481,14 @@ class Call:
         except (RealtimeError, WavtoolsError) as error:
             self.model.notice("error", str(error))
 
+    async def attempt(self, work: Awaitable[Any]) -> None:
+        """Await what a view asked for; nobody foresaw an exception of it, so it becomes a notice and the call goes on."""
+        try:
+            await work
+        except Exception as error:
+            self.model.notice_failure(error)
+
     def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self.attempt(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

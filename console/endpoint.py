@@ -84,7 +84,6 @@ class Endpoint:
         """
         try:
             from realtime import RealtimeClient
-            from realtime.errors import ConfigurationError
             from realtime.offline import ServerStartError, start_server_process
         except ImportError as error:
             raise UserError(
@@ -102,14 +101,15 @@ class Endpoint:
             if self._server is None:
                 try:
                     self._server = await asyncio.to_thread(start_server_process)
-                except ServerStartError as error:
+                except (ServerStartError, OSError) as error:
                     raise UserError(str(error)) from error
             url = self._server.url
         # The offline server needs no key, so it does not get one
         api_key = "" if self.offline else self.key.reveal()
         try:
             return RealtimeClient(api_key=api_key, url=url, **settings)
-        except ConfigurationError as error:
+        except (TypeError, ValueError) as error:
+            # ConfigurationError, and a setting that does not exist
             raise UserError(str(error)) from error
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .event_log import without_audio
+from .event_log import event_line
 from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
@@ -22,6 +22,7 @@ __all__ = ["EventBook", "EventRow"]
 MAX_ROWS = 2_000
 # Of one row
 MAX_PAYLOAD_CHARS = 16_384
+MAX_TYPE_CHARS = 200
 # An hour of speech fills about half of it
 MAX_JOURNAL_CHARS = 16_000_000
 _SIZE = re.compile(r"<(\d{1,12}) bytes of audio>")
@@ -90,7 +91,7 @@ class EventRow:
         """The last event as indented, cleaned JSON; audio as its size."""
         try:
             text = json.dumps(json.loads(self._line), indent=2, ensure_ascii=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             # Cut at MAX_PAYLOAD_CHARS, so it is no JSON
             text = self._line
         return clean(text)
@@ -130,9 +131,8 @@ class EventBook:
         """Add an event that came *repeat* times; *time* is in seconds since the epoch. Return its row."""
         if self._start is None:
             self._start = time
-        kind = str(event.get("type", "?"))
-        small = without_audio(dict(event))
-        line = json.dumps(small, ensure_ascii=False, default=str, separators=(",", ":"))
+        kind = _kind(event)
+        line = event_line(event, separators=(",", ":"))
         last = self.rows[-1] if self.rows else None
         if last is None or last.type != kind or last.source != source or kind == "error":
             last = EventRow(self.total, time, time - self._start, source, kind)
@@ -177,10 +177,16 @@ class EventBook:
         return iter(self._journal)
 
 
+def _kind(event: Any) -> str:
+    """The type of an event, which may be anything, as short text."""
+    kind = event.get("type", "?")
+    return kind[:MAX_TYPE_CHARS] if isinstance(kind, str) else clean(kind, MAX_TYPE_CHARS)
+
+
 def _audio_bytes(event: Any) -> int:
     for key in ("audio", "delta"):
         value = event.get(key)
-        if isinstance(value, str) and str(event.get("type", "")).endswith(("audio.delta", "buffer.append")):
+        if isinstance(value, str) and _kind(event).endswith(("audio.delta", "buffer.append")):
             # A saved event has the size in place of its audio
             size = _SIZE.fullmatch(value)
             return int(size[1]) if size else len(value) * 3 // 4
@@ -188,7 +194,8 @@ def _audio_bytes(event: Any) -> int:
 
 
 def _is_error(event: Any) -> bool:
-    if event.get("type") == "error" or str(event.get("type", "")).endswith(".failed"):
+    kind = _kind(event)
+    if kind == "error" or kind.endswith(".failed"):
         return True
     response = event.get("response")
     return isinstance(response, dict) and response.get("status") == "failed"

@@ -19,6 +19,7 @@ __all__ = ["Key", "find_key", "forget_key", "save_key"]
 
 NAME = "OPENAI_API_KEY"
 SERVICE = "realtime-console"
+MAX_FILE_BYTES = 4096
 
 
 class Key:
@@ -50,22 +51,35 @@ def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
         Others can read the file that holds the key, or it cannot be read.
     """
     if environment.get(NAME, "").strip():
-        return Key(environment[NAME].strip(), "environment")
-    if dotenv.secret(NAME):
-        return Key(dotenv.secret(NAME), ".env")
-    kept = _keyring_get()
+        return _checked(environment[NAME], "environment")
+    if dotenv.secret(NAME).strip():
+        return _checked(dotenv.secret(NAME), ".env")
+    kept = _keyring_get().strip()
     if kept:
-        return Key(kept, "keyring")
+        return _checked(kept, "keyring")
     path = _path()
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise UserError(f"others can read {path}; run: chmod 600 {path}")
-        kept = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            kept = file.read(MAX_FILE_BYTES).decode("utf-8-sig").strip()
     except FileNotFoundError:
         kept = ""
     except OSError as error:
         raise UserError(f"cannot read the key in {path}: {error.strerror}") from error
-    return Key(kept, "key file") if kept else Key("", "nowhere")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} does not hold a key; delete it") from None
+    return _checked(kept, f"key file {path}") if kept else Key("", "nowhere")
+
+
+def _checked(value: str, source: str) -> Key:
+    """Return the key; UserError if no HTTP header could carry it."""
+    value = value.strip()
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise UserError(
+            f"the key from {source} is not one: it has spaces or characters beyond ASCII; set it again"
+        )
+    return Key(value, "key file" if source.startswith("key file") else source)
 
 
 def check_key(value: str) -> str:

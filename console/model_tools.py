@@ -29,14 +29,15 @@ class ModelTools:
         """Offer the tools to the model of *client*'s session."""
 
         async def weather(**arguments: Any) -> dict[str, Any]:
-            return await self._weather(fetch_weather, **arguments)
+            return await self.weather(fetch_weather, **arguments)
 
         client.add_tool(GET_WEATHER, weather)
         client.add_tool(SET_MEMORY, self._remember)
 
-    async def _weather(
+    async def weather(
         self, fetch: FetchWeather, lat: Any = None, lng: Any = None, location: Any = "", **_: Any
     ) -> dict[str, Any]:
+        """Call *fetch* and show the place and its weather."""
         place = Place(name=one_line(location, 60), state="asking ...")
         if _is_degrees(lat, 90) and _is_degrees(lng, 180):
             place.latitude, place.longitude = float(lat), float(lng)

@@ -24,6 +24,7 @@ __all__ = ["JsonView", "PlainView", "hold"]
 HELP = "speak, or type and press Enter · x interrupts · m mutes the microphone · v manual/vad · s saves · q quits"
 FRAME_SECONDS = 0.05
 LAST_ANSWER_SECONDS = 60.0
+MAX_LINE_CHARS = 100_000
 NAMES = {"user": "you", "function": "tool", "output": "result"}
 
 
@@ -79,7 +80,21 @@ class JsonView(PlainView):
 
     def __init__(self, call: Any) -> None:
         super().__init__(call)
-        call.model.events.tap = lambda line: self._write(json.loads(line))
+        self._failure: OSError | None = None
+        call.model.events.tap = self._event
+
+    def draw(self) -> None:
+        """Print what is new. Raises OSError if an event could not be printed."""
+        if self._failure is not None:
+            raise self._failure
+        super().draw()
+
+    def _event(self, line: str) -> None:
+        try:
+            self._write(json.loads(line))
+        except OSError as error:
+            # A handler of the client must not raise; the next draw() does
+            self._failure = error
 
     def notice(self, notice: Notice) -> None:
         self._write({"notice": vars(notice)})
@@ -100,7 +115,7 @@ class JsonView(PlainView):
         """Print nothing: programs need no help."""
 
     def _write(self, entry: dict[str, Any]) -> None:
-        # json escapes every control character but DEL
+        # ASCII: json escapes every control character but DEL
         print(json.dumps(entry).replace("\x7f", "\\u007f"), flush=True)
 
 
@@ -130,19 +145,21 @@ async def _commands(call: Call, view: PlainView) -> None:
     lines = _lines(asyncio.get_running_loop())
     while True:
         try:
-            line = await asyncio.wait_for(lines.get(), FRAME_SECONDS)
+            line: str | OSError | None = await asyncio.wait_for(lines.get(), FRAME_SECONDS)
         except asyncio.TimeoutError:
             call.tick()
             view.draw()
             if call.model.state == "disconnected":
                 raise UserError("the connection has ended; start again to reconnect") from None
             continue
+        if isinstance(line, OSError):
+            raise UserError(f"cannot read the input: {line.strerror or line}; start again in a terminal")
         if line == "q":
             return
         if line is None:
             await _last_answer(call, view)
             return
-        await _command(call, line)
+        await call.attempt(_command(call, line))
         view.draw()
 
 
@@ -174,11 +191,11 @@ async def _last_answer(call: Call, view: PlainView) -> None:
             return
 
 
-def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | None]:
-    """Return a queue of typed lines; None marks the end of input."""
-    queue: asyncio.Queue[str | None] = asyncio.Queue()
+def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | OSError | None]:
+    """Return a queue of typed lines; None marks the end of input, an OSError its failure."""
+    queue: asyncio.Queue[str | OSError | None] = asyncio.Queue()
 
-    def put(line: str | None) -> None:
+    def put(line: str | OSError | None) -> None:
         try:
             loop.call_soon_threadsafe(queue.put_nowait, line)
         except RuntimeError:
@@ -186,9 +203,18 @@ def _lines(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[str | None]:
             pass
 
     def read() -> None:
-        for line in sys.stdin:
-            put(line.strip())
-        put(None)
+        try:
+            # No input, or one that was closed, has ended
+            if sys.stdin is not None and not sys.stdin.closed:
+                for line in sys.stdin:
+                    put(line.strip()[:MAX_LINE_CHARS])
+            put(None)
+        except OSError as error:
+            # The terminal has gone
+            put(error)
+        except ValueError:
+            # Closed meanwhile
+            put(None)
 
     threading.Thread(target=read, name="console-input", daemon=True).start()
     return queue

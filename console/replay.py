@@ -8,7 +8,7 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,15 @@ class Replay:
     def start(self) -> asyncio.Task[None]:
         """Begin, if it has not begun; the task ends with the replay."""
         if self._run is None:
-            self._run = asyncio.get_running_loop().create_task(self._replay())
+            self._run = asyncio.get_running_loop().create_task(self.attempt(self._replay()))
         return self._run
+
+    async def attempt(self, work: Awaitable[Any]) -> None:
+        """As `Call.attempt`."""
+        try:
+            await work
+        except Exception as error:
+            self.model.notice_failure(error)
 
     async def _replay(self) -> None:
         model, last = self.model, None
@@ -96,7 +103,7 @@ class Replay:
         self.speaker_bars = self._playback.get_bars()
 
     def _stop_soon(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._playback.stop())
+        task = asyncio.get_running_loop().create_task(self.attempt(self._playback.stop()))
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)
 

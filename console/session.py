@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .answer_end import answer_end
 from .event_book import EventBook
 from .state import (
     BANDS,
@@ -31,6 +32,7 @@ from .state import (
 )
 from .text import clean, one_line
 from .transcript import ItemRow, Transcript
+from .untrusted import mapping, whole
 
 __all__ = ["BANDS", "SILENCE", "SessionModel"]
 
@@ -138,16 +140,26 @@ class SessionModel:
 
     def on_usage(self, event: Any) -> None:
         """``usage``"""
-        self.tokens = {str(name): int(count) for name, count in event.total.items()}
+        counts = {one_line(name, 60): whole(count) for name, count in event.total.items()}
+        self.tokens = {name: count for name, count in counts.items() if count is not None}
         self.revision += 1
 
-    def on_session(self, session: Mapping[str, Any]) -> None:
+    def on_session(self, session: Any) -> None:
         """``server.session.updated``: the session as the server describes it."""
-        output = (session.get("audio") or {}).get("output") or {}
+        session = mapping(session)
+        output = mapping(mapping(session.get("audio")).get("output"))
         voice = output.get("voice") or session.get("voice") or ""
         self.server.model = one_line(session.get("model") or self.server.model, 40)
         self.server.voice = one_line(voice if isinstance(voice, str) else "custom", 20)
         self.revision += 1
+
+    def on_response_done(self, event: Any) -> None:
+        """``server.response.done``: say how the answer ended, unless it is complete, failed or was interrupted here."""
+        response = event.get("response")
+        end = answer_end(response)
+        details = mapping(mapping(response).get("status_details"))
+        if end is not None and response["status"] != "failed" and details.get("reason") != "client_cancelled":
+            self.notice("warning", end)
 
     def on_connection(self, event: Any) -> None:
         """``connection.changed``"""
@@ -160,6 +172,13 @@ class SessionModel:
 
     def on_error(self, event: Any) -> None:
         """``error``"""
+        if event.source == "connection" and self.state == "connecting":
+            # connect() tells it
+            return
+        if event.code == "not_allowed" and event.caused_by == "session.update":
+            # A relay in its default state has instructions and tools of its own
+            self.notice("info", event.message)
+            return
         if event.source not in ("server", "connection"):
             self.events.add(
                 time.time(), "console", {"type": "error", "source": event.source, "message": event.message}
@@ -192,6 +211,10 @@ class SessionModel:
         """Tell the user; the status line shows the newest notice, the help screen the last ones."""
         self.notices.append(Notice(level, one_line(text, 300), time.time()))
         self.revision += 1
+
+    def notice_failure(self, error: BaseException) -> None:
+        """Tell the user of a failure that nobody foresaw."""
+        self.notice("error", f"{type(error).__name__}: {error}; please report it")
 
     def forget(self, item_id: str) -> None:
         """Remove a row and select its neighbour."""

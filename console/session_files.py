@@ -19,18 +19,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
 from .session import SessionModel
 from .state import Place, Turn
-from .text import clean, one_line
 from .transcript import ItemRow
+from .untrusted import document, lines_of_json, mapping, number, plain_file, sequence, text, whole
 
 __all__ = ["SavedSession", "Snapshot", "load_session", "save_session"]
 
 VERSION = 1
 MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_EVENTS_BYTES = 1024 * 1024 * 1024
+MAX_ITEMS = 10_000
+MAX_MEMORY = 1_000
 
 
 class Snapshot:
@@ -56,10 +61,10 @@ def save_session(session: SessionModel | Snapshot, parent: Path) -> Path:
         raise UserError("there is nothing to save yet")
     name = time.strftime("%Y-%m-%d-%H%M%S")
     folder = parent / name
-    for number in range(2, 100):
+    for count in range(2, 100):
         if not folder.exists():
             break
-        folder = parent / f"{name}-{number}"
+        folder = parent / f"{name}-{count}"
     partial = folder.with_name(folder.name + ".partial")
     try:
         partial.mkdir(parents=True)
@@ -69,15 +74,16 @@ def save_session(session: SessionModel | Snapshot, parent: Path) -> Path:
             WavPacker.pack(samples, rate).save(partial / file_name)
         (partial / "session.json").write_text(json.dumps(snapshot.document, indent=2), encoding="utf-8")
         partial.rename(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise UserError(f"cannot save to {folder}: {error.strerror}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot save to {folder}: {reason}") from error
     return folder
 
 
 def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[str, Any]:
     items = []
-    for number, row in enumerate(list(model.transcript)):
+    for count, row in enumerate(list(model.transcript)):
         entry: dict[str, Any] = {
             "id": row.id,
             "role": row.role,
@@ -92,7 +98,7 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
         }
         audio = row.audio
         if len(audio):
-            entry["audio"] = f"{number:03}-{row.role if row.role.isalpha() else 'item'}.wav"
+            entry["audio"] = f"{count:03}-{row.role if row.role.isalpha() else 'item'}.wav"
             files[entry["audio"]] = (audio, row.sample_rate)
         items.append(entry)
     return {
@@ -123,51 +129,45 @@ class SavedSession:
         self.rows = rows
 
     def events(self) -> Iterator[tuple[float, str, dict[str, Any], int]]:
-        """Read the events: (seconds since the epoch, source, event, repeat count)."""
-        with (self.folder / "events.jsonl").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    entry = json.loads(line)
-                    repeat = min(max(int(entry.get("repeat", 1)), 1), 1_000_000)
-                    event = entry["event"]
-                    if isinstance(event, dict):
-                        yield float(entry["time"]), one_line(entry["source"], 12), event, repeat
-                except (ValueError, KeyError, TypeError):
-                    # An incomplete last line, or one that somebody edited
-                    continue
+        """Read the events: (seconds since the epoch, source, event, repeat count). A torn line is left out."""
+        try:
+            for entry in lines_of_json(self.folder / "events.jsonl"):
+                time, event = number(entry.get("time"), 0), entry.get("event")
+                if time is not None and isinstance(event, dict):
+                    repeat = whole(entry.get("repeat", 1), 1, 1_000_000)
+                    yield time, text(entry.get("source"), 12), event, repeat or 1
+        except OSError:
+            # The file has gone, or its disk fails: what was read is shown
+            return
 
     def apply_end(self, model: SessionModel) -> None:
         """Set everything but events and conversation to what it was when the session was saved."""
-        document = self.document
-        model.server.model = one_line(document.get("model", ""), 40)
-        model.server.voice = one_line(document.get("voice", ""), 20)
-        model.tokens = {
-            one_line(name, 60): count
-            for name, count in _dict(document, "tokens").items()
-            if isinstance(count, int)
-        }
-        model.remember({str(key): str(value) for key, value in _dict(document, "memory").items()})
-        place = _dict(document, "place")
-        try:
-            model.place = Place(
-                max(-90.0, min(90.0, float(place["latitude"]))),
-                max(-180.0, min(180.0, float(place["longitude"]))),
-                one_line(place["name"], 60),
-                one_line(place["state"], 120),
-                None if place["temperature"] is None else float(place["temperature"]),
-                None if place["wind"] is None else float(place["wind"]),
-            )
-            for turn in document.get("turns") or []:
-                model.turns.append(
-                    Turn(
-                        str(turn["item_id"]),
-                        *(float(turn[k]) for k in ("latency", "speech_end", "first_sample")),
-                    )
-                )
-        except (KeyError, TypeError, ValueError):
-            # Damaged: shown as if there were no place and no turns
-            pass
+        saved = self.document
+        model.server.model = text(saved.get("model"), 40)
+        model.server.voice = text(saved.get("voice"), 20)
+        counts = {text(name, 60): whole(count) for name, count in mapping(saved.get("tokens")).items()}
+        model.tokens = {name: count for name, count in counts.items() if count is not None}
+        memory = list(mapping(saved.get("memory")).items())[:MAX_MEMORY]
+        model.remember({text(key, 200): text(value, 2_000, lines=True) for key, value in memory})
+        if isinstance(saved.get("place"), dict):
+            model.place = _place(saved["place"])
+        for turn in sequence(saved.get("turns")):
+            times = [number(mapping(turn).get(key)) for key in ("latency", "speech_end", "first_sample")]
+            if None not in times:
+                latency, speech_end, first_sample = (time or 0.0 for time in times)
+                model.turns.append(Turn(text(turn.get("item_id"), 100), latency, speech_end, first_sample))
         model.revision += 1
+
+
+def _place(saved: dict[str, Any]) -> Place:
+    place = Place()
+    latitude, longitude = number(saved.get("latitude"), -90, 90), number(saved.get("longitude"), -180, 180)
+    if latitude is not None and longitude is not None:
+        place.latitude, place.longitude = latitude, longitude
+        place.name, place.state = text(saved.get("name"), 60), text(saved.get("state"), 120)
+        place.temperature = number(saved.get("temperature"), -1e4, 1e4)
+        place.wind = number(saved.get("wind"), -1e4, 1e4)
+    return place
 
 
 def load_session(folder: Path) -> SavedSession:
@@ -179,54 +179,40 @@ def load_session(folder: Path) -> SavedSession:
         The folder is not a saved session, or it is damaged.
     """
     try:
-        path = folder / "session.json"
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"{path} has {path.stat().st_size} bytes; a session has at most {MAX_FILE_BYTES}")
-        document = json.loads(path.read_text(encoding="utf-8"))
-        (folder / "events.jsonl").stat()
+        found = document(folder / "session.json", MAX_FILE_BYTES)
+        plain_file(folder / "events.jsonl", MAX_EVENTS_BYTES)
     except FileNotFoundError as error:
         raise UserError(f"{folder} is not a saved session: it has no {Path(error.filename).name}") from error
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror}") from error
     except ValueError as error:
-        raise UserError(f"{folder / 'session.json'} is damaged: {error}") from error
-    if not isinstance(document, dict) or document.get("version") != VERSION:
+        # A folder name that no system call takes
+        raise UserError(f"{folder} is not a saved session: {error}") from error
+    if not isinstance(found, dict) or found.get("version") != VERSION:
         raise UserError(f"{folder} was not saved by this version of the console")
-    items = document.get("items")
-    rows = (
-        [_row(folder, item) for item in items[:10_000] if isinstance(item, dict)]
-        if isinstance(items, list)
-        else []
-    )
-    return SavedSession(folder, document, rows)
+    items = sequence(found.get("items"))[:MAX_ITEMS]
+    return SavedSession(folder, found, [_row(folder, item) for item in items if isinstance(item, dict)])
 
 
 def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
-    row = ItemRow(one_line(item.get("id", ""), 100), one_line(item.get("role", ""), 12))
-    row.status = one_line(item.get("status", ""), 20)
-    row.text = clean(item.get("text", ""), 65_536)
+    row = ItemRow(text(item.get("id"), 100), text(item.get("role"), 12))
+    row.status = text(item.get("status"), 20)
+    row.text = text(item.get("text"), 65_536, lines=True)
     row.live = False
-    row.began, row.ended, row.latency = (_number(item, key) for key in ("began", "ended", "latency"))
-    heard = _number(item, "heard_samples")
-    row.heard_samples = None if heard is None else int(heard)
-    row.heard_chars = min(max(int(_number(item, "heard_chars") or 0), 0), len(row.text))
-    row.received = int(_number(item, "received") or 0)
+    row.began, row.ended, row.latency = (number(item.get(key)) for key in ("began", "ended", "latency"))
+    row.heard_samples = whole(item.get("heard_samples"))
+    row.heard_chars = whole(item.get("heard_chars"), 0, len(row.text)) or 0
+    row.received = whole(item.get("received")) or 0
     name = item.get("audio")
     if isinstance(name, str) and Path(name).name == name:
         try:
+            plain_file(folder / name, MAX_FILE_BYTES)
             wav = read_wav(folder / name)
-        except (OSError, DecodeError):
-            # Shown without its audio
+        except (OSError, ValueError, DecodeError, UserError):
+            # Shown without its audio. ValueError: a name that no file can have
             return row
-        row.saved_audio, row.sample_rate = wav.pcm.reshape(-1), wav.sample_rate
+        if wav.sample_rate > 0 and wav.channel_count > 0:
+            # One channel, as the console writes it
+            channel = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
+            row.saved_audio, row.sample_rate = np.ascontiguousarray(channel), wav.sample_rate
     return row
-
-
-def _dict(document: dict[str, Any], key: str) -> dict[str, Any]:
-    value = document.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _number(item: dict[str, Any], key: str) -> float | None:
-    value = item.get(key)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

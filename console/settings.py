@@ -9,18 +9,24 @@ Thread: the main one; reads files.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from realtime.env_file import EnvFile
 
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 
 PREFIX = "REALTIME_CONSOLE_"
 CHOICES = {"mode": ("manual", "vad")}
 NO_DEVICE = ("", "default")
+YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
 
 @dataclass(frozen=True)
@@ -40,31 +46,39 @@ class Settings:
 
 
 class DotEnv:
-    """The ``.env`` of the working folder: NAME=value lines, # comments, optional ``export`` and quotes."""
+    """The ``.env`` of the working folder, as `realtime.env_file.EnvFile` reads it; its errors are UserErrors.
+
+    Without such a file nothing is imported, so that the screen comes first.
+    """
 
     def __init__(self, path: Path = Path(".env")) -> None:
         self.path = path
         self.values: dict[str, str] = {}
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read {path}: {error}") from error
-        for line in text.splitlines():
-            name, equals, value = line.strip().removeprefix("export ").partition("=")
-            if equals and name.strip() and not name.startswith("#"):
-                value = value.strip()
-                if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-                    value = value[1:-1]
-                self.values[name.strip()] = value
+        self._file: EnvFile | None = None
+        if os.path.lexists(path):
+            from realtime.env_file import EnvFile
+
+            with user_errors():
+                self._file = EnvFile(path)
+            self.values = self._file.values
 
     def secret(self, name: str) -> str:
         """Return a value that must be kept secret; UserError if other users can read the file."""
-        value = self.values.get(name, "")
-        if value and os.name == "posix" and self.path.stat().st_mode & 0o077:
-            raise UserError(f"{self.path} holds {name} and others can read it; run: chmod 600 {self.path}")
-        return value
+        if self._file is None:
+            return ""
+        with user_errors():
+            return self._file.secret(name)
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn realtime's ConfigurationError into a UserError."""
+    from realtime.errors import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        raise UserError(str(error)) from error
 
 
 def config_folder() -> Path:
@@ -101,7 +115,10 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
                 values["url"], sources["url"] = place["OPENAI_BASE_URL"], f"{source} (OPENAI_BASE_URL)"
                 break
     if isinstance(values.get("offline"), str):
-        values["offline"] = str(values["offline"]).lower() in ("1", "yes", "true", "on")
+        said = str(values["offline"]).lower()
+        if said not in YES + NO:
+            raise UserError(f"offline is {said!r} ({sources['offline']}); it can be yes or no")
+        values["offline"] = said in YES
     for name, allowed in CHOICES.items():
         if name in values and values[name] not in allowed:
             raise UserError(f"{name} is {values[name]!r} ({sources[name]}); it can be {' or '.join(allowed)}")
@@ -114,7 +131,13 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
 def _config_file(path: Path) -> Mapping[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8; save it again with that encoding") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except configparser.Error as error:
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
     return parser["console"] if parser.has_section("console") else {}

@@ -12,6 +12,8 @@ import json
 import math
 from typing import Any
 
+from .text import one_line
+
 __all__ = ["GET_WEATHER", "SET_MEMORY", "Memory", "get_weather", "weather_is_offline"]
 
 WEATHER_URL = "https://api.open-meteo.com/v1/forecast"
@@ -73,13 +75,11 @@ async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_:
     import httpx
 
     for name, value, limit in (("lat", lat, 90), ("lng", lng, 180)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        # NaN differs from itself; math.isfinite() would refuse a large int
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
             return {"error": "bad_argument", "message": f"{name} must be a number"}
         if abs(value) > limit:
-            return {
-                "error": "bad_argument",
-                "message": f"{name} is {value}; it must be within {limit} degrees",
-            }
+            return {"error": "bad_argument", "message": f"{name} must be within {limit} degrees"}
     query = {"latitude": lat, "longitude": lng, "current": "temperature_2m,wind_speed_10m"}
     try:
         async with (
@@ -93,12 +93,15 @@ async def get_weather(lat: Any = None, lng: Any = None, location: Any = "", **_:
                 if len(body) > WEATHER_MAX_BYTES:
                     return {"error": "weather_unavailable", "message": "the weather service sent too much"}
         current = json.loads(body)["current"]
+        temperature, wind = float(current["temperature_2m"]), float(current["wind_speed_10m"])
+        if not (math.isfinite(temperature) and math.isfinite(wind)):
+            raise ValueError("no number")
         return {
-            "location": str(location)[:100],
-            "temperature_celsius": float(current["temperature_2m"]),
-            "wind_speed_kmh": float(current["wind_speed_10m"]),
+            "location": one_line(location, 100),
+            "temperature_celsius": temperature,
+            "wind_speed_kmh": wind,
         }
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return {
             "error": "weather_unavailable",
             "message": f"the weather service did not answer: {type(error).__name__}",
@@ -115,6 +118,7 @@ class Memory:
         """Remember *value* under *key*, in place of an older value."""
         if not isinstance(key, str) or not 1 <= len(key) <= MEMORY_MAX_KEY_CHARS:
             return _refused(f"key must be text of 1 to {MEMORY_MAX_KEY_CHARS} characters")
+        key, value = _with_whole_characters(key), _with_whole_characters(value)
         if not isinstance(value, str) or len(value.encode()) > MEMORY_MAX_VALUE_BYTES:
             return _refused(f"value must be text of at most {MEMORY_MAX_VALUE_BYTES} bytes")
         entries = {**self.entries, key: value}
@@ -124,6 +128,11 @@ class Memory:
             return _refused(f"memory holds {MEMORY_MAX_BYTES} bytes; shorten or replace an entry")
         self.entries = entries
         return {"ok": True}
+
+
+def _with_whole_characters(value: Any) -> Any:
+    """Replace half of a surrogate pair, which no UTF-8 text can hold."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _refused(message: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ ROOMS = {
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
-        errors callables background daemon_threads command_line protocol
+        errors callables printing env_file background daemon_threads command_line protocol
         conversation events tools connection client voice_devices voice realtime
     """,
     "realtime.relay": """
@@ -46,7 +46,7 @@ ROOMS = {
         process voice offline __main__
     """,
     "console": """
-        errors console text event_log settings keys tools world echo push_to_talk
+        errors console text answer_end ending untrusted event_log settings keys tools world echo push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
         model_tools echo_watch call plain talk doctor screen __main__
     """,
@@ -60,7 +60,8 @@ BELOW = {
         "realtime.errors",
         "realtime.background",
         "realtime.callables",
-        "realtime.background",
+        "realtime.printing",
+        "realtime.env_file",
         "realtime.command_line",
         "realtime.protocol",
         "realtime.tools",
@@ -70,6 +71,8 @@ BELOW = {
         "realtime.errors",
         "realtime.callables",
         "realtime.background",
+        "realtime.printing",
+        "realtime.env_file",
         "realtime.command_line",
         "realtime.protocol",
     ],

@@ -8,7 +8,7 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -160,7 +160,7 @@ class RealtimeConsole(App[None]):
 
     def _painted(self) -> None:
         self.first_paint = time.monotonic()
-        self.run_worker(self.call.refresh_devices())
+        self._attempt(self.call.refresh_devices())
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -195,16 +195,20 @@ class RealtimeConsole(App[None]):
 
     # Talking
 
+    def _attempt(self, work: Awaitable[Any]) -> None:
+        """Do what a key asks for, in the background; a failure becomes a notice."""
+        self.run_worker(self.call.attempt(work))
+
     def _do(self, action: str | None) -> None:
         """Do what push to talk has decided."""
         if action == "start":
             if self.model.why_not("talk") is not None:
                 self.push_to_talk.reset()
-            self.run_worker(self.call.talk())
+            self._attempt(self.call.talk())
         elif action == "stop":
-            self.run_worker(self.call.release())
+            self._attempt(self.call.release())
         elif action == "cancel":
-            self.run_worker(self.call.cancel_talk())
+            self._attempt(self.call.cancel_talk())
 
     def action_talk_key(self) -> None:
         if self.model.state == "disconnected":
@@ -240,23 +244,23 @@ class RealtimeConsole(App[None]):
 
     def action_mode(self) -> None:
         self.push_to_talk.reset()
-        self.run_worker(self.call.toggle_mode())
+        self._attempt(self.call.toggle_mode())
 
     def action_connection(self) -> None:
         self.push_to_talk.reset()
-        self.run_worker(self.call.toggle_connection(), group="connection", exclusive=False)
+        self._attempt(self.call.toggle_connection())
 
     def action_play(self) -> None:
-        self.run_worker(self.call.play())
+        self._attempt(self.call.play())
 
     def action_interrupt(self) -> None:
-        self.run_worker(self.call.interrupt())
+        self._attempt(self.call.interrupt())
 
     def action_delete(self) -> None:
-        self.run_worker(self.call.delete())
+        self._attempt(self.call.delete())
 
     def action_save(self) -> None:
-        self.run_worker(self.call.save())
+        self._attempt(self.call.save())
 
     def action_half_duplex(self) -> None:
         self.call.set_half_duplex(not self.model.talk.half_duplex)
@@ -279,7 +283,7 @@ class RealtimeConsole(App[None]):
         self.screen.set_focus(self.query_one(selector))
 
     def action_devices(self) -> None:
-        self.run_worker(self.call.refresh_devices())
+        self._attempt(self.call.refresh_devices())
 
     def action_pane(self, name: str) -> None:
         self._choose_pane(name)
@@ -306,9 +310,13 @@ class RealtimeConsole(App[None]):
         self.push_screen(HelpScreen(notices[-20:]))
 
     def action_key(self) -> None:
-        async def use(answer: tuple[str, bool] | None) -> None:
-            if answer is not None and await self.call.use_key(*answer):
+        async def connect_with(answer: tuple[str, bool]) -> None:
+            if await self.call.use_key(*answer):
                 await self.call.connect()
+
+        def use(answer: tuple[str, bool] | None) -> None:
+            if answer is not None:
+                self._attempt(connect_with(answer))
 
         self.push_screen(KeyScreen(self.model.server.key_source), use)
 
@@ -329,7 +337,7 @@ class RealtimeConsole(App[None]):
         elif isinstance(event.pane, DevicesPane) and isinstance(entry, tuple):
             noun, device, name = entry
             use = self.call.use_microphone if noun == "input" else self.call.use_speaker
-            self.run_worker(use(device, name))
+            self._attempt(use(device, name))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, LinePane) and event.widget.id and event.widget.id != self.drawing.active:

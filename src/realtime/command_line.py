@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["Parser", "count", "on_stop_signal", "port"]
+__all__ = ["Parser", "StopSignals", "count", "port", "stop_signals"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,14 +42,44 @@ def count(most: int | None = None) -> Callable[[str], int]:
     return convert
 
 
-def on_stop_signal(stop: asyncio.Event) -> None:
-    """Set *stop* at each SIGINT and SIGTERM (on Windows also at Ctrl-Break). Call it in the running event loop."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    # A console process on Windows receives Ctrl-Break, never SIGTERM.
-    if sys.platform == "win32":
-        signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(stop.set))
+class StopSignals:
+    """Sets *stop* at each signal that asks a server to stop. Make it in the running event loop.
+
+    SIGINT and SIGTERM are the ordinary ways to stop a server. SIGHUP (the terminal was closed) and SIGQUIT stop it in
+    the same order; a SIGHUP that the program was started to ignore (nohup) stays ignored. Windows has SIGINT and
+    Ctrl-Break.
+
+    Attributes
+    ----------
+    status : int
+        The exit status: 0 without a signal and after SIGINT or SIGTERM, else 128 + the number of the first signal.
+    """
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._received = False
+        self.status = 0
+        loop = asyncio.get_running_loop()
+        for number in stop_signals():
+            try:
+                loop.add_signal_handler(number, self._take, number)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda number, _: loop.call_soon_threadsafe(self._take, number))
+
+    def _take(self, number: int) -> None:
+        if not self._received and number in LOUD_SIGNALS:
+            self.status = 128 + number
+        self._received = True
+        self._stop.set()
+
+
+# Signals that no one sends to stop a server in the ordinary way
+LOUD_SIGNALS = tuple(
+    int(getattr(signal, name)) for name in ("SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)
+)
+
+
+def stop_signals() -> list[int]:
+    """The signals that stop a server here: a SIGHUP that is ignored already is left out."""
+    found = [int(signal.SIGINT), int(signal.SIGTERM), *LOUD_SIGNALS]
+    return [n for n in found if n in found[:2] or signal.getsignal(n) != signal.SIG_IGN]

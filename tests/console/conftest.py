@@ -11,6 +11,7 @@ import pytest
 
 from console import keys, settings
 from console.__main__ import main
+from tests.console.servers import ThreadedServer, spoken
 from tests.terminal import clean_environment
 
 
@@ -58,3 +59,29 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(keys, "_keyring_set", lambda value: False)
     (tmp_path / "config").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def serve():
+    """Starts a `ThreadedServer` whose answers are given; returns it."""
+    running = []
+
+    def start(answers):
+        running.append(ThreadedServer(answers))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def silent_server(serve):
+    """A server that opens sessions and says nothing more."""
+    return serve(lambda event: [])
+
+
+@pytest.fixture
+def answering_server(serve):
+    """Starts a server that answers a spoken question with a text; returns its address."""
+    return lambda text: serve(spoken(text)).url

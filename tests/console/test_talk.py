@@ -135,6 +135,22 @@ def test_a_refused_port_is_one_line_and_leaves_nothing_behind(run_here, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_answer_never_takes_the_place_of_a_device_or_a_pipe(run_here, tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    out = tmp_path / "pipe"
+    os.mkfifo(out)
+    result = run_here("talk", question_path("hello"), "--out", out, "--offline")
+    assert_user_error(result, "it is no plain file; name another one")
+    assert out.is_fifo() and "starting" not in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_device_that_never_ends_is_no_question(run_here, tmp_path):
+    result = run_here("talk", "/dev/zero", "--out", tmp_path / "a.wav", "--offline")
+    assert_user_error(result, "/dev/zero is a device; give the WAV file of a spoken question")
+
+
 def test_an_answer_that_cannot_be_written_is_said_before_anything_starts(run_here, tmp_path):
     result = run_here("talk", question_path("hello"), "--out", tmp_path / "nowhere" / "a.wav", "--offline")
     assert_user_error(result, "there is no folder")

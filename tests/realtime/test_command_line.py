@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime.command_line import Parser, count, on_stop_signal, port
+from realtime.command_line import Parser, StopSignals, count, port, stop_signals
 
 
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,15 +57,32 @@ def test_numbers_out_of_range(convert: Callable[[str], int], value: str, expecte
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at these signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_stop_signal_sets_the_event_each_time(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
+)
+async def test_a_stop_signal_sets_the_event_each_time_and_the_first_one_makes_the_status(
+    number: signal.Signals, status: int
+) -> None:
     stop = asyncio.Event()
-    on_stop_signal(stop)
+    signals = StopSignals(stop)
+    assert signals.status == 0
     try:
-        for _ in range(2):
-            os.kill(os.getpid(), number)
+        for again in (number, number, signal.SIGQUIT):
+            os.kill(os.getpid(), again)
             await asyncio.wait_for(stop.wait(), 10)
             stop.clear()
+        assert signals.status == status
     finally:
-        for installed in (signal.SIGINT, signal.SIGTERM):
+        for installed in stop_signals():
             asyncio.get_running_loop().remove_signal_handler(installed)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_a_hangup_that_is_ignored_already_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in stop_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.SIGHUP in stop_signals()

@@ -7,8 +7,10 @@ import base64
 import numpy as np
 import pytest
 
+from realtime import RealtimeClient
 from tests import wire_turns as turns
 from tests.client_bench import Bench, connected
+from tests.wire_server import ScriptedServer, created
 
 PCM = {"type": "audio/pcm", "rate": 24000}
 
@@ -215,3 +217,32 @@ async def test_g711_is_spoken_both_ways():
     np.testing.assert_array_equal(item.formatted.audio, pcm.alaw_decode(pcm.alaw_encode(turns.tone(8_000))))
     bench.client.cancel_response(item.id, 4_004)
     assert (await bench.sent())[-1]["audio_end_ms"] == 500
+
+
+@pytest.mark.parametrize(
+    ("allowed", "sent"),
+    [
+        (["type", "audio"], {"type", "audio"}),
+        (["audio", 5, None, ["instructions"]], {"type", "audio"}),
+        (None, {"type", "audio", "instructions", "tools"}),
+        ("audio", {"type", "audio", "instructions", "tools"}),
+    ],
+)
+async def test_a_session_is_told_only_what_its_relay_allows_and_the_rest_is_an_error_once(allowed, sent):
+    async def script(peer):
+        await peer.say({**created(), "allowed_session_fields": allowed})
+        await peer.listen()
+
+    told = []
+    async with ScriptedServer(script) as server:
+        client = RealtimeClient(api_key="", url=server.url, instructions="Be kind.", voice="marin")
+        client.update_session(tools=[{"type": "function", "name": "f", "parameters": {"type": "object"}}])
+        client.on("error", told.append)
+        await client.connect()
+        update = await (await server.wait_for_peers(1)).expect("session.update")
+        assert update["session"].keys() == sent
+        server.peer.drop()
+        again = await (await server.wait_for_peers(2)).expect("session.update")
+        assert again["session"].keys() == sent
+        await client.disconnect()
+    assert [event.code for event in told] == (["not_allowed"] if len(sent) == 2 else [])

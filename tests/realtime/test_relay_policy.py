@@ -275,6 +275,16 @@ def test_lines_of_the_file_are_read_as_shells_do(tmp_path, monkeypatch):
     assert not find_key(folder=tmp_path)
 
 
+@pytest.mark.parametrize("value", ["sk-\u00e9", "sk a", "sk-\ufeff"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(tmp_path, monkeypatch, value):
+    monkeypatch.setenv("OPENAI_API_KEY", value)
+    with pytest.raises(
+        ConfigurationError, match="the environment variable OPENAI_API_KEY is not a key"
+    ) as refused:
+        find_key(folder=tmp_path)
+    assert value not in str(refused.value)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe_as_key_file_does_not_hang(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)

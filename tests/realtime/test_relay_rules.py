@@ -368,3 +368,17 @@ def test_an_exception_is_logged_by_class_and_place_without_its_message():
     line = JsonLines().format(record)
     assert json.loads(line)["error"] == "KeyError"
     assert json.loads(line)["at"][0].startswith(__file__) and "sk-test" not in line
+
+
+def test_a_new_session_says_which_fields_clients_may_set():
+    rules = ServerRules(Policy(), Redactor([]), time.time())
+    for kind, says in (("session.created", True), ("session.updated", False)):
+        shown, *_ = rules.filter(json.dumps({"type": kind, "session": {}}).encode())
+        allowed = json.loads(shown).get("allowed_session_fields")
+        assert (allowed is not None) is says
+    assert (
+        "audio"
+        in json.loads(rules.filter(b'{"type": "session.created", "session": {}}')[0])[
+            "allowed_session_fields"
+        ]
+    )

@@ -40,6 +40,7 @@ from ..protocol.ids import generate_id
 from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, ms_of, text_of
 from .agreement import Agreement
+from .allowed_fields import allowed_part, left_out_error
 from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
@@ -185,10 +186,14 @@ class Session(LinkDelegate):
         call = self._endpoint is not None and self._endpoint.call_id is not None
         prelude: list[Entry] = []
         update = first_update(self.configuration, self.settings, writer, self._endpoint, resumed=resumed)
+        allowed = allowed_part(update, created)
+        left_out = left_out_error(self.configuration.everything(), allowed)
+        if left_out is not None and not resumed and not call:
+            self.reports.error(left_out)
         event_id = writer.next_id()
-        self.configuration.opening(event_id, update)
-        if update:
-            prelude.append({"event_id": event_id, "type": "session.update", "session": update})
+        self.configuration.opening(event_id, allowed)
+        if allowed:
+            prelude.append({"event_id": event_id, "type": "session.update", "session": allowed})
         if resumed:
             # A call goes on without us: it knows everything that was confirmed.
             known = [item.id for item in conversation.get_items()]

@@ -1,7 +1,7 @@
 """The command line `python -m realtime.offline`: options, first line of output, signals and exit status.
 
-The exit status is 0 after SIGTERM or Ctrl-C, and 2 for a mistake of the caller; one line on stderr then says how to
-correct it.
+The exit status is 0 after SIGTERM or Ctrl-C, 128 + n after another signal n, and 2 for a mistake of the caller; one line
+on stderr then says how to correct it.
 
 Thread: main. Every worker process imports this module too, because of multiprocessing's spawn; modules that only the
 server needs are therefore imported where they are used.
@@ -17,7 +17,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from ..command_line import Parser, count, on_stop_signal, port
+from ..command_line import Parser, StopSignals, count, port
+from ..printing import guarded_streams
 from .models.choice import choose_voice
 from .models.interfaces import ModelError
 
@@ -121,8 +122,8 @@ def _positive(value: str) -> float:
     return number
 
 
-async def serve(arguments: argparse.Namespace) -> None:
-    """Serve until a stop signal. Raises ModelError or OSError if the server cannot start."""
+async def serve(arguments: argparse.Namespace) -> int:
+    """Serve until a stop signal; returns the exit status. Raises ModelError or OSError if the server cannot start."""
     from .certificate import SelfSigned
     from .faults import Faults
     from .server import OfflineServer
@@ -155,7 +156,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         ssl=None if certificate is None else certificate.context,
     )
     try:
-        await _serve_until_stopped(server, certificate, arguments)
+        return await _serve_until_stopped(server, certificate, arguments)
     finally:
         if certificate is not None:
             certificate.close()
@@ -163,9 +164,9 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 async def _serve_until_stopped(
     server: OfflineServer, certificate: SelfSigned | None, arguments: argparse.Namespace
-) -> None:
+) -> int:
     stop = asyncio.Event()
-    on_stop_signal(stop)
+    signals = StopSignals(stop)
     if arguments.until_eof:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_await_eof, args=(loop, stop), daemon=True).start()
@@ -185,6 +186,7 @@ async def _serve_until_stopped(
         else:
             warm.cancel()
             await asyncio.wait([warm])
+    return signals.status
 
 
 def _chat_replies(url: str, model: str | None) -> Replier:
@@ -218,9 +220,14 @@ def _await_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the server; returns the exit status."""
-    arguments = parser().parse_args(argv)
+    # Without a reader of its output the server goes on
+    with guarded_streams():
+        return _main(parser().parse_args(argv))
+
+
+def _main(arguments: argparse.Namespace) -> int:
     try:
-        asyncio.run(serve(arguments))
+        return asyncio.run(serve(arguments))
     except ModelError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2

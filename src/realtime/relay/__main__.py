@@ -5,7 +5,8 @@
     python -m realtime.relay client-secret                print a client secret of the vendor, for direct connections
 
 The first line on stdout is ``listening on ws://HOST:PORT``; logs go to stderr, one JSON object a line. SIGTERM
-drains; a second SIGTERM ends at once. Exit status: 0 after a signal, 2 for an error that the caller can correct.
+drains; a second SIGTERM ends at once. Exit status: 0 after SIGTERM or Ctrl-C, 128 + n after another signal n, 2 for an
+error that the caller can correct.
 
 Thread: main.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from ..command_line import Parser, count, port
 from ..errors import ConfigurationError
+from ..printing import guarded_streams
 from ..protocol.redact import Secret
 from . import workers
 from .keys import find_key
@@ -115,7 +117,12 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the relay or another command; returns the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    # Without a reader of its output the relay goes on
+    with guarded_streams():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: list[str]) -> int:
     where = ""
     try:
         if argv and argv[0] in SUBCOMMANDS:
@@ -127,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         if policy.listen.workers > 1:
             return workers.supervise(policy, key)
         set_up_logs()
-        run(serve(policy, key))
+        return run(serve(policy, key))
     except ConfigurationError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2

@@ -10,10 +10,10 @@ import gc
 import logging
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import background
-from ..command_line import on_stop_signal
+from ..command_line import StopSignals
 from ..protocol.redact import Secret
 from .journal import JsonLines, record_failure
 from .policy import Policy
@@ -22,9 +22,10 @@ from .server import Relay
 __all__ = ["PROGRAM", "run", "serve", "set_up_logs"]
 
 PROGRAM = "python -m realtime.relay"
+T = TypeVar("T")
 
 
-async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready: Any = None) -> None:
+async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready: Any = None) -> int:
     """Listen until a signal, then drain; a second signal ends at once.
 
     Parameters
@@ -37,6 +38,11 @@ async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready:
     ready : semaphore, optional
         Released once the relay listens. Without it, the first line is printed.
 
+    Returns
+    -------
+    int
+        The exit status, see `StopSignals`.
+
     Raises
     ------
     ConfigurationError
@@ -45,7 +51,7 @@ async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready:
         The port cannot be opened.
     """
     stop = asyncio.Event()
-    on_stop_signal(stop)
+    signals = StopSignals(stop)
     relay = Relay(policy, key, share_port=share_port)
     async with relay:
         # What exists now lives as long as the process, so the garbage collector need not scan it again.
@@ -63,20 +69,20 @@ async def serve(policy: Policy, key: Secret, *, share_port: bool = False, ready:
         for task in (again, drained):
             task.cancel()
         await asyncio.gather(again, drained, return_exceptions=True)
+    return signals.status
 
 
 def _drain_failed(name: str, error: BaseException) -> None:
     record_failure("drain.failed", error)
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, T]) -> T:
     """asyncio.run, on uvloop if it is installed: one core then carries about twice as many sessions."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 def set_up_logs() -> None:

@@ -74,6 +74,8 @@ class ServerRules:
             # A policy may name the events as either dialect does.
             self._allowed |= {ga for ga, beta in BETA_NAMES.items() if beta in self._allowed}
             self._show_delta = self._beta_delta
+        # Told to clients, so that they need not find out by refusals
+        self._session_fields = sorted(policy.clients.session_fields)
         self._delta_heads, self._delta = _deltas(tuple(n for n in _DELTAS if n.decode() in self._allowed))
         self._translator = translator
         self._redactor = redactor
@@ -150,6 +152,8 @@ class ServerRules:
             # Clients reconnect before the session expires, so they are told the earlier of the two times.
             if isinstance(expires, (int, float)) and expires > self._expires_at:
                 session["expires_at"] = int(self._expires_at)
+        if event.get("type") == "session.created":
+            event = {**event, "allowed_session_fields": self._session_fields}
         return self._written(self._redactor.tree(event))
 
     def _strip(self, tree: Any) -> bool:

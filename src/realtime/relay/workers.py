@@ -22,7 +22,9 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
+from ..command_line import LOUD_SIGNALS, stop_signals
 from ..errors import ConfigurationError
+from ..printing import guarded_streams
 from ..protocol.redact import Secret
 from .journal import record
 from .policy import Policy
@@ -85,9 +87,11 @@ class _Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
         self._stopping = False
+        # See StopSignals
+        self._status = 0
 
     def run(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             signal.signal(number, self._on_signal)
         ready = self._context.Semaphore(0)
         for _ in range(self._policy.listen.workers):
@@ -97,7 +101,7 @@ class _Supervisor:
                 if self._stopping or not all(worker.is_alive() for worker in self._workers):
                     self._stop(signal.SIGTERM)
                     self._join()
-                    return 0 if self._stopping else 1
+                    return self._status if self._stopping else 1
         host = self._policy.listen.host
         scheme = "wss" if self._policy.listen.tls_certificate else "ws"
         print(
@@ -115,7 +119,7 @@ class _Supervisor:
                     if not self._stopping:
                         self._workers[index] = self._start(ready)
         self._join()
-        return 0
+        return self._status
 
     def _start(self, ready: object) -> BaseProcess:
         process = self._context.Process(target=_work, args=(self._policy, self._key.reveal(), ready))
@@ -126,6 +130,8 @@ class _Supervisor:
         return process
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopping and number in LOUD_SIGNALS:
+            self._status = 128 + number
         self._stopping = True
         self._stop(signal.SIGTERM)
 
@@ -148,7 +154,9 @@ def _forget_metrics(pid: int | None) -> None:
 
 
 def _work(policy: Policy, key: str, ready: object) -> None:
-    """A worker's main function. It ignores Ctrl-C, which a terminal sends to all processes; the parent handles it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_up_logs()
-    run(serve(policy, Secret(key), share_port=True, ready=ready))
+    """A worker's main function. It ignores what a terminal sends to all processes; the parent handles these signals."""
+    for number in (signal.SIGINT, *LOUD_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
+    with guarded_streams():
+        set_up_logs()
+        run(serve(policy, Secret(key), share_port=True, ready=ready))
