@@ -238,6 +238,8 @@ async def test_a_body_in_pieces_is_read_whole_and_more_is_ignored():
             await writer.drain()
             await asyncio.sleep(0.02)
         assert read(await reader.read())[0] == 200
+        writer.write(b"and more")
+        await writer.drain()
         writer.close()
 
 

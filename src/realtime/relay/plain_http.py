@@ -135,7 +135,12 @@ class HTTPExchange(asyncio.Protocol):
         lines = [f"HTTP/1.1 {answer.status.value} {answer.status.phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-        self._transport.close()
+        # Input is read and discarded meanwhile: closing with unread input would reset the connection, and the client
+        # would not receive the answer.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
 
     def connection_lost(self, error: Exception | None) -> None:
