@@ -15,6 +15,8 @@ from realtime.protocol.profiles import DIALECTS, PROFILES, profile_named, profil
 from realtime.protocol.request_secrets import is_secret_name, secrets_in
 
 EXAMPLES = int(os.environ.get("WAVTOOLS_FUZZ_VALUES", "300"))
+# Seconds; the long form takes as long as it takes.
+pytestmark = pytest.mark.timeout(max(120, EXAMPLES // 50))
 GA = {
     "type": "realtime",
     "output_modalities": ["audio"],
