@@ -447,6 +447,13 @@ async def test_a_drain_that_fails_ends_the_relay_and_is_logged(monkeypatch, capl
         raise KeyError("secret words")
 
     monkeypatch.setattr(Relay, "drain", fail)
-    monkeypatch.setattr("realtime.relay.run.on_stop_signal", lambda stop: stop.set())
-    await serve(policy_with(), Secret("sk-test-key"))
+
+    class Stopped:
+        status = 0
+
+        def __init__(self, stop):
+            stop.set()
+
+    monkeypatch.setattr("realtime.relay.run.StopSignals", Stopped)
+    assert await serve(policy_with(), Secret("sk-test-key")) == 0
     assert "drain.failed" in caplog.text and "secret words" not in caplog.text

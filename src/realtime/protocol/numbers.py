@@ -17,7 +17,7 @@ def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} must be an integer, not {value!r}; use int() or round()") from None
+        raise ValueError(f"{name} must be an integer, not {_shown(value)}; use int() or round()") from None
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     return number
@@ -30,5 +30,13 @@ def not_negative(value: Any, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, str) or not number >= 0:
-        raise ValueError(f"{name} must be 0 or more, not {value!r}")
+        raise ValueError(f"{name} must be 0 or more, not {_shown(value)}")
     return number
+
+
+def _shown(value: Any) -> str:
+    """*value* for a message: short, and whatever its own repr does."""
+    try:
+        return repr(value)[:100]
+    except Exception:
+        return f"a {type(value).__name__}"
