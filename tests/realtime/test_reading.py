@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.protocol.audio_format import PCM16, PCMA, PCMU, AudioFormat
+from realtime.protocol.audio_format import PCMA, PCMU, AudioFormat
 from realtime.protocol.reading import branch, dict_of, list_of, ms_of, output_format_of, text_of
 
 JSON = st.recursive(
