@@ -167,5 +167,5 @@ def test_a_session_that_was_sent_nothing_blames_nothing():
     assert found.find(1009, 0.1, [], 0, None) is None
     assert found.find(1009, 0.1, [create("a")], 5000, None) == Culprit(APPEND, 5000)
     raw = {"type": "response.create", "event_id": "evt_1", "response": {"instructions": "x" * 9000}}
-    assert found.find(1009, 0.1, [create("a"), raw], 5000, None).type == "response.create"
+    assert found.find(1009, 0.1, [create("a"), raw], 5000, None).kind == "response.create"
     assert found.leaves_out(raw)

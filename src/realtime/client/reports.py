@@ -227,16 +227,16 @@ class Reports:
     def undeliverable(self, culprit: Culprit, code: int, *, may_go_on: bool) -> None:
         """Emit ``error`` about a message for which the server closes the connection."""
         what = (
-            culprit.type if culprit.item is None else f"{culprit.type} (item {culprit.item['item']['id']!r})"
+            culprit.kind if culprit.item is None else f"{culprit.kind} (item {culprit.item['item']['id']!r})"
         )
         if not may_go_on:
             then = "no session can do without it: make it smaller"
-        elif culprit.type == APPEND:
+        elif culprit.kind == APPEND:
             then = "audio is sent in shorter pieces from now on"
         else:
             then = "it was dropped: make it smaller"
         message = f"the server closes the connection (code {code}) for a message of {culprit.size:,} bytes, {what}; {then}"
-        self.error(ErrorEvent(message, "connection", code="message_not_taken", caused_by=culprit.type))
+        self.error(ErrorEvent(message, "connection", code="message_not_taken", caused_by=culprit.kind))
 
     def on_rate_limits(self, event: Event) -> None:
         """``rate_limits.updated``"""

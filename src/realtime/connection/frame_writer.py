@@ -124,9 +124,9 @@ class FrameWriter:
             return None
         if found.item is not None:
             self._unconfirmed.refused(found.item)
-        if found.type == APPEND:
+        if found.kind == APPEND:
             return found, self._outbox.shorten_appends()
-        return found, not found.type.endswith("session.update")
+        return found, not found.kind.endswith("session.update")
 
     def use_input_format(self, stated: Any) -> None:
         """Encode audio from here on in the format that a session field states."""

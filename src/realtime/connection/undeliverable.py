@@ -29,14 +29,15 @@ class Culprit:
 
     Attributes
     ----------
-    type : str
+    kind : str
+        Its type.
     size : int
         In bytes.
     item : dict or None
         The event, if it is one that creates an item.
     """
 
-    type: str
+    kind: str
     size: int
     item: Wire | None = None
 
