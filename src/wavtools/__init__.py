@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         StateError,
         WavtoolsError,
     )
+    from wavtools.files.load import AudioInfo, info, load, save
+    from wavtools.files.sound import Sound
+    from wavtools.files.wav_reader import WavReader
+    from wavtools.files.wav_writer import WavWriter
     from wavtools.offline_device import OfflineDevice
     from wavtools.oneliners import play, record
     from wavtools.pcm import kernel_set
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioAnalysis",
     "AudioChunk",
+    "AudioInfo",
     "ConcurrencyError",
     "DecodeError",
     "DecodedAudio",
@@ -51,22 +56,28 @@ __all__ = [
     "QueueFullError",
     "RecordedAudio",
     "RecorderStats",
+    "Sound",
     "StateError",
     "TrackOffset",
     "WavFile",
     "WavPacker",
+    "WavReader",
     "WavRecorder",
     "WavStreamPlayer",
+    "WavWriter",
     "WavtoolsError",
     "__version__",
     "get_include",
+    "info",
     "kernel_set",
+    "load",
     "pcm",
     "play",
     "read_wav",
     "record",
     "resample",
     "ring",
+    "save",
     "spectrum",
 ]
 
@@ -85,6 +96,10 @@ _HOMES = {
         "WavtoolsError",
     ],
     "_events": ["DeviceEvent"],
+    "files.load": ["AudioInfo", "info", "load", "save"],
+    "files.sound": ["Sound"],
+    "files.wav_reader": ["WavReader"],
+    "files.wav_writer": ["WavWriter"],
     "offline_device": ["OfflineDevice"],
     "oneliners": ["play", "record"],
     "pcm": ["kernel_set"],

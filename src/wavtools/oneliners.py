@@ -18,10 +18,11 @@ from wavtools._samples import as_int16, as_int16_frames, check_shape
 from wavtools.decode import decode_file
 from wavtools.errors import DeviceError
 from wavtools.files.encodings import to_int16
+from wavtools.files.sound import Sound
 from wavtools.files.sources import is_source
 from wavtools.player import WavStreamPlayer
 from wavtools.recorder import WavRecorder
-from wavtools.wav import Sound, WavFile, WavPacker
+from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
     from wavtools._open_stream import DeviceSpec

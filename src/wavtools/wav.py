@@ -18,7 +18,7 @@ import numpy as np
 
 from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
-from wavtools.files.encodings import DTYPES
+from wavtools.files.encodings import sample_type
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = str | os.PathLike[str] | Buffer | BinaryIO
 
-__all__ = ["Sound", "WavFile", "WavPacker", "read_wav"]
+__all__ = ["WavFile", "WavPacker", "read_wav"]
 
 # RIFF, WAVE, a fmt chunk of 16 bytes, the head of the data chunk.
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -177,7 +177,7 @@ def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16"
     OSError
         the file cannot be read
     """
-    wanted = _sample_type(dtype)
+    wanted = sample_type(dtype)
     with open_source(source) as (file, name):
         sound = read_sound(file, name, wanted, strict=strict)
         if wanted != np.int16:
@@ -187,13 +187,3 @@ def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16"
         except ValueError as error:
             raise DecodeError(f"{name} has a header that no audio fits: {error}") from None
     return dataclasses.replace(packed, truncated=sound.truncated)
-
-
-def _sample_type(dtype: DTypeLike) -> np.dtype[Any]:
-    try:
-        wanted = np.dtype(dtype)
-    except TypeError:
-        wanted = np.dtype("O")
-    if wanted.name not in DTYPES:
-        raise ValueError(f"dtype is {dtype!r}; samples are read as one of {', '.join(DTYPES)}")
-    return wanted

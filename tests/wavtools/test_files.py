@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavtools import read_wav
+from wavtools import Sound, read_wav
 from wavtools.decode import decode
 from wavtools.errors import DecodeError
-from wavtools.wav import Sound, WavFile, WavPacker
+from wavtools.wav import WavFile, WavPacker
 
 NOISE = np.random.default_rng(1).uniform(-0.9, 0.9, (999, 2))
 CONTAINERS = ["WAV", "WAVEX", "RIFX", "RF64", "W64", "AIFF"]

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from wavtools.pcm import alaw_decode, ulaw_decode
+from wavtools.pcm import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["DTYPES", "Encoding", "read_samples", "to_int16"]
+__all__ = ["DTYPES", "Encoding", "read_samples", "sample_type", "to_int16", "write_samples"]
 
 # What samples can be read as.
 DTYPES = ("int16", "int32", "float32", "float64")
@@ -56,6 +56,17 @@ class Encoding:
     def is_narrow(self) -> bool:
         """True if int16 holds every value of the encoding."""
         return self.kind != "float" and self.sample_bytes <= 2
+
+
+def sample_type(dtype: DTypeLike) -> np.dtype[Any]:
+    """*dtype* as one of `DTYPES`. Raises ValueError for another one."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        wanted = np.dtype("O")
+    if wanted.name not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; samples are read as one of {', '.join(DTYPES)}")
+    return wanted
 
 
 def read_samples(data: Buffer, encoding: Encoding, dtype: DTypeLike) -> NDArray[Any]:
@@ -152,6 +163,7 @@ def _from_float(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _to_integer(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
+    """Floats as integers of full scale; what is beyond is clamped, NaN becomes 0."""
     limits = np.iinfo(wanted)
     scaled = np.rint(values.astype(np.float64) * -float(limits.min))
     clamped: NDArray[Any] = np.nan_to_num(np.clip(scaled, limits.min, limits.max), nan=0.0).astype(wanted)
@@ -163,3 +175,40 @@ def to_int16(values: NDArray[np.float32]) -> NDArray[np.int16]:
     flat = np.ascontiguousarray(values).reshape(-1)
     samples = read_samples(flat.astype("<f4", copy=False).data, Encoding("float", 4), np.int16)
     return samples.reshape(values.shape)
+
+
+def write_samples(samples: NDArray[Any], encoding: Encoding) -> bytes:
+    """Samples (int16, int32 or floats, shape (samples,)) as a little-endian file stores them; the inverse of `read_samples`.
+
+    To a narrower integer they are rounded to the nearest and clamped.
+    """
+    if encoding.kind == "float":
+        # int16 and int32 have full scale 2**15 and 2**31.
+        scale = 1.0 if samples.dtype.kind == "f" else -1.0 / np.iinfo(samples.dtype).min
+        return (samples * scale).astype(f"<f{encoding.sample_bytes}").tobytes()
+    if encoding.is_narrow:
+        short = _as_integers(samples, np.dtype(np.int16))
+        if encoding.kind == "ulaw":
+            return ulaw_encode(short).tobytes()
+        if encoding.kind == "alaw":
+            return alaw_encode(short).tobytes()
+        if encoding.sample_bytes == 2:
+            return short.astype("<i2", copy=False).tobytes()
+        centred: NDArray[np.int32] = np.minimum((short.astype(np.int32) + 128) >> 8, 127)
+        return (centred + 128).astype(np.uint8).tobytes()
+    wide = _as_integers(samples, np.dtype(np.int32))
+    if encoding.sample_bytes == 4:
+        return wide.astype("<i4", copy=False).tobytes()
+    rounded: NDArray[np.int32] = np.minimum(((wide >> 7) + 1) >> 1, (1 << 23) - 1)
+    return rounded.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+
+
+def _as_integers(samples: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
+    if samples.dtype == wanted:
+        return np.ascontiguousarray(samples)
+    if samples.dtype.kind == "f":
+        return _to_integer(samples, wanted)
+    if wanted == np.int32:
+        return samples.astype(np.int32) << 16
+    narrow: NDArray[np.int16] = np.minimum(((samples >> 15) + 1) >> 1, 32767).astype(np.int16)
+    return narrow

@@ -9,9 +9,9 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
-__all__ = ["FileFormat", "are_a_file", "is_source", "open_source", "recognise"]
+__all__ = ["FileFormat", "are_a_file", "is_source", "open_seekable", "open_source", "recognise"]
 
 FileFormat = Literal["wav", "flac", "mp3", "ogg", "other"]
 
@@ -74,6 +74,26 @@ def open_source(source: object) -> Iterator[tuple[BinaryIO, str]]:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"the file must be open for bytes (mode 'rb'); read() gave {type(data).__name__}")
     yield io.BytesIO(data), repr(name) if isinstance(name, str) else "the file"
+
+
+def open_seekable(source: object) -> tuple[BinaryIO, str, bool]:
+    """Open *source* without reading it: the file, its name for errors, and True if the caller must close it.
+
+    Raises as `open_source`; TypeError also for a file object that cannot seek.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return open(source, "rb"), repr(os.fspath(source)), True  # noqa: PTH123
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source), "the data", True
+    seekable = getattr(source, "seekable", None)
+    if not callable(getattr(source, "read", None)) or seekable is None or not seekable():
+        raise TypeError(
+            f"a path, the bytes of a file, or a file object that can seek is needed, not {_kind_of(source)}"
+        )
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("the file must be open for bytes (mode 'rb')")
+    name = getattr(source, "name", None)
+    return cast("BinaryIO", source), repr(name) if isinstance(name, str) else "the file", False
 
 
 def is_source(given: object) -> bool:

@@ -1,0 +1,172 @@
+"""load(), save() and info(): whole files with one call each.
+
+Thread: any.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from wavtools._samples import check_shape
+from wavtools.errors import DecodeError
+from wavtools.files.containers import UnknownCodecError, read_layout
+from wavtools.files.encodings import Encoding, read_samples, sample_type
+from wavtools.files.sound import Sound, read_sound
+from wavtools.files.sources import open_source, recognise
+from wavtools.files.wav_writer import WavWriter
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["AudioInfo", "info", "load", "save"]
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file holds.
+
+    Attributes
+    ----------
+    format : str
+        "WAV", "RF64", "AIFF", "MP3", "FLAC", "Ogg" ...
+    encoding : str
+        How samples are stored, such as "PCM of 24 bits"; "compressed" for other formats.
+    sample_rate : int
+        Hz
+    channel_count, frames : int
+    duration : float
+        Seconds.
+    truncated : bool
+        True if the header states another length than the file has.
+    """
+
+    format: str
+    encoding: str
+    sample_rate: int
+    channel_count: int
+    frames: int
+    duration: float
+    truncated: bool = False
+
+
+def load(source: str | os.PathLike[str] | Buffer | BinaryIO, dtype: DTypeLike = "float32") -> Sound:
+    """Read a file of any known format, with all its channels and at its own rate.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes-like, or binary file object
+        WAV and its relatives (see `read_wav`), MP3, FLAC and Ogg Vorbis; what PyAV reads where it is installed.
+    dtype : "int16", "int32", "float32" or "float64"
+        Of the samples; full scale is 1.0 for floats.
+
+    Returns
+    -------
+    Sound
+        With the samples in ``.pcm``.
+
+    Raises
+    ------
+    DecodeError
+        not such a file, damaged, or its decoder is not installed; the message says what to install
+    TypeError, ValueError
+        a source or a *dtype* of another kind
+    OSError
+        the file cannot be read
+    """
+    wanted = sample_type(dtype)
+    with open_source(source) as (file, name):
+        head = file.read(8192)
+        file.seek(0)
+        kind = recognise(head)
+        if kind is None:
+            raise DecodeError(f"{name} is not an audio file that is known here: it begins with {head[:12]!r}")
+        if kind == "wav":
+            try:
+                return read_sound(file, name, wanted)
+            except UnknownCodecError:
+                kind = "other"
+                file.seek(0)
+        # The decoders are loaded by those who decode.
+        from wavtools.files.compressed import decode_compressed
+
+        values, rate = decode_compressed(file.read(), kind, name)
+    flat = read_samples(values.astype("<f4", copy=False).reshape(-1).data, Encoding("float", 4), wanted)
+    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate)
+
+
+def info(source: str | os.PathLike[str] | Buffer | BinaryIO) -> AudioInfo:
+    """Say what a file holds. Compressed files are decoded for their exact length. Raises as `load`."""
+    with open_source(source) as (file, name):
+        head = file.read(8192)
+        file.seek(0)
+        kind = recognise(head)
+        if kind == "wav":
+            try:
+                found = read_layout(file, name)
+            except UnknownCodecError:
+                kind = "other"
+            else:
+                seconds = found.frames / found.sample_rate
+                numbers = (found.sample_rate, found.channels, found.frames, seconds, found.truncated)
+                return AudioInfo(found.container, str(found.encoding), *numbers)
+        file.seek(0)
+        sound = load(file.read())
+    names = {"mp3": "MP3", "flac": "FLAC", "ogg": "Ogg"}
+    return AudioInfo(
+        names.get(kind or "", "other"),
+        "compressed",
+        sound.sample_rate,
+        sound.channel_count,
+        len(sound.pcm),
+        sound.duration,
+    )
+
+
+def save(
+    target: str | os.PathLike[str] | BinaryIO,
+    audio: Any,
+    sample_rate: int | None = None,
+    *,
+    encoding: str | None = None,
+) -> None:
+    """Write a WAV file.
+
+    Parameters
+    ----------
+    target : str, os.PathLike, or binary file object that can seek
+        A path is replaced.
+    audio : WavFile, Sound, or samples
+        Samples are int16, int32 or floats, shape (frames,) or (frames, channels).
+    sample_rate : int, optional
+        Hz, of samples; required for them. A WavFile or Sound has its own.
+    encoding : str, optional
+        As for `WavWriter`; when not given, what holds *audio* best: "float32" for floats, "int32", else "int16".
+
+    Raises
+    ------
+    TypeError, ValueError
+        samples of another type or shape, an unknown *encoding*, a rate that is missing or not allowed
+    OSError
+        the file cannot be written
+    """
+    pcm = getattr(audio, "pcm", None)
+    if pcm is not None:
+        if sample_rate is not None:
+            raise ValueError("sample_rate is for samples; this audio has its own rate")
+        sample_rate = audio.sample_rate
+    held = audio if pcm is None else pcm
+    samples: Any = held if isinstance(held, (bytes, bytearray, memoryview)) else np.asarray(held)
+    if isinstance(samples, np.ndarray):
+        check_shape(samples.shape, "audio")
+        if encoding is None and samples.dtype.kind == "f":
+            encoding = "float32"
+        elif encoding is None and samples.dtype == np.int32:
+            encoding = "int32"
+    channels = samples.shape[1] if isinstance(samples, np.ndarray) and samples.ndim == 2 else 1
+    with WavWriter(target, sample_rate, channels, encoding=encoding or "int16") as writer:
+        writer.write(samples)
