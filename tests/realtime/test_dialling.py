@@ -153,3 +153,15 @@ def test_the_two_families_take_turns():
     in_turns = dialling._in_turns
     assert in_turns(["::1", "::2", "::3", "1.1.1.1"]) == ["::1", "1.1.1.1", "::2", "::3"]
     assert in_turns(["1.1.1.1", "::1", "2.2.2.2"]) == ["1.1.1.1", "::1", "2.2.2.2"]
+
+
+async def test_small_frames_do_not_wait_for_acknowledgements():
+    """asyncio switches Nagle's algorithm off only for sockets that name their protocol."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        made = await dialling.open_socket(
+            Endpoint(url=f"ws://127.0.0.1:{listener.getsockname()[1]}", api_key="")
+        )
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=made)
+        assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()

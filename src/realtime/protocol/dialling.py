@@ -79,7 +79,10 @@ def _close_late(task: asyncio.Task[socket.socket]) -> None:
 
 
 async def _connect(address: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # With the protocol named: asyncio switches Nagle's algorithm off for such sockets only, and with it small frames wait
+    # 20 ms and more for an acknowledgement.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setblocking(False)
         await asyncio.get_running_loop().sock_connect(made, (address, port))
