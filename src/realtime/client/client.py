@@ -6,7 +6,6 @@ Thread: the event loop's; plain methods may be called from any thread, see `Real
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -23,7 +22,7 @@ from ..conversation.interruption import interrupt
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..errors import ConfigurationError, RealtimeError, StateError
-from ..events import ClientStats, ErrorEvent, Event
+from ..events import ErrorEvent
 from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative, whole_number
@@ -31,17 +30,17 @@ from ..protocol.outgoing import check_event
 from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
-from .configurable import ConfigurableClient
 from .content import message_parts
 from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
+from .observable import ObservableClient
 from .raw_events import RawEvents
 from .session import Session
 
 __all__ = ["RealtimeClient"]
 
 
-class RealtimeClient(ConfigurableClient):
+class RealtimeClient(ObservableClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
@@ -250,11 +249,6 @@ class RealtimeClient(ConfigurableClient):
         return True
 
     # Conversation
-
-    @property
-    def conversation(self) -> Conversation:
-        """The conversation so far: its items, live."""
-        return self._session.conversation
 
     @any_thread
     def send_user_message_content(self, content: str | Iterable[Mapping[str, Any]]) -> str | None:
@@ -466,60 +460,6 @@ class RealtimeClient(ConfigurableClient):
         AnswerError if an answer fails, or ends without an item, before that.
         """
         return _item_of(self.wait_for_next("conversation.item.ended", timeout))
-
-    # For VoiceSession and the like
-
-    @any_thread
-    def report_error(self, error: ErrorEvent) -> None:
-        """Emit ``error``; log it if it has no handler."""
-        self._session.reports.error(error)
-
-    @any_thread
-    def drop_response(self) -> None:
-        """Drop what is still to come of the response that is being made, and tell the server nothing.
-
-        For an interruption that the server knows of: it cancels that response by itself.
-        """
-        self._session.turns.drop_response()
-
-    @any_thread
-    def note_first_sample(self, item_id: str) -> None:
-        """Note that the output device has just taken the first sample of an answer.
-
-        Completes its timings; if the response has ended already, ``timings`` is emitted again with them.
-        """
-        timings = self._session.meter.first_sample(item_id, time.monotonic())
-        if timings is not None:
-            self.emit("timings", timings)
-
-    # Counters
-
-    @property
-    def stats(self) -> ClientStats:
-        """Counters since the client was made."""
-        conversation = self.conversation
-        return ClientStats(
-            input_samples_dropped=self._outbox.dropped_samples,
-            input_samples_queued=self._outbox.audio_samples,
-            renewals=self._link.renewals,
-            reconnections=self._link.reconnections,
-            malformed=conversation.malformed,
-            ignored=conversation.ignored,
-            evicted_items=conversation.items.evicted_items,
-            evicted_seconds=conversation.items.evicted_seconds,
-            handler_events_dropped=self.events_dropped,
-            tool_threads=self._session.turns.toolbox.threads.running,
-        )
-
-    @property
-    def usage(self) -> dict[str, int]:
-        """Tokens of all responses so far by name; nested counts under dotted names. A copy."""
-        return dict(self._session.meter.total)
-
-    @property
-    def rate_limits(self) -> dict[str, Event]:
-        """Rate limits as the server last stated them, by name. A copy."""
-        return dict(self._session.reports.rate_limits)
 
     def _need_connection(self) -> None:
         if self._link.state not in ("connected", "reconnecting"):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from math import inf
 from typing import Any
 
 from ..background import describe
 from ..connection.undeliverable import APPEND, Culprit
+from ..conversation.items import Item
 from ..errors import AnswerError
 from ..events import ErrorEvent, Event, RateLimitsEvent, ResponseEndedEvent, ResponseFailedEvent, UsageEvent
 from ..protocol.bounded_dict import remember
@@ -21,7 +23,7 @@ from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "ended_of"]
+__all__ = ["Reports", "ended_of", "leaves_waiting"]
 
 log = logging.getLogger("realtime")
 
@@ -64,6 +66,15 @@ def ended_of(response: Wire, event: Event) -> ResponseEndedEvent | None:
         message or ENDS.get((status, reason)) or f"the answer ended as {status!r}: {reason or NO_REASON}"
     )
     return ResponseEndedEvent(response_id, message, kind, code, event, status, reason)
+
+
+def leaves_waiting(ended: ResponseEndedEvent, items: Iterable[Item]) -> bool:
+    """True if an answer failed or has left none of *items*, and no turn of the user's is the reason."""
+    if ended.reason == "turn_detected":
+        return False
+    if ended.status == "failed" and ended.event is not None:
+        return True
+    return not any(item.response_id == ended.response_id for item in items)
 
 
 class Reports:

@@ -17,7 +17,7 @@ from ..connection.link import LinkDelegate
 from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
-from ..conversation.history import awaits_transcript, note, placed_anew, replay
+from ..conversation.history import awaits_transcript
 from ..conversation.interruption import settle
 from ..conversation.reducer import Conversation
 from ..errors import ConnectionLostError
@@ -30,12 +30,11 @@ from ..events import (
     ItemEvent,
     ItemUpdatedEvent,
     RealtimeEvent,
-    ResponseEndedEvent,
     ResponseFailedEvent,
 )
 from ..protocol import codec
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import ANOTHER_IS_ACTIVE, CANCEL_NOT_ACTIVE, COMMIT_EMPTY, error_of
+from ..protocol.error_codes import error_of
 from ..protocol.ids import generate_id
 from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, ms_of, text_of
@@ -45,17 +44,15 @@ from .configuration import Configuration
 from .emitter import EventEmitter
 from .meter import Meter
 from .opening import choose_profile, first_update
-from .reports import Reports, ended_of
+from .refusals import UPDATES, Refusals
+from .reports import Reports, ended_of, leaves_waiting
+from .restoration import Restoration
 from .settings import Settings
 from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
 
-# Audio before the end of the old session that a new one under VAD gets again: the old one may not have
-# reported the speech in it yet.
-VAD_KEEP_MS = 1000
 # In either dialect.
-UPDATES = ("session.update", "transcription_session.update")
 # Characters of a server's names in messages.
 MAX_NAME = 80
 
@@ -117,9 +114,18 @@ class Session(LinkDelegate):
         )
         self.configuration = Configuration(self.send, self.settings, self.turns.toolbox)
         self._writer = FrameWriter(conversation, outbox, self._unconfirmed)
-        self._resume_note = resume_note
-        # Id of the note in the current session.
-        self._note_id = ""
+        self._refusals = Refusals(
+            conversation,
+            self._unconfirmed,
+            self.turns,
+            self.configuration,
+            self.settings,
+            self._agreement,
+            self._writer,
+        )
+        self._restoration = Restoration(
+            conversation, self._unconfirmed, self.turns, self.settings, self._writer, outbox, resume_note
+        )
         self._hooks: dict[str, Callable[[Event], None]] = {
             "session.created": self._on_session,
             "session.updated": self._on_session,
@@ -184,20 +190,20 @@ class Session(LinkDelegate):
         conversation, writer = self.conversation, self._writer
         choose_profile(created, self._endpoint, self.settings, writer)
         call = self._endpoint is not None and self._endpoint.call_id is not None
-        prelude: list[Entry] = []
         update = first_update(self.configuration, self.settings, writer, self._endpoint, resumed=resumed)
         allowed = allowed_part(update, created)
         left_out = left_out_error(self.configuration.everything(), allowed)
         if left_out is not None and not resumed and not call:
             self.reports.error(left_out)
-        event_id = writer.next_id()
-        self.configuration.opening(event_id, allowed)
-        if allowed:
-            prelude.append({"event_id": event_id, "type": "session.update", "session": allowed})
-        if resumed:
+        first: Wire = {"event_id": writer.next_id(), "type": "session.update", "session": allowed}
+        self.configuration.opening(first["event_id"], allowed)
+        prelude: list[Entry] = [first] if allowed else []
+        if resumed and call:
             # A call goes on without us: it knows everything that was confirmed.
-            known = [item.id for item in conversation.get_items()]
-            prelude += self._unconfirmed.take_missing(known) if call else self._restored()
+            prelude += self._unconfirmed.take_missing([item.id for item in conversation.get_items()])
+        elif resumed:
+            self.announce(conversation.complete_deletions())
+            prelude += self._restoration.entries()
         conversation.input_format = self.settings.audio_format("input")
         conversation.begin_session()
         writer.begin_session()
@@ -205,28 +211,6 @@ class Session(LinkDelegate):
         self.configuration.session_began()
         self.turns.session_began()
         return prelude
-
-    def _restored(self) -> list[Entry]:
-        """What a new session must be told of the one before it."""
-        self.announce(self.conversation.complete_deletions())
-        items = self.conversation.get_items()
-        missing = self._unconfirmed.take_missing([self._note_id, *(item.id for item in items)])
-        entries: list[Entry] = []
-        # A transcription session makes no answers and takes no items.
-        if self._writer.session_kind == "realtime":
-            entries += replay(items, self.turns.restorable_calls())
-        if entries and self._resume_note:
-            self._note_id = generate_id("item_")
-            self.conversation.hide_item(self._note_id)
-            entries.append(note(self._note_id, self._resume_note))
-        entries += placed_anew(missing, entries, [item.id for item in items])
-        keep_ms = VAD_KEEP_MS if self.settings.turn_detection() else None
-        for audio in self.conversation.input.unfinished(keep_ms):
-            if audio is None:
-                entries.append({"type": "input_audio_buffer.commit"})
-            else:
-                entries += self.outbox.pieces(audio)
-        return entries
 
     # For the link, see LinkDelegate: writing
 
@@ -245,10 +229,7 @@ class Session(LinkDelegate):
         event: Wire = entry if isinstance(entry, dict) else {"type": "input_audio_buffer.append"}
         kind = event["type"]
         self.failed(f"a {kind} event could not be sent and was dropped", error)
-        if kind == "response.create":
-            self.turns.request_refused(event.get("event_id"), another_is_active=False)
-        elif kind == "conversation.item.create":
-            self._unconfirmed.not_sent(event)
+        self._refusals.dropped(event)
 
     def send_started(self) -> None:
         self.outbox.send_started()
@@ -401,7 +382,9 @@ class Session(LinkDelegate):
             message = f"the connection was lost while the answer was made ({_why(code, reason)})"
             lost = "connection_lost"
             ended = ResponseFailedEvent(response_id, message, lost, str(code), reason=lost)
-            self.reports.response_ended(ended, waited_for=self._leaves_waiting(ended))
+            self.reports.response_ended(
+                ended, waited_for=leaves_waiting(ended, self.conversation.get_items())
+            )
         blamed = self._writer.session_lost(code if by_server else 1006)
         if blamed is None:
             return True
@@ -488,7 +471,9 @@ class Session(LinkDelegate):
             self.reports.usage(response.get("usage"), response_id)
             ended = ended_of(response, event)
             if ended is not None:
-                self.reports.response_ended(ended, waited_for=inside and self._leaves_waiting(ended))
+                self.reports.response_ended(
+                    ended, waited_for=inside and leaves_waiting(ended, self.conversation.get_items())
+                )
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
@@ -496,49 +481,15 @@ class Session(LinkDelegate):
         self.turns.request_next()
         self._at_rest()
 
-    def _leaves_waiting(self, ended: ResponseEndedEvent) -> bool:
-        """True if an answer failed or has left no item, and no turn of the user's is the reason."""
-        if ended.reason == "turn_detected":
-            return False
-        if ended.status == "failed" and ended.event is not None:
-            return True
-        return not any(item.response_id == ended.response_id for item in self.conversation.get_items())
-
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
         cause = self._writer.cause_of(error)
-        self._on_refused(cause, text_of(error.get("code")), text_of(error.get("param")))
+        self._refusals.undo(cause, text_of(error.get("code")), text_of(error.get("param")))
         if cause is not None and cause["type"] == "response.create":
             self.reports.request_refused(error)
         # Some servers and relays take no system items, such as the note.
-        about_note = dict_of(dict_of(cause).get("item")).get("id") == self._note_id != ""
+        about_note = dict_of(dict_of(cause).get("item")).get("id") == self._restoration.note_id != ""
         self.reports.server_error(event, cause, harmless=about_note)
-
-    def _on_refused(self, cause: Wire | None, code: str | None, param: str | None) -> None:
-        """The server refused *cause*, or an event that it does not name: undo what was recorded of it."""
-        caused_by = cause["type"] if cause is not None else None
-        event_id = cause["event_id"] if cause is not None else None
-        if caused_by == "response.create" or (code == ANOTHER_IS_ACTIVE and cause is None):
-            self.turns.request_refused(event_id, another_is_active=code == ANOTHER_IS_ACTIVE)
-        elif caused_by == "response.cancel" or code == CANCEL_NOT_ACTIVE:
-            self.turns.cancel_refused()
-        elif code == COMMIT_EMPTY or caused_by == "input_audio_buffer.commit":
-            self.conversation.input.commit_refused()
-        elif caused_by == "input_audio_buffer.clear":
-            self.conversation.input.clear_refused()
-        elif cause is not None and caused_by == "conversation.item.create":
-            self._unconfirmed.refused(cause)
-            self.conversation.forget_audio_of(cause["item"]["id"])
-        elif cause is not None and caused_by == "conversation.item.delete":
-            self.conversation.note_deletion(text_of(cause.get("item_id")) or "", asked=False)
-        if caused_by in UPDATES:
-            self._agreement.update_answered()
-        if self.configuration.refused(event_id, param):
-            # Refused as a whole: audio goes on in the format that the server has.
-            settings = self.settings
-            self._writer.use_input_format(
-                settings.server_input_format() or settings.audio_format("input").as_ga()
-            )
 
 
 def _why(code: int, reason: str) -> str:

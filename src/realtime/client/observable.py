@@ -1,0 +1,81 @@
+"""The part of RealtimeClient that says what happened: the conversation, counters, tokens and rate limits.
+
+Thread: the event loop's; plain methods may be called from any thread, see `RealtimeClient`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..connection.outbox import Outbox
+from ..conversation.reducer import Conversation
+from ..events import ClientStats, ErrorEvent, Event
+from .configurable import ConfigurableClient
+from .home_loop import any_thread
+
+__all__ = ["ObservableClient"]
+
+
+class ObservableClient(ConfigurableClient):
+    """Conversation, counters and reports of a client; `RealtimeClient` makes its outbox."""
+
+    _outbox: Outbox
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation so far: its items, live."""
+        return self._session.conversation
+
+    # For VoiceSession and the like
+
+    @any_thread
+    def report_error(self, error: ErrorEvent) -> None:
+        """Emit ``error``; log it if it has no handler."""
+        self._session.reports.error(error)
+
+    @any_thread
+    def drop_response(self) -> None:
+        """Drop what is still to come of the response that is being made, and tell the server nothing.
+
+        For an interruption that the server knows of: it cancels that response by itself.
+        """
+        self._session.turns.drop_response()
+
+    @any_thread
+    def note_first_sample(self, item_id: str) -> None:
+        """Note that the output device has just taken the first sample of an answer.
+
+        Completes its timings; if the response has ended already, ``timings`` is emitted again with them.
+        """
+        timings = self._session.meter.first_sample(item_id, time.monotonic())
+        if timings is not None:
+            self.emit("timings", timings)
+
+    # Counters
+
+    @property
+    def stats(self) -> ClientStats:
+        """Counters since the client was made."""
+        conversation = self.conversation
+        return ClientStats(
+            input_samples_dropped=self._outbox.dropped_samples,
+            input_samples_queued=self._outbox.audio_samples,
+            renewals=self._link.renewals,
+            reconnections=self._link.reconnections,
+            malformed=conversation.malformed,
+            ignored=conversation.ignored,
+            evicted_items=conversation.items.evicted_items,
+            evicted_seconds=conversation.items.evicted_seconds,
+            handler_events_dropped=self.events_dropped,
+            tool_threads=self._session.turns.toolbox.threads.running,
+        )
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Tokens of all responses so far by name; nested counts under dotted names. A copy."""
+        return dict(self._session.meter.total)
+
+    @property
+    def rate_limits(self) -> dict[str, Event]:
+        """Rate limits as the server last stated them, by name. A copy."""
+        return dict(self._session.reports.rate_limits)
