@@ -466,6 +466,12 @@ async def test_tls_with_a_token_beyond_the_loopback(offline_url, certificate):
             await client.send('{"type":"nonsense"}')
             assert json.loads(await client.recv())["type"] == "error"
             await client.close(3456, "bye")
+        # A request that is no upgrade is answered, and the connection closed.
+        reader, writer = await asyncio.open_connection("127.0.0.1", process.port, ssl=context)
+        writer.write(b"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 501 ") and answer.endswith(b"}}")
+        writer.close()
         # Plain text at the TLS port gets no HTTP answer.
         reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
