@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from realtime.command_line import Parser, StopSignals, count, port, stop_signals
+from tests.relay_process import RelayProcess
 
 
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,3 +87,14 @@ def test_a_hangup_that_is_ignored_already_stays_ignored() -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert signal.SIGHUP in stop_signals()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGQUIT")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_relay_that_a_loud_signal_ended_says_so_by_its_status(workers: str) -> None:
+    arguments = ("--port", "0", "--upstream", "ws://127.0.0.1:1", "--workers", workers)
+    with RelayProcess(*arguments, key="sk-key-123456") as process:
+        assert process.url
+        process.process.send_signal(signal.SIGQUIT)
+        assert process.wait() == 128 + signal.SIGQUIT
+        assert "Traceback" not in process.log

@@ -143,8 +143,11 @@ def test_an_event_over_the_limit_is_refused_with_its_size():
             "id in conversation.item.create is a text",
         ),
         ({"type": "response.create", "response": [1]}, "needs response="),
-        ({"type": "input_audio_buffer.append", "audio": 5}, "needs audio=, base64 text"),
-        ({"type": "x", "event_id": 5}, "event_id in x is a text"),
+        ({"type": "input_audio_buffer.append", "audio": 5}, "needs audio=, base64 text; append_input_audio"),
+        *(
+            ({"type": "x", name: 5}, f"{name} in x is a text")
+            for name in ("event_id", "item_id", "previous_item_id", "response_id")
+        ),
     ],
 )
 def test_an_event_of_a_shape_that_nothing_could_take_is_a_type_error(event, message):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from typing import Any
 
 import pytest
 
 from realtime.errors import ConfigurationError
+from realtime.relay import plain_http
 from realtime.relay.plain_http import MAX_BODY_BYTES
 from tests.relay_spy import INSTRUCTIONS, KEY, LOCKED, TOKEN, exchange, policy_with, relay_to
 
@@ -220,6 +222,20 @@ async def test_client_secrets_are_minted_by_post_alone():
 async def test_a_request_that_cannot_be_read_is_answered_and_closed(data, status):
     async with relay_to("ws://127.0.0.1:1") as relay:
         assert read(await exchange(relay, data))[0] == status
+
+
+async def test_over_tls_the_connection_is_closed_with_the_answer(certificate, monkeypatch):
+    """TLS cannot close one direction alone; the relay does not wait for the time limit after which it aborts."""
+    monkeypatch.setattr(plain_http, "CLOSE_SECONDS", 1_000.0)
+    listen = {"tls_certificate": certificate[0], "tls_key": certificate[1]}
+    context = ssl.create_default_context(cafile=certificate[0])
+    async with relay_to("ws://127.0.0.1:1", listen=listen) as relay:
+        port = int(relay.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(request("PUT", "/v1/responses"))
+        status, _, answer = read(await asyncio.wait_for(reader.read(), 10))
+        assert status == 501 and "no other API" in answer["error"]["message"]
+        writer.close()
 
 
 async def test_a_body_that_does_not_come_ends_with_the_time_for_handshakes():

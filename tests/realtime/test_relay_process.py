@@ -437,22 +437,6 @@ async def get(port: int, path: str) -> str:
     return text
 
 
-@pytest.fixture
-def certificate(tmp_path) -> tuple[str, str]:
-    """A certificate for 127.0.0.1, and its key."""
-    openssl = require_program("openssl", "openssl")
-    command = (
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext"
-    )
-    subprocess.run(
-        [openssl, *command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-
-
 async def test_tls_with_a_token_beyond_the_loopback(offline_url, certificate):
     arguments = ("--tls-certificate", certificate[0], "--tls-key", certificate[1])
     with RelayProcess(

@@ -217,6 +217,21 @@ async def test_a_hook_that_raises_ends_nothing(name, fault, monkeypatch):
         assert not log.of("close")
 
 
+@pytest.mark.parametrize("fault", [*RAISES, zero_division])
+async def test_a_frame_that_cannot_be_taken_is_dropped_and_the_next_one_is_read(fault, monkeypatch):
+    async with EchoServer() as server:
+        client = make(server)
+        log = Log(client, "error", "conversation.item.completed")
+        # Before connecting: the reader looks the hook up once.
+        armed = Armed(monkeypatch, "receive", fault)
+        async with client:
+            armed.left = 1
+            await server.peer.say({"type": "rate_limits.updated", "rate_limits": []})
+            assert "was dropped" in (await log.until("error")).message
+            await holds_a_turn(client, log)
+            assert client.stats.reconnections == 0 and len(log.of("error")) == 1
+
+
 @pytest.mark.parametrize("name", ["at_boundary", "begin", "changed", "disconnected", "endpoint"])
 async def test_a_hook_that_raises_in_a_renewal_ends_nothing(name, monkeypatch):
     async with EchoServer(lifetime=1.0) as server:

@@ -15,6 +15,7 @@ from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import MANUAL, Bench, connected, delivered
 from tests.waiting import Log
+from tests.wire_server import created
 
 # Requests
 
@@ -250,6 +251,21 @@ async def test_the_same_call_id_is_called_again_for_another_item_and_another_con
     await peer.say(*call)
     await peer.expect("conversation.item.create")
     assert len(calls) == 3
+
+
+async def test_a_call_that_the_next_session_announces_again_is_not_made_twice():
+    bench = Bench()
+    calls: list[int] = []
+    bench.client.add_tool({"name": "look"}, lambda: calls.append(1))
+    bench.say(*turns.function_call("look", "{}", "call_1", "item_1"))
+    await bench.tools_end()
+    await bench.sent()
+    bench.session.lost(1006, "", by_server=False)
+    bench.session.begin(created(), resumed=True)
+    bench.say(*turns.function_call("look", "{}", "call_1", "item_1", "resp_2"))
+    await bench.tools_end()
+    assert calls == [1]
+    assert not [event for event in await bench.sent() if event["type"] == "conversation.item.create"]
 
 
 async def test_a_cancelled_call_mutes_no_other_call_of_its_id():

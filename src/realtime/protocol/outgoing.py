@@ -32,8 +32,10 @@ _FIELDS: dict[str, tuple[tuple[str, Any, str], ...]] = {
     "session.update": (("session", dict, "a dictionary"),),
     "conversation.item.create": (("item", dict, "a dictionary"),),
     "response.create": (("response", (dict, type(None)), "a dictionary"),),
-    "input_audio_buffer.append": (("audio", str, "base64 text"),),
+    "input_audio_buffer.append": (("audio", str, "base64 text; append_input_audio() takes samples"),),
 }
+# Fields of any event that hold an id.
+_TEXTS = ("event_id", "item_id", "previous_item_id", "response_id")
 
 
 def check(value: Any, where: str) -> Any:
@@ -78,7 +80,8 @@ def check_event(event: Mapping[str, Any]) -> Wire:
     for name, needed, description in _FIELDS.get(kind, ()):
         if not isinstance(copied.get(name), needed):
             raise TypeError(f"{kind} needs {name}=, {description}")
-    for holder, name in ((copied, "event_id"), (copied, "item_id"), (copied.get("item"), "id")):
+    item = copied.get("item")
+    for holder, name in (*((copied, name) for name in _TEXTS), (item, "id")):
         value = holder.get(name) if isinstance(holder, dict) else None
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} in {kind} is a text, not {_what(value)}")
