@@ -471,9 +471,8 @@ class Session(LinkDelegate):
             self.reports.usage(response.get("usage"), response_id)
             ended = ended_of(response, event)
             if ended is not None:
-                self.reports.response_ended(
-                    ended, waited_for=inside and leaves_waiting(ended, self.conversation.get_items())
-                )
+                waited_for = inside and leaves_waiting(ended, self.conversation.get_items())
+                self.reports.response_ended(ended, waited_for=waited_for)
             if response_id is not None:
                 timings = self.meter.done(response_id, time.monotonic())
                 if timings is not None:
