@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.protocol.liveness import FREE_BYTES, MIN_BYTES_PER_SECOND, PING_INTERVAL, PING_TIMEOUT, Liveness
+from realtime.protocol.liveness import (
+    FREE_BYTES,
+    MIN_BYTES_PER_SECOND,
+    PING_BYTES,
+    PING_INTERVAL,
+    PING_TIMEOUT,
+    Liveness,
+)
 
 
 class Line:
@@ -59,7 +66,7 @@ def test_an_answered_ping_is_followed_by_the_next_one():
 
     def answer() -> None:
         line.received += 2
-        line.peer.answered(line.now)
+        line.peer.answered(line.now, line.written)
 
     assert line.seconds_until_dead(answer) == 120.0
     assert line.pings > 100
@@ -109,7 +116,34 @@ def test_a_ping_behind_a_large_message_in_a_proxy_is_given_the_time_for_it():
     line.written = 1_400_000
     seconds = line.seconds_until_dead()
     assert seconds >= PING_TIMEOUT + (1_400_000 - FREE_BYTES) / MIN_BYTES_PER_SECOND
-    line.peer.answered(line.now)
+    line.peer.answered(line.now, line.written)
+    assert line.seconds_until_dead() <= 5.0
+
+
+def test_pings_between_the_parts_of_a_large_message_show_how_far_it_has_come():
+    line = Line()
+    for _ in range(10):
+        line.written += PING_BYTES
+        line.peer.asked(line.now, line.written)
+    arrived = 0
+
+    def pass_on() -> None:
+        # 40 kB/s behind a proxy that took all of it at once.
+        nonlocal arrived
+        before, arrived = arrived, arrived + 10_000
+        if before // PING_BYTES != arrived // PING_BYTES:
+            line.received += 6
+            line.peer.answered(line.now, arrived // PING_BYTES * PING_BYTES)
+
+    assert line.seconds_until_dead(pass_on, limit=30.0) == 30.0
+    assert line.seconds_until_dead() <= 5.0
+
+
+def test_a_vanished_peer_is_found_at_once_behind_a_large_message_with_pings_in_it():
+    line = Line()
+    for _ in range(10):
+        line.written += PING_BYTES
+        line.peer.asked(line.now, line.written)
     assert line.seconds_until_dead() <= 5.0
 
 

@@ -117,6 +117,26 @@ async def test_a_half_open_socket_is_found_within_five_seconds_and_the_talk_goes
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("size", [300_000, 1_000_000])
+async def test_a_half_open_socket_is_found_within_five_seconds_behind_a_large_message(
+    offline_server: str, size: int
+) -> None:
+    """The proxy takes every byte and passes none on."""
+    image = base64.b64encode(os.urandom(size)).decode()
+    async with line(offline_server) as (proxy, client, log):
+        await spoken_turn(client)
+        proxy.swallow()
+        client.send_user_message_content(
+            [{"type": "input_image", "image_url": f"data:image/png;base64,{image}"}]
+        )
+        # The allowance on top is for a loaded machine.
+        await asyncio.wait_for(until(lambda: "reconnecting" in states(log)), 5.0 + 2.0)
+        await until(client.is_connected)
+        await spoken_turn(client)
+        assert client.stats.reconnections == 1
+
+
+@pytest.mark.timeout(120)
 async def test_a_reset_in_the_middle_of_an_answer_is_repaired(offline_server: str) -> None:
     async with line(offline_server) as (proxy, client, log):
         await spoken_turn(client)

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection
@@ -27,7 +28,7 @@ from ..protocol import codec
 from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import error_of, is_final, is_limit, names_final
-from ..protocol.liveness import PING_INTERVAL, PING_TIMEOUT, Liveness
+from ..protocol.liveness import PING_BYTES, PING_INTERVAL, PING_TIMEOUT, Liveness
 from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
 from .refusals import retry_after_of, stated_error, uses_proxy
@@ -98,7 +99,10 @@ class Transport:
         self._redactor = redactor
         self._keepalive: asyncio.Task[None] | None = None
         self._dead: str | None = None
+        self._peer = Liveness(time.monotonic(), PING_INTERVAL, PING_TIMEOUT)
         self._written = 0
+        # Bytes written before the last ping.
+        self._pinged_behind = 0
         self._status = (1006, "")
         self.closed_by_server = False
         self.created: dict[str, Any] = {}
@@ -206,9 +210,24 @@ class Transport:
             raise
 
     async def send(self, text: str) -> None:
-        """Send one text frame; waits while the peer does not read. Raises ConnectionClosed."""
+        """Send one text message; waits while the peer does not read. Raises ConnectionClosed.
+
+        A large one goes in fragments with pings between them, as browsers send it.
+        """
+        if len(text) > PING_BYTES:
+            await self._socket.send(self._fragments(text))
+            return
         self._written += len(text)
         await self._socket.send(text)
+        if self._written - self._pinged_behind >= PING_BYTES:
+            await self._ping()
+
+    async def _fragments(self, text: str) -> AsyncIterator[str]:
+        for start in range(0, len(text), PING_BYTES):
+            fragment = text[start : start + PING_BYTES]
+            self._written += len(fragment)
+            yield fragment
+            await self._ping()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket; takes at most about a second, whatever the peer does."""
@@ -231,9 +250,8 @@ class Transport:
 
     async def _keep_alive(self) -> None:
         """Ping, and abort the socket when the peer gives no sign of life."""
-        socket, pause = self._socket, PING_INTERVAL / 4
+        socket, peer, pause = self._socket, self._peer, PING_INTERVAL / 4
         now = time.monotonic()
-        peer = Liveness(now, PING_INTERVAL, PING_TIMEOUT)
         while socket.state is State.OPEN:
             before = now
             await asyncio.sleep(pause)
@@ -252,19 +270,25 @@ class Transport:
                 self.abort(f"no answer to a ping within {PING_TIMEOUT:g} s")
                 return
             if peer.is_ping_due(now):
-                peer.asked(now, self._written)
-                background.start(self._ping(peer), "ping", self._on_keepalive_failed)
+                # Written in a task of its own, because it waits while the peer does not read.
+                background.start(self._ping(), "ping", self._on_keepalive_failed)
         # A peer may leave its side open after a close or a fault.
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(socket.wait_closed(), CLOSE_TIMEOUT)
         socket.transport.abort()
 
-    async def _ping(self, peer: Liveness) -> None:
-        try:
-            await (await self._socket.ping())
-        except ConnectionClosed:
-            return
-        peer.answered(time.monotonic())
+    async def _ping(self) -> None:
+        """Write a ping; its answer is awaited in the background."""
+        behind = self._pinged_behind = self._written
+        self._peer.asked(time.monotonic(), behind)
+        with contextlib.suppress(ConnectionClosed):
+            pong = await self._socket.ping()
+            background.start(self._await_pong(pong, behind), "pong", self._on_keepalive_failed)
+
+    async def _await_pong(self, pong: Any, behind: int) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await pong
+            self._peer.answered(time.monotonic(), behind)
 
     def _on_keepalive_failed(self, name: str, error: BaseException) -> None:
         # A connection that nobody watches could be dead unnoticed: the reader sees its end and has it replaced.
