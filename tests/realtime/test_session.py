@@ -13,6 +13,8 @@ from realtime import (
     RealtimeClient,
 )
 from realtime.protocol import codec
+from realtime.protocol.localai import localai_session
+from realtime.protocol.profiles import PROFILES
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import Bench, connected
@@ -319,6 +321,32 @@ async def test_audio_of_an_item_that_the_server_renamed_stays_with_it():
     np.testing.assert_array_equal(
         bench.client.conversation.get_item("theirs").formatted.audio, turns.tone(2_400)
     )
+
+
+# Requests that are not written
+
+
+async def test_a_request_that_a_commit_has_made_is_lost_with_the_connection_and_the_next_one_is_sent():
+    bench = Bench(turn_detection=None)
+    bench.session._writer.profile = localai_session(PROFILES["ga"])
+    bench.client.append_input_audio(turns.tone(4_800))
+    bench.client.create_response()
+    assert [event["type"] for event in await bench.sent()][-1] == "input_audio_buffer.commit"
+    bench.session.lost(1006, "", by_server=False)
+    assert len(bench.of("response.failed")) == 1
+    bench.session.begin(created(), resumed=True)
+    bench.client.create_response()
+    assert [event["type"] for event in await bench.sent()] == ["response.create"]
+
+
+async def test_a_request_that_no_server_takes_keeps_no_other_waiting(monkeypatch):
+    bench = Bench()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.session._writer._undeliverable, "leaves_out", lambda event: True)
+        bench.client.create_response({"instructions": "x"})
+        assert await bench.sent() == []
+    bench.client.create_response()
+    assert [event["type"] for event in await bench.sent()] == ["response.create"]
 
 
 # The last resort

@@ -67,6 +67,13 @@ class Refusals:
             stated = self._settings.server_input_format()
             self._writer.use_input_format(stated or self._settings.audio_format("input").as_ga())
 
+    def left_out(self, event: Wire) -> None:
+        """*event* is not written: no server takes it, or it requests a response that the commit before has requested."""
+        if self._writer.leaves_out(event):
+            self.dropped(event)
+        elif event["type"] == "response.create":
+            self._turns.request_sent(event["event_id"])
+
     def dropped(self, event: Wire) -> None:
         """*event* could not be written, so the server will never see it."""
         if event["type"] == "response.create":

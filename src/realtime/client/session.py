@@ -219,10 +219,13 @@ class Session(LinkDelegate):
 
     def encode(self, entry: Entry) -> tuple[str, Wire] | None:
         try:
-            return self._writer.encode(entry)
+            encoded = self._writer.encode(entry)
         except Exception as error:
             self._drop(entry, error)
             return None
+        if encoded is None and isinstance(entry, dict):
+            self._refusals.left_out(entry)
+        return encoded
 
     def _drop(self, entry: Entry, error: Exception) -> None:
         """Report an entry that cannot be encoded, and undo what was recorded of it."""

@@ -111,6 +111,10 @@ class FrameWriter:
         """Try everything again; the connection has ended for good."""
         self._undeliverable.clear()
 
+    def leaves_out(self, event: Wire) -> bool:
+        """True if no server takes *event*, see `session_lost`."""
+        return self._undeliverable.leaves_out(event)
+
     def session_lost(self, code: int) -> tuple[Culprit, bool] | None:
         """The session was ended with *code*: the message to blame, if any, and True if the next session can do without.
 
@@ -170,7 +174,7 @@ class FrameWriter:
         return text, event
 
     def _encode_event(self, event: Wire) -> tuple[str, Wire] | None:
-        if self._undeliverable.leaves_out(event):
+        if self.leaves_out(event):
             return None
         kind = event["type"]
         if kind == "response.create" and self._answer_is_due:
