@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop network bench coverage format lint types docs maps build tsan asan soak wheel wheels release clean
+.PHONY: help console test interop network bench coverage format lint types docs maps build tsan asan soak fuzz network wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -97,6 +97,9 @@ soak: build  ## the long forms of the fault tests
 		tests/realtime/test_session_fuzz.py tests/realtime/test_reducer_fuzz.py tests/console/test_fuzz.py
 	WAVTOOLS_FUZZ_FRAMES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/realtime/test_offline_fuzz.py \
 		tests/realtime/test_offline_fuzz_values.py
+
+fuzz: build  ## feed a million random values through each surface that strangers reach
+	$(BIN)/python -m tests.fuzz_run
 
 network: build  ## hold 50 spoken turns on a lossy slow line, and one on each broken one
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/realtime/test_network_bench.py
