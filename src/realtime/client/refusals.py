@@ -71,7 +71,7 @@ class Refusals:
         """*event* is not written: no server takes it, or it requests a response that the commit before has requested."""
         if self._writer.leaves_out(event):
             self.dropped(event)
-        elif event["type"] == "response.create":
+        else:
             self._turns.request_sent(event["event_id"])
 
     def dropped(self, event: Wire) -> None:
