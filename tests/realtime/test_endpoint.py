@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import numpy as np
 import pytest
 
 from realtime import ConfigurationError
@@ -201,8 +202,12 @@ def test_a_host_in_another_script_is_written_in_ascii():
         {"subprotocols": [5]},
         {"headers": {"X": 5}},
         {"headers": [("X", "y")]},
+        {"headers": []},
+        {"headers": np.zeros(4)},
         {"query": {"a": 1}},
         {"query": [("a", "b")]},
+        {"query": 0},
+        {"query": np.zeros(4)},
     ],
 )
 def test_what_is_no_text_is_a_type_error(arguments):
@@ -223,6 +228,7 @@ def test_what_is_no_text_is_a_type_error(arguments):
         {"subprotocols": ["a b"]},
         {"headers": {"X Y": "z"}},
         {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"X": "日本"}},
         {"query": {"a": "\n"}},
         {"dialect": "klingon"},
     ],

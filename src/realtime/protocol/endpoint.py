@@ -118,12 +118,12 @@ class Endpoint:
         self.call_id = _optional_text(call_id, "call_id")
         self.subprotocols = _subprotocols(subprotocols)
 
-        fields = _query(parts, query or {}, self.model, self.call_id, self.profile)
+        fields = _query(parts, {} if query is None else query, self.model, self.call_id, self.profile)
         path = _path(parts, base_is_root=url is None)
         authority = _authority(parts, self.host)
         self._url = urlunsplit((_SCHEMES[parts.scheme], authority, path, urlencode(fields), ""))
         self._headers = _request_headers(
-            self.key, self.host, dialect, self.profile, _header_texts(headers or {})
+            self.key, self.host, dialect, self.profile, _header_texts({} if headers is None else headers)
         )
         user = (parts.username or "", parts.password or "")
         secrets = [self.key.reveal(), *secrets_in(self._headers, fields, self.subprotocols, user)]
@@ -254,6 +254,10 @@ def _header_texts(given: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{name!r} is no name of a header")
         if _CONTROL.search(value.replace("\t", "")):
             raise ConfigurationError(f"the header {name!r} holds a control character, such as a line break")
+        if any(character > "\xff" for character in value):
+            raise ConfigurationError(
+                f"the header {name!r} holds a character outside of Latin-1, which no header can hold: percent-encode it"
+            )
     return dict(given)
 
 
