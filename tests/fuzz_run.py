@@ -23,6 +23,8 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.fuzz_values import BAD, EVENTS, KEYS, ODD, PLACES
+from tests.realtime.test_offline_fuzz import SEEDS
+from tests.realtime.test_offline_fuzz_values import BETA_SEEDS, MORE_SEEDS, places
 
 NAMES = KEYS.split() if isinstance(KEYS, str) else " ".join(KEYS).split()
 TEXTS = [
@@ -42,6 +44,8 @@ TEXTS = [
 ALPHABET = "ab:/.?#@=&%[]\"'\\ \t\r\n\0é漢1234567890-_"
 # New sessions and models, so that a run is not one conversation.
 RENEWED_EVERY = 2_000
+# Parts of the messages by which the client tells of its own faults
+FAULTS = ("could not be used", "could not be sent", "ended: ")
 
 
 class Values:
@@ -68,7 +72,8 @@ class Values:
         if depth == 0 or pick < 0.5:
             return self.random.choice([None, True, False, self.text(), self.number()])
         if pick < 0.6:
-            return self.random.choice(BAD)
+            # A copy: a later change may write into it.
+            return copy.copy(self.random.choice(BAD))
         count = self.random.randrange(4)
         if pick < 0.75:
             return [self.json(depth - 1) for _ in range(count)]
@@ -77,7 +82,12 @@ class Values:
     def anything(self) -> Any:
         return self.random.choice(ODD) if self.random.random() < 0.3 else self.json()
 
-    def changed(self, events: list[Any], places: list[list[tuple[Any, ...]]]) -> Any:
+    def changed(
+        self,
+        events: list[Any],
+        places: list[list[tuple[Any, ...]]],
+        value: Callable[[], Any] | None = None,
+    ) -> Any:
         """A real event with random values at some places, or any value."""
         if self.random.random() < 0.1:
             return self.json()
@@ -91,10 +101,42 @@ class Values:
             try:
                 for key in path[:-1]:
                     holder = holder[key]
-                holder[path[-1]] = self.json()
+                if not isinstance(holder, (dict, list)):
+                    continue
+                if isinstance(holder, dict) and self.random.random() < 0.2:
+                    del holder[path[-1]]
+                else:
+                    holder[path[-1]] = (value or self.json)()
             except (TypeError, KeyError, IndexError):
                 continue
         return event
+
+
+CLIENT_EVENTS = [*SEEDS, *MORE_SEEDS, *BETA_SEEDS]
+CLIENT_PLACES = [places(event)[1:] for event in CLIENT_EVENTS]
+
+# A saved session
+DOCUMENT = {
+    "version": 1,
+    "model": "m",
+    "voice": "v",
+    "mode": "vad",
+    "items": [
+        {"id": "i", "role": "user", "type": "message", "text": "hello", "heard_samples": 5, "received": 9},
+        {
+            "id": "j",
+            "role": "assistant",
+            "type": "message",
+            "text": "hi",
+            "status": "completed",
+            "latency": 0.5,
+        },
+    ],
+    "turns": [{"item_id": "j", "latency": 0.5, "speech_end": 1.0, "first_sample": 1.5}],
+    "tokens": {"input": 1},
+    "memory": {"name": "x"},
+    "place": {"latitude": 1.0, "longitude": 2.0, "wind": 3.0, "name": "here"},
+}
 
 
 def written(event: Any) -> bytes:
@@ -103,6 +145,10 @@ def written(event: Any) -> bytes:
         return json.dumps(event).encode()
     except ValueError:
         return b"null"
+
+
+def no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
 
 
 # Surfaces: each returns a function that takes one number and feeds one value.
@@ -121,7 +167,7 @@ def receive(values: Values) -> Callable[[int], object]:
             bench = Bench()
         bench.session.receive(written(values.changed(EVENTS, PLACES)))
         for error in bench.of("error"):
-            assert not any(text in error.message for text in ("could not be used", "ended: ")), error.message
+            assert not any(text in error.message for text in FAULTS), error.message
         bench.events.clear()
 
     return feed
@@ -130,7 +176,22 @@ def receive(values: Values) -> Callable[[int], object]:
 def sending(values: Values) -> Callable[[int], object]:
     """Every sending method: TypeError, ValueError or nothing; what is let in can be written."""
     from tests.client_bench import Bench
-    from tests.realtime.test_session_fuzz import places
+    from tests.realtime.test_session_fuzz import places as calls_with
+
+    def copied() -> Any:
+        value = values.anything()
+        return copy.copy(value) if type(value) in (dict, list) else value
+
+    def changed_event(client: Any) -> None:
+        event = values.changed(CLIENT_EVENTS, CLIENT_PLACES, copied)
+        event = event if isinstance(event, dict) else {"type": event}
+        session, item = event.get("session"), event.get("item")
+        if isinstance(session, dict) and values.random.random() < 0.5:
+            client.update_session(**session)
+        elif item is not None and values.random.random() < 0.5:
+            client.create_item(item)
+        else:
+            client.send(event.pop("type", None), event)
 
     bench = Bench()
 
@@ -139,10 +200,9 @@ def sending(values: Values) -> Callable[[int], object]:
         if number % 200 == 0:
             bench.turns.stop()
             bench = Bench()
-        value = values.anything()
-        calls = places(value)
+        calls = [*calls_with(copied()), *([changed_event] * 20)]
         try:
-            calls[number % len(calls)](bench.client)
+            values.random.choice(calls)(bench.client)
         except (TypeError, ValueError):
             pass
         while len(bench.outbox):
@@ -152,7 +212,7 @@ def sending(values: Values) -> Callable[[int], object]:
             except StopIteration as taken:
                 bench.session.encode(taken.value)
         for error in bench.of("error"):
-            assert "could not be sent" not in error.message, error.message
+            assert not any(text in error.message for text in FAULTS), error.message
         bench.events.clear()
 
     return feed
@@ -162,7 +222,7 @@ def relay_client(values: Values) -> Callable[[int], object]:
     """The relay's rules for what a client sends, GA and beta."""
     from realtime.protocol.beta import BetaTranslator
     from realtime.relay import Policy
-    from realtime.relay.client_rules import ClientRules, Refusal, Violation
+    from realtime.relay.client_rules import ClientRules, Refusal
     from realtime.relay.policy import LimitPolicy, SessionPolicy
 
     clients = type(Policy().clients)(
@@ -172,15 +232,13 @@ def relay_client(values: Values) -> Callable[[int], object]:
     limits = LimitPolicy(messages_per_second=1e9, refusals_per_minute=1e9)
     policy = Policy(limits=limits, clients=clients, session=SessionPolicy(tools=({"name": "lookup"},)))
     rules = [ClientRules(policy, "m", None), ClientRules(policy, "m", BetaTranslator())]
-    kinds = sorted(policy.clients.events)
 
     def feed(number: int) -> None:
-        event = values.json(4)
-        if number % 4:
-            fields = event if isinstance(event, dict) else {"item": event, "session": values.json()}
-            event = {**fields, "type": values.random.choice(kinds)}
-        verdict, _ = rules[number % 2].judge(written(event), 0.0)
-        assert isinstance(verdict, (bytes, Refusal, Violation)), verdict
+        event = values.changed(CLIENT_EVENTS, CLIENT_PLACES)
+        # Time goes on, or the limit of bytes a second would refuse everything unread.
+        verdict, _ = rules[number % 2].judge(written(event), float(number))
+        assert isinstance(verdict, (bytes, Refusal)), verdict
+        json.loads(verdict if isinstance(verdict, bytes) else verdict.event(), parse_constant=no_constant)
 
     return feed
 
@@ -196,7 +254,7 @@ def relay_server(values: Values) -> Callable[[int], object]:
         # What JSON does not have may be dropped, by the last resort of the pipe.
         event = json.loads(written(event), parse_constant=lambda name: None)
         shown, _, _ = rules[number % 2].filter(written(event))
-        assert shown is None or isinstance(shown, bytes)
+        assert shown is None or b"BLUEBIRD" not in shown
 
     return feed
 
@@ -237,17 +295,15 @@ def saved_sessions(values: Values) -> Callable[[int], object]:
     folder = Path(tempfile.mkdtemp())
 
     def feed(number: int) -> None:
-        document = {
-            name: values.json()
-            for name in ("version", "model", "voice", "mode", "items", "turns", "tokens", "memory")
-        }
-        document["version"] = 1 if number % 8 else document["version"]
+        document = values.changed([DOCUMENT], [places(DOCUMENT)[1:]])
         (folder / "session.json").write_bytes(written(document))
         lines = [
-            written({"time": values.number(), "source": values.text(), "event": values.json()})
+            written(
+                {"time": values.number(), "source": values.text(), "event": values.changed(EVENTS, PLACES)}
+            )
             for _ in range(2)
         ]
-        (folder / "events.jsonl").write_bytes(b"\n".join(lines)[: values.random.randrange(300)])
+        (folder / "events.jsonl").write_bytes(b"\n".join(lines)[: values.random.randrange(2_000)])
         try:
             load_session(folder)
         except UserError:
@@ -283,6 +339,9 @@ def env_files(values: Values) -> Callable[[int], object]:
 
 def endpoints(values: Values) -> Callable[[int], object]:
     """`Endpoint`: any address, key, headers and environment."""
+    from websockets.datastructures import Headers
+    from websockets.uri import parse_uri
+
     from realtime import ConfigurationError
     from realtime.protocol.endpoint import Endpoint
 
@@ -290,11 +349,12 @@ def endpoints(values: Values) -> Callable[[int], object]:
 
     def feed(number: int) -> None:
         pick = values.random.choice
-        host, port = pick([*hosts, values.text()]), pick(["1", "", "70000"])
-        url = f"{pick(['ws', 'wss', 'http', ''])}://{host}:{port}/{values.text()}"
+        host, port = pick([*hosts, *hosts, values.text()]), pick(["1", "", "8080", "70000"])
+        url = f"{pick(['ws', 'wss', 'http', 'https'])}://{host}:{port}/{pick(['', 'v1', values.text()])}"
+        # One argument of three is anything.
         given = [
-            pick([url, values.text(), values.anything()]),
-            pick([None, "key", values.text(), values.anything()]),
+            pick([url, url, url, values.text(), values.anything()]),
+            pick(["", "key", values.anything()]),
         ]
         environment = {"OPENAI_BASE_URL": pick([url, values.text()]), "OPENAI_API_KEY": values.text()}
         clean = {n: v.replace("\0", "").encode("utf-8", "replace").decode() for n, v in environment.items()}
@@ -302,13 +362,15 @@ def endpoints(values: Values) -> Callable[[int], object]:
             try:
                 endpoint = Endpoint(
                     *given,
-                    headers=pick([None, {values.text(): values.text()}]),
-                    query=pick([None, {"a": values.text()}]),
+                    headers=pick([None, {pick(["X", values.text()]): values.text()}, values.anything()]),
+                    query=pick([None, {"a": values.text()}, values.anything()]),
+                    subprotocols=pick([(), [values.text()], ["realtime"]]),
                 )
             except (ConfigurationError, TypeError):
                 return
-            endpoint.reveal_url()
-            repr(endpoint)
+        assert parse_uri(endpoint.reveal_url()).resource_name.isascii()
+        Headers(endpoint.reveal_headers()).serialize()
+        repr(endpoint)
 
     return feed
 
@@ -316,23 +378,13 @@ def endpoints(values: Values) -> Callable[[int], object]:
 def offline_checks(values: Values) -> Callable[[int], object]:
     """The offline server's checks of client events."""
     from realtime.offline.checks.client_events import check_event
+    from realtime.offline.checks.json_text import parse_json
     from realtime.offline.checks.schema import RequestError
 
-    kinds = [
-        "session.update",
-        "conversation.item.create",
-        "response.create",
-        "conversation.item.truncate",
-        "input_audio_buffer.append",
-    ]
-
     def feed(number: int) -> None:
-        fields = values.json(4)
-        fields = (
-            fields if isinstance(fields, dict) else dict.fromkeys(("item", "session", "response"), fields)
-        )
+        event = values.changed(CLIENT_EVENTS, CLIENT_PLACES)
         try:
-            check_event({**fields, "type": values.random.choice(kinds)})
+            check_event(parse_json(written(event)))
         except RequestError:
             pass
 
