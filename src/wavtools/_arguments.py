@@ -38,8 +38,9 @@ def integer(value: SupportsIndex, name: str, low: int, high: int | None, advice:
 def number(value: Any, name: str, low: float, high: float, advice: str) -> float:
     """*value* as float, from *low* to *high*; raises as `integer`, for NaN too."""
     try:
-        plain = float(value)
-    except (TypeError, ValueError):
+        # float() would read a text, too.
+        plain = float("text" if isinstance(value, (str, bytes, bytearray)) else value)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name} must be a number, not {value!r} ({type(value).__name__})") from None
     if math.isnan(plain) or not low <= plain <= high:
         raise ValueError(f"{name} is {value}; {advice}")

@@ -160,7 +160,8 @@ class SupervisedDevice:
                     self._restore()
                 else:
                     self._watch(device)
-            except Exception:
+            except BaseException:
+                # Whatever it is: a device that nobody watches would be lost unnoticed.
                 _log.exception("watching the audio device failed; trying again")
 
     def _watch(self, device: NativeDevice) -> None:
@@ -249,7 +250,8 @@ class SupervisedDevice:
             return
         try:
             self._on_event(DeviceEvent(kind, self._last.name, reason))
-        except Exception:
+        except BaseException:
+            # SystemExit too: on this thread it would end the watching, not the program.
             _log.exception("the on_event callback raised; watching goes on")
 
 

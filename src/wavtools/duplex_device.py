@@ -8,17 +8,20 @@ Thread: control threads. The device's own callback is duplex_callback in _callba
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wavtools._open_stream import device_name
 from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:
     from wavtools._device import Direction, Kind
     from wavtools._events import DeviceEvent
+    from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device, Stream
     from wavtools._supervisor import SupervisedDevice
 
@@ -26,6 +29,8 @@ __all__ = ["DuplexDevice"]
 
 # Without a callback for that long, the device has stopped calling.
 STALL_SECONDS = 0.3
+
+_log = logging.getLogger("wavtools")
 
 
 class DuplexDevice:
@@ -37,8 +42,8 @@ class DuplexDevice:
     Parameters
     ----------
     input, output : str, optional
-        Ids or names (or parts of them) from list_devices(); the default devices when not given. "null" for both is a
-        silent clock.
+        Ids, names (or parts of them), entries or indexes of list_devices(); the default devices when not
+        given. "null" for both is a silent clock.
 
     Raises
     ------
@@ -51,12 +56,12 @@ class DuplexDevice:
     or repeats a few samples of the slower one.
     """
 
-    def __init__(self, input: str | None = None, output: str | None = None) -> None:
+    def __init__(self, input: DeviceSpec = None, output: DeviceSpec = None) -> None:
         if (input == "null") != (output == "null"):
             raise ValueError(
                 f"input is {input!r} and output is {output!r}; 'null' is a clock for both or none"
             )
-        self._wanted: dict[Direction, str | None] = {"capture": input, "playback": output}
+        self._wanted: dict[Direction, DeviceSpec] = {"capture": input, "playback": output}
         # Taken after the supervisor's own lock.
         self._lock = threading.RLock()
         self._halves: dict[Kind, _Half] = {}
@@ -80,7 +85,8 @@ class DuplexDevice:
                 noun, call = ("recorder", "end") if stream.kind == "capture" else ("player", "disconnect")
                 raise StateError(f"{self!r} already has a {noun}; call its .{call}() first")
             if self._device is None:
-                self._device = SupervisedDevice(self._wanted, self, self._tell)
+                names = {way: device_name(spec, way) for way, spec in self._wanted.items()}
+                self._device = SupervisedDevice(names, self, self._tell)
             half = self._halves[stream.kind] = _Half(self, stream, on_event, self._device)
             return half
 
@@ -124,7 +130,11 @@ class DuplexDevice:
 
     def _tell(self, event: DeviceEvent) -> None:
         for half in list(self._halves.values()):
-            half.on_event(event)
+            try:
+                half.on_event(event)
+            except BaseException:
+                # The other half is told all the same.
+                _log.exception("the on_event callback raised; watching goes on")
 
     # ---- called by the supervisor: this object is the stream of its device, and passes on to the two halves
 

@@ -17,6 +17,7 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire_contiguous, acquire_new
 
+from wavtools._arguments import integer
 from wavtools.errors import ConcurrencyError
 
 __all__ = ["RingBuffer"]
@@ -47,6 +48,8 @@ cdef class RingBuffer:
 
     Raises
     ------
+    TypeError
+        *capacity_frames* or *channels* is no integer
     ValueError
         *capacity_frames*, *channels* or *dtype* is out of range
     MemoryError
@@ -57,12 +60,13 @@ cdef class RingBuffer:
         name = np.dtype(dtype).name
         if name not in ("float32", "int16"):
             raise ValueError(f"dtype is {name}; a ring holds float32 or int16")
-        if not 1 <= channels <= 64:
-            raise ValueError(f"channels is {channels}; a ring holds 1 to 64")
+        channels = integer(channels, "channels", 1, 64, "a ring holds 1 to 64")
         frame_bytes = (4 if name == "float32" else 2) * channels
-        if not 1 <= capacity_frames <= (1 << 40) // frame_bytes:
-            raise ValueError(f"capacity_frames is {capacity_frames}; it must be at least 1 and fit in memory")
-        self.capacity_frames = int(capacity_frames)
+        most = (1 << 40) // frame_bytes
+        capacity_frames = integer(
+            capacity_frames, "capacity_frames", 1, most, "it must be at least 1 and fit in memory"
+        )
+        self.capacity_frames = capacity_frames
         self.channels = channels
         self.dtype = name
         self.kind = FLOAT32 if name == "float32" else INT16

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -14,6 +13,7 @@ from websockets.asyncio.client import connect
 from realtime.offline import __main__ as program
 from realtime.offline import start_server_process
 from realtime.offline.certificate import SelfSigned
+from tests.conftest import require_program
 from tests.offline_probe import open_probe
 
 pytest.importorskip("cryptography", reason="run: pip install cryptography")
@@ -64,14 +64,14 @@ def test_tls_says_which_library_is_missing(
     assert "run: pip install cryptography" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not Path("/usr/bin/node").exists(), reason="Node is not installed")
 def test_node_trusts_the_certificate_by_its_path() -> None:
+    node = require_program("node", "nodejs")
     with start_server_process("--voice", "standin", "--tls") as server:
         fetch = (
             f"fetch('https{server.url[3:]}/v1/models').then(r => r.json()).then(m => console.log(m.object))"
         )
         done = subprocess.run(
-            ["node", "-e", fetch],
+            [node, "-e", fetch],
             env={"NODE_EXTRA_CA_CERTS": str(server.certificate)},
             capture_output=True,
             text=True,

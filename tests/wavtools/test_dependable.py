@@ -15,15 +15,19 @@ import numpy as np
 import pytest
 
 from wavtools import (
+    DeviceEvent,
+    DuplexDevice,
     OfflineDevice,
     StateError,
     WavPacker,
     WavRecorder,
     WavStreamPlayer,
     _chunk_queue,
+    record,
     wav,
 )
 from wavtools._delivery import AudioChunk
+from wavtools.ring import RingBuffer
 
 ONES = np.ones(2400, np.int16)
 
@@ -318,3 +322,46 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
     )
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+# Devices that watch, and doors beside the main ones
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+def test_whatever_on_event_raises_the_device_stays_watched_and_the_other_half_is_told(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def fails(event: DeviceEvent) -> None:
+        raise error("mine")
+
+    device = DuplexDevice("null", "null")
+    with (
+        WavRecorder(24_000, device=device, on_event=fails) as recorder,
+        WavStreamPlayer(24_000, device=device, on_event=lambda event: told.append(event.kind)),
+    ):
+        device._tell(DeviceEvent("suspended", "null", "test"))
+        assert told == ["suspended"]
+        assert "the on_event callback raised" in caplog.text
+        assert recorder.get_status() == "paused"
+
+
+@pytest.mark.parametrize("spec", [1.5, True, [], b"room"])
+def test_what_names_no_device_is_refused_at_every_door(spec: Any) -> None:
+    for device in (spec, DuplexDevice(spec, spec)):
+        with pytest.raises(TypeError, match="device must be None, an id"):
+            WavStreamPlayer(device=device).connect()
+
+
+def test_a_text_is_no_number() -> None:
+    with pytest.raises(TypeError, match="prebuffer_ms must be a number, not '5'"):
+        WavStreamPlayer(prebuffer_ms="5")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="seconds must be a number"):
+        record("1", device=OfflineDevice(24_000))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("arguments", [(480.0,), (480, 1.0), ("480",)])
+def test_a_ring_takes_integers_only(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="must be an integer"):
+        RingBuffer(*arguments)
