@@ -112,6 +112,14 @@ def test_an_ogg_file_that_ends_its_decoder_is_a_decode_error() -> None:
     assert time.monotonic() - began < 60
 
 
+def test_the_decoders_process_finds_its_library_where_the_program_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with ``pip install --target`` and PYTHONPATH: the interpreter alone does not know where."""
+    monkeypatch.setattr(sys, "executable", getattr(sys, "_base_executable", sys.executable))
+    assert len(decode(whole("OGG", "VORBIS")).values) == 4_000
+
+
 @pytest.mark.parametrize("size", [0, 23, 24, 1 << 62, (1 << 64) - 1])
 def test_a_chunk_size_of_w64_that_leads_nowhere_ends(size: int) -> None:
     data = bytearray(whole("W64", "PCM_16"))

@@ -85,7 +85,8 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
 
 
 def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
-    command = [sys.executable, "-I", str(_VORBIS_CHILD)]
+    # Isolated, so that no module of the present folder is imported; it finds miniaudio where this process does.
+    command = [sys.executable, "-I", str(_VORBIS_CHILD), *sys.path]
     limit = _CHILD_START + len(data) / _CHILD_BYTES_PER_SECOND
     try:
         child = subprocess.run(command, input=data, capture_output=True, timeout=limit, check=False)

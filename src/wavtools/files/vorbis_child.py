@@ -1,6 +1,6 @@
 """Decodes one Ogg Vorbis file from stdin to stdout, as a process of its own: see compressed.
 
-Written to stdout: channels and rate as two little-endian uint32, then interleaved float32. It imports nothing of wavtools,
+Its arguments are the import path. Written to stdout: channels and rate as two little-endian uint32, then interleaved float32. It imports nothing of wavtools,
 so that it starts fast. Only mono and stereo: with more channels the decoder mixes up their order.
 
 Thread: the main thread of its own process.
@@ -13,6 +13,7 @@ import sys
 
 def main() -> int:
     """Decode; the exit status is 0, or 1 with a reason on stderr."""
+    sys.path[:] = sys.argv[1:]
     from _miniaudio import ffi, lib
 
     data = sys.stdin.buffer.read()
