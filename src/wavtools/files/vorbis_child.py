@@ -1,7 +1,8 @@
 """Decodes one Ogg Vorbis file from stdin to stdout, as a process of its own: see compressed.
 
-Its arguments are the import path. Written to stdout: channels and rate as two little-endian uint32, then interleaved float32. It imports nothing of wavtools,
-so that it starts fast. Only mono and stereo: with more channels the decoder mixes up their order.
+Its arguments are the import path. Written to stdout: channels and rate as two little-endian uint32, then interleaved
+float32. It imports nothing of wavtools, so that it starts fast. Only mono and stereo: with more channels the decoder mixes
+up their order.
 
 Thread: the main thread of its own process.
 """
