@@ -62,3 +62,14 @@ async def test_a_wait_takes_a_deadline_that_has_passed_and_no_other_nonsense():
         with pytest.raises((TypeError, ValueError)):
             client.wait_for_next_item(timeout=value)
     assert not_negative(0.5, "keep") == 0.5 and not_negative(math.inf, "keep") == math.inf
+
+
+def test_a_value_that_cannot_even_be_shown_is_named_by_its_type():
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    with pytest.raises(ValueError, match="count must be an integer, not a Broken"):
+        whole_number(Broken(), "count")
+    with pytest.raises(ValueError, match="seconds must be 0 or more, not a Broken"):
+        not_negative(Broken(), "seconds")
