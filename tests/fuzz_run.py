@@ -72,8 +72,7 @@ class Values:
         if depth == 0 or pick < 0.5:
             return self.random.choice([None, True, False, self.text(), self.number()])
         if pick < 0.6:
-            # A copy: a later change may write into it.
-            return copy.copy(self.random.choice(BAD))
+            return self.random.choice(BAD)
         count = self.random.randrange(4)
         if pick < 0.75:
             return [self.json(depth - 1) for _ in range(count)]
@@ -93,10 +92,15 @@ class Values:
             return self.json()
         index = self.random.randrange(len(events))
         event = copy.deepcopy(events[index])
+        changed: list[tuple[Any, ...]] = []
         for _ in range(self.random.randrange(4)):
             if not places[index]:
                 break
             path = self.random.choice(places[index])
+            # Values are shared by many events: no later change may write into one.
+            if any(path[: len(earlier)] == earlier for earlier in changed):
+                continue
+            changed.append(path)
             holder = event
             try:
                 for key in path[:-1]:

@@ -164,8 +164,13 @@ def every_change() -> Iterator[Any]:
 
 def _changed(index: int, changes: list[tuple[int, Any]]) -> Any:
     event = copy.deepcopy(EVENTS[index])
+    changed: list[tuple[Any, ...]] = []
     for number, value in changes:
         path = PLACES[index][number % len(PLACES[index])]
+        # Values are shared by many events: no later change may write into one.
+        if any(path[: len(earlier)] == earlier for earlier in changed):
+            continue
+        changed.append(path)
         holder = event
         try:
             for key in path[:-1]:
