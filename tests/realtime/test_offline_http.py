@@ -276,3 +276,16 @@ async def test_a_wrong_key_in_azures_header_is_refused(strict_url: str) -> None:
     target = "/openai/v1/realtime?model=my-deployment"
     async with connect(strict_url + target, additional_headers={"api-key": "wrong"}) as connection:
         assert json.loads(await Probe(connection).connection.recv())["error"]["code"] == "invalid_api_key"
+
+
+def test_a_refused_body_that_goes_on_costs_nobody_the_answer(offline_url: str) -> None:
+    """The client writes megabytes after the refusal: a reset would throw the answer away."""
+    address = urlsplit(offline_url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
+        for _ in range(40):
+            client.sendall(bytes(1 << 16))
+        answer = b""
+        while data := client.recv(1 << 16):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"larger than" in answer

@@ -18,6 +18,8 @@ from .http_api import HttpAnswer, HttpRequest, refusal
 
 HEAD_BYTES = 64 << 10
 BODY_BYTES = 1 << 20
+# After an answer: time for the client to read it.
+CLOSE_SECONDS = 2.0
 _END_OF_HEAD = b"\r\n\r\n"
 NO_HTTP = refusal(
     400, "This is no request of HTTP/1.1; without --tls the server speaks http:// and ws:// only."
@@ -33,9 +35,12 @@ class HttpFront(ServerConnection):
         super().__init__(*arguments, **options)
         # Bytes of the request so far; None once it has been handed on.
         self._request_bytes: bytearray | None = bytearray()
+        self._answered = False
 
     def data_received(self, data: bytes) -> None:
         """Collect the request; from the upgrade on, pass everything to the websocket."""
+        if self._answered:
+            return
         if self._request_bytes is None:
             super().data_received(data)
             return
@@ -48,8 +53,15 @@ class HttpFront(ServerConnection):
             super().data_received(received)
             return
         answer = self.answer_http(outcome) if isinstance(outcome, HttpRequest) else outcome
+        self._answered = True
         self.transport.write(answer.serialise())
-        self.transport.close()
+        # Input is read and discarded meanwhile: closing with unread input would reset the connection, and the client
+        # would not receive the answer.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        else:
+            self.transport.close()
 
 
 def front_with(answer_http: Callable[[HttpRequest], HttpAnswer]) -> type[HttpFront]:
