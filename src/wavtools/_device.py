@@ -33,6 +33,7 @@ from wavtools._miniaudio import (
     BACKENDS,
     NULL_BACKEND,
     PULSEAUDIO,
+    WASAPI,
     check,
     ffi,
     lib,
@@ -126,7 +127,7 @@ class Context:
         names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
         self.backend = int(self.pointer.backend)
-        self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
+        self._finalizer = weakref.finalize(self, _close_context, self.pointer)
         # At exit a device may still use it; the process ends anyway.
         self._finalizer.atexit = False
 
@@ -144,6 +145,22 @@ class Context:
         if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
             return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
         return _ADVICE_OPEN
+
+
+def _close_context(pointer: Any) -> None:
+    """Close the connection of a context."""
+    if sys.platform != "win32":
+        lib.ma_context_uninit(pointer)
+        return
+    # miniaudio also leaves COM on the thread that closes. On the caller's thread that would end what a window toolkit there
+    # began with COM.
+    closing = threading.Thread(target=lib.ma_context_uninit, args=(pointer,), name="wavtools-close")
+    try:
+        closing.start()
+    except RuntimeError:  # CPython starts no thread while it ends
+        lib.ma_context_uninit(pointer)
+    else:
+        closing.join()
 
 
 def _ask_server(work: Callable[[], _Result], discard: Callable[[_Result], object]) -> _Result:
@@ -192,7 +209,7 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         formats = detail if code == lib.MA_SUCCESS else native
         native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
         info = DeviceInfo(
-            id=_id_text(native),
+            id=_id_text(native, context.backend),
             name=ffi.string(native.name).decode("utf-8", "replace"),
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
@@ -203,9 +220,12 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
     return found
 
 
-def _id_text(native: Any) -> str:
-    """The backend's device id as text: itself where it is a string (PulseAudio, ALSA, Core Audio), else in hex."""
-    raw = bytes(ffi.buffer(ffi.addressof(native, "id"))).rstrip(b"\0")
+def _id_text(native: Any, backend: int) -> str:
+    """The backend's device id as text: itself where it is a string (PulseAudio, ALSA, Core Audio, WASAPI), else in hex."""
+    raw = bytes(ffi.buffer(ffi.addressof(native, "id")))
+    if backend == WASAPI:
+        return raw.decode("utf-16-le", "replace").partition("\0")[0]
+    raw = raw.rstrip(b"\0")
     text = raw.decode("utf-8", "replace")
     return text if raw and text.isprintable() else raw.hex() or "0"
 
