@@ -56,6 +56,7 @@ bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
 platforms: build  ## run on every audio system and platform that this machine can be
+	$(BIN)/python -m pip install --quiet ziglang
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest tests/platforms
 
 coverage: build  ## run the tests of realtime; fails below 100 % of its lines and branches
