@@ -18,7 +18,7 @@ import threading
 import unicodedata
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from wavtools._call_within import call_within
 from wavtools._callbacks import (
@@ -297,6 +297,15 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
     )
 
 
+def _init(context: Context) -> Callable[[Any, Any, Any], int]:
+    """ma_device_init for that audio system."""
+    if context.backend != PULSEAUDIO:
+        return cast("Callable[[Any, Any, Any], int]", lib.ma_device_init)
+    from wavtools._pulse_init import init_pulse_device
+
+    return init_pulse_device
+
+
 def _take_any_size(config: Any) -> None:
     """Make miniaudio call back for as many frames as the system wants at the moment, not for whole periods.
 
@@ -378,7 +387,7 @@ class NativeDevice:
         self._device = ffi.new("ma_device *")
         threads = _thread_ids()
         with quiet_stderr(context.backend):
-            code = lib.ma_device_init(context.pointer, ffi.addressof(config), self._device)
+            code = _init(context)(context.pointer, ffi.addressof(config), self._device)
         check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)

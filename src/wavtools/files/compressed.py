@@ -61,8 +61,13 @@ def decode_compressed(data: bytes, kind: FileFormat, name: str) -> tuple[NDArray
 def _is_plain_vorbis(data: bytes) -> bool:
     """True for what the decoder in the child reads: its first packet is Vorbis's of one or two channels."""
     start = data.find(b"\x01vorbis", 0, 512)
-    can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
-    return can_start and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
+    return _can_start_python() and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
+
+
+def _can_start_python() -> bool:
+    """False in a frozen program (Nuitka compiles this module) and in one that embeds Python: it would start itself."""
+    frozen = getattr(sys, "frozen", False) or "__compiled__" in globals()
+    return not frozen and Path(sys.executable or "").name.lower().startswith(("python", "pypy"))
 
 
 def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.float32], int]:
