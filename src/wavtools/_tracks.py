@@ -70,9 +70,15 @@ class Tracks:
         self._changing = False
         self._late_cuts: list[int] = []
 
-    def begin_change(self) -> None:
-        """A call begins to queue frames; end_change() ends it."""
+    def begin_change(self, track_id: str | None = None) -> bool:
+        """Begin a change, such as queueing frames for *track_id*; end_change() ends it.
+
+        False, and nothing begins, if later audio of the track is ignored.
+        """
+        if track_id in self._interrupted:
+            return False
         self._changing = True
+        return True
 
     def end_change(self) -> bool:
         """End a change; True if a signal handler interrupted in its middle."""

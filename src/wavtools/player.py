@@ -272,7 +272,6 @@ class WavStreamPlayer(PlayerWaits):
         QueueFullError
             no room for all of it; nothing was queued
         """
-        _check_track(track_id)
         return self._queue(pcm16_frames(pcm, self.channels), track_id)
 
     def add(
@@ -312,17 +311,17 @@ class WavStreamPlayer(PlayerWaits):
         QueueFullError
             no room for all of it; nothing was queued
         """
-        _check_track(track_id)
         return self._queue(frames_of(samples, self.channels, dtype), track_id)
 
     def _queue(self, frames: NDArray[np.int16], track_id: str) -> NDArray[np.int16] | None:
+        if not isinstance(track_id, str):
+            raise TypeError(f"track_id must be a string, not {type(track_id).__name__}")
         count = len(frames)
         with self._lock:
             self._require_connected()
-            if self._tracks.is_interrupted(track_id):
+            if not self._tracks.begin_change(track_id):
                 return None
             start = self._state.queued
-            self._tracks.begin_change()
             dry = self._state.consumed == start and self._state.silence > 0
             if not self._state.write(frames if self.channels == 1 else frames.reshape(-1)):
                 self._tracks.end_change()
@@ -459,8 +458,3 @@ class WavStreamPlayer(PlayerWaits):
         if self._device is None:
             raise StateError("not connected; call .connect() first")
         require_home(self._stream.process, "player")
-
-
-def _check_track(track_id: str) -> None:
-    if not isinstance(track_id, str):
-        raise TypeError(f"track_id must be a string, not {type(track_id).__name__}")
