@@ -26,10 +26,12 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
+        _latch _one_call _held _aio
         ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
-        _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
-        offline_device duplex_device player recorder oneliners wavtools
+        _tracks _playback_stream _audio_store _delivery _chunk_queue
+        _recorded_audio _recorder_stats _recording_file _capture_session
+        offline_device duplex_device player _recorder_states recorder oneliners wavtools
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
