@@ -1,4 +1,4 @@
-"""A recorder with record_to= has everything that was recorded in the file, whatever the disk, the caller or the device do."""
+"""A recorder with record_to= has all that was recorded in the file, whatever disk, caller and device do."""
 
 from __future__ import annotations
 
