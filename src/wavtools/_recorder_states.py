@@ -100,6 +100,7 @@ class RecorderStates:
             the file cannot be opened or written
         """
         check_record_to(record_to)
+        self._require_home()
         with self._control, self._one_call:
             if self._status != "ended":
                 raise StateError("a session is running; call .end() first")
@@ -168,6 +169,7 @@ class RecorderStates:
         StateError
             another recorder uses that OfflineDevice or DuplexDevice
         """
+        self._require_home()
         with self._control, self._one_call:
             old, session = self._device, self._session
             if old is not None and session is not None:
@@ -202,6 +204,7 @@ class RecorderStates:
             callback, "callback", "call record() without one and use 'async for chunk in recorder'"
         )
         chunk_size = integer(chunk_size, "chunk_size", 1, None, "it must be at least 1 sample")
+        self._require_home()
         with self._control, self._one_call:
             session = self._require_session()
             if self._status == "recording":
@@ -226,6 +229,7 @@ class RecorderStates:
         StateError
             no session, or not recording
         """
+        self._require_home()
         with self._control, self._one_call:
             delivery = self._require_session().delivery
             if self._status != "recording":
@@ -246,6 +250,7 @@ class RecorderStates:
         StateError
             no session
         """
+        self._require_home()
         with self._control, self._one_call:
             session = self._require_session()
             session.delivery.clear_store(session.store.clear)
@@ -267,7 +272,7 @@ class RecorderStates:
             frames are missing in the file of *record_to*: the disk was full, or too slow. The session is over, and read()
             and save() still return the stored audio.
         """
-        require_home(self._home, "recorder")
+        self._require_home()
         stopped = self._stop()
         if stopped is None:
             raise StateError("no session; call .begin() first")
@@ -333,8 +338,13 @@ class RecorderStates:
         session = self._session
         if session is None or self._status == "ended":
             raise StateError("no session; call .begin() first")
-        require_home(self._home, "recorder")
+        self._require_home()
         return session
+
+    def _require_home(self) -> None:
+        """Raise StateError in a forked child. Before taking a lock, which a thread of the parent may have held."""
+        if self._status != "ended":
+            require_home(self._home, "recorder")
 
 
 def check_record_to(target: object) -> None:

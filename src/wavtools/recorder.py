@@ -226,7 +226,7 @@ class WavRecorder(RecorderStates):
     # ------------------------------------------------------------------------------------------------ chunks and all
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """The chunks of record() without a callback, across pauses, until end()."""
+        """The chunks of record() without a callback, across pauses, until end(). Raises StateError in a forked child."""
         return iter(self._queue())
 
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
@@ -282,6 +282,7 @@ class WavRecorder(RecorderStates):
 
     def _queue(self) -> ChunkQueue:
         if self._session is not None:
+            self._require_home()
             return self._session.chunks
         empty = ChunkQueue(None)
         empty.close()
