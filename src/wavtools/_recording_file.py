@@ -157,6 +157,8 @@ class RecordingFile:
 
     def add(self, block: NDArray[np.int16]) -> None:
         """Queue *block*, int16 (frames, channels), without copying it."""
+        if not len(block):
+            return
         if self._queued - self._done + len(block) > self._limit:
             if not self._left_out:
                 _log.error("%s is written too slowly: frames are left out of it", self.name)
@@ -258,11 +260,12 @@ class _OwnFile(io.FileIO):
 
     def write(self, data: Buffer, /) -> int:
         """Write all of *data*: at the end of a disk, the system writes a part of it first."""
-        rest = memoryview(data).cast("B")
-        size = len(rest)
+        view = memoryview(data)
+        # A view of nothing cannot be cast.
+        rest = view.cast("B") if view.nbytes else view
         while len(rest):
             rest = rest[super().write(rest) or 0 :]
-        return size
+        return view.nbytes
 
     def leave(self, *, keep: bool) -> None:
         """Close it; without *keep*, take away a file that was made here."""

@@ -70,7 +70,7 @@ class OfflineDevice:
         # Held around each callback, and while a stream takes or leaves its seat. A signal handler that ends a recorder may
         # take it again between two callbacks.
         self._callback_lock = threading.RLock()
-        # The process whose recorder or player was attached; a forked child has a copy, with locks that may be held.
+        # The process whose recorder or player is attached; a forked child has a copy, with locks that may be held.
         self._home = 0
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -245,6 +245,8 @@ class OfflineDevice:
                 self._input = None
             if self._output is stream:
                 self._output = None
+            if self._input is self._output is None:
+                self._home = 0
 
 
 class _Attachment:

@@ -72,14 +72,25 @@ STEPS = st.lists(
     device_rate=st.sampled_from([24_000, 48_000, 44_100]),
     channels=st.integers(1, 2),
     keep_seconds=st.sampled_from([None, 0, 0.05]),
+    a_path=st.booleans(),
 )
 def test_the_file_holds_every_recorded_frame_whatever_was_cleared_or_not_kept(
-    steps: list[Any], device_rate: int, channels: int, keep_seconds: float | None
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[Any],
+    device_rate: int,
+    channels: int,
+    keep_seconds: float | None,
+    a_path: bool,
 ) -> None:
+    folder = tmp_path_factory.mktemp("takes")
+
+    def another() -> Any:
+        return folder / f"{len(list(folder.iterdir()))}.wav" if a_path else io.BytesIO()
+
     device = OfflineDevice(device_rate, channels)
     recorder = WavRecorder(RATE, device=device, keep_seconds=keep_seconds)
     chunks: list[np.ndarray] = []
-    file = io.BytesIO()
+    file = another()
     recorder.begin(record_to=file)
     position = 0
     for step in steps:
@@ -92,7 +103,7 @@ def test_the_file_holds_every_recorded_frame_whatever_was_cleared_or_not_kept(
             recorder.end()
             expect(file, chunks, channels)
             chunks.clear()
-            file = io.BytesIO()
+            file = another()
             recorder.begin(record_to=file)
         elif recorder.get_status() == "recording":
             recorder.pause()
@@ -104,8 +115,8 @@ def test_the_file_holds_every_recorded_frame_whatever_was_cleared_or_not_kept(
     assert recorder.stats.frames_written == sum(map(len, chunks))
 
 
-def expect(file: io.BytesIO, chunks: list[np.ndarray], channels: int) -> None:
-    wav = read_wav(file.getvalue(), strict=True)
+def expect(file: Any, chunks: list[np.ndarray], channels: int) -> None:
+    wav = read_wav(file.getvalue() if isinstance(file, io.BytesIO) else file, strict=True)
     assert (wav.sample_rate, wav.channel_count) == (RATE, channels)
     raw = np.concatenate([np.empty((0, channels), np.int16), *(one.reshape(-1, channels) for one in chunks)])
     np.testing.assert_array_equal(wav.pcm.reshape(-1, channels), raw)
