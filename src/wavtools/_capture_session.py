@@ -192,13 +192,17 @@ class CaptureSession:
     def get_spectrum(self) -> NDArray[np.float32]:
         """The spectrum of the newest audio, in decibels, smoothed from call to call."""
         with self._lock:
-            heard = [one for one in self._snapshot() if one[0] >= self._analysed_frames]
-            for before, mono in heard:
-                self._analyser.push(mono)
-                self._analysed_frames = before + len(mono)
-            if heard or self._spectrum is None:
+            if self._analyse() or self._spectrum is None:
                 self._spectrum = self._analyser.float_frequency_data()
             return self._spectrum
+
+    def _analyse(self) -> bool:
+        """Give the analyser what was heard since the last call, with the lock held; True if there was something."""
+        heard = [one for one in self._snapshot() if one[0] >= self._analysed_frames]
+        for before, mono in heard:
+            self._analyser.push(mono)
+            self._analysed_frames = before + len(mono)
+        return bool(heard)
 
     def _snapshot(self) -> tuple[tuple[int, NDArray[np.float32]], ...]:
         while True:

@@ -190,7 +190,7 @@ class WavRecorder(RecorderStates):
         StateError
             no session
         """
-        return as_floats(self._require_audio().store.read())
+        return as_floats(self._require_audio().store.read(), self.sample_rate)
 
     def save(self, force: bool = False) -> WavFile:
         """A WAV file of all audio stored so far, with the device's channels.
