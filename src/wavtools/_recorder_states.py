@@ -58,6 +58,8 @@ class RecorderStates:
         self._callbacks: list[tuple[Held, Latch]] = []
         self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
         self._record_to = record_to
+        # True if a session has recorded to it.
+        self._recorded = False
         # What the session records to.
         self._target: Target | None = None
         # One control call at a time. A signal handler may take it again in the middle of a call.
@@ -87,12 +89,12 @@ class RecorderStates:
             For this session, instead of the one given to the constructor or use_device().
         record_to : str, os.PathLike, or binary file object that can seek, optional
             For this session, instead of the one given to the constructor. That one is for one session: begin() without
-            another one does not replace the file of the session before.
+            another one does not replace the recording.
 
         Raises
         ------
         StateError
-            a session is running, another recorder uses that OfflineDevice, DuplexDevice or file, or the session before
+            a session is running, another recorder uses that OfflineDevice, DuplexDevice or file, or an earlier session
             has recorded to the constructor's *record_to*
         DeviceError
             the device cannot be opened; the message says which, and what to try
@@ -105,9 +107,9 @@ class RecorderStates:
             if self._status != "ended":
                 raise StateError("a session is running; call .end() first")
             target = self._record_to if record_to is None else record_to
-            if record_to is None and target is not None and target is self._target and _is_there(target):
+            if record_to is None and target is not None and self._recorded and _is_there(target):
                 raise StateError(
-                    f"{target!r} holds the session before; call .begin(record_to=...) with another file"
+                    f"{target!r} holds an earlier session; call .begin(record_to=...) with another file"
                 )
             spec = self._device_spec if device is None else device
             device_in_use, session = self._open(spec, target)
@@ -117,6 +119,7 @@ class RecorderStates:
                 spec,
                 target,
             )
+            self._recorded |= target is not None and target is self._record_to
             self._home = os.getpid()
             self._unsaved = False
             self._callbacks.clear()

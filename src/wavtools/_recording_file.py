@@ -104,10 +104,11 @@ class RecordingFile:
 
     def start(self, channels: int) -> None:
         """Replace what the file held by an empty recording of *channels* channels, and write from now on."""
+        # First, because it may fail: the file is then as it was.
+        self._thread.start()
         self._writer = WavWriter(self._file, self._sample_rate, channels)
         # After the header, so that the file can be read at every moment.
         self._file.truncate()
-        self._thread.start()
 
     @property
     def frames_written(self) -> int:

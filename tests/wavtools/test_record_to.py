@@ -223,6 +223,8 @@ def test_the_recording_of_a_session_is_not_replaced_by_the_next_session(tmp_path
     recorder.begin(record_to=other)
     assert recorder.record_to == other
     recorder.end()
+    with pytest.raises(StateError, match="take.wav.* holds an earlier session"):
+        recorder.begin()
     path.unlink()
     recorder.begin(record_to=path)
     recorder.end()

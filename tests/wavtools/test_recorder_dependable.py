@@ -74,6 +74,7 @@ STEPS_OF_BEGIN = [
     "_capture_session.CaptureSession.fit",
     "_capture_session.CaptureSession.begin",
     "_recording_file.RecordingFile.start",
+    "_recording_file.WavWriter",
     "_recorder_states.open_stream",
 ]
 
