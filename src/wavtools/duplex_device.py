@@ -12,10 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from wavtools._arguments import integer
 from wavtools._open_stream import device_name
+from wavtools._process import claim
 from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
 
@@ -79,6 +80,9 @@ class DuplexDevice:
         self._seat: Seat | None = None
         self._sample_rate = 0
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a DuplexDevice cannot be copied or pickled; make another one where it is needed")
+
     def __repr__(self) -> str:
         return f"DuplexDevice(input={self._wanted['capture']!r}, output={self._wanted['playback']!r})"
 
@@ -88,6 +92,8 @@ class DuplexDevice:
         """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
         from wavtools._supervisor import SupervisedDevice
 
+        # Before the lock, which a thread of the process that was forked may have held.
+        claim()
         with self._lock:
             if stream.kind in self._halves:
                 noun, call = ("recorder", "end") if stream.kind == "capture" else ("player", "disconnect")

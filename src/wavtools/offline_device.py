@@ -8,16 +8,18 @@ Thread: render() and capture() from any thread, one at a time each.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import integer
 from wavtools._callbacks import StandIn
+from wavtools._process import require_home
 from wavtools._samples import as_int16_frames
 from wavtools.errors import StateError
 
@@ -65,8 +67,14 @@ class OfflineDevice:
         # One render() and one capture() at a time.
         self._render_lock = threading.Lock()
         self._capture_lock = threading.Lock()
-        # Held around each callback, and while a stream takes or leaves its seat.
-        self._callback_lock = threading.Lock()
+        # Held around each callback, and while a stream takes or leaves its seat. A signal handler that ends a recorder may
+        # take it again between two callbacks.
+        self._callback_lock = threading.RLock()
+        # The process whose recorder or player is attached; a forked child has a copy, with locks that may be held.
+        self._home = 0
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an OfflineDevice cannot be copied or pickled; make another one where it is needed")
 
     def __repr__(self) -> str:
         duplex = ", duplex=True" if self._duplex else ""
@@ -177,6 +185,7 @@ class OfflineDevice:
         return out[:, 0] if self.channels == 1 else out
 
     def _require(self, *, duplex: bool) -> None:
+        require_home(self._home, "device")
         if duplex and not self._duplex:
             raise StateError("this device has no common clock; make it with OfflineDevice(duplex=True)")
         if self._duplex and not duplex:
@@ -207,7 +216,9 @@ class OfflineDevice:
 
     def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
         """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
+        require_home(self._home, "device")
         with self._callback_lock:
+            self._home = os.getpid()
             if stream.kind == "capture":
                 if self._input is not None:
                     raise StateError(f"{self!r} already has a recorder; call its .end() first")
@@ -231,6 +242,8 @@ class OfflineDevice:
                 self._input = None
             if self._output is stream:
                 self._output = None
+            if self._input is self._output is None:
+                self._home = 0
 
 
 class _Attachment:
