@@ -113,11 +113,10 @@ def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
 
 
 def _decode_av(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
-    blocks: list[NDArray[np.float32]] = []
-    rate = 0
-    for rate, block in av_blocks(io.BytesIO(data), name):
-        blocks.append(block)
-    return np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32), rate
+    pairs = list(av_blocks(io.BytesIO(data), name))
+    if not pairs:
+        return np.empty((0, 1), np.float32), 0
+    return np.concatenate([block for _, block in pairs]), pairs[0][0]
 
 
 def av_blocks(source: str | BinaryIO, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -73,7 +74,9 @@ class _Decoder:
             code = lib.ma_decoder_init_file(os.fsencode(path), settings, self._decoder)
         self._open = code == lib.MA_SUCCESS
         if not self._open:
-            raise DecodeError(f"{name} begins like {kind.upper()}, but cannot be decoded ({result_name(code)})")
+            raise DecodeError(
+                f"{name} begins like {kind.upper()}, but cannot be decoded ({result_name(code)})"
+            )
         self.channels = int(self._decoder.outputChannels)
         self.sample_rate = int(self._decoder.outputSampleRate)
 
@@ -148,7 +151,8 @@ def _mp3_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDAr
 
 
 def _av_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    return av_blocks(io.BytesIO(data) if path is None else os.path.abspath(os.fsdecode(path)), name)
+    # Of an absolute path nothing is taken for a protocol such as "concat:".
+    return av_blocks(io.BytesIO(data) if path is None else str(Path(os.fsdecode(path)).absolute()), name)
 
 
 def _vorbis_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:

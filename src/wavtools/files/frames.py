@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
@@ -213,13 +214,13 @@ def open_frames(audio: Any, sample_rate: int | None) -> FrameSource:
     """
     held = getattr(audio, "pcm", getattr(audio, "values", None))
     own_rate = getattr(audio, "sample_rate", None)
-    has_samples = own_rate is not None and isinstance(held, np.ndarray)
+    has_rate = isinstance(own_rate, int) and isinstance(held, np.ndarray)
     if sample_rate is not None:
-        if has_samples or is_source(audio):
+        if has_rate or is_source(audio):
             raise ValueError("sample_rate is for samples; a file has its own rate")
         sample_rate = integer(sample_rate, "sample_rate", 8_000, 192_000, "8000 to 192000 Hz")
-    if has_samples:
-        return ArrayFrames(held, int(own_rate))
+    if has_rate:
+        return ArrayFrames(held, operator.index(audio.sample_rate))
     if is_source(audio):
         return _open_file(audio)
     rate = DEFAULT_RATE_HZ if sample_rate is None else sample_rate
