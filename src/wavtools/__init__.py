@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from wavtools.files.wav_reader import WavReader
     from wavtools.files.wav_writer import WavWriter
     from wavtools.offline_device import OfflineDevice
-    from wavtools.oneliners import record
+    from wavtools.oneliners import play, record, start
     from wavtools.pcm import kernel_set
-    from wavtools.playback import Playback, play, start
+    from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.wav import WavFile, WavPacker, read_wav
@@ -104,9 +104,9 @@ _HOMES = {
     "files.wav_reader": ["WavReader"],
     "files.wav_writer": ["WavWriter"],
     "offline_device": ["OfflineDevice"],
-    "oneliners": ["record"],
+    "oneliners": ["play", "record", "start"],
     "pcm": ["kernel_set"],
-    "playback": ["Playback", "play", "start"],
+    "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
     "_tracks": ["TrackOffset"],

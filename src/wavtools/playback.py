@@ -1,4 +1,4 @@
-"""start() and play(): play a file or samples, with a handle that pauses, seeks and loops.
+"""Playback: a sound that plays, and can be paused, moved, looped and stopped.
 
 A thread reads the sound in blocks and keeps some seconds of it in the queue of a player. A pause takes the queue back
 from exactly where the device has stopped, and resuming queues it again.
@@ -25,7 +25,7 @@ from wavtools._pieces import PieceReader, Pieces
 from wavtools._process import require_home
 from wavtools._tracks import REWIND_SAMPLES, TrackOffset
 from wavtools.errors import StateError
-from wavtools.files.frames import FrameSource, open_frames
+from wavtools.files.frames import FrameSource
 from wavtools.pcm import mix_to_mono
 from wavtools.player import WavStreamPlayer
 
@@ -34,103 +34,12 @@ if TYPE_CHECKING:
 
     from wavtools._open_stream import DeviceSpec
 
-__all__ = ["Playback", "play", "start"]
+__all__ = ["Playback"]
 
 # The sound is read in pieces of that length, and as long as less than that is queued.
 PIECE_SECONDS, AHEAD_SECONDS = 1.0, 10.0
 # The longest time between two looks at the queue.
 LOOK_SECONDS = 0.05
-
-
-def start(
-    audio: Any,
-    *,
-    sample_rate: int | None = None,
-    device: DeviceSpec = None,
-    loop: bool = False,
-    volume: float = 1.0,
-    start: float = 0.0,
-) -> Playback:
-    """Start to play audio and return at once, with a handle.
-
-    Files of any length take little memory: they are read while they play. The device opens before this returns. The sound
-    ends with the program.
-
-    Parameters
-    ----------
-    audio : WavFile, Sound, DecodedAudio, file, samples, or iterable of samples
-        A file is a path, its bytes, or an object with ``read()`` (which is read to its end at once), of any format that
-        `load` reads. Samples are int16, int32 or floats of full scale 1.0, shape (frames,) or (frames, channels); bytes
-        are mono int16. They are not copied: leave them unchanged while they play. Of an iterable, such as a generator of
-        a speech synthesiser, each chunk is played as it comes. Several channels are mixed to one.
-    sample_rate : int, optional
-        Hz, 8000 to 192000, of samples; 24000 when not given. Everything else has its own rate.
-    device
-        As for WavStreamPlayer.
-    loop : bool
-        Begin again at the end, without a gap.
-    volume : float
-        0.0 to 1.0
-    start : float
-        Seconds into the sound where to begin.
-
-    Returns
-    -------
-    Playback
-
-    Raises
-    ------
-    DeviceError
-        no output; the message says what to try
-    DecodeError
-        the file cannot be read; where a file is damaged further on, `Playback.wait` raises it
-    TypeError, ValueError
-        samples of another type or shape, a number out of range; a *sample_rate* for a file; *loop* or *start* for an
-        iterator, which can be read only once
-    OSError
-        the file cannot be read
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import wavtools
-    >>> tone = np.sin(np.arange(48_000) / 10) / 4
-    >>> with wavtools.start(tone, device=wavtools.OfflineDevice(24_000), loop=True) as playback:
-    ...     playback.seek(1.5)
-    ...     playback.pause()
-    ...     playback.position
-    1.5
-    """
-    volume = number(volume, "volume", 0.0, 1.0, "it must be 0.0 to 1.0")
-    source = open_frames(audio, sample_rate)
-    try:
-        return Playback(source, device, loop=loop, volume=volume, start=start)
-    except BaseException:
-        source.close()
-        raise
-
-
-def play(
-    audio: Any,
-    *,
-    sample_rate: int | None = None,
-    device: DeviceSpec = None,
-    volume: float = 1.0,
-) -> None:
-    """Play audio and return when all of it was played. Ctrl-C stops it at once.
-
-    Parameters
-    ----------
-    audio, sample_rate, device, volume
-        As for `start`.
-
-    Raises
-    ------
-    DeviceError, DecodeError, TypeError, ValueError, OSError
-        as `start`; DecodeError also for a file that is damaged further on, after what comes before was played
-    """
-    with start(audio, sample_rate=sample_rate, device=device, volume=volume) as playback:
-        playback.wait()
 
 
 class Playback:
