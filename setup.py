@@ -35,7 +35,7 @@ else:
         LINK += [f"-fsanitize={SANITIZE}"]
 
 # Editing one of these rebuilds every extension.
-HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"]
+HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h"]
 HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.

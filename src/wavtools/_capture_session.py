@@ -69,6 +69,7 @@ class CaptureSession:
     """
 
     kind: Kind = "capture"
+    outputs = 1
     store: AudioStore
     delivery: Delivery
 

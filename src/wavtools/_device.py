@@ -173,6 +173,16 @@ def _device_type(kind: Kind) -> int:
     }[kind]
 
 
+def _data_callback(kind: Kind) -> Any:
+    """The C function that miniaudio calls for each period."""
+    address = {
+        "capture": capture_callback_address,
+        "playback": playback_callback_address,
+        "duplex": duplex_callback_address,
+    }[kind]()
+    return ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
+
+
 def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]]:
     """The context's devices of one kind, default first, each with its native ma_device_info."""
     playback, capture = ffi.new("ma_device_info **"), ffi.new("ma_device_info **")
@@ -301,8 +311,10 @@ class NativeDevice:
     wanted : mapping
         For each direction of that kind an id, a name or part of a name; None for the default device.
     channels : int or None
-        How many to capture; None for the device's own number. Playback is always mono: the system copies it to all
-        channels.
+        How many to capture; None for the device's own number.
+    outputs : int
+        How many to play. Where the device has another number, the system maps them: one to all, two to front left and
+        right.
 
     Raises
     ------
@@ -311,7 +323,12 @@ class NativeDevice:
     """
 
     def __init__(
-        self, context: Context, kind: Kind, wanted: Mapping[Direction, str | None], channels: int | None
+        self,
+        context: Context,
+        kind: Kind,
+        wanted: Mapping[Direction, str | None],
+        channels: int | None,
+        outputs: int,
     ) -> None:
         self.context = context
         config = lib.ma_device_config_init(_device_type(kind))
@@ -330,7 +347,7 @@ class NativeDevice:
             half = config.capture if direction == "capture" else config.playback
             if direction == "capture" and channels is None:
                 self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
-            half.channels = self.channels if direction == "capture" else 1
+            half.channels = self.channels if direction == "capture" else outputs
             # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
             # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
             half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
@@ -342,17 +359,12 @@ class NativeDevice:
         config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = stream_name
         self._keep.append(stream_name)
         # C functions of _callbacks.pyx: miniaudio calls them without ever entering Python.
-        address = {
-            "capture": capture_callback_address,
-            "playback": playback_callback_address,
-            "duplex": duplex_callback_address,
-        }[kind]()
-        config.dataCallback = ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
+        config.dataCallback = _data_callback(kind)
         config.notificationCallback = ffi.cast(
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
         # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
-        self.seat = Seat(self.channels)
+        self.seat = Seat(self.channels, outputs)
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wavtools._arguments import integer
 from wavtools._open_stream import device_name
 from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
@@ -44,11 +45,15 @@ class DuplexDevice:
     input, output : str, optional
         Ids, names (or parts of them), entries or indexes of list_devices(); the default devices when not
         given. "null" for both is a silent clock.
+    output_channels : int
+        1 to 8: how many the speaker is opened with; 2 for a stereo player. A player of more channels plays their mean.
 
     Raises
     ------
+    TypeError
+        output_channels is no integer
     ValueError
-        only one of the two is "null"
+        only one of the two is "null", or output_channels is out of range
 
     Notes
     -----
@@ -56,11 +61,14 @@ class DuplexDevice:
     or repeats a few samples of the slower one.
     """
 
-    def __init__(self, input: DeviceSpec = None, output: DeviceSpec = None) -> None:
+    def __init__(
+        self, input: DeviceSpec = None, output: DeviceSpec = None, *, output_channels: int = 1
+    ) -> None:
         if (input == "null") != (output == "null"):
             raise ValueError(
                 f"input is {input!r} and output is {output!r}; 'null' is a clock for both or none"
             )
+        self.outputs = integer(output_channels, "output_channels", 1, 8, "a speaker is opened with 1 to 8")
         self._wanted: dict[Direction, DeviceSpec] = {"capture": input, "playback": output}
         # Taken after the supervisor's own lock.
         self._lock = threading.RLock()

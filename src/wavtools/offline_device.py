@@ -59,7 +59,7 @@ class OfflineDevice:
         )
         self.channels = integer(channels, "channels", 1, 8, "an OfflineDevice has 1 to 8")
         self._duplex = duplex
-        self._stand_in = StandIn(self.channels)
+        self._stand_in = StandIn(self.channels, self.channels)
         self._output: Stream | None = None
         self._input: Stream | None = None
         # One render() and one capture() at a time.
@@ -85,8 +85,8 @@ class OfflineDevice:
         Returns
         -------
         numpy.ndarray
-            int16, shape (frames,), or (frames, channels) with two or more channels, which are all the same: the queued
-            audio, then silence. All silence when no player is connected.
+            int16, shape (frames,), or (frames, channels) with two or more channels: the queued audio, then silence. All
+            silence when no player is connected. Which channel of the player goes where: see WavStreamPlayer.
 
         Raises
         ------
@@ -97,13 +97,13 @@ class OfflineDevice:
         """
         frames = integer(frames, "frames", 0, None, "it must be 0 or more")
         self._require(duplex=False)
-        out = np.zeros(frames, np.int16)
+        out = np.zeros((frames, self.channels), np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._render_lock:
             for start in range(0, frames, period):
                 with self._callback_lock:
                     self._stand_in.play(out[start : start + period])
-        return self._spread(out)
+        return out[:, 0] if self.channels == 1 else out
 
     def capture(self, x: Any) -> None:
         """Push microphone frames, as if they had been spoken into the device.
@@ -165,7 +165,7 @@ class OfflineDevice:
         """
         self._require(duplex=True)
         frames = self._frames(x)
-        out = np.zeros(len(frames), np.int16)
+        out = np.zeros((len(frames), self.channels), np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._capture_lock, self._render_lock:
             for start in range(0, len(frames), period):
@@ -174,7 +174,7 @@ class OfflineDevice:
                 with self._callback_lock:
                     self._stand_in.duplex(chunk, out[start : start + period])
         self._wake()
-        return self._spread(out)
+        return out[:, 0] if self.channels == 1 else out
 
     def _require(self, *, duplex: bool) -> None:
         if duplex and not self._duplex:
@@ -192,9 +192,6 @@ class OfflineDevice:
                 f"x has shape {samples.shape}, expected (frames,) or (frames, {self.channels}) for {self!r}"
             )
         return np.ascontiguousarray(samples.astype(np.float32) / np.float32(32768))
-
-    def _spread(self, mono: NDArray[np.int16]) -> NDArray[np.int16]:
-        return mono if self.channels == 1 else np.repeat(mono[:, np.newaxis], self.channels, axis=1)
 
     def _wait_for_room(self, frames: int) -> None:
         """Let the delivery thread catch up. What it cannot take in time, the callback drops and counts."""

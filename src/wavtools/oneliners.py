@@ -115,7 +115,7 @@ def start(
         A file is a path, its bytes, or an object with ``read()`` (read to its end at once), of any format that `load`
         reads. Samples are int16, int32 or floats of full scale 1.0, shape (frames,) or (frames, channels); bytes are mono
         int16. They are not copied: leave them unchanged while they play. Of an iterable, such as a generator of speech,
-        each chunk is played as it comes. Several channels are mixed to one.
+        each chunk is played as it comes. The device plays up to 8 channels, or their mean.
     sample_rate : int, optional
         Hz, 8000 to 192000, of samples; 24000 when not given. Everything else has its own rate.
     device

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from wavtools._arguments import number
 from wavtools._pieces import PieceReader, Pieces
+from wavtools._player_samples import MAX_CHANNELS
 from wavtools._process import require_home
 from wavtools._tracks import REWIND_SAMPLES, TrackOffset
 from wavtools.errors import StateError
@@ -62,7 +63,12 @@ class Playback:
         rate = source.sample_rate
         self._source = source
         self._reader = PieceReader(source)
-        self._player = WavStreamPlayer(rate, device=device, queue_seconds=AHEAD_SECONDS + 2 * PIECE_SECONDS)
+        self._player = WavStreamPlayer(
+            rate,
+            channels=source.channels if source.channels <= MAX_CHANNELS else 1,
+            device=device,
+            queue_seconds=AHEAD_SECONDS + 2 * PIECE_SECONDS,
+        )
         self._player.volume = volume
         self._process = os.getpid()
         # Can be taken again by the thread that holds it: a signal handler may call in the middle of a call.
@@ -327,7 +333,9 @@ class Playback:
 
     def _add(self, samples: NDArray[np.int16]) -> None:
         try:
-            self._player.add_16bit_pcm(_for_player(samples), str(self._run))
+            if samples.shape[1] != self._player.channels:
+                samples = mix_to_mono(samples)
+            self._player.add_16bit_pcm(samples, str(self._run))
         except StateError:
             # A signal handler may have stopped the sound in the middle of this call.
             if not self._over:
@@ -407,8 +415,3 @@ class Playback:
             self._pieces.append(piece)
             if not self._paused:
                 self._add(piece.samples)
-
-
-def _for_player(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Frames of shape (frames, channels) as the player takes them: mono."""
-    return samples[:, 0] if samples.shape[1] == 1 else mix_to_mono(samples)
