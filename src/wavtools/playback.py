@@ -24,7 +24,7 @@ from wavtools._arguments import number
 from wavtools._pieces import PieceReader, Pieces
 from wavtools._player_samples import MAX_CHANNELS
 from wavtools._process import require_home
-from wavtools._tracks import REWIND_SAMPLES, TrackOffset
+from wavtools._tracks import REWIND_FRAMES, TrackOffset
 from wavtools.errors import StateError
 from wavtools.files.frames import FrameSource
 from wavtools.pcm import mix_to_mono
@@ -377,7 +377,7 @@ class Playback:
         with self._changed:
             while not self._over:
                 offset = self._offset()
-                self._pieces.forget(offset - REWIND_SAMPLES)
+                self._pieces.forget(offset - REWIND_FRAMES)
                 ahead = (self._pieces.total - offset) / self.sample_rate
                 if not self._all_read and ahead < AHEAD_SECONDS:
                     read_from, self._read_from = self._read_from, None

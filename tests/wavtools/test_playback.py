@@ -33,7 +33,7 @@ class Rig:
     """A playback on an OfflineDevice, and a way to hear it that never comes before the thread that reads."""
 
     def __init__(self, audio: Any, **options: Any) -> None:
-        self.device = OfflineDevice(options.get("sample_rate") or RATE)
+        self.device = OfflineDevice(options.get("sample_rate") or RATE, options.pop("channels", 1))
         self.playback = wavtools.start(audio, device=self.device, **options)
 
     def hear(self, frames: int) -> list[int]:
@@ -462,3 +462,14 @@ def test_any_script_is_heard_as_a_model_says(frames: int, loop: bool, script: li
             assert rig.playback.position_frames % frames == position % frames
     finally:
         rig.playback.stop()
+
+
+def test_a_stereo_sound_plays_in_stereo_through_pauses_and_loops(rigs: type[Rig]) -> None:
+    sound = np.stack([counted(5_000), -counted(5_000)], 1)
+    rig = rigs(sound, channels=2, loop=True)
+    heard = rig.hear(4_321)
+    rig.playback.pause()
+    assert rig.playback.position_frames == 4_321
+    rig.playback.resume()
+    heard += rig.hear(3_000)
+    assert heard == np.resize(sound, (7_321, 2)).tolist()
