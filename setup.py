@@ -36,7 +36,7 @@ else:
 
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"]
-HEADERS += ["polyphase.h", "blocks.h", "prototypes.h"]
+HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h"]
 HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
@@ -59,6 +59,7 @@ setup(
         [
             extension("pcm", *KERNELS),
             extension("ring"),
+            extension("_encodings"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
             extension("_states", "polyphase.c", *KERNELS),

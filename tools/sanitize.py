@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OURS = (
+    "_encodings",
+    "encodings.h",
     "_callbacks",
     "_states",
     "ring",

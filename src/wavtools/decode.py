@@ -6,7 +6,6 @@ Thread: any; stateless.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 import operator
 from typing import Any, BinaryIO
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 
 from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError
-from wavtools.files.containers import UnknownCodecError, read_layout
+from wavtools.files.containers import Layout
 from wavtools.files.encodings import to_int16
-from wavtools.files.sound import read_frames
-from wavtools.files.sources import are_a_file, open_source, recognise
+from wavtools.files.found import find_sound
+from wavtools.files.sound import read_sound
+from wavtools.files.sources import are_a_file, open_source
 from wavtools.pcm import float32_to_pcm16
 from wavtools.resample import resample
 from wavtools.wav import WavFile, WavPacker
@@ -84,7 +84,7 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     if not _LOWEST_HZ <= sample_rate <= _HIGHEST_HZ:
         raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools decodes to 8000 to 192000 Hz")
     if from_sample_rate is None:
-        if hasattr(audio, "dtype"):
+        if getattr(audio, "dtype", np.uint8) != np.uint8:
             raise ValueError("from_sample_rate is needed for samples; give the rate they were recorded at")
         values, pcm, from_sample_rate = decode_file(audio)
     else:
@@ -111,32 +111,22 @@ def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] 
     Shape (frames,) for one channel, else (frames, channels). Raises as `decode`.
     """
     with open_source(source) as (file, name):
-        head = file.read(8192)
-        file.seek(0)
-        kind = recognise(head)
-        if kind is None:
-            told = f"begins with {head[:12]!r}" if head else "is empty"
-            raise DecodeError(f"{name} is not an audio file that is known here: it {told}")
-        if kind == "wav":
-            try:
-                return _decode_plain(file, name)
-            except UnknownCodecError:
-                if importlib.util.find_spec("av") is None:
-                    raise
-                kind = "other"
-                file.seek(0)
+        found = find_sound(file, name)
+        if found.layout is not None:
+            return _decode_plain(found.file, found.layout, name)
         # The decoders are loaded by those who decode.
         from wavtools.files.compressed import decode_compressed
 
-        values, rate = decode_compressed(file.read(), kind, name)
+        values, rate = decode_compressed(found.compressed(), found.kind, name, found.reason)
     return (values[:, 0] if values.shape[1] == 1 else values), None, _usable(rate, name)
 
 
-def _decode_plain(file: BinaryIO, name: str) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
-    layout = read_layout(file, name)
+def _decode_plain(
+    file: BinaryIO, layout: Layout, name: str
+) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
     narrow = layout.encoding.is_narrow
-    samples = read_frames(file, layout, 0, layout.frames, np.dtype(np.int16 if narrow else np.float32))
     rate = _usable(layout.sample_rate, name)
+    samples = read_sound(file, name, layout, np.dtype(np.int16 if narrow else np.float32)).pcm
     return (_int16_as_float(samples), samples, rate) if narrow else (samples, None, rate)
 
 

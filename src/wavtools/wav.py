@@ -18,6 +18,7 @@ import numpy as np
 
 from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
+from wavtools.files.containers import read_layout
 from wavtools.files.encodings import sample_type
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
@@ -179,7 +180,7 @@ def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16"
     """
     wanted = sample_type(dtype)
     with open_source(source) as (file, name):
-        sound = read_sound(file, name, wanted, strict=strict)
+        sound = read_sound(file, name, read_layout(file, name, strict=strict), wanted)
         if wanted != np.int16:
             return sound
         try:

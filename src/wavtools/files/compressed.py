@@ -9,6 +9,7 @@ Thread: any; decoding releases the GIL.
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from wavtools._miniaudio import ffi, lib, result_name
 from wavtools.errors import DecodeError
-from wavtools.files.sources import FileFormat
+from wavtools.files.formats import FileFormat
 
 __all__ = ["decode_compressed"]
 
@@ -29,11 +30,25 @@ _NAMES = {"mp3": "an MP3", "flac": "a FLAC"}
 _VORBIS_CHILD = Path(__file__).with_name("vorbis_child.py")
 # Of the child, in seconds: its start, and a decoder that reads at least 256 kB/s of Vorbis.
 _CHILD_START, _CHILD_BYTES_PER_SECOND = 5.0, 256_000
+# The beginning of a stream: bit 1 of the flags.
+_FIRST_PAGE = re.compile(rb"OggS\0[\2\3\6\7]")
 _INSTALL = 'pip install "wavtools[formats]" (it brings PyAV)'
 
 
-def decode_compressed(data: bytes, kind: FileFormat, name: str) -> tuple[NDArray[np.float32], int]:
-    """Decode a whole file that `recognise` knows as *kind*.
+def decode_compressed(
+    data: bytes, kind: FileFormat, name: str, reason: str = ""
+) -> tuple[NDArray[np.float32], int]:
+    """Decode a whole file that `identify` knows as *kind*.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    kind : FileFormat
+    name : str
+        What errors call it.
+    reason : str
+        Why it is not read without a decoder: errors begin with it.
 
     Returns
     -------
@@ -52,14 +67,19 @@ def decode_compressed(data: bytes, kind: FileFormat, name: str) -> tuple[NDArray
     elif kind == "ogg" and _is_plain_vorbis(data):
         samples, rate = _decode_vorbis(data, name)
     else:
-        samples, rate = _decode_av(data, name)
+        samples, rate = _decode_av(data, name, reason)
     if rate < 1 or not len(samples):
         raise DecodeError(f"{name} holds no sound: {len(samples)} frames at {rate} Hz")
     return samples, rate
 
 
 def _is_plain_vorbis(data: bytes) -> bool:
-    """True for what the decoder in the child reads: its first packet is Vorbis's of one or two channels."""
+    """True for what the decoder in the child reads: one stream, whose first packet is Vorbis's of one or two channels.
+
+    Several streams may be mixed, or follow each other.
+    """
+    if _FIRST_PAGE.search(data, 1):
+        return False
     start = data.find(b"\x01vorbis", 0, 512)
     can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
     return can_start and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
@@ -75,12 +95,10 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
         raise DecodeError(
             f"{name} begins like {_NAMES[kind]} file, but cannot be decoded ({result_name(code)})"
         )
-    try:
-        channels = int(config.channels)
-        count = int(frames[0]) * channels
-        samples = np.frombuffer(ffi.buffer(memory[0], count * 4), np.float32).copy()
-    finally:
-        lib.ma_free(memory[0], ffi.NULL)
+    # The memory lives as long as the array that shows it.
+    held = ffi.gc(memory[0], lambda pointer: lib.ma_free(pointer, ffi.NULL))
+    channels = int(config.channels)
+    samples = np.frombuffer(ffi.buffer(held, int(frames[0]) * channels * 4), np.float32)
     return samples.reshape(-1, channels), int(config.sampleRate)
 
 
@@ -102,21 +120,26 @@ def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
         told = reason[0] if reason and child.returncode > 0 else "it is damaged"
         raise DecodeError(f"{name} begins like an Ogg file, but cannot be decoded: {told}")
     channels, rate = np.frombuffer(child.stdout, "<u4", 2).tolist()
-    return np.frombuffer(child.stdout, np.float32, offset=8).reshape(-1, channels), rate
+    # A copy, which can be written.
+    return np.frombuffer(child.stdout, np.float32, offset=8).reshape(-1, channels).copy(), rate
 
 
-def _decode_av(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
+def _decode_av(data: bytes, name: str, reason: str) -> tuple[NDArray[np.float32], int]:
+    told = reason or f"{name} is of a format that only PyAV reads"
     try:
         import av
     except ImportError:
-        raise DecodeError(f"{name} is of a format that only PyAV reads: {_INSTALL}") from None
+        raise DecodeError(f"{told}: {_INSTALL}") from None
     try:
         with av.open(io.BytesIO(data)) as container:
             if not container.streams.audio:
                 raise DecodeError(f"{name} holds no sound")
             return _read_av(container, container.streams.audio[0])
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
-        raise DecodeError(f"{name} cannot be decoded by PyAV: {error}") from error
+        if isinstance(error, DecodeError):
+            raise
+        told = f"{reason}; PyAV cannot decode it either" if reason else f"{name} cannot be decoded by PyAV"
+        raise DecodeError(f"{told}: {error}") from error
 
 
 def _read_av(container: Any, stream: Any) -> tuple[NDArray[np.float32], int]:

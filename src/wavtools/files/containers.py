@@ -183,7 +183,7 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
             if found is None:
                 raise DecodeError(f"{name} has no fmt chunk before its data")
             stated = chunk.size
-            if stated == 0xFFFFFFFF and long_size is not None:
+            if stated in (0, 0xFFFFFFFF) and long_size is not None:
                 stated = long_size
             if stated == 0 and chunk.present and not _is_chain(file, size, chunk.start, order):
                 stated = chunk.present + 1
@@ -195,10 +195,13 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
 
 def _is_chain(file: BinaryIO, size: int, start: int, order: str) -> bool:
     """True if the rest of the file is whole chunks: then a data chunk of no bytes before it is really empty."""
+    end = start
     for chunk in _chunks(file, size, start, order):
         if chunk.size > chunk.present or not chunk.kind.isascii() or not chunk.kind.decode().isprintable():
             return False
-    return True
+        end = chunk.start + chunk.size
+    # A byte of padding may follow.
+    return size - end <= 1
 
 
 def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
@@ -254,19 +257,22 @@ def _wave_format(body: bytes, name: str, order: str) -> _Format:
         tag = struct.unpack_from(f"{order}H", body, 24)[0]
     if channels == 0 or sample_rate == 0:
         raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
+    if tag in (_ALAW, _ULAW) and frame_bytes == channels:
+        # Some writers state the bits of the decoded samples.
+        bits = 8
     width = (bits + 7) // 8
+    if tag == _PCM and bits > 16 and frame_bytes == 4 * channels:
+        # 20 or 24 bits in words of four bytes.
+        width = 4
     readable = {_PCM: 1 <= bits <= 32, _FLOAT: bits in (32, 64), _ALAW: bits == 8, _ULAW: bits == 8}
+    if tag in readable and (bits == 0 or frame_bytes not in (0, channels * width)):
+        raise DecodeError(
+            f"{name} contradicts itself: frames of {frame_bytes} bytes, but {channels} channels of {bits} bits"
+        )
     if not readable.get(tag, False):
         codec = f"{_CODECS[tag]} (format {tag:#x})" if tag in _CODECS else f"format {tag:#x}"
         raise UnknownCodecError(
             f"{name} has samples of {codec} with {bits} bits; PCM of 1 to 32 bits, IEEE float and G.711 can be read"
-        )
-    if tag == _PCM and bits > 16 and frame_bytes == 4 * channels:
-        # 20 or 24 bits in words of four bytes.
-        width = 4
-    if frame_bytes not in (0, channels * width):
-        raise DecodeError(
-            f"{name} contradicts itself: frames of {frame_bytes} bytes, but {channels} channels of {bits} bits"
         )
     big = order == ">"
     if tag == _PCM:
