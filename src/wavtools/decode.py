@@ -117,7 +117,7 @@ def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] 
         # The decoders are loaded by those who decode.
         from wavtools.files.compressed import decode_compressed
 
-        values, rate = decode_compressed(found.compressed(), found.kind, name, found.reason)
+        values, rate, _ = decode_compressed(found.compressed(), found.kind, name, found.reason)
     return (values[:, 0] if values.shape[1] == 1 else values), None, _usable(rate, name)
 
 

@@ -9,7 +9,6 @@ Thread: any; decoding releases the GIL.
 from __future__ import annotations
 
 import io
-import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -22,6 +21,8 @@ from numpy.typing import NDArray
 from wavtools._miniaudio import ffi, lib, result_name
 from wavtools.errors import DecodeError
 from wavtools.files.formats import FileFormat
+from wavtools.files.mpeg import end_of_frames
+from wavtools.files.ogg import is_plain_vorbis, links
 
 __all__ = ["decode_compressed"]
 
@@ -30,14 +31,12 @@ _NAMES = {"mp3": "an MP3", "flac": "a FLAC"}
 _VORBIS_CHILD = Path(__file__).with_name("vorbis_child.py")
 # Of the child, in seconds: its start, and a decoder that reads at least 256 kB/s of Vorbis.
 _CHILD_START, _CHILD_BYTES_PER_SECOND = 5.0, 256_000
-# The beginning of a stream: bit 1 of the flags.
-_FIRST_PAGE = re.compile(rb"OggS\0[\2\3\6\7]")
 _INSTALL = 'pip install "wavtools[formats]" (it brings PyAV)'
 
 
 def decode_compressed(
     data: bytes, kind: FileFormat, name: str, reason: str = ""
-) -> tuple[NDArray[np.float32], int]:
+) -> tuple[NDArray[np.float32], int, bool]:
     """Decode a whole file that `identify` knows as *kind*.
 
     Parameters
@@ -56,33 +55,49 @@ def decode_compressed(
         Full scale 1.0.
     sample_rate : int
         Hz, of the file.
+    truncated : bool
+        True if a FLAC file states more frames than could be decoded.
 
     Raises
     ------
     DecodeError
         damaged, without sound, or of a format whose decoder is not installed
     """
+    stated = 0
+    if kind == "flac":
+        bits, stated = _flac_facts(data)
+        if bits > 24:
+            kind, reason = "other", f"{name} has FLAC samples of {bits} bits, which only PyAV may read"
     if kind in _ENCODINGS:
         samples, rate = _decode_miniaudio(data, kind, name)
-    elif kind == "ogg" and _is_plain_vorbis(data):
-        samples, rate = _decode_vorbis(data, name)
+    elif kind == "ogg":
+        samples, rate = _decode_ogg(data, name, reason)
     else:
         samples, rate = _decode_av(data, name, reason)
     if rate < 1 or not len(samples):
         raise DecodeError(f"{name} holds no sound: {len(samples)} frames at {rate} Hz")
-    return samples, rate
+    return samples, rate, len(samples) < stated
 
 
-def _is_plain_vorbis(data: bytes) -> bool:
-    """True for what the decoder in the child reads: one stream, whose first packet is Vorbis's of one or two channels.
+def _flac_facts(data: bytes) -> tuple[int, int]:
+    """Bits of a sample, and the number of frames if it is known, else 0."""
+    facts = int.from_bytes(data[18:26], "big")
+    return (facts >> 36 & 31) + 1, facts & (1 << 36) - 1
 
-    Several streams may be mixed, or follow each other.
-    """
-    if _FIRST_PAGE.search(data, 1):
-        return False
-    start = data.find(b"\x01vorbis", 0, 512)
+
+def _decode_ogg(data: bytes, name: str, reason: str) -> tuple[NDArray[np.float32], int]:
+    parts = links(data)
     can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
-    return can_start and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
+    plain = [can_start and is_plain_vorbis(part) for part in parts]
+    if all(plain):
+        return _decode_vorbis(parts, name)
+    decoded = [
+        _decode_vorbis([part], name) if simple else _decode_av(bytes(part), name, reason)
+        for part, simple in zip(parts, plain, strict=True)
+    ]
+    if len({(samples.shape[1], rate) for samples, rate in decoded}) > 1:
+        raise DecodeError(f"{name} cannot be decoded: its parts have different rates or channels")
+    return np.concatenate([samples for samples, _ in decoded]), decoded[0][1]
 
 
 def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.float32], int]:
@@ -90,11 +105,11 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
     config.encodingFormat = _ENCODINGS[kind]
     frames = ffi.new("ma_uint64 *")
     memory = ffi.new("void **")
-    code = lib.ma_decode_memory(data, len(data), ffi.addressof(config), frames, memory)
-    if code != lib.MA_SUCCESS:
-        raise DecodeError(
-            f"{name} begins like {_NAMES[kind]} file, but cannot be decoded ({result_name(code)})"
-        )
+    size = end_of_frames(data) if kind == "mp3" else len(data)
+    code = lib.ma_decode_memory(data, size, ffi.addressof(config), frames, memory)
+    if code != lib.MA_SUCCESS or frames[0] == 0 or config.channels == 0:
+        why = "it holds no sound" if code == lib.MA_SUCCESS else result_name(code)
+        raise DecodeError(f"{name} begins like {_NAMES[kind]} file, but cannot be decoded ({why})")
     # The memory lives as long as the array that shows it.
     held = ffi.gc(memory[0], lambda pointer: lib.ma_free(pointer, ffi.NULL))
     channels = int(config.channels)
@@ -102,9 +117,10 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
     return samples.reshape(-1, channels), int(config.sampleRate)
 
 
-def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
+def _decode_vorbis(parts: list[memoryview], name: str) -> tuple[NDArray[np.float32], int]:
     # Isolated, so that no module of the present folder is imported; it finds miniaudio where this process does.
     command = [sys.executable, "-I", str(_VORBIS_CHILD), *sys.path]
+    data = b"".join([len(number).to_bytes(8, "little") for number in (parts, *parts)] + parts)
     limit = _CHILD_START + len(data) / _CHILD_BYTES_PER_SECOND
     try:
         child = subprocess.run(command, input=data, capture_output=True, timeout=limit, check=False)

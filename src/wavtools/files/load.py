@@ -88,9 +88,9 @@ def _load(found: Found, name: str, wanted: np.dtype[Any]) -> Sound:
     # The decoders are loaded by those who decode.
     from wavtools.files.compressed import decode_compressed
 
-    values, rate = decode_compressed(found.compressed(), found.kind, name, found.reason)
+    values, rate, truncated = decode_compressed(found.compressed(), found.kind, name, found.reason)
     flat = read_samples(values.astype("<f4", copy=False).reshape(-1).data, Encoding("float", 4), wanted)
-    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate)
+    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate, truncated)
 
 
 def info(source: str | os.PathLike[str] | Buffer | BinaryIO) -> AudioInfo:
@@ -110,6 +110,7 @@ def info(source: str | os.PathLike[str] | Buffer | BinaryIO) -> AudioInfo:
         sound.channel_count,
         len(sound.pcm),
         sound.duration,
+        sound.truncated,
     )
 
 

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from wavtools.files.formats import recognise, starts_two_frames
+from wavtools.files.formats import recognise
+from wavtools.files.mpeg import frames_at
 
 __all__ = ["are_a_file", "from_position", "is_source", "open_seekable", "open_source", "read_into"]
 
@@ -199,7 +200,7 @@ def are_a_file(data: bytes | bytearray | memoryview) -> bool:
     """True if *data* begins like an audio file and not by chance: MP3 without a tag counts with two frames in a row."""
     head = bytes(memoryview(data).cast("B")[:8192]) if len(data) else b""
     kind = recognise(head)
-    return kind is not None and (kind != "mp3" or head[:3] == b"ID3" or starts_two_frames(head))
+    return kind is not None and (kind != "mp3" or head[:3] == b"ID3" or frames_at(head, 0, 2))
 
 
 def _kind_of(source: object) -> str:
