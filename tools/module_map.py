@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
-        ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
+        ring pcm _encodings _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
         _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools
@@ -256,6 +256,7 @@ TESTED_BY = {
     "wavtools._native.kernels_v4.c": ["native/test_kernels.py"],
     "wavtools._native.kernels.inc": ["native/test_kernels.py", "wavtools/test_pcm.py"],
     "wavtools._native.kernels.h": ["native/test_kernels.py"],
+    "wavtools._native.encodings.h": ["wavtools/test_encodings.py"],
     "wavtools._native.fft.h": ["wavtools/test_spectrum.py"],
     "wavtools._native.vec8.h": ["native/test_kernels.py"],
     "wavtools._native.spsc.h": ["native/test_spsc.py", "wavtools/test_ring.py"],

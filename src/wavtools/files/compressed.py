@@ -120,7 +120,8 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
 def _decode_vorbis(parts: list[memoryview], name: str) -> tuple[NDArray[np.float32], int]:
     # Isolated, so that no module of the present folder is imported; it finds miniaudio where this process does.
     command = [sys.executable, "-I", str(_VORBIS_CHILD), *sys.path]
-    data = b"".join([len(number).to_bytes(8, "little") for number in (parts, *parts)] + parts)
+    sizes = [len(one).to_bytes(8, "little") for one in (parts, *parts)]
+    data = b"".join([*sizes, *parts])
     limit = _CHILD_START + len(data) / _CHILD_BYTES_PER_SECOND
     try:
         child = subprocess.run(command, input=data, capture_output=True, timeout=limit, check=False)

@@ -221,7 +221,9 @@ def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
             if found is None:
                 raise DecodeError(f"{name} has no fmt chunk before its data")
             unknown = stated <= 0 and chunk.present
-            return _layout("W64", found, chunk.start, chunk.present + 1 if unknown else stated, chunk.present)
+            stated = chunk.present + 1 if unknown else stated
+            # Some writers count the padding.
+            return _layout("W64", found, chunk.start, stated, chunk.present, padding=7)
         if stated < 0:
             raise DecodeError(f"{name} has a chunk of {stated + 24} bytes; a chunk of W64 has at least 24")
         if kind == b"fmt ":
@@ -230,7 +232,9 @@ def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
     raise DecodeError(f"{name} has no data chunk")
 
 
-def _layout(container: str, found: _Format, start: int, stated: int, present: int) -> Layout:
+def _layout(
+    container: str, found: _Format, start: int, stated: int, present: int, padding: int = 0
+) -> Layout:
     frame_bytes = found.channels * found.encoding.sample_bytes
     length = max(0, min(stated, present))
     return Layout(
@@ -240,7 +244,7 @@ def _layout(container: str, found: _Format, start: int, stated: int, present: in
         found.sample_rate,
         start,
         length // frame_bytes,
-        truncated=stated > present or length % frame_bytes > 0,
+        truncated=stated > present or length % frame_bytes > padding,
     )
 
 

@@ -101,9 +101,9 @@ def convert(data: Buffer, encoding: Encoding, out: NDArray[Any]) -> None:
         if out.dtype == np.int16:
             decode(codes, out=out)
         else:
-            read_integers(decode(codes), 2, True, sys.byteorder == "big", out)
+            read_integers(decode(codes).data, 2, True, sys.byteorder == "big", out)
     elif encoding.kind == "float":
-        values = np.frombuffer(data, encoding.dtype, len(out))
+        values: NDArray[Any] = np.frombuffer(memoryview(data), encoding.dtype, len(out))
         # A value beyond the range of float32 is beyond full scale too.
         with np.errstate(over="ignore", invalid="ignore"):
             if out.dtype.kind == "f":
@@ -178,7 +178,9 @@ def _as_integers(samples: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
     result = np.empty(native.shape, wanted)
     if native.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
-            round_floats(native if native.dtype == np.float32 else native.astype(np.float64, copy=False), result)
+            round_floats(
+                native if native.dtype == np.float32 else native.astype(np.float64, copy=False), result
+            )
     else:
-        read_integers(native, native.dtype.itemsize, True, sys.byteorder == "big", result)
+        read_integers(native.data, native.dtype.itemsize, True, sys.byteorder == "big", result)
     return result

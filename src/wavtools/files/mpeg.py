@@ -67,7 +67,12 @@ def _next_frame(data: bytes, at: int, first: bytes) -> int:
     """The length of the MP3 frame at *at* if it is of the stream of the header *first*, else 0."""
     header = data[at : at + 4]
     length = frame_bytes(header) or 0
-    same = length and is_layer_3(header) and not (header[1] ^ first[1]) & 0xFE and not (header[2] ^ first[2]) & 12
+    same = (
+        length
+        and is_layer_3(header)
+        and not (header[1] ^ first[1]) & 0xFE
+        and not (header[2] ^ first[2]) & 12
+    )
     return length if same else 0
 
 

@@ -79,7 +79,7 @@ def _fill(file: BinaryIO, layout: Layout, flat: NDArray[Any]) -> int:
     """Fill *flat* with the next samples; returns how many there were."""
     encoding, width = layout.encoding, layout.encoding.sample_bytes
     if encoding.dtype == flat.dtype:
-        return read_into(file, memoryview(flat).cast("B")) // width
+        return read_into(file, flat.data.cast("B")) // width
     block = memoryview(bytearray(min(_BLOCK_SAMPLES, len(flat)) * width))
     done = 0
     while done < len(flat):

@@ -62,7 +62,9 @@ def open_seekable(source: object) -> tuple[BinaryIO, str, BinaryIO | None]:
     if not _can_seek(file):
         if owned:
             file.close()
-        raise TypeError(f"{name} cannot seek, so it cannot be read in blocks; wavtools.load() reads it at once")
+        raise TypeError(
+            f"{name} cannot seek, so it cannot be read in blocks; wavtools.load() reads it at once"
+        )
     return _from_present(file), name, file if owned else None
 
 
@@ -171,7 +173,9 @@ def _read_whole(file: Any) -> BinaryIO:
 
 def _checked(data: Any) -> Any:
     if data is None:
-        raise BlockingIOError("the file has nothing to read yet; make it blocking, or read it when it is complete")
+        raise BlockingIOError(
+            "the file has nothing to read yet; make it blocking, or read it when it is complete"
+        )
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"the file must be open for bytes (mode 'rb'); read() gave {type(data).__name__}")
     return data
