@@ -100,9 +100,15 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
         values, pcm = _samples_as_float(audio)
     if from_sample_rate != sample_rate:
         values, pcm = _resampled(values, from_sample_rate, sample_rate), None
-    return DecodedAudio(
-        values, sample_rate, WavPacker.pack(to_int16(values) if pcm is None else pcm, sample_rate)
-    )
+    return DecodedAudio(values, sample_rate, _packed(to_int16(values) if pcm is None else pcm, sample_rate))
+
+
+def _packed(pcm: NDArray[np.int16], sample_rate: int) -> WavFile:
+    channels = 1 if pcm.ndim == 1 else pcm.shape[1]
+    try:
+        return WavPacker.pack(np.ascontiguousarray(pcm).reshape(-1), sample_rate, channels)
+    except ValueError as error:
+        raise DecodeError(f"no WAV file can hold this sound: {error}") from None
 
 
 def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:

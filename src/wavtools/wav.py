@@ -184,7 +184,7 @@ def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16"
         if wanted != np.int16:
             return sound
         try:
-            packed = WavPacker.pack(sound.pcm, sound.sample_rate)
+            packed = WavPacker.pack(sound.pcm.reshape(-1), sound.sample_rate, sound.channel_count)
         except ValueError as error:
             raise DecodeError(f"{name} has a header that no audio fits: {error}") from None
     return dataclasses.replace(packed, truncated=sound.truncated)
