@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._arguments import integer
 from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError
 from wavtools.files.containers import Layout
@@ -80,19 +80,21 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     TypeError
         samples that are neither int16 nor float32, a rate that is no integer
     """
-    sample_rate = operator.index(sample_rate)
-    if not _LOWEST_HZ <= sample_rate <= _HIGHEST_HZ:
-        raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools decodes to 8000 to 192000 Hz")
+    sample_rate = integer(
+        sample_rate, "sample_rate", _LOWEST_HZ, _HIGHEST_HZ, "wavtools decodes to 8000 to 192000 Hz"
+    )
     if from_sample_rate is None:
         if getattr(audio, "dtype", np.uint8) != np.uint8:
             raise ValueError("from_sample_rate is needed for samples; give the rate they were recorded at")
         values, pcm, from_sample_rate = decode_file(audio)
     else:
-        from_sample_rate = operator.index(from_sample_rate)
-        if not MIN_FROM_SAMPLE_RATE_HZ <= from_sample_rate <= _HIGHEST_HZ:
-            raise ValueError(
-                f"from_sample_rate is {from_sample_rate} Hz; it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz"
-            )
+        from_sample_rate = integer(
+            from_sample_rate,
+            "from_sample_rate",
+            MIN_FROM_SAMPLE_RATE_HZ,
+            _HIGHEST_HZ,
+            f"it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz",
+        )
         if isinstance(audio, (bytes, bytearray, memoryview)) and are_a_file(audio):
             raise ValueError(
                 "from_sample_rate is for samples; these bytes are a file, which has its own rate"

@@ -44,8 +44,34 @@ PYAV = {
 }
 FORMATS = [*SNDFILE, "RIFX", "OGG-CHAIN", *PYAV]
 # Where lengths and counts often stand: behind these names.
-NAMES = (b"RIFF", b"RIFX", b"RF64", b"ds64", b"fmt ", b"data", b"FORM", b"COMM", b"SSND", b"fact", b"LIST", b"fLaC")
-NAMES += (b"OggS", b"vorbis", b"ID3", b"Xing", b"Info", b"moov", b"mdat", b"stsz", b"stco", b"stsc", b"stts", b"esds")
+NAMES = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"ds64",
+    b"fmt ",
+    b"data",
+    b"FORM",
+    b"COMM",
+    b"SSND",
+    b"fact",
+    b"LIST",
+    b"fLaC",
+)
+NAMES += (
+    b"OggS",
+    b"vorbis",
+    b"ID3",
+    b"Xing",
+    b"Info",
+    b"moov",
+    b"mdat",
+    b"stsz",
+    b"stco",
+    b"stsc",
+    b"stts",
+    b"esds",
+)
 NAMES += (b"OpusHead", b"OpusTags", b"\x1aE\xdf\xa3", b"\x18S\x80g", b"\x1fC\xb6u", b"\xa3")
 EXTREMES = [0, 1, 2, 7, 8, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF]
 
@@ -151,7 +177,9 @@ def _bit(data: bytearray, at: int, random: np.random.Generator) -> None:
 
 def _extreme(data: bytearray, at: int, random: np.random.Generator) -> None:
     size = int(random.choice([1, 2, 4, 8]))
-    value = int(random.choice(EXTREMES)) if size < 8 else int(random.choice(EXTREMES)) << int(random.integers(33))
+    value = (
+        int(random.choice(EXTREMES)) if size < 8 else int(random.choice(EXTREMES)) << int(random.integers(33))
+    )
     order = "little" if random.random() < 0.5 else "big"
     data[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, order)  # type: ignore[arg-type]
 
@@ -202,7 +230,20 @@ def _with_checksums(data: bytearray) -> None:
 
 
 DAMAGES: list[Callable[[bytearray, int, np.random.Generator], None]]
-DAMAGES = [_cut, _byte, _byte, _bit, _bit, _extreme, _extreme, _extreme, _removed, _inserted, _repeated, _spliced]
+DAMAGES = [
+    _cut,
+    _byte,
+    _byte,
+    _bit,
+    _bit,
+    _extreme,
+    _extreme,
+    _extreme,
+    _removed,
+    _inserted,
+    _repeated,
+    _spliced,
+]
 
 
 def damaged(data: bytes, random: np.random.Generator) -> bytes:

@@ -81,3 +81,56 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         wavtools.load(tmp_path / "none.wav")
     assert not (tmp_path / "c.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate"),
+    [
+        (np.zeros(4, np.int64), 8_000),
+        ([1, 2, 3], 8_000),
+        ("text", 8_000),
+        (np.zeros((2, 3, 4), np.float32), 8_000),
+        (b"odd", 8_000),
+        (NOISE, 0),
+        (NOISE, 24_000.0),
+        (np.zeros((3, 0), np.int16), 8_000),
+    ],
+)
+def test_a_mistake_keeps_the_file_that_was_there(audio: Any, rate: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.wav"
+    wavtools.save(path, NOISE, 8_000)
+    before = path.read_bytes()
+    with pytest.raises((TypeError, ValueError)):
+        wavtools.save(path, audio, rate)
+    assert path.read_bytes() == before
+
+
+def test_a_longer_file_is_replaced_whole() -> None:
+    file = io.BytesIO()
+    wavtools.save(file, NOISE, 8_000)
+    wavtools.save(file, NOISE[:10], 8_000)
+    assert len(file.getvalue()) < 400
+    assert len(wavtools.load(file).pcm) == 10
+
+
+def test_a_target_that_cannot_seek_is_named(tmp_path: Path) -> None:
+    class Pipe(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+    for target in (Pipe(), 5, io.StringIO(), (tmp_path / "text").open("w")):
+        with pytest.raises(TypeError, match="open for writing bytes and can seek"):
+            wavtools.save(target, NOISE, 8_000)  # type: ignore[arg-type]
+        if hasattr(target, "close"):
+            target.close()
+
+
+def test_samples_of_any_byte_order_are_saved() -> None:
+    for dtype in (">i2", ">i4", ">f4", ">f8", "<f2"):
+        file = io.BytesIO()
+        samples = (NOISE * (30_000 if dtype[1] == "i" else 1)).astype(dtype)
+        wavtools.save(file, samples, 8_000)
+        scale = {">i2": 2**15, ">i4": 2**31}.get(dtype, 1)
+        np.testing.assert_allclose(
+            wavtools.load(file, "float64").pcm, samples.astype(float) / scale, atol=1e-7
+        )

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from wavtools.errors import DecodeError
 from wavtools.files.encodings import Encoding
 
-__all__ = ["Layout", "UnknownCodecError", "read_layout"]
+__all__ = ["Layout", "UnknownCodecError", "are_chunks", "read_layout"]
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _CODECS = {
@@ -185,7 +185,8 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
             stated = chunk.size
             if stated in (0, 0xFFFFFFFF) and long_size is not None:
                 stated = long_size
-            if stated == 0 and chunk.present and not _is_chain(file, size, chunk.start, order):
+            if stated == 0 and chunk.present > 1 and not are_chunks(file, chunk.start, order):
+                # Never filled in. Behind a data chunk that is really empty are whole chunks.
                 stated = chunk.present + 1
             return _layout(container, found, chunk.start, stated, chunk.present)
         elif chunk.size > chunk.present:
@@ -193,15 +194,15 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
     raise DecodeError(f"{name} has no data chunk")
 
 
-def _is_chain(file: BinaryIO, size: int, start: int, order: str) -> bool:
-    """True if the rest of the file is whole chunks: then a data chunk of no bytes before it is really empty."""
+def are_chunks(file: BinaryIO, start: int, order: str = "<") -> bool:
+    """True if the file from *start* on is one or more whole chunks, and perhaps a byte of padding."""
+    size = file.seek(0, io.SEEK_END)
     end = start
     for chunk in _chunks(file, size, start, order):
         if chunk.size > chunk.present or not chunk.kind.isascii() or not chunk.kind.decode().isprintable():
             return False
         end = chunk.start + chunk.size
-    # A byte of padding may follow.
-    return size - end <= 1
+    return end > start and size - end <= 1
 
 
 def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
-from wavtools._samples import check_shape
 from wavtools.files.encodings import Encoding, read_samples, sample_type
 from wavtools.files.found import Found, find_sound
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
-from wavtools.files.wav_writer import WavWriter
+from wavtools.files.wav_writer import WavWriter, as_frames
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -146,14 +145,11 @@ def save(
         if sample_rate is not None:
             raise ValueError("sample_rate is for samples; this audio has its own rate")
         sample_rate = audio.sample_rate
-    held = audio if pcm is None else pcm
-    samples: Any = held if isinstance(held, (bytes, bytearray, memoryview)) else np.asarray(held)
-    if isinstance(samples, np.ndarray):
-        check_shape(samples.shape, "audio")
-        if encoding is None and samples.dtype.kind == "f":
-            encoding = "float32"
-        elif encoding is None and samples.dtype == np.int32:
-            encoding = "int32"
-    channels = samples.shape[1] if isinstance(samples, np.ndarray) and samples.ndim == 2 else 1
-    with WavWriter(target, sample_rate, channels, encoding=encoding or "int16") as writer:
+    # Everything is checked before a file is replaced.
+    samples = as_frames(audio if pcm is None else pcm)
+    if encoding is None:
+        wide = "int32" if samples.dtype.itemsize == 4 else "int16"
+        encoding = "float32" if samples.dtype.kind == "f" else wide
+    channels = samples.shape[1] if samples.ndim == 2 else 1
+    with WavWriter(target, sample_rate, channels, encoding=encoding) as writer:
         writer.write(samples)
