@@ -18,7 +18,7 @@ import soundfile
 
 import wavtools
 
-RATE, FRAMES = 24_000, 4_000
+RATE, FRAMES = 24_000, 10_000
 # Container and subtype of soundfile; what PyAV writes is below.
 SNDFILE = {
     "WAV": ("WAV", "PCM_16"),

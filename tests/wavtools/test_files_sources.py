@@ -67,7 +67,7 @@ class ReadsAtOnce:
 
 
 def in_a_file(position: int) -> Any:
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115
     file.write(DATA)
     file.seek(position)
     return file
@@ -80,7 +80,7 @@ def mapped() -> mmap.mmap:
 
 
 def spooled() -> Any:
-    file = tempfile.SpooledTemporaryFile()
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115
     file.write(DATA)
     return file
 
@@ -137,7 +137,8 @@ def through_a_socket() -> Any:
         return ours.makefile("rb")
 
 
-STREAMS: list[Callable[[], Any]] = [
+STREAMS: list[Callable[[], Any]]
+STREAMS = [lambda: through_a_pipe(True), lambda: through_a_pipe(False), through_a_socket, ReadsAtOnce]
     lambda: through_a_pipe(True),
     lambda: through_a_pipe(False),
     through_a_socket,

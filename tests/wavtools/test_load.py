@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,32 @@ def test_samples_of_any_byte_order_are_saved() -> None:
         np.testing.assert_allclose(
             wavtools.load(file, "float64").pcm, samples.astype(float) / scale, atol=1e-7
         )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("subtype", "dtype"),
+    [("PCM_24", "float32"), ("PCM_24", "int16"), ("PCM_16", "int16"), ("FLOAT", "int32")],
+)
+def test_reading_takes_at_most_twice_the_memory_of_the_result(
+    subtype: str, dtype: str, tmp_path: Path
+) -> None:
+    # getrusage would tell the peak of the process that started the child.
+    code = """
+import sys, wavtools
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+short, path, dtype = sys.argv[1:]
+wavtools.load(short, dtype)
+before = peak()
+held = wavtools.load(path, dtype).pcm
+print((peak() - before) / held.nbytes)
+"""
+    paths = [tmp_path / "short.wav", tmp_path / "long.wav"]
+    for path, frames in zip(paths, (1_000, 5_000_000), strict=True):
+        soundfile.write(path, np.zeros((frames, 2), np.float32), 48_000, subtype=subtype)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, paths), dtype], capture_output=True, text=True, check=True
+    )
+    assert 0.9 < float(done.stdout) < 1.3

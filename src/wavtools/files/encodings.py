@@ -147,28 +147,35 @@ def to_int16(values: NDArray[np.float32]) -> NDArray[np.int16]:
     return samples
 
 
-def write_samples(samples: NDArray[Any], encoding: Encoding) -> bytes | bytearray:
+def write_samples(samples: NDArray[Any], encoding: Encoding) -> bytearray | memoryview:
     """Samples (int16, int32 or floats, shape (samples,)) as a little-endian file stores them; the inverse of `read_samples`.
 
-    To a narrower integer they are rounded to the nearest and clamped.
+    To a narrower integer they are rounded to the nearest and clamped. A view of *samples* where nothing is converted.
     """
+    stored: NDArray[Any]
     if encoding.kind == "float":
         # int16 and int32 have full scale 2**15 and 2**31.
-        scale = 1.0 if samples.dtype.kind == "f" else -1.0 / np.iinfo(samples.dtype).min
+        if samples.dtype.kind != "f":
+            samples = samples * (-1.0 / np.iinfo(samples.dtype).min)
         with np.errstate(over="ignore", invalid="ignore"):
-            return (samples * scale).astype(f"<f{encoding.sample_bytes}").tobytes()
-    if encoding.is_narrow:
+            stored = np.ascontiguousarray(samples, encoding.dtype)
+    elif encoding.is_narrow:
         short = _as_integers(samples, np.dtype(np.int16))
         if encoding.kind == "ulaw":
-            return ulaw_encode(short).tobytes()
-        if encoding.kind == "alaw":
-            return alaw_encode(short).tobytes()
-        if encoding.sample_bytes == 2:
-            return short.astype("<i2", copy=False).tobytes()
-        centred: NDArray[np.int32] = np.minimum((short.astype(np.int32) + 128) >> 8, 127)
-        return (centred + 128).astype(np.uint8).tobytes()
-    wide = _as_integers(samples, np.dtype(np.int32))
-    return pack_int24(wide) if encoding.sample_bytes == 3 else wide.astype("<i4", copy=False).tobytes()
+            stored = ulaw_encode(short)
+        elif encoding.kind == "alaw":
+            stored = alaw_encode(short)
+        elif encoding.sample_bytes == 2:
+            stored = short.astype("<i2", copy=False)
+        else:
+            centred: NDArray[np.int32] = np.minimum((short.astype(np.int32) + 128) >> 8, 127)
+            stored = (centred + 128).astype(np.uint8)
+    else:
+        wide = _as_integers(samples, np.dtype(np.int32))
+        if encoding.sample_bytes == 3:
+            return pack_int24(wide)
+        stored = wide.astype("<i4", copy=False)
+    return stored.view(np.uint8).data
 
 
 def _as_integers(samples: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
