@@ -30,6 +30,7 @@ __all__ = ["DecodedAudio", "decode", "decode_file"]
 MIN_FROM_SAMPLE_RATE_HZ = 3_000
 # The limits of the resampler.
 _LOWEST_HZ, _HIGHEST_HZ = 8_000, 192_000
+_MOST_CHANNELS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,8 +169,20 @@ def _resampled(values: NDArray[np.float32], from_rate: int, to_rate: int) -> NDA
         first, pair = _filter_rates(from_rate, between), _filter_rates(between, to_rate)
         if first is None or pair is None:
             raise DecodeError(f"sound of {from_rate} Hz cannot be converted to {to_rate} Hz")
-        values = resample(values, *first)
-    return resample(values, *pair)[:frames]
+        values = _each(values, *first)
+    return _each(values, *pair)[:frames]
+
+
+def _each(values: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Resample any number of channels, as many at a time as the resampler takes."""
+    if values.ndim == 1 or values.shape[1] <= _MOST_CHANNELS:
+        return resample(values, from_rate, to_rate)
+    groups = [
+        values[:, first : first + _MOST_CHANNELS] for first in range(0, values.shape[1], _MOST_CHANNELS)
+    ]
+    parts = [resample(np.ascontiguousarray(group), from_rate, to_rate) for group in groups]
+    # One channel comes back without its axis.
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
 def _filter_rates(from_rate: int, to_rate: int) -> tuple[int, int] | None:

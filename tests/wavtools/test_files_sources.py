@@ -139,11 +139,6 @@ def through_a_socket() -> Any:
 
 STREAMS: list[Callable[[], Any]]
 STREAMS = [lambda: through_a_pipe(True), lambda: through_a_pipe(False), through_a_socket, ReadsAtOnce]
-    lambda: through_a_pipe(True),
-    lambda: through_a_pipe(False),
-    through_a_socket,
-    ReadsAtOnce,
-]
 
 
 @pytest.mark.parametrize("make", STREAMS, ids=["pipe", "unbuffered pipe", "socket", "upload"])

@@ -8,6 +8,7 @@ Thread: any.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from collections.abc import Iterator
@@ -265,6 +266,8 @@ def _wave_format(body: bytes, name: str, order: str) -> _Format:
     if tag in (_ALAW, _ULAW) and frame_bytes == channels:
         # Some writers state the bits of the decoded samples.
         bits = 8
+    if tag in (_ALAW, _ULAW) and bits != 8:
+        raise DecodeError(f"{name} contradicts itself: G.711 has samples of 8 bits, not {bits}")
     width = (bits + 7) // 8
     if tag == _PCM and bits > 16 and frame_bytes == 4 * channels:
         # 20 or 24 bits in words of four bytes.
@@ -297,22 +300,35 @@ def _read_aiff(file: BinaryIO, size: int, name: str, *, compressed: bool) -> Lay
         if chunk.kind == b"COMM":
             found, frames = _aiff_format(_body(file, name, chunk), name, compressed)
         elif chunk.kind == b"SSND":
-            file.seek(chunk.start)
-            skipped = 8 + int.from_bytes(file.read(8)[:4], "big")
-            sound = (chunk.start + skipped, chunk.size - skipped, chunk.present - skipped)
-            if chunk.size in (0, 8) and chunk.present > skipped:
-                # Never filled in.
-                sound = (chunk.start + skipped, chunk.present - skipped + 1, chunk.present - skipped)
+            sound = _sound_chunk(file, chunk, name)
         if found is not None and sound is not None:
             start, stated, present = sound
             layout = _layout("AIFF-C" if compressed else "AIFF", found, start, stated, present)
-            if 0 < frames < layout.frames and not layout.truncated:
-                return Layout(**{**vars(layout), "frames": frames})
-            return layout
+            if frames == 0 or layout.truncated:
+                return layout
+            # Frames are stated twice: no more than both allow.
+            return dataclasses.replace(
+                layout, frames=min(frames, layout.frames), truncated=frames > layout.frames
+            )
     if sound is None and found is not None and frames == 0:
         # The standard leaves SSND out where there is no sound.
         return _layout("AIFF-C" if compressed else "AIFF", found, size, 0, 0)
     raise DecodeError(f"{name} has no {'COMM' if found is None else 'SSND'} chunk")
+
+
+def _sound_chunk(file: BinaryIO, chunk: _Chunk, name: str) -> tuple[int, int, int]:
+    """Where the samples of an SSND chunk begin, the bytes that it states, and those that are there."""
+    file.seek(chunk.start)
+    skipped = 8 + int.from_bytes(file.read(8)[:4], "big")
+    start, stated, present = chunk.start + skipped, chunk.size - skipped, chunk.present - skipped
+    if chunk.size <= 8 and chunk.present > 9 and not are_chunks(file, chunk.start + 8, ">"):
+        # Never filled in. Behind a chunk that is really empty are whole chunks.
+        stated = max(present, 0) + 1
+    if present < 0 < chunk.present:
+        raise DecodeError(
+            f"{name} contradicts itself: its sound begins {skipped} bytes into a chunk that ends after {chunk.present}"
+        )
+    return start, stated, present
 
 
 def _aiff_format(body: bytes, name: str, compressed: bool) -> tuple[_Format, int]:

@@ -54,7 +54,7 @@ class WavWriter:
     target : str, os.PathLike, or binary file object that can seek
         What it holds is replaced, or continued with *append*. A file object stays open when the writer is closed.
     sample_rate : int
-        Hz, at least 1; with *append* that of the file, which it must be if it is given.
+        Hz, 1 to 4294967295; with *append* that of the file, which it must be if it is given.
     channels : int
         1 to 65535.
     encoding : str
@@ -93,7 +93,9 @@ class WavWriter:
             raise ValueError(f"encoding is {encoding!r}; it must be one of {', '.join(ENCODINGS)}")
         self.channel_count = integer(channels, "channels", 1, 0xFFFF, "a WAV file has 1 to 65535")
         if sample_rate is not None:
-            sample_rate = integer(sample_rate, "sample_rate", 1, 0xFFFFFFFF, "a WAV file has at least 1 Hz")
+            sample_rate = integer(
+                sample_rate, "sample_rate", 1, 0xFFFFFFFF, "a WAV file has 1 to 4294967295 Hz"
+            )
         elif not append:
             raise TypeError("sample_rate is needed: the rate of the samples in Hz")
         self.frames = 0
