@@ -1,7 +1,7 @@
 """Reading and writing files of 100 MB (P19) against soundfile and SciPy: ``python -m benchmarks.bench_files``.
 
-Processor time of each call, in turn, in one process with the files in the system's cache; the memory of each reader in a child
-of its own, as the peak above what its imports take.
+Processor time of each call, in turn, in one process with the files in the system's cache; the memory of each reader in a
+child of its own, as the peak above what its imports take.
 """
 
 from __future__ import annotations
