@@ -104,6 +104,31 @@ def test_a_file_of_any_encoder_gives_the_same_samples(case: files.Encoded, tmp_p
         assert np.abs(got[:shared] - expected[:shared]).max() <= apart, reader
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "espeak-ng --stdout hello",
+        "sox -t raw -r 24000 -e signed -b 16 -c 1 - -t wav -",
+        "ffmpeg -v error -f s16le -ar 24000 -i - -f wav -",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_a_file_from_a_pipe_is_read_whole(command: str) -> None:
+    """Who writes into a pipe cannot fill in the sizes."""
+    if shutil.which(command.split()[0]) is None:
+        pytest.skip(f"{command.split()[0]} is not installed")
+    given = np.arange(9_999, dtype="<i2").tobytes()
+    data = subprocess.run(command.split(), input=given, capture_output=True, check=True).stdout
+    got = wavtools.load(data, "int16")
+    assert got.truncated
+    if "espeak" in command:
+        assert len(got.pcm) == (len(data) - 44) // 2
+    else:
+        assert got.pcm.tobytes() == given
+    with pytest.raises(wavtools.DecodeError, match="cut short"):
+        wavtools.read_wav(data, strict=True)
+
+
 def test_there_are_sixty_files_by_eight_encoders() -> None:
     assert len({case.name for case in files.CASES}) == len(files.CASES) >= 60
     assert len({case.encoder for case in files.CASES}) >= 8
