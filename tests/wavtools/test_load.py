@@ -138,30 +138,53 @@ def test_samples_of_any_byte_order_are_saved() -> None:
         )
 
 
+# The peak of memory of one call, above what the imports and a short file took, in bytes. getrusage would tell that of the
+# parent process.
+PEAK = """
+import sys, wavtools
+from wavtools.decode import decode
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+short, path, call = sys.argv[1:]
+read = eval(call)
+read(short)
+before = peak()
+held = read(path)
+print(peak() - before)
+"""
+
+
+def peak_bytes(folder: Path, subtype: str, call: str) -> tuple[int, int]:
+    """The peak of *call*, an expression, and the size of the file of ten million samples."""
+    paths = [folder / "short.wav", folder / "long.wav"]
+    for path, frames in zip(paths, (1_000, 5_000_000), strict=True):
+        soundfile.write(path, np.zeros((frames, 2), np.float32), 48_000, subtype=subtype)
+    command = [sys.executable, "-c", PEAK, *map(str, paths), call]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout), paths[1].stat().st_size
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("subtype", "dtype"),
-    [("PCM_24", "float32"), ("PCM_24", "int16"), ("PCM_16", "int16"), ("FLOAT", "int32")],
+    [
+        ("PCM_24", "float32"),
+        ("PCM_24", "int16"),
+        ("PCM_16", "int16"),
+        ("FLOAT", "int32"),
+        ("ULAW", "float64"),
+    ],
 )
 def test_reading_takes_at_most_twice_the_memory_of_the_result(
     subtype: str, dtype: str, tmp_path: Path
 ) -> None:
-    # getrusage would tell the peak of the process that started the child.
-    code = """
-import sys, wavtools
-def peak():
-    lines = open("/proc/self/status").read().splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-short, path, dtype = sys.argv[1:]
-wavtools.load(short, dtype)
-before = peak()
-held = wavtools.load(path, dtype).pcm
-print((peak() - before) / held.nbytes)
-"""
-    paths = [tmp_path / "short.wav", tmp_path / "long.wav"]
-    for path, frames in zip(paths, (1_000, 5_000_000), strict=True):
-        soundfile.write(path, np.zeros((frames, 2), np.float32), 48_000, subtype=subtype)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, paths), dtype], capture_output=True, text=True, check=True
-    )
-    assert 0.9 < float(done.stdout) < 1.3
+    peak, _ = peak_bytes(tmp_path, subtype, f"lambda path: wavtools.load(path, {dtype!r})")
+    assert 0.9 < peak / (10_000_000 * np.dtype(dtype).itemsize) < 1.3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("call", ["wavtools.read_wav", "lambda path: decode(path, 48_000)"])
+def test_reading_takes_at_most_four_times_the_memory_of_the_file(call: str, tmp_path: Path) -> None:
+    peak, size = peak_bytes(tmp_path, "PCM_24", call)
+    assert 0.9 < peak / size < 4
