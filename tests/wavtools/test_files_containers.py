@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -209,3 +211,17 @@ def test_a_rate_of_numpy_is_taken_exactly(kind: Any) -> None:
 def test_a_rate_that_would_fill_the_memory_with_spectra_is_refused() -> None:
     with pytest.raises(ValueError, match="1000 to 1536000 Hz"):
         AudioAnalysis(np.zeros(100_000, np.int16), 1)
+
+
+def test_a_codec_that_only_pyav_decodes_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = riff(form(0x55), sound())
+    for read in (read_wav, WavReader):
+        with pytest.raises(
+            DecodeError, match=r"MP3 \(format 0x55\).*only PyAV may decode: wavtools.load\(\)"
+        ) as raised:
+            read(data)
+        assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+    monkeypatch.setitem(sys.modules, "av", None)
+    for read in (wavtools.load, decode, wavtools.info):
+        with pytest.raises(DecodeError, match=r'only PyAV may decode: pip install "wavtools\[formats\]"'):
+            read(data)

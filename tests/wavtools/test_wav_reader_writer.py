@@ -191,7 +191,7 @@ def test_a_file_whose_other_chunks_would_be_lost_is_not_continued(encoding: str,
     with path.open("ab") as file:
         file.write(b"LIST\4\0\0\0INFO")
     before = path.read_bytes()
-    with pytest.raises(DecodeError, match="cannot be continued|not continued"):
+    with pytest.raises(DecodeError, match="chunks behind its sound would be lost"):
         WavWriter(path, append=True)
     assert path.read_bytes() == before
 

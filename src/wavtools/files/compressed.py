@@ -67,7 +67,7 @@ def decode_compressed(
     if kind == "flac":
         bits, stated = _flac_facts(data)
         if bits > 24:
-            kind, reason = "other", f"{name} has FLAC samples of {bits} bits, which only PyAV may read"
+            kind, reason = "other", f"{name} has FLAC samples of {bits} bits, which only PyAV may decode"
     if kind in _ENCODINGS:
         samples, rate = _decode_miniaudio(data, kind, name)
     elif kind == "ogg":
@@ -155,7 +155,7 @@ def _decode_av(data: bytes, name: str, reason: str) -> tuple[NDArray[np.float32]
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
         if isinstance(error, DecodeError):
             raise
-        told = f"{reason}; PyAV cannot decode it either" if reason else f"{name} cannot be decoded by PyAV"
+        told = f"{reason}, and it cannot" if reason else f"{name} cannot be decoded by PyAV"
         raise DecodeError(f"{told}: {error}") from error
 
 

@@ -52,7 +52,20 @@ _MAX_CHUNKS = 10_000
 
 
 class UnknownCodecError(DecodeError):
-    """The container is whole, but its samples are compressed in a way that is not read here."""
+    """The container is whole, but its samples are compressed in a way that only PyAV may decode.
+
+    Attributes
+    ----------
+    reason : str
+        What was found. The message adds what to do.
+    """
+
+    @property
+    def reason(self) -> str:
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"{self.reason}: wavtools.load() does so where it is installed"
 
 
 @dataclass(frozen=True)
@@ -279,9 +292,7 @@ def _wave_format(body: bytes, name: str, order: str) -> _Format:
         )
     if not readable.get(tag, False):
         codec = f"{_CODECS[tag]} (format {tag:#x})" if tag in _CODECS else f"format {tag:#x}"
-        raise UnknownCodecError(
-            f"{name} has samples of {codec} with {bits} bits; PCM of 1 to 32 bits, IEEE float and G.711 can be read"
-        )
+        raise UnknownCodecError(f"{name} has samples of {codec} with {bits} bits, which only PyAV may decode")
     big = order == ">"
     if tag == _PCM:
         encoding = Encoding("unsigned" if width == 1 else "int", width, big, min(valid_bits, 8 * width))
@@ -340,9 +351,7 @@ def _aiff_format(body: bytes, name: str, compressed: bool) -> tuple[_Format, int
     kind = body[18:22] if compressed else b"NONE"
     kind = kind.lower() if kind.lower() in _AIFC else kind
     if kind not in _AIFC:
-        raise UnknownCodecError(
-            f"{name} has samples of AIFF-C's format {kind!r}; PCM, float and G.711 can be read"
-        )
+        raise UnknownCodecError(f"{name} has samples of AIFF-C's format {kind!r}, which only PyAV may decode")
     if not 0 < channels < 0x8000 or sample_rate == 0:
         raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
     stored, big = _AIFC[kind]

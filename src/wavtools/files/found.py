@@ -54,4 +54,4 @@ def find_sound(file: BinaryIO, name: str) -> Found:
     try:
         return Found(behind, kind, read_layout(behind, name))
     except UnknownCodecError as error:
-        return Found(file, "other", None, 0, str(error))
+        return Found(file, "other", None, 0, error.reason)

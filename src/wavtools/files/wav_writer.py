@@ -128,8 +128,12 @@ class WavWriter:
             raise ValueError(f"sample_rate is {sample_rate}, but {name} has {layout.sample_rate} Hz")
         same = [one for one in ENCODINGS.values() if _same(one, layout.encoding)]
         end = layout.offset + layout.frames * layout.frame_bytes
-        if not same or (not layout.truncated and are_chunks(self._file, end + end % 2)):
+        if not same:
             raise DecodeError(f"{name} was not written by a WavWriter; it can be read, but not continued")
+        if not layout.truncated and are_chunks(self._file, end + end % 2):
+            raise DecodeError(
+                f"{name} is not continued: chunks behind its sound would be lost; write a new file"
+            )
         self.channel_count, self.frames = layout.channels, layout.frames
         self._encoding = same[0]
         # Whatever a killed writer left beyond the last whole frame.
