@@ -15,6 +15,7 @@ ORDER = [
     "devices, P8",
     "devices, P9 and P14",
     "installing",
+    "files, P19",
     "client",
     "offline voice",
     "relay",

@@ -3,9 +3,9 @@
     python tools/sanitize.py thread              ThreadSanitizer: the ring, and a live duplex device
     python tools/sanitize.py address,undefined   AddressSanitizer and UBSan: the wavtools tests
 
-Only our extensions are instrumented, not Python: the sanitizer's runtime is preloaded. Reports go to files, because
-pytest's capture swallows them; a report that names one of our source files fails the run. Further arguments go to
-pytest. Linux with gcc.
+Only our extensions are instrumented, not Python, NumPy or the decoders in the wheels of miniaudio and PyAV: the sanitizer's
+runtime is preloaded, in child processes too. Reports go to files, because pytest's capture swallows them; a report that
+names one of our source files fails the run. Further arguments go to pytest. Linux with gcc.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OURS = (
+    "_encodings",
+    "encodings.h",
     "_callbacks",
     "_states",
     "ring",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools import bands
+from wavtools._arguments import integer
 from wavtools.pcm import mix_to_mono, pcm16_to_float32
 from wavtools.spectrum import Analyser, scaled_bands
 
@@ -25,6 +26,8 @@ AnalysisType = Literal["frequency", "music", "voice"]
 # Frames of a Web Audio render quantum: spectra are taken at its multiples.
 _QUANTUM = 128
 _SPECTRA_PER_SECOND = 60
+# A rate that is far too low would make a recording of hours, and spectra without end.
+_LOWEST_HZ, _HIGHEST_HZ = 1_000, 1_536_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class AudioAnalysis:
     pcm : bytes, or int16 or float32 array
         Shape (frames,) or (frames, channels); bytes are mono int16. Channels are averaged.
     sample_rate : int
-        Hz.
+        Hz, 1000 to 1536000.
 
     Attributes
     ----------
@@ -72,12 +75,18 @@ class AudioAnalysis:
         Hz.
     duration : float
         Seconds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        samples of another type or shape, a rate that is no integer or out of range
     """
 
     def __init__(self, pcm: Buffer | NDArray[Any], sample_rate: int) -> None:
         samples = pcm if isinstance(pcm, np.ndarray) and pcm.dtype == np.float32 else pcm16_to_float32(pcm)
         mono = mix_to_mono(samples)
-        self.sample_rate = sample_rate
+        advice = f"it must be {_LOWEST_HZ} to {_HIGHEST_HZ} Hz"
+        self.sample_rate = sample_rate = integer(sample_rate, "sample_rate", _LOWEST_HZ, _HIGHEST_HZ, advice)
         self.duration = len(mono) / sample_rate
         analyser = Analyser()
         spectra: list[NDArray[np.float32]] = []

@@ -6,20 +6,20 @@ Thread: any; stateless.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
-import operator
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._arguments import integer
 from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError
-from wavtools.files.containers import UnknownCodecError, read_layout
+from wavtools.files.containers import Layout
 from wavtools.files.encodings import to_int16
-from wavtools.files.sound import read_frames
-from wavtools.files.sources import are_a_file, open_source, recognise
+from wavtools.files.found import find_sound
+from wavtools.files.sound import read_sound
+from wavtools.files.sources import are_a_file, open_source
 from wavtools.pcm import float32_to_pcm16
 from wavtools.resample import resample
 from wavtools.wav import WavFile, WavPacker
@@ -30,6 +30,7 @@ __all__ = ["DecodedAudio", "decode", "decode_file"]
 MIN_FROM_SAMPLE_RATE_HZ = 3_000
 # The limits of the resampler.
 _LOWEST_HZ, _HIGHEST_HZ = 8_000, 192_000
+_MOST_CHANNELS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,19 +81,21 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     TypeError
         samples that are neither int16 nor float32, a rate that is no integer
     """
-    sample_rate = operator.index(sample_rate)
-    if not _LOWEST_HZ <= sample_rate <= _HIGHEST_HZ:
-        raise ValueError(f"sample_rate is {sample_rate} Hz; wavtools decodes to 8000 to 192000 Hz")
+    sample_rate = integer(
+        sample_rate, "sample_rate", _LOWEST_HZ, _HIGHEST_HZ, "wavtools decodes to 8000 to 192000 Hz"
+    )
     if from_sample_rate is None:
-        if hasattr(audio, "dtype"):
+        if getattr(audio, "dtype", np.uint8) != np.uint8:
             raise ValueError("from_sample_rate is needed for samples; give the rate they were recorded at")
         values, pcm, from_sample_rate = decode_file(audio)
     else:
-        from_sample_rate = operator.index(from_sample_rate)
-        if not MIN_FROM_SAMPLE_RATE_HZ <= from_sample_rate <= _HIGHEST_HZ:
-            raise ValueError(
-                f"from_sample_rate is {from_sample_rate} Hz; it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz"
-            )
+        from_sample_rate = integer(
+            from_sample_rate,
+            "from_sample_rate",
+            MIN_FROM_SAMPLE_RATE_HZ,
+            _HIGHEST_HZ,
+            f"it must be {MIN_FROM_SAMPLE_RATE_HZ} to 192000 Hz",
+        )
         if isinstance(audio, (bytes, bytearray, memoryview)) and are_a_file(audio):
             raise ValueError(
                 "from_sample_rate is for samples; these bytes are a file, which has its own rate"
@@ -100,9 +103,15 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
         values, pcm = _samples_as_float(audio)
     if from_sample_rate != sample_rate:
         values, pcm = _resampled(values, from_sample_rate, sample_rate), None
-    return DecodedAudio(
-        values, sample_rate, WavPacker.pack(to_int16(values) if pcm is None else pcm, sample_rate)
-    )
+    return DecodedAudio(values, sample_rate, _packed(to_int16(values) if pcm is None else pcm, sample_rate))
+
+
+def _packed(pcm: NDArray[np.int16], sample_rate: int) -> WavFile:
+    channels = 1 if pcm.ndim == 1 else pcm.shape[1]
+    try:
+        return WavPacker.pack(np.ascontiguousarray(pcm).reshape(-1), sample_rate, channels)
+    except ValueError as error:
+        raise DecodeError(f"no WAV file can hold this sound: {error}") from None
 
 
 def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
@@ -111,32 +120,22 @@ def decode_file(source: object) -> tuple[NDArray[np.float32], NDArray[np.int16] 
     Shape (frames,) for one channel, else (frames, channels). Raises as `decode`.
     """
     with open_source(source) as (file, name):
-        head = file.read(8192)
-        file.seek(0)
-        kind = recognise(head)
-        if kind is None:
-            told = f"begins with {head[:12]!r}" if head else "is empty"
-            raise DecodeError(f"{name} is not an audio file that is known here: it {told}")
-        if kind == "wav":
-            try:
-                return _decode_plain(file, name)
-            except UnknownCodecError:
-                if importlib.util.find_spec("av") is None:
-                    raise
-                kind = "other"
-                file.seek(0)
+        found = find_sound(file, name)
+        if found.layout is not None:
+            return _decode_plain(found.file, found.layout, name)
         # The decoders are loaded by those who decode.
         from wavtools.files.compressed import decode_compressed
 
-        values, rate = decode_compressed(file.read(), kind, name)
+        values, rate, _ = decode_compressed(found.compressed(), found.kind, name, found.reason)
     return (values[:, 0] if values.shape[1] == 1 else values), None, _usable(rate, name)
 
 
-def _decode_plain(file: BinaryIO, name: str) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
-    layout = read_layout(file, name)
+def _decode_plain(
+    file: BinaryIO, layout: Layout, name: str
+) -> tuple[NDArray[np.float32], NDArray[np.int16] | None, int]:
     narrow = layout.encoding.is_narrow
-    samples = read_frames(file, layout, 0, layout.frames, np.dtype(np.int16 if narrow else np.float32))
     rate = _usable(layout.sample_rate, name)
+    samples = read_sound(file, name, layout, np.dtype(np.int16 if narrow else np.float32)).pcm
     return (_int16_as_float(samples), samples, rate) if narrow else (samples, None, rate)
 
 
@@ -170,8 +169,20 @@ def _resampled(values: NDArray[np.float32], from_rate: int, to_rate: int) -> NDA
         first, pair = _filter_rates(from_rate, between), _filter_rates(between, to_rate)
         if first is None or pair is None:
             raise DecodeError(f"sound of {from_rate} Hz cannot be converted to {to_rate} Hz")
-        values = resample(values, *first)
-    return resample(values, *pair)[:frames]
+        values = _each(values, *first)
+    return _each(values, *pair)[:frames]
+
+
+def _each(values: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
+    """Resample any number of channels, as many at a time as the resampler takes."""
+    if values.ndim == 1 or values.shape[1] <= _MOST_CHANNELS:
+        return resample(values, from_rate, to_rate)
+    groups = [
+        values[:, first : first + _MOST_CHANNELS] for first in range(0, values.shape[1], _MOST_CHANNELS)
+    ]
+    parts = [resample(np.ascontiguousarray(group), from_rate, to_rate) for group in groups]
+    # One channel comes back without its axis.
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
 def _filter_rates(from_rate: int, to_rate: int) -> tuple[int, int] | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import operator
 import os
 import pathlib
 import struct
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, overload
 
 import numpy as np
 
+from wavtools._arguments import integer
 from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
+from wavtools.files.containers import read_layout
 from wavtools.files.encodings import sample_type
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
@@ -122,11 +123,10 @@ class WavPacker:
             if channels not in (1, samples.shape[1]):
                 raise ValueError(f"pcm has {samples.shape[1]} channels, but channels is {channels}")
             channels = samples.shape[1]
-        sample_rate, channels = operator.index(sample_rate), operator.index(channels)
-        if not 1 <= channels <= 0xFFFF // 2:
-            raise ValueError(f"channels is {channels}, expected 1 to {0xFFFF // 2}")
-        if not 1 <= sample_rate <= 0xFFFFFFFF // (2 * channels):
-            raise ValueError(f"sample_rate is {sample_rate}, expected 1 to {0xFFFFFFFF // (2 * channels)}")
+        most = 0xFFFF // 2
+        channels = integer(channels, "channels", 1, most, f"expected 1 to {most}")
+        fastest = 0xFFFFFFFF // (2 * channels)
+        sample_rate = integer(sample_rate, "sample_rate", 1, fastest, f"expected 1 to {fastest}")
         if len(data) % (2 * channels):
             raise ValueError(f"pcm holds {len(data)} bytes, not whole frames of {2 * channels} bytes")
         form = (b"fmt ", 16, _PCM, channels, sample_rate, sample_rate * channels * 2, channels * 2, 16)
@@ -179,11 +179,11 @@ def read_wav(source: Source, *, strict: bool = False, dtype: DTypeLike = "int16"
     """
     wanted = sample_type(dtype)
     with open_source(source) as (file, name):
-        sound = read_sound(file, name, wanted, strict=strict)
+        sound = read_sound(file, name, read_layout(file, name, strict=strict), wanted)
         if wanted != np.int16:
             return sound
         try:
-            packed = WavPacker.pack(sound.pcm, sound.sample_rate)
+            packed = WavPacker.pack(sound.pcm.reshape(-1), sound.sample_rate, sound.channel_count)
         except ValueError as error:
             raise DecodeError(f"{name} has a header that no audio fits: {error}") from None
     return dataclasses.replace(packed, truncated=sound.truncated)

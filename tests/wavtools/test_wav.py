@@ -93,9 +93,9 @@ def test_a_notebook_shows_a_player() -> None:
         (np.zeros((2, 2, 2), np.int16), 24_000, 1, ValueError, r"shape \(2, 2, 2\)"),
         (b"123", 24_000, 1, ValueError, "3 bytes, an odd number"),
         (b"1234", 24_000, 3, ValueError, "4 bytes, not whole frames of 6"),
-        (b"", 0, 1, ValueError, "sample_rate is 0, expected 1 to"),
+        (b"", 0, 1, ValueError, "sample_rate is 0; expected 1 to"),
         (b"", 2**31, 1, ValueError, "sample_rate is 2147483648"),
-        (b"", 24_000, 0, ValueError, "channels is 0, expected 1 to"),
+        (b"", 24_000, 0, ValueError, "channels is 0; expected 1 to"),
         (b"", 22_050.5, 1, TypeError, "float"),
     ],
 )

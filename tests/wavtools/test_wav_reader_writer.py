@@ -181,3 +181,25 @@ def test_sources_that_cannot_be_read_in_blocks_are_named() -> None:
     reader.close()
     assert not file.closed
     assert repr(reader) == "<WavReader the file: 0.000 s, 8000 Hz, channels=1>"
+
+
+@pytest.mark.parametrize("encoding", ["int16", "uint8"])
+def test_a_file_whose_other_chunks_would_be_lost_is_not_continued(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "tagged.wav"
+    with WavWriter(path, 24_000, encoding=encoding) as writer:
+        writer.write(np.zeros(33))
+    with path.open("ab") as file:
+        file.write(b"LIST\4\0\0\0INFO")
+    before = path.read_bytes()
+    with pytest.raises(DecodeError, match="chunks behind its sound would be lost"):
+        WavWriter(path, append=True)
+    assert path.read_bytes() == before
+
+
+def test_a_writer_leaves_a_file_object_at_its_end() -> None:
+    file = io.BytesIO()
+    with WavWriter(file, 8_000, encoding="uint8") as writer:
+        writer.write(np.zeros(3))
+    assert file.tell() == len(file.getvalue()) == 84
+    with WavReader(file) as reader:
+        assert reader.frames == 3

@@ -24,10 +24,21 @@ from numpy.typing import NDArray
 
 from wavtools._miniaudio import ffi, lib, result_name
 from wavtools.errors import DecodeError
-from wavtools.files.compressed import av_blocks, is_plain_vorbis, vorbis_command
+from wavtools.files.compressed import (
+    av_blocks,
+    decode_compressed,
+    flac_facts,
+    too_wide,
+    vorbis_command,
+    vorbis_input,
+    vorbis_links,
+)
 from wavtools.files.encodings import to_int16
+from wavtools.files.found import Found
 from wavtools.files.frames import BlockFrames, FrameSource
-from wavtools.files.sources import FileFormat
+from wavtools.files.mpeg import end_of_frames
+from wavtools.files.ogg import links
+from wavtools.files.formats import FileFormat
 
 __all__ = ["FlacFrames", "open_compressed"]
 
@@ -39,21 +50,38 @@ _CHILD_SECONDS, _CHILD_BYTES_PER_SECOND = 10.0, 256_000
 _Path = str | bytes | None
 
 
-def open_compressed(path: _Path, data: bytes, head: bytes, kind: FileFormat, name: str) -> FrameSource:
-    """Open a file that `recognise` knows as *kind*: the one at *path*, or *data* if that is None.
+def open_compressed(path: _Path, found: Found, name: str) -> FrameSource:
+    """Open the file that `find_sound` found: through its *path*, or if that is None, through its bytes.
 
     Raises
     ------
     DecodeError
         damaged, without sound, or of a format whose decoder is not installed
     """
+    kind, reason = found.kind, found.reason
+    head = found.head(26)
+    if kind == "flac" and (bits := flac_facts(head)[0]) > 24:
+        kind, reason = "other", too_wide(bits, name)
+    if path is not None and kind != "ogg" and not (kind == "mp3" and _has_tags(found)) and not found.start:
+        data = b""
+    else:
+        # Tags, which the decoders do not all skip, stay outside.
+        path, data = None, found.compressed()
     if kind == "flac":
-        return FlacFrames(_Decoder(path, data, "flac", name), head, name)
+        return FlacFrames(_Decoder(path, data, "flac", name), flac_facts(head)[1] or None, name)
     if kind == "mp3":
-        return BlockFrames(partial(_mp3_blocks, path, data, name), name)
-    if kind == "ogg" and is_plain_vorbis(head):
-        return BlockFrames(partial(_vorbis_blocks, path, data, name), name)
-    return BlockFrames(partial(_av_blocks, path, data, name), name)
+        return BlockFrames(partial(_mp3_blocks, path, data[: end_of_frames(data)], name), name)
+    if kind == "ogg" and (parts := vorbis_links(data)) is not None:
+        return BlockFrames(partial(_vorbis_blocks, parts, name), name)
+    if kind == "ogg" and len(links(data)) > 1:
+        return BlockFrames(partial(_whole, data, kind, name, reason), name)
+    return BlockFrames(partial(_av_blocks, path, data, name, reason), name)
+
+
+def _has_tags(found: Found) -> bool:
+    """True if something follows the last frame of an MP3 file."""
+    tail = found.tail(1 << 16)
+    return end_of_frames(tail) != len(tail) or tail[-32:-24] == b"APETAGEX"
 
 
 class _Decoder:
@@ -103,12 +131,12 @@ class FlacFrames:
 
     seekable = True
 
-    def __init__(self, decoder: _Decoder, head: bytes, name: str) -> None:
+    def __init__(self, decoder: _Decoder, frames: int | None, name: str) -> None:
         self._decoder = decoder
         self._name = name
         self.channels = decoder.channels
         self.sample_rate = decoder.sample_rate
-        self.frames = _flac_frames(head)
+        self.frames = frames
         self._next = 0
 
     def seek(self, frame: int) -> int:
@@ -134,13 +162,6 @@ class FlacFrames:
         self._decoder.close()
 
 
-def _flac_frames(head: bytes) -> int | None:
-    """The length that the first block of metadata states; None for an unknown one."""
-    start = head.find(b"fLaC")
-    total = int.from_bytes(head[start + 18 : start + 26], "big") & 0xFFFFFFFFF
-    return total if start >= 0 and total else None
-
-
 def _mp3_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
     decoder = _Decoder(path, data, "mp3", name)
     try:
@@ -150,17 +171,27 @@ def _mp3_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDAr
         decoder.close()
 
 
-def _av_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _av_blocks(
+    path: _Path, data: bytes, name: str, reason: str
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     # Of an absolute path nothing is taken for a protocol such as "concat:".
-    return av_blocks(io.BytesIO(data) if path is None else str(Path(os.fsdecode(path)).absolute()), name)
+    source = io.BytesIO(data) if path is None else str(Path(os.fsdecode(path)).absolute())
+    return av_blocks(source, name, reason)
 
 
-def _vorbis_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _whole(
+    data: bytes, kind: FileFormat, name: str, reason: str
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """A chain of which PyAV decodes some links."""
+    samples, rate, _ = decode_compressed(data, kind, name, reason)
+    yield rate, samples
+
+
+def _vorbis_blocks(parts: list[memoryview], name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Read what the decoder's process writes; a full pipe makes it wait."""
-    with open(path, "rb") if path is not None else tempfile.TemporaryFile() as file:  # noqa: PTH123
-        if path is None:
-            file.write(data)
-            file.seek(0)
+    with tempfile.TemporaryFile() as file:
+        file.write(vorbis_input(parts))
+        file.seek(0)
         limit = _CHILD_SECONDS + os.fstat(file.fileno()).st_size / _CHILD_BYTES_PER_SECOND
         try:
             child = subprocess.Popen(

@@ -8,6 +8,7 @@ Thread: any.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import BinaryIO
 from wavtools.errors import DecodeError
 from wavtools.files.encodings import Encoding
 
-__all__ = ["Layout", "UnknownCodecError", "read_layout"]
+__all__ = ["Layout", "UnknownCodecError", "are_chunks", "read_layout"]
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _CODECS = {
@@ -51,7 +52,20 @@ _MAX_CHUNKS = 10_000
 
 
 class UnknownCodecError(DecodeError):
-    """The container is whole, but its samples are compressed in a way that is not read here."""
+    """The container is whole, but its samples are compressed in a way that only PyAV may decode.
+
+    Attributes
+    ----------
+    reason : str
+        What was found. The message adds what to do.
+    """
+
+    @property
+    def reason(self) -> str:
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"{self.reason}: wavtools.load() does so where it is installed"
 
 
 @dataclass(frozen=True)
@@ -183,9 +197,10 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
             if found is None:
                 raise DecodeError(f"{name} has no fmt chunk before its data")
             stated = chunk.size
-            if stated == 0xFFFFFFFF and long_size is not None:
+            if stated in (0, 0xFFFFFFFF) and long_size is not None:
                 stated = long_size
-            if stated == 0 and chunk.present and not _is_chain(file, size, chunk.start, order):
+            if stated == 0 and chunk.present > 1 and not are_chunks(file, chunk.start, order):
+                # Never filled in. Behind a data chunk that is really empty are whole chunks.
                 stated = chunk.present + 1
             return _layout(container, found, chunk.start, stated, chunk.present)
         elif chunk.size > chunk.present:
@@ -193,12 +208,15 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
     raise DecodeError(f"{name} has no data chunk")
 
 
-def _is_chain(file: BinaryIO, size: int, start: int, order: str) -> bool:
-    """True if the rest of the file is whole chunks: then a data chunk of no bytes before it is really empty."""
+def are_chunks(file: BinaryIO, start: int, order: str = "<") -> bool:
+    """True if the file from *start* on is one or more whole chunks, and perhaps a byte of padding."""
+    size = file.seek(0, io.SEEK_END)
+    end = start
     for chunk in _chunks(file, size, start, order):
         if chunk.size > chunk.present or not chunk.kind.isascii() or not chunk.kind.decode().isprintable():
             return False
-    return True
+        end = chunk.start + chunk.size
+    return end > start and size - end <= 1
 
 
 def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
@@ -218,7 +236,9 @@ def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
             if found is None:
                 raise DecodeError(f"{name} has no fmt chunk before its data")
             unknown = stated <= 0 and chunk.present
-            return _layout("W64", found, chunk.start, chunk.present + 1 if unknown else stated, chunk.present)
+            stated = chunk.present + 1 if unknown else stated
+            # Some writers count the padding.
+            return _layout("W64", found, chunk.start, stated, chunk.present, padding=7)
         if stated < 0:
             raise DecodeError(f"{name} has a chunk of {stated + 24} bytes; a chunk of W64 has at least 24")
         if kind == b"fmt ":
@@ -227,7 +247,9 @@ def _read_w64(file: BinaryIO, size: int, name: str) -> Layout:
     raise DecodeError(f"{name} has no data chunk")
 
 
-def _layout(container: str, found: _Format, start: int, stated: int, present: int) -> Layout:
+def _layout(
+    container: str, found: _Format, start: int, stated: int, present: int, padding: int = 0
+) -> Layout:
     frame_bytes = found.channels * found.encoding.sample_bytes
     length = max(0, min(stated, present))
     return Layout(
@@ -237,7 +259,7 @@ def _layout(container: str, found: _Format, start: int, stated: int, present: in
         found.sample_rate,
         start,
         length // frame_bytes,
-        truncated=stated > present or length % frame_bytes > 0,
+        truncated=stated > present or length % frame_bytes > padding,
     )
 
 
@@ -254,20 +276,23 @@ def _wave_format(body: bytes, name: str, order: str) -> _Format:
         tag = struct.unpack_from(f"{order}H", body, 24)[0]
     if channels == 0 or sample_rate == 0:
         raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
+    if tag in (_ALAW, _ULAW) and frame_bytes == channels:
+        # Some writers state the bits of the decoded samples.
+        bits = 8
+    if tag in (_ALAW, _ULAW) and bits != 8:
+        raise DecodeError(f"{name} contradicts itself: G.711 has samples of 8 bits, not {bits}")
     width = (bits + 7) // 8
-    readable = {_PCM: 1 <= bits <= 32, _FLOAT: bits in (32, 64), _ALAW: bits == 8, _ULAW: bits == 8}
-    if not readable.get(tag, False):
-        codec = f"{_CODECS[tag]} (format {tag:#x})" if tag in _CODECS else f"format {tag:#x}"
-        raise UnknownCodecError(
-            f"{name} has samples of {codec} with {bits} bits; PCM of 1 to 32 bits, IEEE float and G.711 can be read"
-        )
     if tag == _PCM and bits > 16 and frame_bytes == 4 * channels:
         # 20 or 24 bits in words of four bytes.
         width = 4
-    if frame_bytes not in (0, channels * width):
+    readable = {_PCM: 1 <= bits <= 32, _FLOAT: bits in (32, 64), _ALAW: bits == 8, _ULAW: bits == 8}
+    if tag in readable and (bits == 0 or frame_bytes not in (0, channels * width)):
         raise DecodeError(
             f"{name} contradicts itself: frames of {frame_bytes} bytes, but {channels} channels of {bits} bits"
         )
+    if not readable.get(tag, False):
+        codec = f"{_CODECS[tag]} (format {tag:#x})" if tag in _CODECS else f"format {tag:#x}"
+        raise UnknownCodecError(f"{name} has samples of {codec} with {bits} bits, which only PyAV may decode")
     big = order == ">"
     if tag == _PCM:
         encoding = Encoding("unsigned" if width == 1 else "int", width, big, min(valid_bits, 8 * width))
@@ -286,22 +311,35 @@ def _read_aiff(file: BinaryIO, size: int, name: str, *, compressed: bool) -> Lay
         if chunk.kind == b"COMM":
             found, frames = _aiff_format(_body(file, name, chunk), name, compressed)
         elif chunk.kind == b"SSND":
-            file.seek(chunk.start)
-            skipped = 8 + int.from_bytes(file.read(8)[:4], "big")
-            sound = (chunk.start + skipped, chunk.size - skipped, chunk.present - skipped)
-            if chunk.size in (0, 8) and chunk.present > skipped:
-                # Never filled in.
-                sound = (chunk.start + skipped, chunk.present - skipped + 1, chunk.present - skipped)
+            sound = _sound_chunk(file, chunk, name)
         if found is not None and sound is not None:
             start, stated, present = sound
             layout = _layout("AIFF-C" if compressed else "AIFF", found, start, stated, present)
-            if 0 < frames < layout.frames and not layout.truncated:
-                return Layout(**{**vars(layout), "frames": frames})
-            return layout
+            if frames == 0 or layout.truncated:
+                return layout
+            # Frames are stated twice: no more than both allow.
+            return dataclasses.replace(
+                layout, frames=min(frames, layout.frames), truncated=frames > layout.frames
+            )
     if sound is None and found is not None and frames == 0:
         # The standard leaves SSND out where there is no sound.
         return _layout("AIFF-C" if compressed else "AIFF", found, size, 0, 0)
     raise DecodeError(f"{name} has no {'COMM' if found is None else 'SSND'} chunk")
+
+
+def _sound_chunk(file: BinaryIO, chunk: _Chunk, name: str) -> tuple[int, int, int]:
+    """Where the samples of an SSND chunk begin, the bytes that it states, and those that are there."""
+    file.seek(chunk.start)
+    skipped = 8 + int.from_bytes(file.read(8)[:4], "big")
+    start, stated, present = chunk.start + skipped, chunk.size - skipped, chunk.present - skipped
+    if chunk.size <= 8 and chunk.present > 9 and not are_chunks(file, chunk.start + 8, ">"):
+        # Never filled in. Behind a chunk that is really empty are whole chunks.
+        stated = max(present, 0) + 1
+    if present < 0 < chunk.present:
+        raise DecodeError(
+            f"{name} contradicts itself: its sound begins {skipped} bytes into a chunk that ends after {chunk.present}"
+        )
+    return start, stated, present
 
 
 def _aiff_format(body: bytes, name: str, compressed: bool) -> tuple[_Format, int]:
@@ -313,9 +351,7 @@ def _aiff_format(body: bytes, name: str, compressed: bool) -> tuple[_Format, int
     kind = body[18:22] if compressed else b"NONE"
     kind = kind.lower() if kind.lower() in _AIFC else kind
     if kind not in _AIFC:
-        raise UnknownCodecError(
-            f"{name} has samples of AIFF-C's format {kind!r}; PCM, float and G.711 can be read"
-        )
+        raise UnknownCodecError(f"{name} has samples of AIFF-C's format {kind!r}, which only PyAV may decode")
     if not 0 < channels < 0x8000 or sample_rate == 0:
         raise DecodeError(f"{name} says {channels} channels at {sample_rate} Hz")
     stored, big = _AIFC[kind]

@@ -2,23 +2,25 @@
 
 Full scale is the whole width of the stored word: a file of 20 valid bits in three bytes fills the upper 20.
 
-Thread: any; pure.
+Thread: any; pure. Long conversions release the GIL.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from wavtools._encodings import pack_int24, read_integers, round_floats
 from wavtools.pcm import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["DTYPES", "Encoding", "read_samples", "sample_type", "to_int16", "write_samples"]
+__all__ = ["DTYPES", "Encoding", "convert", "read_samples", "sample_type", "to_int16", "write_samples"]
 
 # What samples can be read as.
 DTYPES = ("int16", "int32", "float32", "float64")
@@ -53,6 +55,16 @@ class Encoding:
         return f"{'float' if self.kind == 'float' else 'PCM'} of {bits} bits"
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's type of a stored sample, with its byte order; bytes if NumPy has none of full scale."""
+        order = ">" if self.big_endian else "<"
+        if self.kind == "float":
+            return np.dtype(f"{order}f{self.sample_bytes}")
+        if self.kind == "int" and self.sample_bytes in (2, 4):
+            return np.dtype(f"{order}i{self.sample_bytes}")
+        return np.dtype(f"V{self.sample_bytes}")
+
+    @property
     def is_narrow(self) -> bool:
         """True if int16 holds every value of the encoding."""
         return self.kind != "float" and self.sample_bytes <= 2
@@ -69,8 +81,41 @@ def sample_type(dtype: DTypeLike) -> np.dtype[Any]:
     return wanted
 
 
+def convert(data: Buffer, encoding: Encoding, out: NDArray[Any]) -> None:
+    """Convert stored samples into *out*.
+
+    Integers are shifted to the new width, and rounded to the nearest where it is smaller; as floats they have full scale
+    1.0. Floats become integers by their full scale of 2**15 or 2**31, rounded to the nearest; what is beyond is clamped,
+    NaN becomes 0.
+
+    Parameters
+    ----------
+    data : bytes-like
+        ``len(out)`` samples.
+    encoding : Encoding
+    out : array of one of `DTYPES`, shape (samples,)
+    """
+    if encoding.kind in ("ulaw", "alaw"):
+        decode = ulaw_decode if encoding.kind == "ulaw" else alaw_decode
+        codes = memoryview(data)[: len(out)]
+        if out.dtype == np.int16:
+            decode(codes, out=out)
+        else:
+            read_integers(decode(codes).data, 2, True, sys.byteorder == "big", out)
+    elif encoding.kind == "float":
+        values: NDArray[Any] = np.frombuffer(memoryview(data), encoding.dtype, len(out))
+        # A value beyond the range of float32 is beyond full scale too.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if out.dtype.kind == "f":
+                out[:] = values
+            else:
+                round_floats(values.astype(values.dtype.newbyteorder("="), copy=False), out)
+    else:
+        read_integers(data, encoding.sample_bytes, encoding.kind == "int", encoding.big_endian, out)
+
+
 def read_samples(data: Buffer, encoding: Encoding, dtype: DTypeLike) -> NDArray[Any]:
-    """Convert stored samples.
+    """Convert stored samples to a new array, as `convert`.
 
     Parameters
     ----------
@@ -82,133 +127,67 @@ def read_samples(data: Buffer, encoding: Encoding, dtype: DTypeLike) -> NDArray[
     Returns
     -------
     array of *dtype*, shape (samples,)
-        Integers as they are or shifted to the new width, int16 rounded to the nearest; floats with full scale 1.0.
-        Floats become integers by their full scale of 2**15 or 2**31, rounded to the nearest; what is beyond is clamped,
-        NaN becomes 0. A view of *data* (read-only if that is) where nothing is converted.
+        A view of *data* (read-only if that is) where nothing is converted.
     """
     wanted = np.dtype(dtype)
     stored = memoryview(data).cast("B")
-    order = ">" if encoding.big_endian else "<"
-    if encoding.kind == "float":
-        plain: NDArray[Any] = np.frombuffer(stored, f"{order}f{encoding.sample_bytes}")
-    elif encoding.kind == "int" and encoding.sample_bytes in (2, 4):
-        plain = np.frombuffer(stored, f"{order}i{encoding.sample_bytes}")
-    else:
-        plain = np.empty(0, "V1")
-    if plain.dtype == wanted:
-        return plain
-    count = len(stored) // encoding.sample_bytes
-    result = np.empty(count, wanted)
-    for start in range(0, count, _BLOCK):
-        end = min(start + _BLOCK, count)
-        block = stored[start * encoding.sample_bytes : end * encoding.sample_bytes]
-        result[start:end] = _convert(block, encoding, wanted)
+    if encoding.dtype == wanted:
+        return np.frombuffer(stored, wanted)
+    width = encoding.sample_bytes
+    result = np.empty(len(stored) // width, wanted)
+    for start in range(0, len(result), _BLOCK):
+        convert(stored[start * width :], encoding, result[start : start + _BLOCK])
     return result
-
-
-def _convert(data: memoryview, encoding: Encoding, wanted: np.dtype[Any]) -> NDArray[Any]:
-    order = ">" if encoding.big_endian else "<"
-    if encoding.kind == "float":
-        return _from_float(np.frombuffer(data, f"{order}f{encoding.sample_bytes}"), wanted)
-    if encoding.is_narrow:
-        short = _as_int16(data, encoding)
-        if wanted == np.int16:
-            return short
-        wide = short.astype(np.int32) << 16
-    else:
-        wide = _as_int32(data, encoding)
-        if wanted == np.int16:
-            # Rounded to the nearest; the largest values would round to 32768.
-            rounded: NDArray[np.int16] = np.minimum(((wide >> 15) + 1) >> 1, 32767).astype(np.int16)
-            return rounded
-    if wanted == np.int32:
-        return wide
-    scaled: NDArray[Any] = np.multiply(wide, wanted.type(2.0**-31), dtype=wanted, casting="unsafe")
-    return scaled
-
-
-def _as_int16(data: memoryview, encoding: Encoding) -> NDArray[np.int16]:
-    if encoding.kind == "ulaw":
-        return ulaw_decode(data)
-    if encoding.kind == "alaw":
-        return alaw_decode(data)
-    if encoding.sample_bytes == 2:
-        return np.frombuffer(data, ">i2" if encoding.big_endian else "<i2").astype(np.int16)
-    if encoding.kind == "unsigned":
-        centred = np.frombuffer(data, np.uint8).astype(np.int16) - np.int16(128)
-    else:
-        centred = np.frombuffer(data, np.int8).astype(np.int16)
-    shifted: NDArray[np.int16] = centred << 8
-    return shifted
-
-
-def _as_int32(data: memoryview, encoding: Encoding) -> NDArray[np.int32]:
-    """Integers of three or four bytes, with their highest bit in the highest of int32."""
-    if encoding.sample_bytes == 4:
-        return np.frombuffer(data, ">i4" if encoding.big_endian else "<i4").astype(np.int32)
-    wide = np.zeros((len(data) // 3, 4), np.uint8)
-    # In the order of the file; the byte without data is the lowest.
-    wide[:, slice(0, 3) if encoding.big_endian else slice(1, 4)] = np.frombuffer(data, np.uint8).reshape(
-        -1, 3
-    )
-    return wide.view(">i4" if encoding.big_endian else "<i4").reshape(-1).astype(np.int32, copy=False)
-
-
-def _from_float(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
-    # A value beyond the range of float32 is beyond full scale too.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if wanted.kind == "f":
-            return values.astype(wanted)
-        return _to_integer(values, wanted)
-
-
-def _to_integer(values: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
-    """Floats as integers of full scale; what is beyond is clamped, NaN becomes 0."""
-    limits = np.iinfo(wanted)
-    scaled = np.rint(values.astype(np.float64) * -float(limits.min))
-    clamped: NDArray[Any] = np.nan_to_num(np.clip(scaled, limits.min, limits.max), nan=0.0).astype(wanted)
-    return clamped
 
 
 def to_int16(values: NDArray[np.float32]) -> NDArray[np.int16]:
     """Floats of full scale 1.0 as int16 by ``rint(x * 32768)``, clamped: the inverse of division by 32768."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    samples = read_samples(flat.astype("<f4", copy=False).data, Encoding("float", 4), np.int16)
-    return samples.reshape(values.shape)
+    samples = np.empty(values.shape, np.int16)
+    round_floats(np.ascontiguousarray(values).reshape(-1), samples.reshape(-1))
+    return samples
 
 
-def write_samples(samples: NDArray[Any], encoding: Encoding) -> bytes:
+def write_samples(samples: NDArray[Any], encoding: Encoding) -> bytearray | memoryview:
     """Samples (int16, int32 or floats, shape (samples,)) as a little-endian file stores them; the inverse of `read_samples`.
 
-    To a narrower integer they are rounded to the nearest and clamped.
+    To a narrower integer they are rounded to the nearest and clamped. A view of *samples* where nothing is converted.
     """
+    stored: NDArray[Any]
     if encoding.kind == "float":
         # int16 and int32 have full scale 2**15 and 2**31.
-        scale = 1.0 if samples.dtype.kind == "f" else -1.0 / np.iinfo(samples.dtype).min
-        return (samples * scale).astype(f"<f{encoding.sample_bytes}").tobytes()
-    if encoding.is_narrow:
+        if samples.dtype.kind != "f":
+            samples = samples * (-1.0 / np.iinfo(samples.dtype).min)
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = np.ascontiguousarray(samples, encoding.dtype)
+    elif encoding.is_narrow:
         short = _as_integers(samples, np.dtype(np.int16))
         if encoding.kind == "ulaw":
-            return ulaw_encode(short).tobytes()
-        if encoding.kind == "alaw":
-            return alaw_encode(short).tobytes()
-        if encoding.sample_bytes == 2:
-            return short.astype("<i2", copy=False).tobytes()
-        centred: NDArray[np.int32] = np.minimum((short.astype(np.int32) + 128) >> 8, 127)
-        return (centred + 128).astype(np.uint8).tobytes()
-    wide = _as_integers(samples, np.dtype(np.int32))
-    if encoding.sample_bytes == 4:
-        return wide.astype("<i4", copy=False).tobytes()
-    rounded: NDArray[np.int32] = np.minimum(((wide >> 7) + 1) >> 1, (1 << 23) - 1)
-    return rounded.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+            stored = ulaw_encode(short)
+        elif encoding.kind == "alaw":
+            stored = alaw_encode(short)
+        elif encoding.sample_bytes == 2:
+            stored = short.astype("<i2", copy=False)
+        else:
+            centred: NDArray[np.int32] = np.minimum((short.astype(np.int32) + 128) >> 8, 127)
+            stored = (centred + 128).astype(np.uint8)
+    else:
+        wide = _as_integers(samples, np.dtype(np.int32))
+        if encoding.sample_bytes == 3:
+            return pack_int24(wide)
+        stored = wide.astype("<i4", copy=False)
+    return stored.view(np.uint8).data
 
 
 def _as_integers(samples: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
-    if samples.dtype == wanted:
-        return np.ascontiguousarray(samples)
-    if samples.dtype.kind == "f":
-        return _to_integer(samples, wanted)
-    if wanted == np.int32:
-        return samples.astype(np.int32) << 16
-    narrow: NDArray[np.int16] = np.minimum(((samples >> 15) + 1) >> 1, 32767).astype(np.int16)
-    return narrow
+    native = np.ascontiguousarray(samples, samples.dtype.newbyteorder("="))
+    if native.dtype == wanted:
+        return native
+    result = np.empty(native.shape, wanted)
+    if native.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):
+            round_floats(
+                native if native.dtype == np.float32 else native.astype(np.float64, copy=False), result
+            )
+    else:
+        read_integers(native.data, native.dtype.itemsize, True, sys.byteorder == "big", result)
+    return result

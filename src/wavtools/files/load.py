@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
-from wavtools._samples import check_shape
-from wavtools.errors import DecodeError
-from wavtools.files.containers import UnknownCodecError, read_layout
 from wavtools.files.encodings import Encoding, read_samples, sample_type
+from wavtools.files.found import Found, find_sound
 from wavtools.files.sound import Sound, read_sound
-from wavtools.files.sources import open_source, recognise
-from wavtools.files.wav_writer import WavWriter
+from wavtools.files.sources import open_source
+from wavtools.files.wav_writer import WavWriter, as_frames
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -80,50 +78,38 @@ def load(source: str | os.PathLike[str] | Buffer | BinaryIO, dtype: DTypeLike = 
     """
     wanted = sample_type(dtype)
     with open_source(source) as (file, name):
-        head = file.read(8192)
-        file.seek(0)
-        kind = recognise(head)
-        if kind is None:
-            raise DecodeError(f"{name} is not an audio file that is known here: it begins with {head[:12]!r}")
-        if kind == "wav":
-            try:
-                return read_sound(file, name, wanted)
-            except UnknownCodecError:
-                kind = "other"
-                file.seek(0)
-        # The decoders are loaded by those who decode.
-        from wavtools.files.compressed import decode_compressed
+        return _load(find_sound(file, name), name, wanted)
 
-        values, rate = decode_compressed(file.read(), kind, name)
+
+def _load(found: Found, name: str, wanted: np.dtype[Any]) -> Sound:
+    if found.layout is not None:
+        return read_sound(found.file, name, found.layout, wanted)
+    # The decoders are loaded by those who decode.
+    from wavtools.files.compressed import decode_compressed
+
+    values, rate, truncated = decode_compressed(found.compressed(), found.kind, name, found.reason)
     flat = read_samples(values.astype("<f4", copy=False).reshape(-1).data, Encoding("float", 4), wanted)
-    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate)
+    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate, truncated)
 
 
 def info(source: str | os.PathLike[str] | Buffer | BinaryIO) -> AudioInfo:
     """Say what a file holds. Compressed files are decoded for their exact length. Raises as `load`."""
     with open_source(source) as (file, name):
-        head = file.read(8192)
-        file.seek(0)
-        kind = recognise(head)
-        if kind == "wav":
-            try:
-                found = read_layout(file, name)
-            except UnknownCodecError:
-                kind = "other"
-            else:
-                seconds = found.frames / found.sample_rate
-                numbers = (found.sample_rate, found.channels, found.frames, seconds, found.truncated)
-                return AudioInfo(found.container, str(found.encoding), *numbers)
-        file.seek(0)
-        sound = load(file.read())
-    names = {"mp3": "MP3", "flac": "FLAC", "ogg": "Ogg"}
+        found = find_sound(file, name)
+        if found.layout is not None:
+            facts = found.layout
+            seconds = facts.frames / facts.sample_rate
+            numbers = (facts.sample_rate, facts.channels, facts.frames, seconds, facts.truncated)
+            return AudioInfo(facts.container, str(facts.encoding), *numbers)
+        sound = _load(found, name, np.dtype(np.float32))
     return AudioInfo(
-        names.get(kind or "", "other"),
+        {"mp3": "MP3", "flac": "FLAC", "ogg": "Ogg"}.get(found.kind, "other"),
         "compressed",
         sound.sample_rate,
         sound.channel_count,
         len(sound.pcm),
         sound.duration,
+        sound.truncated,
     )
 
 
@@ -159,14 +145,11 @@ def save(
         if sample_rate is not None:
             raise ValueError("sample_rate is for samples; this audio has its own rate")
         sample_rate = audio.sample_rate
-    held = audio if pcm is None else pcm
-    samples: Any = held if isinstance(held, (bytes, bytearray, memoryview)) else np.asarray(held)
-    if isinstance(samples, np.ndarray):
-        check_shape(samples.shape, "audio")
-        if encoding is None and samples.dtype.kind == "f":
-            encoding = "float32"
-        elif encoding is None and samples.dtype == np.int32:
-            encoding = "int32"
-    channels = samples.shape[1] if isinstance(samples, np.ndarray) and samples.ndim == 2 else 1
-    with WavWriter(target, sample_rate, channels, encoding=encoding or "int16") as writer:
+    # Everything is checked before a file is replaced.
+    samples = as_frames(audio if pcm is None else pcm)
+    if encoding is None:
+        wide = "int32" if samples.dtype.itemsize == 4 else "int16"
+        encoding = "float32" if samples.dtype.kind == "f" else wide
+    channels = samples.shape[1] if samples.ndim == 2 else 1
+    with WavWriter(target, sample_rate, channels, encoding=encoding) as writer:
         writer.write(samples)

@@ -5,7 +5,6 @@ Thread: any.
 
 from __future__ import annotations
 
-import importlib.util
 import operator
 import os
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from wavtools._arguments import integer
-from wavtools.errors import DecodeError
-from wavtools.files.containers import UnknownCodecError
+from wavtools.files.found import Found, find_sound
 from wavtools.files.frames import ArrayFrames, BlockFrames, FrameSource, WavFrames
-from wavtools.files.sources import is_source, open_source, recognise
+from wavtools.files.sources import is_source, open_source
 
 __all__ = ["open_frames"]
 
@@ -85,25 +83,13 @@ def _chunks(chunks: Iterable[Any], rate: int) -> Iterator[tuple[int, Any]]:
 
 
 def _open_file(source: Any) -> FrameSource:
+    path: str | bytes | None = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     with open_source(source) as (file, name):
-        head = file.read(8192)
-        kind = recognise(head)
-        if kind is None:
-            told = f"begins with {head[:12]!r}" if head else "is empty"
-            raise DecodeError(f"{name} is not an audio file that is known here: it {told}")
-        # What has no path stays in memory, as the bytes that it is.
-        path: str | bytes | None = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
-        data = b""
-        if path is None:
-            data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else head + file.read()
-    if kind == "wav":
-        try:
-            return WavFrames(os.fsdecode(path) if path is not None else data, name)
-        except UnknownCodecError:
-            if importlib.util.find_spec("av") is None:
-                raise
-            kind = "other"
-    # The decoders are loaded by those who decode.
-    from wavtools.files.compressed_frames import open_compressed
+        found = find_sound(file, name)
+        if found.layout is not None:
+            # What has no path stays in memory, as the bytes that it is.
+            return WavFrames(os.fsdecode(path) if path is not None else Found(file, "wav", None).compressed(), name)
+        # The decoders are loaded by those who decode.
+        from wavtools.files.compressed_frames import open_compressed
 
-    return open_compressed(path, data, head, kind, name)
+        return open_compressed(path, found, name)

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools.errors import DecodeError
-from wavtools.files.containers import Layout, read_layout
-from wavtools.files.encodings import Encoding, read_samples
+from wavtools.files.containers import Layout
+from wavtools.files.encodings import convert
+from wavtools.files.sources import read_into
 
 __all__ = ["Sound", "read_frames", "read_sound"]
 
-# Bytes of the file that are read at a time.
-_BLOCK_BYTES = 1 << 20
+# Samples that are read at a time: they stay in the processor's cache until they are converted.
+_BLOCK_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ class Sound:
         return f"<Sound {self.duration:.3f} s, {form}>"
 
 
-def read_sound(file: BinaryIO, name: str, dtype: np.dtype[Any], *, strict: bool = False) -> Sound:
-    """Read all samples of an uncompressed file; raises as `read_layout`."""
-    layout = read_layout(file, name, strict=strict)
+def read_sound(file: BinaryIO, name: str, layout: Layout, dtype: np.dtype[Any]) -> Sound:
+    """Read all samples of an uncompressed file. Raises DecodeError if it has become shorter."""
     pcm = read_frames(file, layout, 0, layout.frames, dtype)
     if len(pcm) < layout.frames:
         raise DecodeError(f"{name} became shorter while it was read")
@@ -71,22 +71,22 @@ def read_frames(file: BinaryIO, layout: Layout, start: int, count: int, dtype: n
     count = max(0, min(count, layout.frames - start))
     flat = np.empty(count * layout.channels, dtype)
     file.seek(layout.offset + start * layout.frame_bytes)
-    done = _read_into(file, layout.encoding, flat, layout.channels)
+    done = _fill(file, layout, flat) // layout.channels * layout.channels
     return flat[:done] if layout.channels == 1 else flat[:done].reshape(-1, layout.channels)
 
 
-def _read_into(file: BinaryIO, encoding: Encoding, flat: NDArray[Any], channels: int) -> int:
-    """Fill *flat* with samples; returns how many whole frames' samples there were."""
-    step = max(1, _BLOCK_BYTES // (encoding.sample_bytes * channels)) * channels
+def _fill(file: BinaryIO, layout: Layout, flat: NDArray[Any]) -> int:
+    """Fill *flat* with the next samples; returns how many there were."""
+    encoding, width = layout.encoding, layout.encoding.sample_bytes
+    if encoding.dtype == flat.dtype:
+        return read_into(file, flat.data.cast("B")) // width
+    block = memoryview(bytearray(min(_BLOCK_SAMPLES, len(flat)) * width))
     done = 0
     while done < len(flat):
-        wanted = min(step, len(flat) - done)
-        data = file.read(wanted * encoding.sample_bytes)
-        samples = len(data) // (encoding.sample_bytes * channels) * channels
-        flat[done : done + samples] = read_samples(
-            data[: samples * encoding.sample_bytes], encoding, flat.dtype
-        )
-        done += samples
-        if samples < wanted:
+        wanted = min(_BLOCK_SAMPLES, len(flat) - done)
+        there = read_into(file, block[: wanted * width]) // width
+        convert(block[: there * width], encoding, flat[done : done + there])
+        done += there
+        if there < wanted:
             break
     return done

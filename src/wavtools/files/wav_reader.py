@@ -31,7 +31,8 @@ class WavReader:
     Parameters
     ----------
     source : str, os.PathLike, bytes-like, or binary file object that can seek
-        A file object stays open when the reader is closed.
+        A file object is read from its present position, or from its beginning if that is its end. It stays open when the
+        reader is closed.
     strict : bool
         Refuse a file whose header states another length than it has.
 
@@ -100,8 +101,8 @@ class WavReader:
 
     def close(self) -> None:
         """Close the file, if the reader has opened it."""
-        if self._owned:
-            self._file.close()
+        if self._owned is not None:
+            self._owned.close()
 
     def tell(self) -> int:
         """The number of the next frame."""

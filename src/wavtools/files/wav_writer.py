@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from wavtools._arguments import integer
 from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError, StateError
-from wavtools.files.containers import read_layout
+from wavtools.files.containers import are_chunks, read_layout
 from wavtools.files.encodings import Encoding, write_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ENCODINGS", "WavWriter"]
+__all__ = ["ENCODINGS", "WavWriter", "as_frames"]
 
 ENCODINGS = {
     "uint8": Encoding("unsigned", 1),
@@ -42,6 +42,8 @@ _TAGS = {"unsigned": 1, "int": 1, "float": 3, "alaw": 6, "ulaw": 7}
 _HEADER = struct.Struct("<4sI4s4sI28s4sIHHIIHH4sI")
 # RIFF sizes are 32 bits wide.
 _MAX_RIFF = 0xFFFFFFFF
+# Frames that are converted at a time.
+_BLOCK_FRAMES = 1 << 16
 
 
 class WavWriter:
@@ -50,9 +52,9 @@ class WavWriter:
     Parameters
     ----------
     target : str, os.PathLike, or binary file object that can seek
-        A path is replaced, or continued with *append*. A file object stays open when the writer is closed.
+        What it holds is replaced, or continued with *append*. A file object stays open when the writer is closed.
     sample_rate : int
-        Hz, at least 1; with *append* that of the file, which it must be if it is given.
+        Hz, 1 to 4294967295; with *append* that of the file, which it must be if it is given.
     channels : int
         1 to 65535.
     encoding : str
@@ -91,7 +93,9 @@ class WavWriter:
             raise ValueError(f"encoding is {encoding!r}; it must be one of {', '.join(ENCODINGS)}")
         self.channel_count = integer(channels, "channels", 1, 0xFFFF, "a WAV file has 1 to 65535")
         if sample_rate is not None:
-            sample_rate = integer(sample_rate, "sample_rate", 1, 0xFFFFFFFF, "a WAV file has at least 1 Hz")
+            sample_rate = integer(
+                sample_rate, "sample_rate", 1, 0xFFFFFFFF, "a WAV file has 1 to 4294967295 Hz"
+            )
         elif not append:
             raise TypeError("sample_rate is needed: the rate of the samples in Hz")
         self.frames = 0
@@ -103,6 +107,8 @@ class WavWriter:
         try:
             if append:
                 sample_rate = self._continue(sample_rate)
+            else:
+                self._file.truncate(0)
             assert sample_rate is not None
             self.sample_rate = sample_rate
             self._write_header()
@@ -120,10 +126,18 @@ class WavWriter:
             raise DecodeError(f"{name} was not written by a WavWriter; it can be read, but not continued")
         if sample_rate not in (None, layout.sample_rate):
             raise ValueError(f"sample_rate is {sample_rate}, but {name} has {layout.sample_rate} Hz")
+        same = [one for one in ENCODINGS.values() if _same(one, layout.encoding)]
+        end = layout.offset + layout.frames * layout.frame_bytes
+        if not same:
+            raise DecodeError(f"{name} was not written by a WavWriter; it can be read, but not continued")
+        if not layout.truncated and are_chunks(self._file, end + end % 2):
+            raise DecodeError(
+                f"{name} is not continued: chunks behind its sound would be lost; write a new file"
+            )
         self.channel_count, self.frames = layout.channels, layout.frames
-        self._encoding = next(one for one in ENCODINGS.values() if _same(one, layout.encoding))
+        self._encoding = same[0]
         # Whatever a killed writer left beyond the last whole frame.
-        self._file.truncate(layout.offset + layout.frames * layout.frame_bytes)
+        self._file.truncate(end)
         return layout.sample_rate
 
     def __enter__(self) -> Self:
@@ -168,26 +182,16 @@ class WavWriter:
         """
         if self._closed:
             raise StateError("the writer is closed; open the file with append=True to go on")
-        frames = self._frames_of(samples)
-        data = write_samples(frames.reshape(-1), self._encoding)
-        self._file.seek(_HEADER.size + self._data_bytes)
-        self._file.write(data)
-        self._file.flush()
-        self.frames += len(frames)
-        self._write_header()
-
-    def _frames_of(self, samples: Any) -> NDArray[Any]:
-        raw = isinstance(samples, (bytes, bytearray, memoryview))
-        frames: NDArray[Any] = as_int16(samples, "samples") if raw else np.asarray(samples)
-        check_shape(frames.shape, "samples")
-        if frames.dtype.kind != "f" and frames.dtype not in (np.int16, np.int32):
-            raise TypeError(
-                f"samples must be int16, int32 or floats, not {frames.dtype}; convert with .astype()"
-            )
+        frames = as_frames(samples)
         count = 1 if frames.ndim == 1 else frames.shape[1]
         if count != self.channel_count:
             raise ValueError(f"samples have {count} channels, the file has {self.channel_count}")
-        return frames
+        self._file.seek(_HEADER.size + self._data_bytes)
+        for start in range(0, len(frames), _BLOCK_FRAMES):
+            self._file.write(write_samples(frames[start : start + _BLOCK_FRAMES].reshape(-1), self._encoding))
+        self._file.flush()
+        self.frames += len(frames)
+        self._write_header()
 
     def close(self) -> None:
         """Finish the file, and close it if the writer has opened it. Closing twice is fine."""
@@ -195,9 +199,10 @@ class WavWriter:
             return
         self._closed = True
         try:
+            # Whoever writes on does so behind the sound.
+            self._file.seek(0, io.SEEK_END)
             if self._data_bytes % 2:
                 # Chunks are padded to an even length.
-                self._file.seek(0, io.SEEK_END)
                 self._file.write(b"\0")
             self._file.flush()
         finally:
@@ -222,10 +227,42 @@ class WavWriter:
         self._file.flush()
 
 
-def _opened(target: str | os.PathLike[str] | BinaryIO, mode: str) -> BinaryIO:
+def as_frames(samples: Any) -> NDArray[Any]:
+    """Samples that a file can be written from, as an array of shape (frames,) or (frames, channels).
+
+    Parameters
+    ----------
+    samples : int16, int32 or float array, a sequence of floats, or bytes of int16
+
+    Raises
+    ------
+    TypeError
+        samples of another type
+    ValueError
+        another shape, or an odd number of bytes
+    """
+    raw = isinstance(samples, (bytes, bytearray, memoryview))
+    frames: NDArray[Any] = as_int16(samples, "samples") if raw else np.asarray(samples)
+    check_shape(frames.shape, "samples")
+    if frames.dtype.kind != "f" and frames.dtype.newbyteorder("=") not in (np.int16, np.int32):
+        raise TypeError(f"samples must be int16, int32 or floats, not {frames.dtype}; convert with .astype()")
+    return frames
+
+
+def _opened(target: Any, mode: str) -> BinaryIO:
     if isinstance(target, (str, os.PathLike)):
         return cast("BinaryIO", open(target, mode))  # noqa: PTH123
-    return target
+    seekable = getattr(target, "seekable", None)
+    if (
+        not callable(getattr(target, "write", None))
+        or isinstance(target, io.TextIOBase)
+        or not hasattr(target, "seek")
+        or (callable(seekable) and not seekable())
+    ):
+        raise TypeError(
+            f"a path, or a file object that is open for writing bytes and can seek, is needed, not {type(target).__name__}"
+        )
+    return cast("BinaryIO", target)
 
 
 def _same(one: Encoding, other: Encoding) -> bool:
