@@ -15,7 +15,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_contiguous, acquire_out
+from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_contiguous, acquire_out, new_array
 from wavtools._kernels cimport selected_kernels, wt_kernels, wt_kernels_available
 
 __all__ = [
@@ -108,13 +108,11 @@ cdef bint begins_like_a_file(const Py_buffer *view) noexcept:
     return head[0] == b"r" and memcmp(head, b"riff\x2e\x91\xcf\x11", 8) == 0
 
 
-cdef object new_array(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *target):
-    """Make an array, with *target* over its memory.
-
-    Through NumPy's C interface: for a chunk of 10 ms, ``numpy.empty`` takes as long as the conversion.
-    """
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, dtype, 0)
-    memset(target, 0, sizeof(Py_buffer))  # nothing to release: the caller holds the array
+cdef object new_target(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *target):
+    """Make an array, with *target* over its memory."""
+    cdef cnp.ndarray out = new_array(ndim, shape, dtype)
+    # The caller holds the array: there is nothing to release.
+    memset(target, 0, sizeof(Py_buffer))
     target.buf = cnp.PyArray_DATA(out)
     return out
 
@@ -122,8 +120,8 @@ cdef object new_array(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *t
 cdef object new_like(const Py_buffer *source, Py_ssize_t count, int dtype, Py_buffer *target):
     """Make an array of the shape of *source*; of shape (count,) if that is raw bytes of int16."""
     if source.len // source.itemsize != count:
-        return new_array(1, &count, dtype, target)
-    return new_array(source.ndim, source.shape, dtype, target)
+        return new_target(1, &count, dtype, target)
+    return new_target(source.ndim, source.shape, dtype, target)
 
 
 def as_int16(x, str name="x"):
@@ -295,7 +293,7 @@ def mix_to_mono(x, out=None):
             raise ValueError(f"x has {channels} channels of {source.itemsize} bytes each, expected samples")
         frames = source.shape[0] if source.itemsize > 1 else source.len // 2
         if out is None:
-            out = new_array(1, &frames, cnp.NPY_FLOAT32 if kind == FLOAT32 else cnp.NPY_INT16, &target)
+            out = new_target(1, &frames, cnp.NPY_FLOAT32 if kind == FLOAT32 else cnp.NPY_INT16, &target)
         else:
             acquire_out(out, &target, kind, frames, &source)
         if frames * channels > LONG:
