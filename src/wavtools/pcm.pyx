@@ -39,6 +39,8 @@ cdef enum:
 
 cdef const wt_kernels *kernels = selected_kernels()
 
+ctypedef void (*wt_decode)(const uint8_t *x, int16_t *out, size_t count) noexcept nogil
+
 cdef object empty = np.empty
 cdef object frombuffer = np.frombuffer
 cdef object ndarray = np.ndarray
@@ -314,11 +316,9 @@ cdef void mix(int kind, const void *x, void *out, size_t frames, size_t channels
         pcm16_to_mono(<const int16_t *> x, <int16_t *> out, frames, channels)
 
 
-# Codes by the upper 14 bits of a sample, and by the upper 13; samples by code.
+# Codes by the upper 14 bits of a sample, and by the upper 13.
 cdef uint8_t ulaw_codes[1 << 14]
 cdef uint8_t alaw_codes[1 << 13]
-cdef int16_t ulaw_values[256]
-cdef int16_t alaw_values[256]
 
 
 cdef void make_g711_tables() noexcept:
@@ -326,7 +326,7 @@ cdef void make_g711_tables() noexcept:
 
     Mu-law inverts all bits of a code, A-law every other one.
     """
-    cdef int code, sample, magnitude, segment, mask
+    cdef int sample, magnitude, segment, mask
     for sample in range(-(1 << 13), 1 << 13):
         mask = 0xFF if sample >= 0 else 0x7F
         # Louder samples are clipped.
@@ -342,14 +342,6 @@ cdef void make_g711_tables() noexcept:
         while magnitude >> (segment + 5):
             segment += 1
         alaw_codes[sample & 0x1FFF] = (segment << 4 | (magnitude >> (segment if segment > 1 else 1) & 15)) ^ mask
-    for code in range(256):
-        segment = (code ^ 0xFF) >> 4 & 7
-        magnitude = ((((code ^ 0xFF) & 15) << 3) + 132 << segment) - 132
-        ulaw_values[code] = magnitude if code & 0x80 else -magnitude
-        segment = (code ^ 0x55) >> 4 & 7
-        magnitude = ((code ^ 0x55) & 15) << 4
-        magnitude = magnitude + 8 if segment == 0 else magnitude + 264 << segment - 1
-        alaw_values[code] = magnitude if code & 0x80 else -magnitude
 
 
 make_g711_tables()
@@ -361,12 +353,6 @@ cdef void encode(
     cdef size_t i
     for i in range(count):
         out[i] = codes[x[i] >> shift]
-
-
-cdef void decode(const uint8_t *x, int16_t *out, size_t count, const int16_t *values) noexcept nogil:
-    cdef size_t i
-    for i in range(count):
-        out[i] = values[x[i]]
 
 
 cdef object encoded(object x, object out, const uint8_t *codes, int shift):
@@ -390,7 +376,7 @@ cdef object encoded(object x, object out, const uint8_t *codes, int shift):
     return out
 
 
-cdef object decoded(object x, object out, const int16_t *values):
+cdef object decoded(object x, object out, wt_decode decode):
     """A sample for each G.711 code."""
     cdef Py_buffer source, target
     acquire("x", x, &source, UINT8)
@@ -402,9 +388,9 @@ cdef object decoded(object x, object out, const int16_t *values):
             acquire_out(out, &target, INT16, count, &source)
         if count > LONG:
             with nogil:
-                decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+                decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count)
         else:
-            decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+            decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count)
         PyBuffer_Release(&target)
     finally:
         PyBuffer_Release(&source)
@@ -463,7 +449,7 @@ def ulaw_decode(x, out=None):
     ValueError
         *out* has another size or overlaps *x*; nothing is written
     """
-    return decoded(x, out, ulaw_values)
+    return decoded(x, out, kernels.ulaw_to_pcm16)
 
 
 def alaw_encode(x, out=None):
@@ -481,4 +467,4 @@ def alaw_decode(x, out=None):
 
     Source: ITU-T G.711, as CPython's ``audioop.alaw2lin``.
     """
-    return decoded(x, out, alaw_values)
+    return decoded(x, out, kernels.alaw_to_pcm16)

@@ -49,6 +49,17 @@ static void conversions(const wt_kernels *kernels)
     }
 }
 
+/* Every code, and lengths that are no whole vectors. */
+static void telephony(const wt_kernels *kernels)
+{
+    uint8_t codes[3 * 256 + 37];
+    for (size_t i = 0; i < sizeof codes; i++) codes[i] = (uint8_t)i;
+    kernels->ulaw_to_pcm16(codes, pcm, sizeof codes);
+    print_sum(kernels->name, "ulaw_to_pcm16", pcm, 2 * sizeof codes);
+    kernels->alaw_to_pcm16(codes, pcm, sizeof codes);
+    print_sum(kernels->name, "alaw_to_pcm16", pcm, 2 * sizeof codes);
+}
+
 static void filters(const wt_kernels *kernels)
 {
     static const uint32_t ratios[][2] = {{1, 1}, {1, 3}, {2, 1}, {4, 3}, {7, 4}, {5, 7}};
@@ -90,6 +101,7 @@ int main(void)
     for (unsigned index = 0; (kernels = wt_kernels_available(index)); index++) {
         seed = 1;
         conversions(kernels);
+        telephony(kernels);
         filters(kernels);
         if (!spectra(kernels)) return 1;
     }

@@ -25,6 +25,9 @@ typedef struct wt_kernels {
     void (*round_to_pcm16)(const float *x, int16_t *out, size_t count, size_t stride);
     /* The mean of the channels, summed in double. */
     void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
+    /* PCM16 from G.711 codes. */
+    void (*ulaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count);
+    void (*alaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count);
 
     /* out[j] = dot(row, x + floor(t)) with t = (phase + j * down) / up and row number (phase + j * down) % up; phase < up,
      * taps >= 16. A row holds taps values, rounded up to a multiple of 16: whole vectors of 16; then, if taps is no
