@@ -13,6 +13,8 @@
 
 #include "fft.h"
 
+enum { WT_SIMPLE = 6, WT_SIMPLE_REACH = 128 };
+
 typedef struct wt_kernels {
     const char *name;
 
@@ -34,6 +36,10 @@ typedef struct wt_kernels {
      * multiple, one vector for x[taps - 16 .. taps), which is zero where it overlaps the one before. */
     void (*polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
                       float *out, size_t count);
+    /* The same for simple ratios: up and down <= WT_SIMPLE, taps <= WT_SIMPLE_REACH * down. A row holds taps values: those
+     * for x[0], x[down], x[2 down] ...; then those for x[1], x[1 + down] ...; and so on. */
+    void (*simple_polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
+                             float *out, size_t count);
 
     /* The discrete Fourier transform of plan->size samples, times the window unless that is NULL: bins 0 to size / 2, not
      * scaled. Real and imaginary parts go to two arrays; or, where im is NULL, in pairs to re. work: WT_FFT_WORK(size). */
