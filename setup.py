@@ -37,7 +37,16 @@ else:
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h"]
-HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
+HEADERS += [
+    "kernels.h",
+    "kernels.inc",
+    "simple_ratio.inc",
+    "g711.inc",
+    "pcm16.inc",
+    "vec8.h",
+    "fft.h",
+    "fft.inc",
+]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 
