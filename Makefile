@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop network platforms bench coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
+.PHONY: help console test interop network platforms bench neon coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -58,6 +58,9 @@ bench: build  ## compare with peers and write benchmarks/RESULTS.md
 platforms: build  ## run on every audio system and platform that this machine can be
 	$(BIN)/python -m pip install --quiet ziglang
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest tests/platforms
+
+neon: build  ## count the kernels' instructions on arm64, with NEON and without; needs the cross compiler and qemu-user
+	$(BIN)/python -m benchmarks.neon_counts
 
 coverage: build  ## run the tests of realtime; fails below 100 % of its lines and branches
 	$(BIN)/python -m coverage erase

@@ -38,8 +38,8 @@ MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
 
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
-HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h"]
-HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
+HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h", "fft.h", "fft.inc"]
+HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "pcm16.inc", "vec8.h"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 

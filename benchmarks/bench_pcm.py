@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import miniaudio
@@ -55,28 +56,41 @@ def conversions(count: int) -> Iterator[Case]:
 
 
 def g711(count: int) -> Iterator[Case]:
-    samples = np.random.default_rng(0).integers(-32768, 32768, count).astype(np.int16)
-    codes = pcm.ulaw_encode(samples)
-    sample_bytes, code_bytes = samples.tobytes(), codes.tobytes()
-    table = pcm.ulaw_encode(np.arange(-32768, 32768).astype(np.int16))
-    decode_table = pcm.ulaw_decode(np.arange(256, dtype=np.uint8))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import audioop
     except ImportError:  # Python 3.13 and later
         audioop = None
+    samples = np.random.default_rng(0).integers(-32768, 32768, count).astype(np.int16)
+    sample_bytes = samples.tobytes()
+    for law, short in (("mu-law", "ulaw"), ("A-law", "alaw")):
+        yield from g711_law(law, getattr(pcm, f"{short}_encode"), getattr(pcm, f"{short}_decode"), samples)
+        if audioop:
+            codes = getattr(pcm, f"{short}_encode")(sample_bytes).tobytes()
+            to_codes, to_samples = getattr(audioop, f"lin2{short}"), getattr(audioop, f"{short}2lin")
+            assert to_codes(sample_bytes, 2) == codes
+            encode, decode = g711_groups(law, count)
+            yield Case(encode, "audioop", partial(to_codes, sample_bytes, 2))
+            yield Case(decode, "audioop", partial(to_samples, codes, 2))
 
-    group = f"G.711 mu-law encode, {count} samples"
-    yield Case(group, "wavtools", lambda: pcm.ulaw_encode(samples))
-    if audioop:
-        yield Case(group, "audioop", lambda: audioop.lin2ulaw(sample_bytes, 2))
-    yield Case(group, "NumPy table", lambda: table[samples.astype(np.int32) + 32768])
-    group = f"G.711 mu-law decode, {count} samples"
-    yield Case(group, "wavtools", lambda: pcm.ulaw_decode(codes))
-    if audioop:
-        yield Case(group, "audioop", lambda: audioop.ulaw2lin(code_bytes, 2))
-    yield Case(group, "NumPy table", lambda: decode_table[codes])
+
+def g711_groups(law: str, count: int) -> tuple[str, str]:
+    return f"G.711 {law} encode, {count} samples", f"G.711 {law} decode, {count} samples"
+
+
+def g711_law(
+    law: str, encode: Callable[..., Any], decode: Callable[..., Any], samples: np.ndarray
+) -> Iterator[Case]:
+    """Ours, and a table in NumPy."""
+    codes = encode(samples)
+    table = encode(np.arange(-32768, 32768).astype(np.int16))
+    decode_table = decode(np.arange(256, dtype=np.uint8))
+    encode_group, decode_group = g711_groups(law, len(samples))
+    yield Case(encode_group, "wavtools", partial(encode, samples))
+    yield Case(encode_group, "NumPy table", lambda: table[samples.astype(np.int32) + 32768])
+    yield Case(decode_group, "wavtools", partial(decode, codes))
+    yield Case(decode_group, "NumPy table", lambda: decode_table[codes])
 
 
 def mixing(count: int) -> Iterator[Case]:

@@ -12,6 +12,7 @@ __all__ = ["machine", "write_section"]
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ORDER = [
     "kernels",
+    "NEON",
     "devices, P8",
     "devices, P9 and P14",
     "installing",

@@ -4,7 +4,7 @@ Thread: any.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int16_t, uint32_t
+from libc.stdint cimport int16_t, uint8_t, uint32_t
 
 
 cdef extern from "fft.h" nogil:
@@ -23,6 +23,8 @@ cdef extern from "kernels.h" nogil:
         void (*pcm16_to_floats)(const int16_t *x, float *out, size_t count) noexcept nogil
         void (*round_to_pcm16)(const float *x, int16_t *out, size_t count, size_t stride) noexcept nogil
         void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels) noexcept nogil
+        void (*ulaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count) noexcept nogil
+        void (*alaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count) noexcept nogil
         void (*real_fft)(
             const wt_fft *plan, const float *x, const float *window, float *work, float *re, float *im
         ) noexcept nogil

@@ -15,7 +15,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_contiguous, acquire_out
+from wavtools._buffers cimport FLOAT32, INT16, UINT8, acquire, acquire_contiguous, acquire_out, new_array
 from wavtools._kernels cimport selected_kernels, wt_kernels, wt_kernels_available
 
 __all__ = [
@@ -38,6 +38,8 @@ cdef enum:
 
 
 cdef const wt_kernels *kernels = selected_kernels()
+
+ctypedef void (*wt_decode)(const uint8_t *x, int16_t *out, size_t count) noexcept nogil
 
 cdef object empty = np.empty
 cdef object frombuffer = np.frombuffer
@@ -108,13 +110,11 @@ cdef bint begins_like_a_file(const Py_buffer *view) noexcept:
     return head[0] == b"r" and memcmp(head, b"riff\x2e\x91\xcf\x11", 8) == 0
 
 
-cdef object new_array(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *target):
-    """Make an array, with *target* over its memory.
-
-    Through NumPy's C interface: for a chunk of 10 ms, ``numpy.empty`` takes as long as the conversion.
-    """
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, dtype, 0)
-    memset(target, 0, sizeof(Py_buffer))  # nothing to release: the caller holds the array
+cdef object new_target(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *target):
+    """Make an array, with *target* over its memory."""
+    cdef cnp.ndarray out = new_array(ndim, shape, dtype)
+    # The caller holds the array: there is nothing to release.
+    memset(target, 0, sizeof(Py_buffer))
     target.buf = cnp.PyArray_DATA(out)
     return out
 
@@ -122,8 +122,8 @@ cdef object new_array(int ndim, const Py_ssize_t *shape, int dtype, Py_buffer *t
 cdef object new_like(const Py_buffer *source, Py_ssize_t count, int dtype, Py_buffer *target):
     """Make an array of the shape of *source*; of shape (count,) if that is raw bytes of int16."""
     if source.len // source.itemsize != count:
-        return new_array(1, &count, dtype, target)
-    return new_array(source.ndim, source.shape, dtype, target)
+        return new_target(1, &count, dtype, target)
+    return new_target(source.ndim, source.shape, dtype, target)
 
 
 def as_int16(x, str name="x"):
@@ -295,7 +295,7 @@ def mix_to_mono(x, out=None):
             raise ValueError(f"x has {channels} channels of {source.itemsize} bytes each, expected samples")
         frames = source.shape[0] if source.itemsize > 1 else source.len // 2
         if out is None:
-            out = new_array(1, &frames, cnp.NPY_FLOAT32 if kind == FLOAT32 else cnp.NPY_INT16, &target)
+            out = new_target(1, &frames, cnp.NPY_FLOAT32 if kind == FLOAT32 else cnp.NPY_INT16, &target)
         else:
             acquire_out(out, &target, kind, frames, &source)
         if frames * channels > LONG:
@@ -316,11 +316,9 @@ cdef void mix(int kind, const void *x, void *out, size_t frames, size_t channels
         pcm16_to_mono(<const int16_t *> x, <int16_t *> out, frames, channels)
 
 
-# Codes by the upper 14 bits of a sample, and by the upper 13; samples by code.
+# Codes by the upper 14 bits of a sample, and by the upper 13.
 cdef uint8_t ulaw_codes[1 << 14]
 cdef uint8_t alaw_codes[1 << 13]
-cdef int16_t ulaw_values[256]
-cdef int16_t alaw_values[256]
 
 
 cdef void make_g711_tables() noexcept:
@@ -328,7 +326,7 @@ cdef void make_g711_tables() noexcept:
 
     Mu-law inverts all bits of a code, A-law every other one.
     """
-    cdef int code, sample, magnitude, segment, mask
+    cdef int sample, magnitude, segment, mask
     for sample in range(-(1 << 13), 1 << 13):
         mask = 0xFF if sample >= 0 else 0x7F
         # Louder samples are clipped.
@@ -344,14 +342,6 @@ cdef void make_g711_tables() noexcept:
         while magnitude >> (segment + 5):
             segment += 1
         alaw_codes[sample & 0x1FFF] = (segment << 4 | (magnitude >> (segment if segment > 1 else 1) & 15)) ^ mask
-    for code in range(256):
-        segment = (code ^ 0xFF) >> 4 & 7
-        magnitude = ((((code ^ 0xFF) & 15) << 3) + 132 << segment) - 132
-        ulaw_values[code] = magnitude if code & 0x80 else -magnitude
-        segment = (code ^ 0x55) >> 4 & 7
-        magnitude = ((code ^ 0x55) & 15) << 4
-        magnitude = magnitude + 8 if segment == 0 else magnitude + 264 << segment - 1
-        alaw_values[code] = magnitude if code & 0x80 else -magnitude
 
 
 make_g711_tables()
@@ -363,12 +353,6 @@ cdef void encode(
     cdef size_t i
     for i in range(count):
         out[i] = codes[x[i] >> shift]
-
-
-cdef void decode(const uint8_t *x, int16_t *out, size_t count, const int16_t *values) noexcept nogil:
-    cdef size_t i
-    for i in range(count):
-        out[i] = values[x[i]]
 
 
 cdef object encoded(object x, object out, const uint8_t *codes, int shift):
@@ -392,7 +376,7 @@ cdef object encoded(object x, object out, const uint8_t *codes, int shift):
     return out
 
 
-cdef object decoded(object x, object out, const int16_t *values):
+cdef object decoded(object x, object out, wt_decode decode):
     """A sample for each G.711 code."""
     cdef Py_buffer source, target
     acquire("x", x, &source, UINT8)
@@ -404,9 +388,9 @@ cdef object decoded(object x, object out, const int16_t *values):
             acquire_out(out, &target, INT16, count, &source)
         if count > LONG:
             with nogil:
-                decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+                decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count)
         else:
-            decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count, values)
+            decode(<const uint8_t *> source.buf, <int16_t *> target.buf, count)
         PyBuffer_Release(&target)
     finally:
         PyBuffer_Release(&source)
@@ -465,7 +449,7 @@ def ulaw_decode(x, out=None):
     ValueError
         *out* has another size or overlaps *x*; nothing is written
     """
-    return decoded(x, out, ulaw_values)
+    return decoded(x, out, kernels.ulaw_to_pcm16)
 
 
 def alaw_encode(x, out=None):
@@ -483,4 +467,4 @@ def alaw_decode(x, out=None):
 
     Source: ITU-T G.711, as CPython's ``audioop.alaw2lin``.
     """
-    return decoded(x, out, alaw_values)
+    return decoded(x, out, kernels.alaw_to_pcm16)

@@ -51,4 +51,4 @@ cdef class Resampler:
     ) noexcept nogil
     cdef void convert_whole(self, int kind, const void *frames, Py_ssize_t count, void *out) noexcept nogil
     cdef Py_ssize_t frames_of(self, const Py_buffer *source, int kind) except -1
-    cdef object new_array(self, int kind, Py_ssize_t frames)
+    cdef object new_output(self, int kind, Py_ssize_t frames)

@@ -18,11 +18,10 @@ import operator
 import sys
 import types
 
-import numpy as np
-
+cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
-from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
+from wavtools._buffers cimport FLOAT32, INT16, acquire, new_array
 from wavtools._blocks cimport (
     wt_blocks,
     wt_blocks_frames,
@@ -66,9 +65,7 @@ cdef int checked_rate(str name, rate) except -1:
 
 cdef const wt_kernels *kernels = selected_kernels()
 
-cdef object empty = np.empty
-cdef object INT16_DTYPE = np.dtype(np.int16)
-cdef object FLOAT32_DTYPE = np.dtype(np.float32)
+cnp.import_array()
 
 
 cdef class Resampler:
@@ -285,9 +282,11 @@ cdef class Resampler:
         ConcurrencyError
             another thread is using this object at this moment; nothing is taken
         """
-        cdef Py_buffer source, target
+        cdef Py_buffer source
+        cdef cnp.ndarray out
         cdef int kind = acquire("chunk", chunk, &source, INT16 | FLOAT32)
         cdef Py_ssize_t frames, ready
+        cdef void *to
         try:
             self.enter()
         except ConcurrencyError:
@@ -296,15 +295,14 @@ cdef class Resampler:
         try:
             frames = self.frames_of(&source, kind)
             ready = self.writable(frames)
-            out = self.new_array(kind, ready)
-            acquire_new(out, &target)
+            out = self.new_output(kind, ready)
+            to = cnp.PyArray_DATA(out)
             self.kind = kind
             if frames > LONG:
                 with nogil:
-                    self.convert(source.buf, frames, target.buf)
+                    self.convert(source.buf, frames, to)
             else:
-                self.convert(source.buf, frames, target.buf)
-            PyBuffer_Release(&target)
+                self.convert(source.buf, frames, to)
         finally:
             wt_flag_drop(&self.busy)
             PyBuffer_Release(&source)
@@ -323,18 +321,16 @@ cdef class Resampler:
         ConcurrencyError
             another thread is using this object at this moment
         """
-        cdef Py_buffer target
+        cdef cnp.ndarray out
         cdef uint64_t total
         cdef int kind
         self.enter()
         try:
             total = (self.taken * self.up + self.down - 1) // self.down
             kind = self.kind or FLOAT32
-            out = self.new_array(kind, <Py_ssize_t> (total - self.given))
-            acquire_new(out, &target)
+            out = self.new_output(kind, <Py_ssize_t> (total - self.given))
             self.kind = kind
-            self.convert(NULL, self.reach - 1 - self.behind, target.buf)
-            PyBuffer_Release(&target)
+            self.convert(NULL, self.reach - 1 - self.behind, cnp.PyArray_DATA(out))
             self.restart()
         finally:
             wt_flag_drop(&self.busy)
@@ -357,12 +353,13 @@ cdef class Resampler:
             )
         return samples // self.channels
 
-    cdef object new_array(self, int kind, Py_ssize_t frames):
+    cdef object new_output(self, int kind, Py_ssize_t frames):
         """An array for *frames* output frames of *kind*."""
-        dtype = INT16_DTYPE if kind == INT16 else FLOAT32_DTYPE
-        if self.channels == 1:
-            return empty(frames, dtype)
-        return empty((frames, self.channels), dtype)
+        cdef Py_ssize_t[2] shape
+        shape[0] = frames
+        shape[1] = self.channels
+        cdef int dtype = cnp.NPY_INT16 if kind == INT16 else cnp.NPY_FLOAT32
+        return new_array(1 if self.channels == 1 else 2, shape, dtype)
 
     def __repr__(self):
         return (
@@ -399,7 +396,9 @@ def resample(x, in_rate, out_rate, quality="high"):
     """
     shape = getattr(x, "shape", None) or (0,)
     cdef Resampler stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
-    cdef Py_buffer source, target
+    cdef Py_buffer source
+    cdef cnp.ndarray out
+    cdef void *to
     cdef wt_blocks *blocks = NULL
     cdef int kind = acquire("x", x, &source, INT16 | FLOAT32)
     cdef Py_ssize_t frames, wanted
@@ -409,19 +408,16 @@ def resample(x, in_rate, out_rate, quality="high"):
         if frames >= WHOLE_SECONDS * <Py_ssize_t> in_rate:
             blocks = wt_blocks_new(stream.bank)
         wanted = (frames * <Py_ssize_t> stream.up + <Py_ssize_t> stream.down - 1) // <Py_ssize_t> stream.down
-        out = stream.new_array(kind, wanted)
-        acquire_new(out, &target)
+        out = stream.new_output(kind, wanted)
+        to = cnp.PyArray_DATA(out)
         if blocks != NULL:
             with nogil:
-                done = convolve(
-                    blocks, source.buf, kind, frames, stream.channels, stream.behind, target.buf, wanted
-                )
+                done = convolve(blocks, source.buf, kind, frames, stream.channels, stream.behind, to, wanted)
         elif frames > LONG:
             with nogil:
-                stream.convert_whole(kind, source.buf, frames, target.buf)
+                stream.convert_whole(kind, source.buf, frames, to)
         else:
-            stream.convert_whole(kind, source.buf, frames, target.buf)
-        PyBuffer_Release(&target)
+            stream.convert_whole(kind, source.buf, frames, to)
     finally:
         wt_blocks_free(blocks)
         PyBuffer_Release(&source)

@@ -13,14 +13,17 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
+cimport numpy as cnp
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release
 
-from wavtools._buffers cimport FLOAT32, INT16, acquire_contiguous, acquire_new
+from wavtools._buffers cimport FLOAT32, INT16, acquire_contiguous, new_array
 
 from wavtools._arguments import integer
 from wavtools.errors import ConcurrencyError
 
 __all__ = ["RingBuffer"]
+
+cnp.import_array()
 
 
 cdef class RingBuffer:
@@ -174,6 +177,8 @@ cdef class RingBuffer:
         """
         cdef Py_buffer view
         cdef uint64_t taken
+        cdef Py_ssize_t[2] shape
+        cdef cnp.ndarray result
         if n is not None and out is not None:
             raise TypeError("give n or out, not both")
         if wt_flag_take(&self.reading):
@@ -184,16 +189,16 @@ cdef class RingBuffer:
                 taken = wt_ring_read(self.ring, view.buf, view.len // self.frame_bytes)
                 PyBuffer_Release(&view)
                 return taken
-            readable = self.readable
-            if n is None:
-                n = readable
-            elif n < 0:
-                raise ValueError(f"n is {n}; it must be 0 or more")
-            count = min(n, readable)
-            result = np.empty(count if self.channels == 1 else (count, self.channels), self.dtype)
-            acquire_new(result, &view)
-            wt_ring_read(self.ring, view.buf, count)
-            PyBuffer_Release(&view)
+            shape[0] = wt_ring_readable(self.ring)
+            shape[1] = self.channels
+            if n is not None:
+                if n < 0:
+                    raise ValueError(f"n is {n}; it must be 0 or more")
+                shape[0] = min(n, shape[0])
+            result = new_array(
+                1 if self.channels == 1 else 2, shape, cnp.NPY_FLOAT32 if self.kind == FLOAT32 else cnp.NPY_INT16
+            )
+            wt_ring_read(self.ring, cnp.PyArray_DATA(result), shape[0])
             return result
         finally:
             wt_flag_drop(&self.reading)

@@ -15,9 +15,10 @@ import operator
 import numpy as np
 
 cimport cython
-from cpython.buffer cimport PyBuffer_Release
+cimport numpy as cnp
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
-from wavtools._buffers cimport FLOAT32, INT16, acquire, acquire_new
+from wavtools._buffers cimport FLOAT32, INT16, acquire, new_array
 from wavtools._kernels cimport WT_FFT_PAD, WT_FFT_WORK, selected_kernels, wt_fft, wt_fft_plan, wt_kernels
 
 __all__ = ["Analyser", "RealFFT", "rfft", "scaled_bands"]
@@ -36,8 +37,7 @@ cdef enum:
 
 cdef const wt_kernels *kernels = selected_kernels()
 
-cdef object empty = np.empty
-cdef object COMPLEX64_DTYPE = np.dtype(np.complex64)
+cnp.import_array()
 
 
 cdef size_t checked_size(size) except 0:
@@ -181,16 +181,14 @@ cdef class Analyser:
             -inf is silence. Bin i is at i * sample_rate / fft_size Hz.
         """
         cdef uint64_t quanta
-        cdef Py_buffer target
-        decibels = np.empty(self.fft_size // 2, np.float32)
-        acquire_new(decibels, &target)
+        cdef Py_ssize_t bins = self.fft_size // 2
+        cdef cnp.ndarray decibels = new_array(1, &bins, cnp.NPY_FLOAT32)
         with cython.critical_section(self):
             quanta = (self.pushed + QUANTUM - 1) // QUANTUM
             if quanta != self.seen:
                 self.advance()
                 self.seen = quanta
-            kernels.decibels(self.state, <float *> target.buf, self.fft_size // 2)
-        PyBuffer_Release(&target)
+            kernels.decibels(self.state, <float *> cnp.PyArray_DATA(decibels), bins)
         return decibels
 
 
@@ -224,8 +222,8 @@ def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins,
     cdef double span = high - low, value, loudest
     if first_bins is not None and count >= 0 and (first_bins[0] < 0 or first_bins[count] > db.shape[0]):
         raise ValueError(f"first_bins reaches to bin {first_bins[count]}, but there are {db.shape[0]}")
-    values = np.empty(count, np.float32)
-    cdef float[::1] out = values
+    cdef cnp.ndarray values = new_array(1, &count, cnp.NPY_FLOAT32)
+    cdef float *out = <float *> cnp.PyArray_DATA(values)
     for band in range(count):
         if first_bins is None:
             value = db[band]
@@ -282,8 +280,8 @@ cdef class RealFFT:
         self.work = <float *> malloc(WT_FFT_WORK(n) * sizeof(float))
         if self.plan == NULL or self.work == NULL:
             raise MemoryError
-        acquire_new(self.samples, &self.source)
-        acquire_new(self.bins, &self.target)
+        PyObject_GetBuffer(self.samples, &self.source, PyBUF_WRITABLE)
+        PyObject_GetBuffer(self.bins, &self.target, PyBUF_WRITABLE)
 
     def __dealloc__(self):
         PyBuffer_Release(&self.source)
@@ -321,8 +319,9 @@ def rfft(x):
     ValueError
         more or less than one dimension, or n is no power of two or out of range
     """
-    cdef Py_buffer source, target
-    cdef size_t n
+    cdef Py_buffer source
+    cdef Py_ssize_t n, bins
+    cdef cnp.ndarray out
     acquire("x", x, &source, FLOAT32)
     try:
         if source.ndim != 1:
@@ -330,12 +329,9 @@ def rfft(x):
         n = source.len // 4
         if n < MIN_FFT_SIZE or n > MAX_FFT_SIZE or n & (n - 1):
             checked_size(n)
-        out = empty(n // 2 + 1, COMPLEX64_DTYPE)
-        acquire_new(out, &target)
-        try:
-            transform(<const float *> source.buf, n, <float *> target.buf)
-        finally:
-            PyBuffer_Release(&target)
+        bins = n // 2 + 1
+        out = new_array(1, &bins, cnp.NPY_COMPLEX64)
+        transform(<const float *> source.buf, n, <float *> cnp.PyArray_DATA(out))
     finally:
         PyBuffer_Release(&source)
     return out

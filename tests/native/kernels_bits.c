@@ -53,6 +53,17 @@ static void conversions(const wt_kernels *kernels)
     }
 }
 
+/* Every code, and lengths that are no whole vectors. */
+static void telephony(const wt_kernels *kernels)
+{
+    uint8_t codes[3 * 256 + 37];
+    for (size_t i = 0; i < sizeof codes; i++) codes[i] = (uint8_t)i;
+    kernels->ulaw_to_pcm16(codes, pcm, sizeof codes);
+    print_sum(kernels->name, "ulaw_to_pcm16", pcm, 2 * sizeof codes);
+    kernels->alaw_to_pcm16(codes, pcm, sizeof codes);
+    print_sum(kernels->name, "alaw_to_pcm16", pcm, 2 * sizeof codes);
+}
+
 static void filters(const wt_kernels *kernels)
 {
     static const uint32_t ratios[][2] = {{1, 1}, {1, 3}, {2, 1}, {4, 3}, {7, 4}, {5, 7}};
@@ -65,6 +76,27 @@ static void filters(const wt_kernels *kernels)
             print_sum(kernels->name, "polyphase", y, count * sizeof(float));
         }
     }
+}
+
+/* Whole tiles and parts of them, more than a pass, and the same outputs again one by one. Returns 0 if those differ. */
+static int simple_filters(const wt_kernels *kernels)
+{
+    static const uint32_t ratios[][2] = {{1, 2}, {2, 1}, {3, 2}, {1, 6}, {6, 1}, {4, 5}};
+    static float rows[WT_SIMPLE * 2 * TAPS], single[2100];
+    for (int i = 0; i < WT_SIMPLE * 2 * TAPS; i++) rows[i] = uniform();
+    for (int i = 0; i < 6; i++) {
+        uint32_t up = ratios[i][0], down = ratios[i][1], taps = i % 2 ? 2 * TAPS : TAPS, phase = up / 2;
+        for (size_t count = 1; count <= 2099; count = 4 * count + 3) {
+            kernels->simple_polyphase(rows, taps, up, down, x, phase, y, count);
+            print_sum(kernels->name, "simple_polyphase", y, count * sizeof(float));
+        }
+        for (uint32_t j = 0; j < 2047; j++) {
+            uint32_t t = phase + j * down;
+            kernels->simple_polyphase(rows, taps, up, down, x + t / up, t % up, single + j, 1);
+        }
+        if (memcmp(single, y, 2047 * sizeof(float)) != 0) return 0;
+    }
+    return 1;
 }
 
 /* Returns 0 if memory is short. */
@@ -94,7 +126,9 @@ int main(void)
     for (unsigned index = 0; (kernels = wt_kernels_available(index)); index++) {
         seed = 1;
         conversions(kernels);
+        telephony(kernels);
         filters(kernels);
+        if (!simple_filters(kernels)) return 2;
         if (!spectra(kernels)) return 1;
     }
     return 0;

@@ -13,6 +13,8 @@
 
 #include "fft.h"
 
+enum { WT_SIMPLE = 6, WT_SIMPLE_REACH = 128 };
+
 typedef struct wt_kernels {
     const char *name;
 
@@ -25,12 +27,19 @@ typedef struct wt_kernels {
     void (*round_to_pcm16)(const float *x, int16_t *out, size_t count, size_t stride);
     /* The mean of the channels, summed in double. */
     void (*floats_to_mono)(const float *x, float *out, size_t frames, size_t channels);
+    /* PCM16 from G.711 codes. */
+    void (*ulaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count);
+    void (*alaw_to_pcm16)(const uint8_t *x, int16_t *out, size_t count);
 
     /* out[j] = dot(row, x + floor(t)) with t = (phase + j * down) / up and row number (phase + j * down) % up; phase < up,
      * taps >= 16. A row holds taps values, rounded up to a multiple of 16: whole vectors of 16; then, if taps is no
      * multiple, one vector for x[taps - 16 .. taps), which is zero where it overlaps the one before. */
     void (*polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
                       float *out, size_t count);
+    /* The same for simple ratios: up and down <= WT_SIMPLE, taps <= WT_SIMPLE_REACH * down. A row holds taps values: those
+     * for x[0], x[down], x[2 down] ...; then those for x[1], x[1 + down] ...; and so on. */
+    void (*simple_polyphase)(const float *rows, uint32_t taps, uint32_t up, uint32_t down, const float *x, uint32_t phase,
+                             float *out, size_t count);
 
     /* The discrete Fourier transform of plan->size samples, times the window unless that is NULL: bins 0 to size / 2, not
      * scaled. Real and imaginary parts go to two arrays; or, where im is NULL, in pairs to re. work: WT_FFT_WORK(size). */

@@ -33,8 +33,9 @@ struct wt_bank {
     const double *series; /* of the prototype; with up, down and kernels it identifies a bank */
     uint32_t up, down, taps;
     uint32_t phases; /* 0: one row for each of the `up` phases; else rows at (i - 1) / phases, i < phases + 3 */
-    uint32_t stride; /* values per row: taps rounded up to LANES */
+    uint32_t stride; /* values per row: taps, rounded up to LANES unless `simple` */
     int wide;        /* rows are double and so are the sums */
+    int simple;      /* rows are those of the kernel simple_polyphase */
     void *rows;   /* aligned to a cache line: a vector across two lines takes two loads */
     void *memory; /* that the rows are in */
 };
@@ -95,10 +96,24 @@ static void sample_row(prototype p, double scale, double phase, uint32_t taps, d
     for (uint32_t k = 0; k < taps; k++) out[k] /= sum;
 }
 
+/* Where a simple bank keeps the coefficient of tap k: it has the taps 0, down, 2 down ..., then 1, 1 + down ... */
+static uint32_t place_in_simple_row(const wt_bank *bank, uint32_t k)
+{
+    uint32_t place = k / bank->down;
+    for (uint32_t first = 0; first < k % bank->down; first++)
+        place += (bank->taps - first + bank->down - 1) / bank->down;
+    return place;
+}
+
 /* Rows are read in whole vectors. If taps is no multiple of LANES, the last vector overlaps the one before and is zero
  * there, so that nothing outside x[0 .. taps) is read. */
 static void store_row(wt_bank *bank, uint32_t index, const double *row)
 {
+    if (bank->simple) {
+        float *stored = (float *)bank->rows + (size_t)index * bank->stride;
+        for (uint32_t k = 0; k < bank->taps; k++) stored[place_in_simple_row(bank, k)] = (float)row[k];
+        return;
+    }
     uint32_t whole = bank->taps / LANES * LANES, pad = bank->stride - bank->taps;
     for (uint32_t k = 0; k < bank->stride; k++) {
         double value = k < whole ? row[k] : k < whole + pad ? 0.0 : row[k - pad];
@@ -153,8 +168,9 @@ static wt_bank *build(uint32_t up, uint32_t down, prototype p, int wide, const w
     uint32_t low = up < down ? up : down;
     /* The prototype's support in input samples, rounded up. */
     bank->taps = 2 * (uint32_t)(((uint64_t)p.half * down + low - 1) / low);
-    bank->stride = (bank->taps + LANES - 1) / LANES * LANES;
     bank->wide = wide;
+    bank->simple = !wide && up <= WT_SIMPLE && down <= WT_SIMPLE && bank->taps <= WT_SIMPLE_REACH * down;
+    bank->stride = bank->simple ? bank->taps : (bank->taps + LANES - 1) / LANES * LANES;
     if ((uint64_t)up * bank->stride > MAX_VALUES) bank->phases = (uint32_t)(DENSE * scale) + 1;
     uint32_t rows = bank->phases ? bank->phases + 3 : up;
     bank->memory = malloc((size_t)rows * bank->stride * (wide ? sizeof(double) : sizeof(float)) + LINE);
@@ -232,6 +248,10 @@ int wt_bank_row(const wt_bank *bank, uint32_t phase, float *row)
     if (bank->wide || bank->phases || !bank->rows) return 0;
     if (!row) return 1;
     const float *stored = (const float *)bank->rows + (size_t)phase * bank->stride;
+    if (bank->simple) {
+        for (uint32_t k = 0; k < bank->taps; k++) row[k] = stored[place_in_simple_row(bank, k)];
+        return 1;
+    }
     uint32_t whole = bank->taps / LANES * LANES;
     memcpy(row, stored, whole * sizeof *row);
     memcpy(row + whole, stored + whole + bank->stride - bank->taps, (bank->taps - whole) * sizeof *row);
@@ -287,7 +307,8 @@ uint64_t wt_polyphase(const wt_bank *bank, const float *x, uint32_t phase, float
     }
     uint32_t whole = bank->down / bank->up, rest = bank->down % bank->up;
     if (!bank->wide && !bank->phases) {
-        bank->kernels->polyphase(bank->rows, bank->taps, bank->up, bank->down, x, phase, y, count);
+        (bank->simple ? bank->kernels->simple_polyphase : bank->kernels->polyphase)(
+            bank->rows, bank->taps, bank->up, bank->down, x, phase, y, count);
         return end;
     }
     for (size_t j = 0; j < count; j++) {
