@@ -28,7 +28,8 @@ ROOMS = {
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
         ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
-        _tracks _playback_stream _played_spectrum _player_samples _player_waits _audio_store _delivery _chunk_queue _capture_session
+        _tracks _playback_stream _played_spectrum _player_samples _player_waits
+        _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools
     """,
     "realtime": """
