@@ -97,7 +97,7 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 soak: build  ## the long forms of the fault tests
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test_files_damaged.py \
 		tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
-		tests/wavtools/test_pcm.py tests/wavtools/test_long_recording.py \
+		tests/wavtools/test_pcm.py tests/wavtools/test_long_recording.py tests/wavtools/test_player_scripts.py \
 		tests/realtime/test_network_bench.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/realtime/test_relay_fuzz.py \
