@@ -398,6 +398,8 @@ def resample(x, in_rate, out_rate, quality="high"):
         as Resampler and its ``process``
     """
     shape = getattr(x, "shape", None) or (0,)
+    if len(shape) == 2 and shape[0] <= MAX_CHANNELS < shape[1]:
+        raise ValueError(f"x has shape {shape}, which looks like (channels, frames); pass x.T")
     cdef Resampler stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
     cdef Py_buffer source, target
     cdef wt_blocks *blocks = NULL
