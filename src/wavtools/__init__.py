@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wavtools._version import __version__
 
 if TYPE_CHECKING:
+    import wavtools.resample as _resample
     from wavtools import pcm, ring, spectrum
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
@@ -39,11 +40,10 @@ if TYPE_CHECKING:
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
-    from wavtools.resample import ResampleModule
     from wavtools.wav import WavFile, WavPacker, read_wav
 
     # The module can be called, which no stub of a module can say.
-    resample: ResampleModule
+    resample: _resample.ResampleModule
 
 __all__ = [
     "AudioAnalysis",

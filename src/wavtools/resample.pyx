@@ -497,11 +497,9 @@ cdef void put_block(
 
 
 class _Function(types.ModuleType):
-    """The module itself as the function resample(): ``wavtools.resample(x, 48_000, 24_000)``."""
+    """The module, which can be called as its function resample()."""
 
-    def __call__(self, x, in_rate, out_rate, quality="high"):
-        """As resample.resample(): convert a whole signal."""
-        return resample(x, in_rate, out_rate, quality)
+    __call__ = staticmethod(resample)
 
 
 sys.modules[__name__].__class__ = _Function
