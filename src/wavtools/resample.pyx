@@ -495,11 +495,5 @@ cdef void put_block(
         for i in range(count):
             (<float *> out)[start + i * channels] = y[i]
 
-
-class _Function(types.ModuleType):
-    """The module, which can be called as its function resample()."""
-
-    __call__ = staticmethod(resample)
-
-
-sys.modules[__name__].__class__ = _Function
+# The module can be called as its function.
+sys.modules[__name__].__class__ = type("CallableModule", (types.ModuleType,), {"__call__": staticmethod(resample)})
