@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from wavtools._version import __version__
 
 if TYPE_CHECKING:
-    from wavtools import pcm, resample, ring, spectrum
+    import wavtools.resample as _resample
+    from wavtools import pcm, ring, spectrum
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.wav import WavFile, WavPacker, read_wav
+
+    # The module can be called, which no stub of a module can say.
+    resample: _resample.ResampleModule
 
 __all__ = [
     "AudioAnalysis",

@@ -1,4 +1,4 @@
-from typing import Literal, TypeAlias, TypeVar, final, overload
+from typing import Literal, Protocol, TypeAlias, TypeVar, final, overload, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,3 +37,25 @@ def resample(
 def resample(
     x: Buffer, in_rate: int, out_rate: int, quality: _Quality = "high"
 ) -> NDArray[np.int16] | NDArray[np.float32]: ...
+
+@type_check_only
+class ResampleModule(Protocol):
+    """The module, which is called as its function resample()."""
+
+    Resampler: type[Resampler]
+    @overload
+    def __call__(
+        self, x: NDArray[_Sample], in_rate: int, out_rate: int, quality: _Quality = "high"
+    ) -> NDArray[_Sample]: ...
+    @overload
+    def __call__(
+        self, x: Buffer, in_rate: int, out_rate: int, quality: _Quality = "high"
+    ) -> NDArray[np.int16] | NDArray[np.float32]: ...
+    @overload
+    def resample(
+        self, x: NDArray[_Sample], in_rate: int, out_rate: int, quality: _Quality = "high"
+    ) -> NDArray[_Sample]: ...
+    @overload
+    def resample(
+        self, x: Buffer, in_rate: int, out_rate: int, quality: _Quality = "high"
+    ) -> NDArray[np.int16] | NDArray[np.float32]: ...

@@ -395,6 +395,8 @@ def resample(x, in_rate, out_rate, quality="high"):
         as Resampler and its ``process``
     """
     shape = getattr(x, "shape", None) or (0,)
+    if len(shape) == 2 and shape[0] <= MAX_CHANNELS < shape[1]:
+        raise ValueError(f"x has shape {shape}, which looks like (channels, frames); pass x.T")
     cdef Resampler stream = Resampler(in_rate, out_rate, shape[1] if len(shape) == 2 else 1, quality)
     cdef Py_buffer source
     cdef cnp.ndarray out
@@ -489,13 +491,5 @@ cdef void put_block(
         for i in range(count):
             (<float *> out)[start + i * channels] = y[i]
 
-
-class _Function(types.ModuleType):
-    """The module itself as the function resample(): ``wavtools.resample(x, 48_000, 24_000)``."""
-
-    def __call__(self, x, in_rate, out_rate, quality="high"):
-        """As resample.resample(): convert a whole signal."""
-        return resample(x, in_rate, out_rate, quality)
-
-
-sys.modules[__name__].__class__ = _Function
+# The module can be called as its function.
+sys.modules[__name__].__class__ = type("CallableModule", (types.ModuleType,), {"__call__": staticmethod(resample)})

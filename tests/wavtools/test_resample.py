@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import wavtools
 from wavtools import ConcurrencyError
 from wavtools.resample import Resampler, resample
 
@@ -363,3 +365,15 @@ def test_a_second_thread_is_turned_away_and_spoils_nothing(rng):
     alone = Resampler(48_000, 24_000)
     for part in parts[:3]:
         np.testing.assert_array_equal(part, alone.process(chunk))
+
+
+def test_the_module_is_called_as_its_function():
+    x = np.arange(9_600, dtype=np.int16).reshape(-1, 2)
+    assert np.array_equal(wavtools.resample(x, 48_000, 24_000), wavtools.resample.resample(x, 48_000, 24_000))
+    assert wavtools.resample(x[:, 0], 48_000, 24_000, quality="fast").shape == (2_400,)
+    assert sys.modules["wavtools.resample"] is wavtools.resample
+
+
+def test_channels_first_is_refused_and_told_what_to_write():
+    with pytest.raises(ValueError, match=r"shape \(2, 4800\).*pass x\.T"):
+        wavtools.resample(np.zeros((2, 4_800), np.float32), 48_000, 24_000)
