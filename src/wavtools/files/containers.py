@@ -200,7 +200,7 @@ def _read_riff(file: BinaryIO, size: int, name: str, magic: bytes) -> Layout:
             if stated in (0, 0xFFFFFFFF) and long_size is not None:
                 stated = long_size
             if stated == 0 and chunk.present > 1 and not are_chunks(file, chunk.start, order):
-                # Never filled in. Behind a data chunk that is really empty are whole chunks.
+                # The size was never filled in: a data chunk that is really empty is followed by whole chunks.
                 stated = chunk.present + 1
             return _layout(container, found, chunk.start, stated, chunk.present)
         elif chunk.size > chunk.present:
@@ -317,7 +317,7 @@ def _read_aiff(file: BinaryIO, size: int, name: str, *, compressed: bool) -> Lay
             layout = _layout("AIFF-C" if compressed else "AIFF", found, start, stated, present)
             if frames == 0 or layout.truncated:
                 return layout
-            # Frames are stated twice: no more than both allow.
+            # The number of frames is stated twice: the smaller one counts.
             return dataclasses.replace(
                 layout, frames=min(frames, layout.frames), truncated=frames > layout.frames
             )
@@ -333,7 +333,7 @@ def _sound_chunk(file: BinaryIO, chunk: _Chunk, name: str) -> tuple[int, int, in
     skipped = 8 + int.from_bytes(file.read(8)[:4], "big")
     start, stated, present = chunk.start + skipped, chunk.size - skipped, chunk.present - skipped
     if chunk.size <= 8 and chunk.present > 9 and not are_chunks(file, chunk.start + 8, ">"):
-        # Never filled in. Behind a chunk that is really empty are whole chunks.
+        # The size was never filled in: a chunk that is really empty is followed by whole chunks.
         stated = max(present, 0) + 1
     if present < 0 < chunk.present:
         raise DecodeError(

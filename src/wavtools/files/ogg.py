@@ -1,7 +1,7 @@
 """Ogg: the links of a chain, and what each of them holds.
 
-Streams that follow each other are a chain: a radio's recording, or files put together. Each link begins with the first
-pages of its streams.
+A chain is Ogg files one after the other, such as a recording of a radio station. Each of them is a link, and begins with the
+first pages of its streams.
 
 Thread: any; pure.
 """

@@ -136,7 +136,7 @@ class WavWriter:
             )
         self.channel_count, self.frames = layout.channels, layout.frames
         self._encoding = same[0]
-        # Whatever a killed writer left beyond the last whole frame.
+        # A killed writer may have left part of a block behind the last whole frame.
         self._file.truncate(end)
         return layout.sample_rate
 
@@ -199,7 +199,7 @@ class WavWriter:
             return
         self._closed = True
         try:
-            # Whoever writes on does so behind the sound.
+            # Later writes of the caller go behind the sound.
             self._file.seek(0, io.SEEK_END)
             if self._data_bytes % 2:
                 # Chunks are padded to an even length.
