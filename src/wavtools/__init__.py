@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wavtools.pcm import kernel_set
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.spectrum import spectrogram
     from wavtools.wav import WavFile, WavPacker, read_wav
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "resample",
     "ring",
     "save",
+    "spectrogram",
     "spectrum",
 ]
 
@@ -105,6 +107,7 @@ _HOMES = {
     "pcm": ["kernel_set"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
+    "spectrum": ["spectrogram"],
     "_tracks": ["TrackOffset"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
