@@ -37,7 +37,7 @@ else:
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h"]
-HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
+HEADERS += ["kernels.h", "kernels.inc", "levels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 
@@ -61,6 +61,10 @@ setup(
             extension("ring"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
+            extension("levels", *KERNELS),
+            extension("loudness", "polyphase.c", *KERNELS),
+            extension("voice_activity", *KERNELS),
+            extension("gain", *KERNELS),
             extension("_states", "polyphase.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],
