@@ -38,7 +38,7 @@ cdef enum:
 # Corner frequencies of the speech band, Hz.
 cdef double LOW_HZ = 200.0, HIGH_HZ = 3800.0
 # dBFS: the noise floor is at least the first one, and at most the second when the signal begins.
-cdef double QUIETEST = -75.0, FIRST_FLOOR = -40.0
+cdef double QUIETEST = -75.0, FIRST_FLOOR = -20.0
 # Part of the way down, and dB up, in each step.
 cdef double FALL = 0.2, RISE = 5.0 / STEPS_PER_SECOND, RISE_IN_SPEECH = 2.0 / STEPS_PER_SECOND
 cdef double BUTTERWORTH = 1.4142135623730951
