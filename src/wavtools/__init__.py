@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wavtools._version import __version__
 
 if TYPE_CHECKING:
-    from wavtools import pcm, resample, ring, spectrum
+    from wavtools import gain, levels, loudness, pcm, resample, ring, spectrum, voice_activity
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from wavtools.files.sound import Sound
     from wavtools.files.wav_reader import WavReader
     from wavtools.files.wav_writer import WavWriter
+    from wavtools.gain import Gain, apply_gain
+    from wavtools.levels import Meter
+    from wavtools.loudness import LoudnessMeter
     from wavtools.offline_device import OfflineDevice
     from wavtools.oneliners import play, record
     from wavtools.pcm import kernel_set
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.spectrum import spectrogram
+    from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
 
 __all__ = [
@@ -52,6 +56,9 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "Frequencies",
+    "Gain",
+    "LoudnessMeter",
+    "Meter",
     "OfflineDevice",
     "PlayerStats",
     "QueueFullError",
@@ -60,6 +67,7 @@ __all__ = [
     "Sound",
     "StateError",
     "TrackOffset",
+    "VoiceActivity",
     "WavFile",
     "WavPacker",
     "WavReader",
@@ -68,10 +76,14 @@ __all__ = [
     "WavWriter",
     "WavtoolsError",
     "__version__",
+    "apply_gain",
+    "gain",
     "get_include",
     "info",
     "kernel_set",
+    "levels",
     "load",
+    "loudness",
     "pcm",
     "play",
     "read_wav",
@@ -81,6 +93,7 @@ __all__ = [
     "save",
     "spectrogram",
     "spectrum",
+    "voice_activity",
 ]
 
 
@@ -102,6 +115,9 @@ _HOMES = {
     "files.sound": ["Sound"],
     "files.wav_reader": ["WavReader"],
     "files.wav_writer": ["WavWriter"],
+    "gain": ["Gain", "apply_gain"],
+    "levels": ["Meter"],
+    "loudness": ["LoudnessMeter"],
     "offline_device": ["OfflineDevice"],
     "oneliners": ["play", "record"],
     "pcm": ["kernel_set"],
@@ -109,9 +125,10 @@ _HOMES = {
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
     "spectrum": ["spectrogram"],
     "_tracks": ["TrackOffset"],
+    "voice_activity": ["VoiceActivity"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["pcm", "resample", "ring", "spectrum"]
+_MODULES = ["gain", "levels", "loudness", "pcm", "resample", "ring", "spectrum", "voice_activity"]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

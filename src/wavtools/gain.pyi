@@ -49,7 +49,12 @@ class Gain:
 
 @overload
 def apply_gain(
-    x: NDArray[_Sample], db: float, sample_rate: int = 24_000, *, limiter: bool = True, ceiling_db: float = -0.1
+    x: NDArray[_Sample],
+    db: float,
+    sample_rate: int = 24_000,
+    *,
+    limiter: bool = True,
+    ceiling_db: float = -0.1,
 ) -> NDArray[_Sample]: ...
 @overload
 def apply_gain(

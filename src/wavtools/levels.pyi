@@ -9,6 +9,7 @@ _Samples: TypeAlias = Buffer | NDArray[Any]
 
 def rms_db(x: _Samples) -> float: ...
 def peak_db(x: _Samples) -> float: ...
+
 @final
 class Meter:
     def __new__(

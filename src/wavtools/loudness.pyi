@@ -10,6 +10,7 @@ __all__ = ["LoudnessMeter", "integrated", "k_weighting", "true_peak_db"]
 _Samples: TypeAlias = Buffer | NDArray[Any]
 
 def k_weighting(sample_rate: int) -> NDArray[np.float64]: ...
+
 @final
 class LoudnessMeter:
     def __new__(

@@ -105,7 +105,7 @@ def spoken(device: OfflineDevice, audio: np.ndarray, **arguments: Any) -> np.nda
     thread = threading.Thread(target=run)
     thread.start()
     # What is captured before the recorder begins is lost; it asks for frames once it has begun.
-    while device._input is None or not device._input.delivery._intervals:
+    while (delivery := getattr(device._input, "delivery", None)) is None or not delivery._intervals:
         time.sleep(0.001)
     at = 0
     while thread.is_alive():
