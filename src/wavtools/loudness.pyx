@@ -331,6 +331,9 @@ cdef class LoudnessMeter:
             taken = min(frames, BLOCK // self.channels)
             for i in range(taken * self.channels):
                 finite[i] = x[i] if fabs(x[i]) < INFINITY else 0.0
+            # The filter lowers a click that lasts one sample.
+            kernels.measure_floats(finite, taken * self.channels, &sum, &peak)
+            self.peak = max(self.peak, <double> peak)
             made = self.oversampler.convert(finite, taken, self.oversampled)
             kernels.measure_floats(self.oversampled, made * self.channels, &sum, &peak)
             self.peak = max(self.peak, <double> peak)
@@ -423,7 +426,7 @@ cdef class LoudnessMeter:
 
     @property
     def true_peak_db(self) -> float:
-        """dBTP of the loudest channel so far, at four times the rate. It sees a sample once 63 more have followed.
+        """dBTP of the loudest channel so far, at four times the rate. It looks between samples once 63 more have followed.
 
         -inf for silence; NaN with ``true_peak=False``.
         """
