@@ -39,7 +39,7 @@ MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h", "fft.h", "fft.inc"]
-HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "pcm16.inc", "vec8.h"]
+HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "levels.inc", "pcm16.inc", "vec8.h"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 
@@ -64,6 +64,10 @@ setup(
             extension("_encodings"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
+            extension("levels", *KERNELS),
+            extension("loudness", "polyphase.c", *KERNELS),
+            extension("voice_activity", *KERNELS),
+            extension("gain", *KERNELS),
             extension("_states", "polyphase.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],

@@ -17,7 +17,18 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("WAVTOOLS_INSTALLED"), reason="tests an installed wheel; say: make wheels"
 )
 
-EXTENSIONS = ("_callbacks", "_states", "pcm", "resample", "ring", "spectrum")
+EXTENSIONS = (
+    "_callbacks",
+    "_states",
+    "gain",
+    "levels",
+    "loudness",
+    "pcm",
+    "resample",
+    "ring",
+    "spectrum",
+    "voice_activity",
+)
 SITE = Path(sysconfig.get_path("platlib"))
 
 

@@ -9,10 +9,14 @@ from libc.stdint cimport int16_t
 
 import numpy as np
 
+from wavtools.gain cimport Gain
+from wavtools.levels cimport Meter, power_db, power_of_pcm16
+from wavtools.loudness cimport LoudnessMeter
 from wavtools.pcm cimport floats_to_mono, floats_to_pcm16, pcm16_to_floats
 from wavtools.resample cimport Resampler
 from wavtools.ring cimport RingBuffer, wt_ring_read, wt_ring_readable
 from wavtools.spectrum cimport Analyser
+from wavtools.voice_activity cimport VoiceActivity
 
 cdef enum:
     BLOCK = 480
@@ -70,3 +74,29 @@ def peak_dbfs(const int16_t[::1] pcm not None):
                 peak = max(peak, fabsf(block[i]))
             start += count
     return 20.0 * log10(peak) if peak > 0.0 else -INFINITY
+
+
+def measure(
+    float[::1] x not None, Gain gain not None, Meter meter not None, LoudnessMeter loudness not None,
+    VoiceActivity activity not None, int16_t[::1] out not None,
+):
+    """Apply *gain* to mono *x* in place, push it into the meters, and write it to *out* as PCM16.
+
+    Returns the level of *out* in dBFS, and whether speech began in *x*. Raises ValueError if the lengths differ or are 0.
+    """
+    cdef Py_ssize_t count = x.shape[0], taken = 0
+    cdef bint changed = False, done
+    cdef double level
+    if count == 0 or out.shape[0] != count:
+        raise ValueError(f"out holds {out.shape[0]} frames, expected {count}, 1 or more")
+    with nogil:
+        gain.run_floats(&x[0], &x[0], count)
+        meter.push_floats(&x[0], count)
+        done = loudness.push_floats(&x[0], count)
+        while taken < count and not changed:
+            taken += activity.advance(&x[0] + taken, count - taken, &changed)
+        floats_to_pcm16(&x[0], &out[0], count)
+        level = power_db(power_of_pcm16(&out[0], count))
+    if not done:
+        raise MemoryError
+    return level, changed

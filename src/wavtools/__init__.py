@@ -16,7 +16,7 @@ from wavtools._version import __version__
 
 if TYPE_CHECKING:
     import wavtools.resample as _resample
-    from wavtools import pcm, ring, spectrum
+    from wavtools import gain, levels, loudness, pcm, ring, spectrum, voice_activity
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -34,12 +34,17 @@ if TYPE_CHECKING:
     from wavtools.files.sound import Sound
     from wavtools.files.wav_reader import WavReader
     from wavtools.files.wav_writer import WavWriter
+    from wavtools.gain import Gain, apply_gain
+    from wavtools.levels import Meter
+    from wavtools.loudness import LoudnessMeter
     from wavtools.offline_device import OfflineDevice
     from wavtools.oneliners import play, record, start
     from wavtools.pcm import kernel_set
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.spectrum import spectrogram
+    from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
 
     # The module can be called, which no stub of a module can say.
@@ -56,6 +61,9 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "Frequencies",
+    "Gain",
+    "LoudnessMeter",
+    "Meter",
     "OfflineDevice",
     "Playback",
     "PlayerStats",
@@ -65,6 +73,7 @@ __all__ = [
     "Sound",
     "StateError",
     "TrackOffset",
+    "VoiceActivity",
     "WavFile",
     "WavPacker",
     "WavReader",
@@ -73,10 +82,14 @@ __all__ = [
     "WavWriter",
     "WavtoolsError",
     "__version__",
+    "apply_gain",
+    "gain",
     "get_include",
     "info",
     "kernel_set",
+    "levels",
     "load",
+    "loudness",
     "pcm",
     "play",
     "read_wav",
@@ -84,8 +97,10 @@ __all__ = [
     "resample",
     "ring",
     "save",
+    "spectrogram",
     "spectrum",
     "start",
+    "voice_activity",
 ]
 
 
@@ -107,16 +122,21 @@ _HOMES = {
     "files.sound": ["Sound"],
     "files.wav_reader": ["WavReader"],
     "files.wav_writer": ["WavWriter"],
+    "gain": ["Gain", "apply_gain"],
+    "levels": ["Meter"],
+    "loudness": ["LoudnessMeter"],
     "offline_device": ["OfflineDevice"],
     "oneliners": ["play", "record", "start"],
     "pcm": ["kernel_set"],
     "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
+    "spectrum": ["spectrogram"],
     "_tracks": ["TrackOffset"],
+    "voice_activity": ["VoiceActivity"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["pcm", "resample", "ring", "spectrum"]
+_MODULES = ["gain", "levels", "loudness", "pcm", "resample", "ring", "spectrum", "voice_activity"]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -147,6 +147,11 @@ cdef inline cnp.ndarray new_array(int ndim, const Py_ssize_t *shape, int dtype):
     return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *> shape, dtype, 0)
 
 
+cdef inline int acquire_new(object array, Py_buffer *view) except -1:
+    """Acquire write access to an array that the caller has just made, whose shape and dtype are known."""
+    return PyObject_GetBuffer(array, view, PyBUF_WRITABLE)
+
+
 cdef inline int acquire_out(
     object given, Py_buffer *view, int kind, Py_ssize_t count, const Py_buffer *source
 ) except -1:

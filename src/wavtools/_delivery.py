@@ -10,12 +10,14 @@ Thread: its own ("wavtools-delivery"), which also runs the user's callback; meth
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,14 @@ _log = logging.getLogger("wavtools")
 Samples = NDArray[np.int16]
 
 
+@functools.cache
+def _levels() -> ModuleType:
+    """wavtools.levels, imported when the first level is asked for: a cached call is faster than an import statement."""
+    from wavtools import levels
+
+    return levels
+
+
 @dataclasses.dataclass(frozen=True)
 class AudioChunk:
     """One chunk of recorded audio, int16 at the session rate.
@@ -59,6 +69,9 @@ class AudioChunk:
         When that frame was captured, in seconds of time.monotonic().
     played : int16, shape (frames,), or None
         What the player played at the same frames, silence included; None unless recorder and player share a duplex device.
+    level_db, peak_db : float
+        dBFS of ``raw``, computed when read: 0 is the level of a full-scale square wave and the peak of -32768; silence is
+        -inf. See `wavtools.levels`.
     """
 
     mono: Samples
@@ -66,6 +79,18 @@ class AudioChunk:
     frame: int = 0
     time: float = 0.0
     played: Samples | None = None
+
+    @property
+    def level_db(self) -> float:
+        """20 log10 of the root of the mean square of ``raw``, dBFS."""
+        level: float = _levels().rms_db(self.raw)
+        return level
+
+    @property
+    def peak_db(self) -> float:
+        """The greatest magnitude of ``raw``, dBFS."""
+        peak: float = _levels().peak_db(self.raw)
+        return peak
 
 
 @dataclasses.dataclass(frozen=True)

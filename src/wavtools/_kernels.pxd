@@ -4,7 +4,7 @@ Thread: any.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int16_t, uint8_t, uint32_t
+from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "fft.h" nogil:
@@ -33,6 +33,8 @@ cdef extern from "kernels.h" nogil:
         ) noexcept nogil
         void (*decibels)(const float *x, float *out, size_t count) noexcept nogil
         float (*loudest)(const float *x, size_t count) noexcept nogil
+        void (*measure_pcm16)(const int16_t *x, size_t count, uint64_t *sum, uint32_t *peak) noexcept nogil
+        void (*measure_floats)(const float *x, size_t count, double *sum, float *peak) noexcept nogil
     const wt_kernels *wt_kernels_select()
     const wt_kernels *wt_kernels_available(unsigned index)
 

@@ -120,6 +120,19 @@ static int spectra(const wt_kernels *kernels)
     return 1;
 }
 
+static void levels(const wt_kernels *kernels)
+{
+    static struct { uint64_t exact; double sum; uint32_t peak; float loudest; } found[100];
+    memset(found, 0, sizeof found);
+    for (size_t count = 1; count < 100; count++) {
+        kernels->measure_pcm16(pcm + count, count, &found[count].exact, &found[count].peak);
+        kernels->measure_floats(x + count, count, &found[count].sum, &found[count].loudest);
+    }
+    kernels->measure_pcm16(pcm, COUNT, &found[0].exact, &found[0].peak);
+    kernels->measure_floats(x, COUNT, &found[0].sum, &found[0].loudest);
+    print_sum(kernels->name, "levels", found, sizeof found);
+}
+
 int main(void)
 {
     const wt_kernels *kernels;
@@ -130,6 +143,7 @@ int main(void)
         filters(kernels);
         if (!simple_filters(kernels)) return 2;
         if (!spectra(kernels)) return 1;
+        levels(kernels);
     }
     return 0;
 }

@@ -13,6 +13,7 @@ import pytest
 
 import wavtools
 from wavtools import DeviceError, OfflineDevice, WavPacker, oneliners, playback
+from wavtools.voice_activity import speech_segments
 
 RAMP = np.arange(-3000, 3000, dtype=np.int16)
 
@@ -92,6 +93,74 @@ def test_record_returns_exactly_the_frames_asked_for(rate: int) -> None:
         time.sleep(0.001)
     assert len(results[0].pcm) == rate // 2
     assert results[0].channel_count == 1
+
+
+def spoken(device: OfflineDevice, audio: np.ndarray, **arguments: Any) -> np.ndarray:
+    """What record() returns while *audio* is spoken into the device, then silence."""
+    results: list[Any] = []
+
+    def run() -> None:
+        results.append(wavtools.record(device=device, **arguments))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    # What is captured before the recorder begins is lost; it asks for frames once it has begun.
+    while (delivery := getattr(device._input, "delivery", None)) is None or not delivery._intervals:
+        time.sleep(0.001)
+    at = 0
+    while thread.is_alive():
+        piece = audio[at : at + 480]
+        device.capture(np.concatenate([piece, np.zeros((480 - len(piece), *audio.shape[1:]), np.int16)]))
+        at += 480
+    thread.join()
+    return results[0].pcm
+
+
+def sentence(rate: int, seconds: float) -> np.ndarray:
+    """Noise in the speech band that swells and fades four times a second, between 0.5 s and 1 s of a quiet room."""
+    rng = np.random.default_rng(0)
+    time_axis = np.arange(int(seconds * rate)) / rate
+    voice = np.sin(2 * np.pi * 440 * time_axis) * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time_axis)) * 6_000
+    whole = np.concatenate([np.zeros(rate // 2), voice, np.zeros(rate)]) + rng.standard_normal(
+        rate // 2 + len(voice) + rate
+    )
+    return whole.astype(np.int16)
+
+
+@pytest.mark.parametrize("rate", [24_000, 11_025])
+@pytest.mark.parametrize("silence", [0.3, 0.555])
+def test_record_until_silence_ends_that_long_after_speech(rate: int, silence: float) -> None:
+    audio = sentence(rate, 1.0)
+    (_, end), *rest = speech_segments(audio, rate, hangover_ms=1e3 * silence)
+    assert not rest
+    assert abs(end / rate - 1.5) < 0.05
+    got = spoken(OfflineDevice(rate), audio, until_silence=silence, sample_rate=rate)
+    assert len(got) == end + round(silence * rate)
+    np.testing.assert_array_equal(got, np.concatenate([audio, np.zeros(rate, np.int16)])[: len(got)])
+
+
+def test_record_until_silence_keeps_the_channels() -> None:
+    audio = sentence(24_000, 1.0)
+    stereo = np.stack([audio, audio // 2], axis=1)
+    got = spoken(OfflineDevice(24_000, channels=2), stereo, until_silence=0.3)
+    np.testing.assert_array_equal(got, stereo[: len(got)])
+    assert 24_000 * 1.7 < len(got) < 24_000 * 1.9
+
+
+@pytest.mark.parametrize("audio", [sentence(24_000, 3.0), np.zeros(0, np.int16)], ids=["speech", "nobody"])
+def test_record_until_silence_has_a_limit(audio: np.ndarray) -> None:
+    assert len(spoken(OfflineDevice(24_000), audio, seconds=2.0001, until_silence=0.5)) == 48_002
+
+
+def test_record_needs_an_end() -> None:
+    with pytest.raises(TypeError, match="record\\(\\) needs seconds, or until_silence"):
+        wavtools.record(device=OfflineDevice(24_000))
+
+
+@pytest.mark.parametrize("silence", [0, 61, float("nan")])
+def test_a_silence_out_of_range_is_refused(silence: float) -> None:
+    with pytest.raises(ValueError, match="until_silence is"):
+        wavtools.record(until_silence=silence, device=OfflineDevice(24_000))
 
 
 def test_record_of_no_time_is_an_empty_file() -> None:

@@ -50,6 +50,11 @@ typedef struct wt_kernels {
     void (*decibels)(const float *x, float *out, size_t count);
     /* The greatest of count >= 1 values; NaN if one is NaN. */
     float (*loudest)(const float *x, size_t count);
+
+    /* The sum of squares and the greatest magnitude, on the scale of x. The sum of int16 is exact; that of floats is in
+     * double, in one order. NaN makes sum and peak NaN. */
+    void (*measure_pcm16)(const int16_t *x, size_t count, uint64_t *sum, uint32_t *peak);
+    void (*measure_floats)(const float *x, size_t count, double *sum, float *peak);
 } wt_kernels;
 
 /* The fastest set that this processor can run, or the one that the environment variable WAVTOOLS_KERNELS names; NULL if
