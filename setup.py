@@ -7,10 +7,12 @@ Environment switches:
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 DEBUG = bool(os.environ.get("WAVTOOLS_DEBUG"))
 SANITIZE = os.environ.get("WAVTOOLS_SANITIZE")
@@ -56,7 +58,27 @@ def extension(name: str, *c_sources: str) -> Extension:
     )
 
 
+class BuildOnce(build_ext):
+    """Compiles each source once, several at a time: the extensions share the kernels, and all have the same options."""
+
+    def build_extensions(self) -> None:
+        compile_sources = self.compiler.compile
+        objects = {}
+
+        def compiled(sources, **options):
+            if not objects:
+                every = sorted({source for one in self.extensions for source in one.sources})
+                with ThreadPoolExecutor(os.cpu_count()) as pool:
+                    made = pool.map(lambda source: compile_sources([source], **options), every)
+                    objects.update(zip(every, made, strict=True))
+            return [name for source in sources for name in objects[source]]
+
+        self.compiler.compile = compiled
+        super().build_extensions()
+
+
 setup(
+    cmdclass={"build_ext": BuildOnce},
     ext_modules=cythonize(
         [
             extension("pcm", *KERNELS),

@@ -14,12 +14,15 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 cimport cython
+cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire
 from wavtools._kernels cimport selected_kernels, wt_kernels
 
 from wavtools._arguments import integer, number
+
+cnp.import_array()
 
 __all__ = ["Meter", "peak_db", "rms_db"]
 

@@ -15,6 +15,7 @@ from libc.string cimport memset
 
 import numpy as np
 
+cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire
@@ -25,6 +26,8 @@ from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
 
 from wavtools._arguments import integer, number
 from wavtools.errors import ConcurrencyError
+
+cnp.import_array()
 
 __all__ = ["LoudnessMeter", "integrated", "k_weighting", "true_peak_db"]
 
