@@ -193,7 +193,7 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
         info = DeviceInfo(
             id=_id_text(native),
-            name=ffi.string(native.name).decode("utf-8", "replace"),
+            name=_name_text(native),
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
             channels=tuple(sorted({int(f.channels) for f in native_formats if f.channels})),
@@ -210,6 +210,13 @@ def _id_text(native: Any) -> str:
     return text if raw and text.isprintable() else raw.hex() or "0"
 
 
+def _name_text(native: Any) -> str:
+    """The name of a device, whole characters only: miniaudio cuts after 255 bytes."""
+    raw = bytes(ffi.string(native.name))
+    text = raw.decode("utf-8", "replace")
+    return text.rstrip("\ufffd") if len(raw) == 255 else text
+
+
 class DeviceList(list["DeviceInfo"]):
     """A list of devices; printed, it is a table."""
 
@@ -217,10 +224,16 @@ class DeviceList(list["DeviceInfo"]):
         rows: list[tuple[str, ...]] = [("", "name", "channels", "Hz", "id")]
         for index, info in enumerate(self):
             numbers = (" ".join(map(str, known)) or "?" for known in (info.channels, info.sample_rates))
-            rows.append((f"{index}{' *' * info.default}", info.name, *numbers, info.id))
+            # Escaped: a control character in a name would command the terminal.
+            name, id = map(_printable, (info.name, info.id))
+            rows.append((f"{index}{' *' * info.default}", name, *numbers, id))
         widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(_filled, row, widths)).rstrip() for row in rows)
         return "\n".join([*lines, "* is the default device" if self else "no devices"])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _columns(text: str) -> int:
@@ -271,10 +284,20 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
                 f"{wanted!r} fits {len(hits)} {noun} devices ({ids}); give an id or the full name",
                 operation="select",
             )
-    names = ", ".join(repr(info.name) for info, _ in devices) or "none"
-    raise DeviceError(
-        f"no {noun} device is called {wanted!r}; {context.name} has: {names}", operation="select"
-    )
+    raise DeviceError(_not_found(context, kind, wanted, [info for info, _ in devices]), operation="select")
+
+
+def _not_found(context: Context, kind: Direction, wanted: str, devices: list[DeviceInfo]) -> str:
+    """What to do about a device that is not in the list."""
+    noun, other = ("input", "output") if kind == "capture" else ("output", "input")
+    hint = ""
+    opposite = _enumerate(context, "playback" if kind == "capture" else "capture")
+    if any(wanted in (info.id, info.name) for info, _ in opposite):
+        hint = f" (that is an {other} device)"
+    elif wanted.strip().isdecimal():
+        hint = f" (for an index, pass the number {wanted.strip()}, not a text)"
+    names = ", ".join(f"{info.name!r} (id {info.id!r})" for info in devices) or "none"
+    return f"no {noun} device is called {wanted!r}{hint}; {context.name} has: {names}"
 
 
 def _init(context: Context) -> Callable[[Any, Any, Any], int]:
