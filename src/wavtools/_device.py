@@ -412,6 +412,11 @@ class NativeDevice:
                 continue
         return bool(policies & {os.SCHED_FIFO, os.SCHED_RR})
 
+    @property
+    def running(self) -> bool:
+        """False once it has ended by itself, as with a card that was unplugged; True while it is only suspended."""
+        return bool(lib.ma_device_is_started(self._device))
+
     def start(self) -> None:
         with quiet_stderr(self.context.backend):
             code = lib.ma_device_start(self._device)
