@@ -41,7 +41,16 @@ from wavtools._miniaudio import (
 from wavtools._states import Seat
 from wavtools.errors import DeviceError
 
-__all__ = ["Context", "DeviceInfo", "Direction", "Kind", "NativeDevice", "connect_server", "list_devices"]
+__all__ = [
+    "Context",
+    "DeviceInfo",
+    "Direction",
+    "Kind",
+    "NativeDevice",
+    "connect_server",
+    "default_channels",
+    "list_devices",
+]
 
 set_offsets(
     ffi.offsetof("ma_device", "pUserData"),
@@ -300,6 +309,13 @@ def _not_found(context: Context, kind: Direction, wanted: str, devices: list[Dev
     return f"no {noun} device is called {wanted!r}{hint}; {context.name} has: {names}"
 
 
+def default_channels(offered: tuple[int, ...]) -> int:
+    """How many channels to capture of a device that offers these: its own number, or of several at most 2."""
+    if len(offered) > 1:
+        return max((count for count in offered if count <= 2), default=min(min(offered), MAX_CHANNELS))
+    return min(*offered, MAX_CHANNELS) if offered else 1
+
+
 def _init(context: Context) -> Callable[[Any, Any, Any], int]:
     """ma_device_init for that audio system."""
     if context.backend != PULSEAUDIO:
@@ -333,8 +349,8 @@ class NativeDevice:
     wanted : mapping
         For each direction of that kind an id, a name or part of a name; None for the default device.
     channels : int or None
-        How many to capture; None for the device's own number. Playback is always mono: the system copies it to all
-        channels.
+        How many to capture; None for the device's own number (see default_channels). Playback is always mono: the
+        system copies it to all channels.
 
     Raises
     ------
@@ -361,7 +377,7 @@ class NativeDevice:
             names.append(info.name if info else asked)
             half = config.capture if direction == "capture" else config.playback
             if direction == "capture" and channels is None:
-                self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
+                self.channels = default_channels(info.channels if info else ())
             half.channels = self.channels if direction == "capture" else 1
             # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
             # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
