@@ -27,7 +27,7 @@ ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
         ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
-        _call_within _pulse_init _device _stream _supervisor _open_stream _device_watch
+        _call_within _pulse_init _device_info _device _stream _supervisor _open_stream _device_watch
         _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools _pyinstaller
     """,
