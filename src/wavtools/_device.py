@@ -11,11 +11,9 @@ Thread: control threads. Nothing here may be called from a device callback (mini
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import os
 import sys
 import threading
-import unicodedata
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
@@ -28,6 +26,7 @@ from wavtools._callbacks import (
     playback_callback_address,
     set_offsets,
 )
+from wavtools._device_info import DeviceInfo, DeviceList
 from wavtools._miniaudio import (
     BACKEND_NAMES,
     BACKENDS,
@@ -42,7 +41,16 @@ from wavtools._miniaudio import (
 from wavtools._states import Seat
 from wavtools.errors import DeviceError
 
-__all__ = ["Context", "DeviceInfo", "Direction", "Kind", "NativeDevice", "connect_server", "list_devices"]
+__all__ = [
+    "Context",
+    "DeviceInfo",
+    "Direction",
+    "Kind",
+    "NativeDevice",
+    "connect_server",
+    "default_channels",
+    "list_devices",
+]
 
 set_offsets(
     ffi.offsetof("ma_device", "pUserData"),
@@ -65,31 +73,6 @@ _Result = TypeVar("_Result")
 
 Direction = Literal["capture", "playback"]
 Kind = Literal["capture", "playback", "duplex"]
-
-
-@dataclasses.dataclass(frozen=True)
-class DeviceInfo:
-    """An audio device as the system lists it.
-
-    Attributes
-    ----------
-    id : str
-        Stable for as long as the device is present; can be given as ``device=``.
-    name : str
-        Can be given as ``device=`` too, and so can a part of it that no other device's name contains.
-    default : bool
-        True for the system's default device.
-    sample_rates : tuple of int
-        Hz, the device's own; empty where the system does not say.
-    channels : tuple of int
-        The device's own numbers of channels; empty where the system does not say.
-    """
-
-    id: str
-    name: str
-    default: bool
-    sample_rates: tuple[int, ...]
-    channels: tuple[int, ...]
 
 
 if sys.platform.startswith("linux"):
@@ -219,8 +202,13 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         formats = detail if code == lib.MA_SUCCESS else native
         native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
         info = DeviceInfo(
+<<<<<<< HEAD
             id=_id_text(native, context.backend),
             name=ffi.string(native.name).decode("utf-8", "replace"),
+=======
+            id=_id_text(native),
+            name=_name_text(native),
+>>>>>>> devices
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
             channels=tuple(sorted({int(f.channels) for f in native_formats if f.channels})),
@@ -240,26 +228,11 @@ def _id_text(native: Any, backend: int) -> str:
     return text if raw and text.isprintable() else raw.hex() or "0"
 
 
-class DeviceList(list["DeviceInfo"]):
-    """A list of devices; printed, it is a table."""
-
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("", "name", "channels", "Hz", "id")]
-        for index, info in enumerate(self):
-            numbers = (" ".join(map(str, known)) or "?" for known in (info.channels, info.sample_rates))
-            rows.append((f"{index}{' *' * info.default}", info.name, *numbers, info.id))
-        widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(_filled, row, widths)).rstrip() for row in rows)
-        return "\n".join([*lines, "* is the default device" if self else "no devices"])
-
-
-def _columns(text: str) -> int:
-    """Terminal columns of *text*: East Asian characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "FW" else 1 for character in text)
-
-
-def _filled(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
+def _name_text(native: Any) -> str:
+    """The name of a device, whole characters only: miniaudio cuts after 255 bytes."""
+    raw = bytes(ffi.string(native.name))
+    text = raw.decode("utf-8", "replace")
+    return text.rstrip("\ufffd") if len(raw) == 255 else text
 
 
 def list_devices(kind: Direction) -> list[DeviceInfo]:
@@ -301,10 +274,27 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
                 f"{wanted!r} fits {len(hits)} {noun} devices ({ids}); give an id or the full name",
                 operation="select",
             )
-    names = ", ".join(repr(info.name) for info, _ in devices) or "none"
-    raise DeviceError(
-        f"no {noun} device is called {wanted!r}; {context.name} has: {names}", operation="select"
-    )
+    raise DeviceError(_not_found(context, kind, wanted, [info for info, _ in devices]), operation="select")
+
+
+def _not_found(context: Context, kind: Direction, wanted: str, devices: list[DeviceInfo]) -> str:
+    """What to do about a device that is not in the list."""
+    noun, other = ("input", "output") if kind == "capture" else ("output", "input")
+    hint = ""
+    opposite = _enumerate(context, "playback" if kind == "capture" else "capture")
+    if any(wanted in (info.id, info.name) for info, _ in opposite):
+        hint = f" (that is an {other} device)"
+    elif wanted.strip().isdecimal():
+        hint = f" (for an index, pass the number {wanted.strip()}, not a text)"
+    names = ", ".join(f"{info.name!r} (id {info.id!r})" for info in devices) or "none"
+    return f"no {noun} device is called {wanted!r}{hint}; {context.name} has: {names}"
+
+
+def default_channels(offered: tuple[int, ...]) -> int:
+    """How many channels to capture of a device that offers these: its own number, or of several at most 2."""
+    if len(offered) > 1:
+        return max((count for count in offered if count <= 2), default=min(min(offered), MAX_CHANNELS))
+    return min(*offered, MAX_CHANNELS) if offered else 1
 
 
 def _init(context: Context) -> Callable[[Any, Any, Any], int]:
@@ -340,10 +330,15 @@ class NativeDevice:
     wanted : mapping
         For each direction of that kind an id, a name or part of a name; None for the default device.
     channels : int or None
+<<<<<<< HEAD
         How many to capture; None for the device's own number.
     outputs : int
         How many to play. Where the device has another number, the system maps them: one to all, two to front left and
         right.
+=======
+        How many to capture; None for the device's own number (see default_channels). Playback is always mono: the
+        system copies it to all channels.
+>>>>>>> devices
 
     Raises
     ------
@@ -375,8 +370,13 @@ class NativeDevice:
             names.append(info.name if info else asked)
             half = config.capture if direction == "capture" else config.playback
             if direction == "capture" and channels is None:
+<<<<<<< HEAD
                 self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
             half.channels = self.channels if direction == "capture" else outputs
+=======
+                self.channels = default_channels(info.channels if info else ())
+            half.channels = self.channels if direction == "capture" else 1
+>>>>>>> devices
             # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
             # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
             half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
@@ -420,6 +420,11 @@ class NativeDevice:
             except OSError:  # the thread is gone
                 continue
         return bool(policies & {os.SCHED_FIFO, os.SCHED_RR})
+
+    @property
+    def running(self) -> bool:
+        """False once it has ended by itself, as with a card that was unplugged; True while it is only suspended."""
+        return bool(lib.ma_device_is_started(self._device))
 
     def start(self) -> None:
         with quiet_stderr(self.context.backend):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias, cast
 
 from wavtools._process import claim
 from wavtools.errors import DeviceError
@@ -72,8 +72,12 @@ def device_name(spec: object, kind: Direction) -> str | None:
     TypeError
         an object that means no device
     DeviceError
-        an index beyond the list
+        an index beyond the list, or an empty text
     """
+    if isinstance(spec, str) and not spec.strip():
+        raise DeviceError(
+            f"device is {spec!r}, which names no device; pass None for the default one", operation="select"
+        )
     if spec is None or isinstance(spec, str):
         return spec
     # Loads miniaudio, which an OfflineDevice does without.
@@ -81,12 +85,16 @@ def device_name(spec: object, kind: Direction) -> str | None:
 
     if isinstance(spec, DeviceInfo):
         return spec.id
-    if isinstance(spec, bool) or not hasattr(spec, "__index__"):
+    try:
+        index = operator.index(cast("SupportsIndex", spec))
+    except TypeError:
+        index = None
+    if index is None or isinstance(spec, bool):
         raise TypeError(
             "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice or a "
             f"DuplexDevice, not {spec!r}"
         )
-    index, devices = operator.index(spec), list_devices(kind)
+    devices = list_devices(kind)
     if not 0 <= index < len(devices):
         raise DeviceError(
             f"there is no device {index}; list_devices() has {len(devices)}", operation="select"

@@ -168,6 +168,10 @@ class SupervisedDevice:
         notified = device.seat.take_notified()
         if _REROUTED in notified:
             self._tell("rerouted", "the system moved the stream")
+        if not device.running:
+            # It does not come back by itself, whatever the server answers.
+            self._lose(device, "the device ended")
+            return
         if _STOPPED in notified and _STARTED not in notified and not self._suspended:
             self._suspend("the system stopped the device")
         stalled = (now_ns() - max(self._stream.last_callback_ns, self._since_ns)) * 1e-9

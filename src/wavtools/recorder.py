@@ -49,7 +49,7 @@ class WavRecorder(RecorderStates):
         None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
         silent clock, or a device object.
     channels : int, optional
-        1 to 8 channels to record; the device's own number when not given.
+        1 to 8 channels to record. When not given: the device's own number, or of several at most two.
     keep_seconds : float, optional
         read(), save() and end() return the newest that many seconds. When not given they return everything, and memory
         grows by 2 bytes a sample; with *record_to*, they return nothing then, and memory stays constant.

@@ -187,6 +187,25 @@ def test_a_device_is_chosen_by_its_entry_or_index_and_the_list_prints_as_a_table
     ], result.stderr
 
 
+@pytest.mark.parametrize(
+    "offered, channels",
+    [
+        ((), 1),
+        ((1,), 1),
+        ((2,), 2),
+        ((6,), 6),
+        ((32,), 8),
+        ((1, 2, 3, 4, 5), 2),
+        ((1, 4), 1),
+        ((4, 6), 4),
+        ((16, 32), 8),
+    ],
+)
+def test_a_recording_has_the_devices_channels_and_at_most_two_where_it_offers_a_choice(offered, channels):
+    """ALSA's plugins offer 1 to 5, whatever is behind them."""
+    assert _device.default_channels(offered) == channels
+
+
 def test_an_unknown_device_lists_the_known_ones(audio_server):
     result = audio_server.python("""
         import wavtools

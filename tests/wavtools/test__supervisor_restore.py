@@ -9,6 +9,7 @@ import pytest
 
 from wavtools import DeviceError, _device, _supervisor
 from wavtools._device import NativeDevice
+from wavtools._miniaudio import lib
 from wavtools._states import now_ns
 from wavtools._supervisor import SupervisedDevice
 
@@ -70,6 +71,15 @@ def rig():
 
 def test_a_lost_device_is_replaced_and_the_stream_told_what_it_held(rig):
     rig.lose()
+    assert rig.events.get(timeout=WAIT) == "restored"
+    assert rig.stream.fits == [None, 0.03]
+
+
+def test_a_device_that_ends_by_itself_is_lost_though_its_server_answers(rig):
+    """As a card that is unplugged: miniaudio's loop ends. The null system always answers."""
+    (native,) = _device._open_devices
+    lib.ma_device_stop(native._device)
+    assert rig.events.get(timeout=WAIT) == "lost"
     assert rig.events.get(timeout=WAIT) == "restored"
     assert rig.stream.fits == [None, 0.03]
 

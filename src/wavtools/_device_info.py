@@ -1,0 +1,64 @@
+"""DeviceInfo: an audio device as the system lists it, and the table that a list of them prints.
+
+Thread: any.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+
+__all__ = ["DeviceInfo", "DeviceList"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceInfo:
+    """An audio device as the system lists it.
+
+    Attributes
+    ----------
+    id : str
+        Stable for as long as the device is present; can be given as ``device=``.
+    name : str
+        Can be given as ``device=`` too, and so can a part of it that no other device's name contains.
+    default : bool
+        True for the system's default device.
+    sample_rates : tuple of int
+        Hz, the device's own; empty where the system does not say.
+    channels : tuple of int
+        The device's own numbers of channels; empty where the system does not say.
+    """
+
+    id: str
+    name: str
+    default: bool
+    sample_rates: tuple[int, ...]
+    channels: tuple[int, ...]
+
+
+class DeviceList(list[DeviceInfo]):
+    """A list of devices; printed, it is a table."""
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("", "name", "channels", "Hz", "id")]
+        for index, info in enumerate(self):
+            numbers = (" ".join(map(str, known)) or "?" for known in (info.channels, info.sample_rates))
+            # Escaped: a control character in a name would command the terminal.
+            name, id = map(_printable, (info.name, info.id))
+            rows.append((f"{index}{' *' * info.default}", name, *numbers, id))
+        widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(_filled, row, widths)).rstrip() for row in rows)
+        return "\n".join([*lines, "* is the default device" if self else "no devices"])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _columns(text: str) -> int:
+    """Terminal columns of *text*: East Asian characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "FW" else 1 for character in text)
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
