@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
-        ring pcm _samples files spectrum _polyphase _blocks resample bands analysis wav decode _states _callbacks
+        ring pcm _samples spectrum notebook files _polyphase _blocks resample bands analysis wav decode _states _callbacks
         _call_within _device _stream _supervisor _open_stream _device_watch
         _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
         offline_device duplex_device player recorder oneliners wavtools

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wavtools._version import __version__
 
 if TYPE_CHECKING:
-    from wavtools import pcm, resample, ring, spectrum
+    from wavtools import notebook, pcm, resample, ring, spectrum
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -72,6 +72,7 @@ __all__ = [
     "info",
     "kernel_set",
     "load",
+    "notebook",
     "pcm",
     "play",
     "read_wav",
@@ -111,7 +112,7 @@ _HOMES = {
     "_tracks": ["TrackOffset"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["pcm", "resample", "ring", "spectrum"]
+_MODULES = ["notebook", "pcm", "resample", "ring", "spectrum"]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

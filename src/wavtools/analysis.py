@@ -54,7 +54,7 @@ _NOTES.flags.writeable = _VOICE_NOTES.flags.writeable = False
 class AudioAnalysis:
     """The spectra of a whole recording, 60 a second, to show them while it plays.
 
-    Each spectrum takes 16 KB, a second of audio 1 MB.
+    Each spectrum takes 16 KB, a second of audio 1 MB. Notebooks show waveform, notes and a player.
 
     Source: wavtools' ``AudioAnalysis`` with an audio buffer. One AnalyserNode takes spectrum i at i / 60 s, rounded up to
     a multiple of 128 frames, so each is smoothed with the one before.
@@ -79,6 +79,8 @@ class AudioAnalysis:
         mono = mix_to_mono(samples)
         self.sample_rate = sample_rate
         self.duration = len(mono) / sample_rate
+        # For notebooks.
+        self._mono = mono
         analyser = Analyser()
         spectra: list[NDArray[np.float32]] = []
         position = 0
@@ -93,6 +95,22 @@ class AudioAnalysis:
             position = int(end)
             spectra.append(analyser.float_frequency_data())
         self._spectra = np.array(spectra, np.float32).reshape(len(spectra), analyser.fft_size // 2)
+
+    def __repr__(self) -> str:
+        return f"<AudioAnalysis {self.duration:.3f} s, {self.sample_rate} Hz, {len(self._spectra)} spectra>"
+
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import analysis_html
+        from wavtools.notebook.waveform import COLUMNS
+
+        # Of a long recording, evenly distributed spectra.
+        chosen = (
+            np.unique(np.linspace(0, len(self._spectra) - 1, COLUMNS).astype(int))
+            if len(self._spectra)
+            else []
+        )
+        shown = [self.get_frequencies(self._spectra[at], self.sample_rate, "music").values for at in chosen]
+        return analysis_html(shown, bands.NOTE_LABELS, self._mono, self.sample_rate)
 
     def get_frequencies_at(
         self,

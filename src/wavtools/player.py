@@ -434,6 +434,15 @@ class WavStreamPlayer:
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
 
+    def get_waveform(self) -> NDArray[np.float32]:
+        """The newest 8192 samples that the device got, the newest last: float32, full scale 1.0, silence included.
+
+        Raises StateError when not connected.
+        """
+        with self._lock:
+            self._require_connected()
+            return self._recent()[0] / np.float32(32768)
+
     def _recent(self) -> tuple[NDArray[np.int16], int]:
         """The last FFT_SIZE samples that the device got, silence included, and a number that changes with them."""
         assert self._device is not None

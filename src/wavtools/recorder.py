@@ -53,10 +53,22 @@ class RecordedAudio:
         The mean of the channels.
     channels : list of float32, shape (frames,)
         Each channel.
+    sample_rate : int
+        Hz
     """
 
     mean_values: NDArray[np.float32]
     channels: list[NDArray[np.float32]]
+    sample_rate: int = 24_000
+
+    def __repr__(self) -> str:
+        seconds = len(self.mean_values) / self.sample_rate
+        return f"<RecordedAudio {seconds:.3f} s, {self.sample_rate} Hz, channels={len(self.channels)}>"
+
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(np.stack(self.channels, axis=1), self.sample_rate, "RecordedAudio")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -351,6 +363,7 @@ class WavRecorder:
         return RecordedAudio(
             mean_values=raw.mean(axis=1, dtype=np.float32) if raw.shape[1] > 1 else raw[:, 0].copy(),
             channels=[np.ascontiguousarray(raw[:, i]) for i in range(raw.shape[1])],
+            sample_rate=self.sample_rate,
         )
 
     def save(self, force: bool = False) -> WavFile:
@@ -456,6 +469,10 @@ class WavRecorder:
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
+
+    def get_waveform(self) -> NDArray[np.float32]:
+        """The newest 8192 samples from the microphone: float32, the newest last. Raises StateError without a session."""
+        return self._require_session().get_waveform()
 
     @staticmethod
     def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None = None) -> DecodedAudio:

@@ -282,7 +282,9 @@ def test_a_refused_body_that_goes_on_costs_nobody_the_answer(offline_url: str) -
     """The client writes megabytes after the refusal: a reset would throw the answer away."""
     address = urlsplit(offline_url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
+        client.sendall(
+            b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n"
+        )
         for _ in range(40):
             client.sendall(bytes(1 << 16))
         answer = b""

@@ -53,6 +53,11 @@ class Sound:
         form = f"{self.sample_rate} Hz, channels={self.channel_count}, {self.pcm.dtype}"
         return f"<Sound {self.duration:.3f} s, {form}>"
 
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(self.pcm, self.sample_rate)
+
 
 def read_sound(file: BinaryIO, name: str, dtype: np.dtype[Any], *, strict: bool = False) -> Sound:
     """Read all samples of an uncompressed file; raises as `read_layout`."""
