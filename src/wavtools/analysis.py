@@ -104,12 +104,9 @@ class AudioAnalysis:
         from wavtools.notebook.waveform import COLUMNS
 
         # Of a long recording, evenly distributed spectra.
-        chosen = (
-            np.unique(np.linspace(0, len(self._spectra) - 1, COLUMNS).astype(int))
-            if len(self._spectra)
-            else []
-        )
-        shown = [self.get_frequencies(self._spectra[at], self.sample_rate, "music").values for at in chosen]
+        columns = min(COLUMNS, len(self._spectra))
+        chosen = self._spectra[np.arange(columns) * len(self._spectra) // max(columns, 1)]
+        shown = [self.get_frequencies(spectrum, self.sample_rate, "music").values for spectrum in chosen]
         return analysis_html(shown, bands.NOTE_LABELS, self._mono, self.sample_rate)
 
     def get_frequencies_at(

@@ -441,7 +441,8 @@ class WavStreamPlayer:
         """
         with self._lock:
             self._require_connected()
-            return self._recent()[0] / np.float32(32768)
+            newest: NDArray[np.float32] = self._recent()[0] / np.float32(32768)
+        return newest
 
     def _recent(self) -> tuple[NDArray[np.int16], int]:
         """The last FFT_SIZE samples that the device got, silence included, and a number that changes with them."""

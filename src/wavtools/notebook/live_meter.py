@@ -147,7 +147,8 @@ class LiveMeter:
         # IPython is there if it asks.
         from IPython.display import HTML, display
 
-        self._displays.append(display(HTML(self._repr_html_()), display_id=True))
+        shown = display(HTML(self._repr_html_()), display_id=True)  # type: ignore[no-untyped-call]
+        self._displays.append(shown)
 
     # The meter's thread
 
@@ -186,7 +187,7 @@ class LiveMeter:
             if self._displays:
                 from IPython.display import HTML
 
-                shown = HTML(self._repr_html_())
+                shown = HTML(self._repr_html_())  # type: ignore[no-untyped-call]
                 for display in self._displays:
                     display.update(shown)
         except Exception:

@@ -56,8 +56,9 @@ def spectrogram_of(frames: NDArray[Any]) -> NDArray[np.float32]:
         row[: len(piece)] = piece
     # The windows lie one after another; the rate gives the axes alone, which are not used.
     levels = spectrogram(windows.reshape(-1), 48_000, WINDOW, WINDOW).decibels[:, 1:]
-    loudest = levels.reshape(columns, -1, ROWS, WINDOW // 2 // ROWS).max(axis=(1, 3))
-    return loudest.T[::-1]
+    loudest: NDArray[np.float32] = levels.reshape(columns, -1, ROWS, WINDOW // 2 // ROWS).max(axis=(1, 3))
+    rows: NDArray[np.float32] = loudest.T[::-1]
+    return rows
 
 
 def picture(levels: NDArray[np.float32], quiet: float = QUIET_DB, loud: float = LOUD_DB) -> bytes:
