@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop network bench coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
+.PHONY: help console test interop network platforms bench coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,6 +55,10 @@ bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
+platforms: build  ## run on every audio system and platform that this machine can be
+	$(BIN)/python -m pip install --quiet ziglang
+	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest tests/platforms
+
 coverage: build  ## run the tests of realtime; fails below 100 % of its lines and branches
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -q --hypothesis-seed=0 tests/realtime tests/test_package.py
@@ -90,7 +94,7 @@ asan: build  ## AddressSanitizer and UBSan over the wavtools tests
 soak: build  ## the long forms of the fault tests
 	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest -q tests/wavtools/test_files_damaged.py \
 		tests/wavtools/test__supervisor.py tests/wavtools/test__device.py \
-		tests/wavtools/test_pcm.py \
+		tests/wavtools/test_pcm.py tests/wavtools/test_long_recording.py \
 		tests/realtime/test_network_bench.py \
 		tests/realtime/test_link.py::test_connections_leave_nothing_behind
 	WAVTOOLS_FUZZ_VALUES=1000000 $(BIN)/python -m pytest -q --timeout 0 tests/realtime/test_relay_fuzz.py \

@@ -34,8 +34,10 @@ else:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]
 
+MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+
 # Editing one of these rebuilds every extension.
-HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h"]
+HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h"]
 HEADERS += ["kernels.h", "kernels.inc", "pcm16.inc", "vec8.h", "fft.h", "fft.inc"]
 # The same kernels for each instruction set, and the choice between them.
@@ -50,7 +52,7 @@ def extension(name: str, *c_sources: str) -> Extension:
         depends=[f"{NATIVE}/{name}" for name in HEADERS],
         extra_compile_args=COMPILE,
         extra_link_args=LINK,
-        define_macros=[] if DEBUG else [("NDEBUG", "1")],
+        define_macros=[*MACROS, *([] if DEBUG else [("NDEBUG", "1")])],
     )
 
 

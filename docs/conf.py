@@ -127,8 +127,8 @@ def write_index() -> None:
 write_index()
 autosummary_context = {
     "exports": {package: exports_of(package) for package in PACKAGES},
-    # RealtimeClient is made of several classes; its page shows all of its methods.
-    "with_inherited": ["realtime.client.client"],
+    # RealtimeClient and WavRecorder are made of several classes; their pages show all of their methods.
+    "with_inherited": ["realtime.client.client", "wavtools.recorder"],
 }
 
 # ----------------------------------------------------------------------------------------------------------- links

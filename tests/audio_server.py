@@ -14,6 +14,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import require_program
 
@@ -30,6 +31,9 @@ PROLOGUE = "import os; os.environ.pop('LD_PRELOAD', None)\n"
 
 class AudioServer:
     """A running server; with ``env``, client programs connect to it and to no other."""
+
+    # Runs the programs of python() and popen().
+    interpreter: tuple[str, ...] = (sys.executable,)
 
     def __init__(self, folder: Path, rate: int = 48_000) -> None:
         self._pulseaudio = require_program("pulseaudio", "pulseaudio")
@@ -94,24 +98,32 @@ class AudioServer:
 
     def python(self, code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a Python program against this server, in a process, because libpulse reads its environment only once."""
-        return run_python(code, *arguments, env={**self.env, **self._preload}, timeout=timeout)
+        environment = {**self.env, **self._preload}
+        return run_python(code, *arguments, env=environment, timeout=timeout, interpreter=self.interpreter)
 
-    def popen(self, code: str, *arguments: object) -> subprocess.Popen[str]:
+    def popen(self, code: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """The same in the background, with pipes for its input and output lines."""
         return subprocess.Popen(
-            [sys.executable, "-u", "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)],
+            [*self.interpreter, "-u", "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)],
             env={**self.env, **self._preload},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            **options,
         )
 
 
 def run_python(
-    code: str, *arguments: object, env: dict[str, str], timeout: float = 60
+    code: str,
+    *arguments: object,
+    env: dict[str, str],
+    timeout: float = 60,
+    interpreter: tuple[str, ...] = (sys.executable,),
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
+    command = [*interpreter, "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+    )
 
 
 def no_server_environment(folder: Path) -> dict[str, str]:

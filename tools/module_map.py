@@ -26,10 +26,13 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _buffers errors _version _arguments _process _events _miniaudio
-        ring pcm _samples spectrum notebook files _polyphase _blocks resample bands analysis wav decode _states _callbacks
-        _call_within _device _stream _supervisor _open_stream _device_watch
-        _tracks _playback_stream _audio_store _delivery _chunk_queue _capture_session
-        offline_device duplex_device player recorder oneliners wavtools
+        _latch _one_call _held _aio
+        ring pcm _encodings _samples spectrum notebook files levels gain _polyphase loudness voice_activity
+        _blocks resample bands analysis wav decode _states _callbacks
+        _call_within _pulse_init _device _stream _supervisor _open_stream _device_watch
+        _tracks _playback_stream _played_spectrum _player_samples _player_waits _audio_store _delivery _chunk_queue
+        _recorded_audio _recorder_stats _recording_file _capture_session
+        offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
@@ -250,6 +253,10 @@ def python_targets(package: list[str], text: str) -> Iterator[tuple[str, int]]:
 # Where neither the name nor an import shows which tests concern a module. First the one to run first.
 TESTED_BY = {
     "wavtools.files.vorbis_child": ["wavtools/test_files_damaged.py"],
+    "wavtools._pyinstaller": ["wavtools/test_frozen.py"],
+    "wavtools._pyinstaller.hook-realtime.offline.models": ["wavtools/test_frozen.py"],
+    "wavtools._pyinstaller.hook-realtime.tools": ["wavtools/test_frozen.py"],
+    "wavtools._pyinstaller.hook-wavtools": ["wavtools/test_frozen.py"],
     "wavtools._native.kernels_base.c": ["native/test_kernels.py"],
     "wavtools._native.kernels_select.c": ["native/test_kernels.py"],
     "wavtools._native.kernels_v3.c": ["native/test_kernels.py"],

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from wavtools.files.wav_reader import WavReader
     from wavtools.files.wav_writer import WavWriter
     from wavtools.offline_device import OfflineDevice
-    from wavtools.oneliners import play, record
+    from wavtools.oneliners import play, record, start
     from wavtools.pcm import kernel_set
+    from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.spectrum import spectrogram
@@ -53,6 +54,7 @@ __all__ = [
     "DuplexDevice",
     "Frequencies",
     "OfflineDevice",
+    "Playback",
     "PlayerStats",
     "QueueFullError",
     "RecordedAudio",
@@ -82,6 +84,7 @@ __all__ = [
     "save",
     "spectrogram",
     "spectrum",
+    "start",
 ]
 
 
@@ -104,8 +107,9 @@ _HOMES = {
     "files.wav_reader": ["WavReader"],
     "files.wav_writer": ["WavWriter"],
     "offline_device": ["OfflineDevice"],
-    "oneliners": ["play", "record"],
+    "oneliners": ["play", "record", "start"],
     "pcm": ["kernel_set"],
+    "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
     "spectrum": ["spectrogram"],

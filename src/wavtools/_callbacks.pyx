@@ -11,7 +11,7 @@ capture.h and playback.h in _native/, which the control threads own through _sta
 Thread: the functions marked "device callback" on the device's; the addresses and StandIn on control threads.
 """
 
-from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -21,7 +21,6 @@ from wavtools._states cimport (
     WT_FADE_IDLE,
     WT_FADE_KILL,
     WT_FADE_PLAYING,
-    WT_PLAYBACK_BLOCK,
     Seat,
     wt_capture,
     wt_clock,
@@ -34,9 +33,7 @@ from wavtools._states cimport (
     wt_playback_commit,
     wt_seat,
 )
-from wavtools._polyphase cimport wt_bank, wt_bank_down, wt_bank_taps, wt_bank_up, wt_polyphase
 from wavtools.ring cimport (
-    wt_ring_copy_out,
     wt_ring_read_pos,
     wt_ring_write,
     wt_ring_write_pos,
@@ -72,9 +69,14 @@ cdef extern from "playback.h" nogil:
         bint holding
     wt_renderer *wt_playback_renderer(wt_playback *playback)
     bint wt_playback_hold(wt_playback *playback)
-    void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
     void wt_playback_silence(wt_playback *playback, bint goes_on, uint64_t frames)
-    void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
+
+
+cdef extern from "render.h" nogil:
+    size_t wt_render(
+        const wt_playback *playback, const int16_t *flat, uint64_t end, wt_cursor *cursor, int16_t *out, size_t count)
+    void wt_render_fill_channels(const wt_playback *playback, int16_t *out, size_t count)
+    void wt_render_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
 
 
 cdef extern from "seat.h" nogil:
@@ -117,15 +119,15 @@ cdef void playback_callback(void *device, void *output, const void *frames, uint
 
     Thread: device callback.
     """
-    play_period(wt_seat_playback(seat_of(device)), <int16_t *> output, frame_count)
+    play_period(seat_of(device), <int16_t *> output, frame_count)
 
 
 cdef void duplex_callback(void *device, void *output, const void *frames, uint32_t frame_count) noexcept nogil:
     """Play and capture one period of both directions, which share a clock.
 
     Each captured frame is stored together with the frame played at the same time: the capture ring of a duplex stream
-    has one channel more than the microphone, the reference, which holds what was played, silence included. So the two
-    stay aligned through ring, resampler and chunks.
+    has one channel more than the microphone, the reference, which holds what was played, silence included: the mean of
+    the speaker's channels. So the two stay aligned through ring, resampler and chunks.
 
     Thread:     device callback.
     Real-time:  as keep_captured and play_period; the scratch memory is on the stack.
@@ -136,8 +138,11 @@ cdef void duplex_callback(void *device, void *output, const void *frames, uint32
     cdef const int16_t *played = <const int16_t *> output
     cdef float block[DUPLEX_BLOCK * (MAX_CHANNELS + 1)]
     cdef uint32_t channels = seat.channels
+    cdef uint32_t outputs = seat.outputs
+    cdef float scale = <float> (1.0 / 32768.0) / outputs
+    cdef int32_t total
     cdef uint32_t i, k, count
-    play_period(wt_seat_playback(seat), <int16_t *> output, frame_count)
+    play_period(seat, <int16_t *> output, frame_count)
     if capture == NULL:
         return
     wt_clock_tick(&capture.clock, frame_count)
@@ -146,10 +151,13 @@ cdef void duplex_callback(void *device, void *output, const void *frames, uint32
         for i in range(count):
             for k in range(channels):
                 block[i * (channels + 1) + k] = microphone[i * channels + k]
-            block[i * (channels + 1) + channels] = played[i] * <float> (1.0 / 32768.0)
+            total = 0
+            for k in range(outputs):
+                total += played[i * outputs + k]
+            block[i * (channels + 1) + channels] = total * scale
         keep_captured(capture, block, count)
         microphone += count * channels
-        played += count
+        played += count * outputs
         frame_count -= count
     stamp_captured(capture)
 
@@ -177,7 +185,7 @@ cdef void stamp_captured(wt_capture *capture) noexcept nogil:
     wt_capture_stamp(capture, wt_ring_write_pos(&capture.ring), wt_clock_last_ns(&capture.clock))
 
 
-cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count) noexcept nogil:
+cdef void play_period(wt_seat *seat, int16_t *out, uint32_t frame_count) noexcept nogil:
     """Fill one period with what is queued, silence after it, and commit what was consumed.
 
     The commit is a compare-and-swap on the queue's read position (see playback.h): if an interrupt moved it first, the
@@ -187,8 +195,10 @@ cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count)
     Real-time:  no GIL, heap, lock or system call; O(frame_count * taps), at most three attempts.
     Reads:      ring.write_pos (acquire), fade.state (acquire), gain (relaxed).
     Writes:     ring.read_pos (compare-and-swap), fade.state, clock and silence (relaxed).
-    Units:      int16 mono frames at the device rate; frame_count differs from call to call.
+    Units:      int16 frames of `seat.outputs` channels at the device rate; frame_count differs from call to call.
     """
+    cdef wt_playback *playback = wt_seat_playback(seat)
+    cdef size_t frame_bytes = seat.outputs * sizeof(int16_t)
     cdef wt_renderer *renderer
     cdef wt_cursor queue, fade
     cdef uint64_t position
@@ -197,7 +207,7 @@ cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count)
     cdef bint holding
     cdef int _attempt
     if playback == NULL:
-        memset(out, 0, frame_count * sizeof(int16_t))
+        memset(out, 0, frame_count * frame_bytes)
         return
     renderer = wt_playback_renderer(playback)
     wt_clock_tick(&playback.clock, frame_count)
@@ -211,11 +221,12 @@ cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count)
         fade = renderer.fade
         faded = 0
         if wt_fade_state(&playback.fade) == WT_FADE_PLAYING:
-            faded = render(playback, playback.fade.samples, playback.fade.length, &fade, out, frame_count)
+            faded = wt_render(playback, playback.fade.frames, playback.fade.length, &fade, out, frame_count)
         done = faded
         if not holding:
-            done += render(
-                playback, NULL, wt_ring_write_pos(&playback.ring), &queue, out + faded, frame_count - faded
+            done += wt_render(
+                playback, NULL, wt_ring_write_pos(&playback.ring), &queue, out + faded * playback.outputs,
+                frame_count - faded,
             )
         committed = (done == faded and queue.position == position) or wt_playback_commit(
             playback, &position, queue.position
@@ -224,11 +235,12 @@ cdef void play_period(wt_playback *playback, int16_t *out, uint32_t frame_count)
             break
     # Three interrupts within one period: play silence, and let the next period start anew.
     if not committed:
-        memset(out, 0, frame_count * sizeof(int16_t))
+        memset(out, 0, frame_count * frame_bytes)
         return
     renderer.queue, renderer.fade = queue, fade
     end_fade(playback)
-    wt_playback_apply_gain(playback, out, done)
+    wt_render_fill_channels(playback, out, done)
+    wt_render_apply_gain(playback, out, done)
     end_period(playback, out, done, frame_count)
 
 
@@ -248,7 +260,7 @@ cdef void end_period(wt_playback *playback, int16_t *out, size_t done, uint32_t 
     if done == frame_count:
         wt_playback_silence(playback, False, 0)
         return
-    memset(out + done, 0, (frame_count - done) * sizeof(int16_t))
+    memset(out + done * playback.outputs, 0, (frame_count - done) * playback.outputs * sizeof(int16_t))
     # After a silence the filter starts from silence.
     renderer.queue.origin, renderer.queue.phase = renderer.queue.position, 0
     renderer.holding = True
@@ -286,91 +298,6 @@ cdef void take_fade(wt_playback *playback, uint64_t position) noexcept nogil:
     history = fade.cut - renderer.queue.origin
     renderer.fade.origin = fade.head - history if history < fade.head else 0
     wt_fade_move(fade, WT_FADE_ARMED, WT_FADE_PLAYING)
-
-
-cdef size_t render(
-    wt_playback *playback, const int16_t *flat, uint64_t end, wt_cursor *cursor, int16_t *out, size_t count
-) noexcept nogil:
-    """Render up to *count* device frames from *cursor* on, and move it past the samples that they consumed.
-
-    The samples lie in *flat*, or in the queue's ring if that is NULL. Outside [cursor.origin, end) is silence. Returns
-    the frames rendered: fewer than *count* only if `end` was reached.
-
-    Thread: device callback.
-    """
-    cdef const wt_bank *bank = playback.bank
-    cdef uint64_t up, down, taps, left, position, phase, frames, last
-    cdef size_t done = 0
-    if bank == NULL:
-        return render_copy(playback, flat, end, cursor, out, count)
-    up, down, taps = wt_bank_up(bank), wt_bank_down(bank), wt_bank_taps(bank)
-    left = taps // 2 - 1
-    position, phase = cursor.position + cursor.phase // up, cursor.phase % up
-    while done < count and position < end:
-        # Frames whose instant lies before `end`: the smallest n with position + (phase + n * down) / up >= end.
-        frames = ((end - position) * up - phase + down - 1) // down
-        if frames > count - done:
-            frames = count - done
-        if frames > WT_PLAYBACK_BLOCK:
-            frames = WT_PLAYBACK_BLOCK
-        last = position + (phase + (frames - 1) * down) // up + taps // 2
-        fill_window(playback, flat, cursor.origin, end, position, left, last)
-        phase = wt_polyphase(bank, playback.scratch.window, <uint32_t> phase, playback.scratch.block, frames)
-        wt_floats_to_int16(playback.scratch.block, out + done, frames)
-        position += phase // up
-        phase %= up
-        done += frames
-    # The next frame's instant may lie past the end: the phase keeps by how much.
-    if position > end:
-        phase += (position - end) * up
-        position = end
-    cursor.position, cursor.phase = position, phase
-    return done
-
-
-cdef size_t render_copy(
-    wt_playback *playback, const int16_t *flat, uint64_t end, wt_cursor *cursor, int16_t *out, size_t count
-) noexcept nogil:
-    """As render, where the device runs at the session rate: a frame is a sample. Thread: device callback."""
-    cdef size_t done = min(<uint64_t> count, end - cursor.position)
-    copy_samples(playback, flat, cursor.position, out, done)
-    cursor.position += done
-    return done
-
-
-cdef void copy_samples(
-    wt_playback *playback, const int16_t *flat, uint64_t start, int16_t *out, size_t count
-) noexcept nogil:
-    """Copy samples [start, start + count) of *flat*, or of the queue's ring if that is NULL. Thread: device callback."""
-    cdef size_t i
-    if flat == NULL:
-        wt_ring_copy_out(&playback.ring, start, out, count)
-        return
-    for i in range(count):
-        out[i] = flat[start + i]
-
-
-cdef void fill_window(
-    wt_playback *playback, const int16_t *flat, uint64_t origin, uint64_t end,
-    uint64_t first, uint64_t left, uint64_t last,
-) noexcept nogil:
-    """Put samples first - left .. last as float32 into the window; silence outside [origin, end).
-
-    Thread: device callback.
-    """
-    cdef float *window = playback.scratch.window
-    cdef int16_t *samples = playback.scratch.samples
-    cdef uint64_t start = first - left if first > origin + left else origin
-    cdef uint64_t stop = last + 1 if last + 1 < end else end
-    # Samples of silence before `start`.
-    cdef size_t lead = start + left - first
-    cdef size_t total = left + (last - first) + 1
-    cdef size_t i, count = stop - start
-    memset(window, 0, lead * sizeof(float))
-    copy_samples(playback, flat, start, samples, count)
-    for i in range(count):
-        window[lead + i] = samples[i] * <float> (1.0 / 32768.0)
-    memset(window + lead + count, 0, (total - lead - count) * sizeof(float))
 
 
 # --------------------------------------------------------------------------------------------------- control threads
@@ -430,6 +357,8 @@ cdef class StandIn:
     ----------
     channels : int, 1 to 8
         Of the microphone.
+    outputs : int, 1 to 8
+        Of the speaker.
 
     Attributes
     ----------
@@ -441,8 +370,8 @@ cdef class StandIn:
     cdef char *memory
     cdef readonly Seat seat
 
-    def __cinit__(self, uint32_t channels):
-        self.seat = Seat(channels)
+    def __cinit__(self, uint32_t channels, uint32_t outputs=1):
+        self.seat = Seat(channels, outputs)
         self.memory = <char *> calloc(1, MAX_OFFSET + sizeof(void *))
         if self.memory == NULL:
             raise MemoryError("no memory for a stand-in device")
@@ -460,13 +389,14 @@ cdef class StandIn:
             self.place()
             capture_callback(self.memory, NULL, &frames[0, 0], <uint32_t> frames.shape[0])
 
-    def play(self, int16_t[::1] out not None):
-        """Call playback_callback for int16 mono *out*."""
+    def play(self, int16_t[:, ::1] out not None):
+        """Call playback_callback for int16 *out* (frames, outputs)."""
         if out.shape[0]:
             self.place()
-            playback_callback(self.memory, &out[0], NULL, <uint32_t> out.shape[0])
+            self.check_outputs(out)
+            playback_callback(self.memory, &out[0, 0], NULL, <uint32_t> out.shape[0])
 
-    def duplex(self, const float[:, ::1] frames not None, int16_t[::1] out not None):
+    def duplex(self, const float[:, ::1] frames not None, int16_t[:, ::1] out not None):
         """Call duplex_callback; *frames* and *out* have the same length, else ValueError is raised."""
         if frames.shape[0] != out.shape[0]:
             raise ValueError(
@@ -474,4 +404,10 @@ cdef class StandIn:
             )
         if frames.shape[0]:
             self.place()
-            duplex_callback(self.memory, &out[0], &frames[0, 0], <uint32_t> out.shape[0])
+            self.check_outputs(out)
+            duplex_callback(self.memory, &out[0, 0], &frames[0, 0], <uint32_t> out.shape[0])
+
+    cdef int check_outputs(self, int16_t[:, ::1] out) except -1:
+        if <uint32_t> out.shape[1] != self.seat.seat.outputs:
+            raise ValueError(f"out has {out.shape[1]} channels, the device {self.seat.seat.outputs}")
+        return 0

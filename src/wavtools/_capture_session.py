@@ -1,4 +1,4 @@
-"""CaptureSession: what a recorder owns from begin() to end(): capture rings, delivery, stored audio, live spectrum.
+"""CaptureSession: what a recorder owns from begin() to end(): rings, delivery, chunks, stored audio, file, live spectrum.
 
 It is the recorder's side of its device (a Stream), and stays when the device is replaced. Each device has a ring of its
 own, because rate and channels may differ; the delivery empties one after the other.
@@ -9,24 +9,32 @@ Thread: fit() and leave() on control and supervisor threads, get_spectrum() and 
 from __future__ import annotations
 
 import dataclasses
+import sys
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._audio_store import AudioStore
+from wavtools._chunk_queue import ChunkQueue
 from wavtools._delivery import Delivery
+from wavtools._recorder_stats import RecorderStats
 from wavtools._states import CaptureState, Seat
 from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
     from wavtools._device import Kind
+    from wavtools._recording_file import RecordingFile
+    from wavtools._stream import Device
 
 __all__ = ["CaptureSession"]
 
 # A Python thread can be away for seconds when the machine is busy.
 RING_SECONDS = 10
+# Chunks wait for an iteration at least that long.
+CHUNK_SECONDS = 60
 FFT_SIZE = 8192
 SMOOTHING = 0.1
 
@@ -59,31 +67,50 @@ class CaptureSession:
         Channels to capture; as many as the device has when not given.
     keep_frames : int, optional
         Most frames to store; all of them when not given.
+    file : RecordingFile, optional
+        Gets all recorded audio.
 
     Attributes
     ----------
     channels : int or None
         As given; after the first fit(), those of the device. A later native device is opened with as many.
+    chunks : ChunkQueue
+        For iteration.
     store, delivery
         Made by the first fit().
     """
 
     kind: Kind = "capture"
+    outputs = 1
     store: AudioStore
     delivery: Delivery
 
-    def __init__(self, sample_rate: int, channels: int | None, keep_frames: int | None) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        channels: int | None,
+        keep_frames: int | None,
+        file: RecordingFile | None = None,
+    ) -> None:
         self.channels = channels
+        self.file = file
+        self.chunks = ChunkQueue(
+            None if keep_frames is None else max(keep_frames, CHUNK_SECONDS * sample_rate)
+        )
         self._sample_rate = sample_rate
         self._keep_frames = keep_frames
         # The ring of the present device.
         self._state: CaptureState | None = None
         # Of the devices before.
         self._counted = Counters()
+        # The newest captured audio, with the number of frames before each block. Without a lock, as a signal handler may
+        # interrupt get_spectrum() and wait for the delivery thread.
+        self._heard: deque[tuple[int, NDArray[np.float32]]] = deque()
+        self._heard_frames = 0
         # Guards what follows.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._analyser = Analyser(FFT_SIZE, SMOOTHING)
-        self._analysed = False
+        self._analysed_frames = 0
         self._spectrum: NDArray[np.float32] | None = None
 
     @property
@@ -93,8 +120,13 @@ class CaptureSession:
 
     @property
     def room(self) -> int:
-        """Frames that the ring can take now."""
-        return self._state.writable if self._state is not None else 0
+        """Frames that the ring can take now; 0 while the file is far behind."""
+        if self._state is None:
+            return 0
+        if self.delivery.failed:
+            # Nobody will make room: let the callback drop and count.
+            return sys.maxsize
+        return self._state.writable if self.file is None or self.file.has_room else 0
 
     @property
     def counters(self) -> Counters:
@@ -111,7 +143,7 @@ class CaptureSession:
             self.channels = self.channels or channels
             self.store = AudioStore(self.channels, self._keep_frames)
             self.delivery = Delivery(
-                state, sample_rate, self._sample_rate, self.store.add, self._analyse, duplex, self.channels
+                state, sample_rate, self._sample_rate, self._keep, self._hear, duplex, self.channels
             )
         else:
             self.delivery.change_device(state, sample_rate, duplex)
@@ -128,26 +160,77 @@ class CaptureSession:
         if self._state is not None:
             self.delivery.wake()
 
+    def begin(self) -> None:
+        """Begin the file, now that the device is open."""
+        if self.file is not None:
+            assert self.channels is not None
+            self.file.start(self.channels)
+
     def close(self) -> None:
-        """End the delivery thread."""
+        """End the delivery thread and the iteration of chunks, and finish the file."""
         if self._state is not None:
             self.delivery.close()
+        self.chunks.close()
+        if self.file is not None:
+            self.file.close()
+
+    def stats(self, device: Device | None) -> RecorderStats:
+        """The counters until now; *device* is the one that is open."""
+        counters, file = self.counters, self.file
+        return RecorderStats(
+            frames_captured=self.delivery.captured,
+            frames_dropped=counters.dropped,
+            callbacks=counters.callbacks,
+            worst_lateness_seconds=counters.worst_lateness_seconds,
+            realtime_priority=device.realtime_priority if device else None,
+            latency_seconds=device.latency_seconds if device else 0.0,
+            callback_errors=self.delivery.callback_errors,
+            chunks_dropped=self.chunks.dropped,
+            frames_written=file.frames_written if file is not None else 0,
+            frames_unwritten=file.frames_unwritten if file is not None else 0,
+        )
 
     def get_spectrum(self) -> NDArray[np.float32]:
         """The spectrum of the newest audio, in decibels, smoothed from call to call."""
         with self._lock:
-            if self._spectrum is None or self._analysed:
+            if self._analyse() or self._spectrum is None:
                 self._spectrum = self._analyser.float_frequency_data()
-                self._analysed = False
             return self._spectrum
 
     def get_waveform(self) -> NDArray[np.float32]:
         """The newest FFT_SIZE samples."""
         with self._lock:
+            if self._analyse():
+                # Let the next get_spectrum() see what was heard.
+                self._spectrum = None
             return self._analyser.float_time_domain_data()
 
-    def _analyse(self, mono: NDArray[np.float32]) -> None:
-        """Delivery thread."""
-        with self._lock:
+    def _analyse(self) -> bool:
+        """Give the analyser what was heard since the last call, with the lock held; True if there was something."""
+        heard = [one for one in self._snapshot() if one[0] >= self._analysed_frames]
+        for before, mono in heard:
             self._analyser.push(mono)
-            self._analysed = True
+            self._analysed_frames = before + len(mono)
+        return bool(heard)
+
+    def _snapshot(self) -> tuple[tuple[int, NDArray[np.float32]], ...]:
+        while True:
+            try:
+                return tuple(self._heard)
+            except RuntimeError:  # a block came meanwhile
+                continue
+
+    def _keep(self, block: NDArray[np.int16], cleared: int) -> None:
+        """Store a block without its first frames, which were cleared, and write all of it. Delivery thread."""
+        self.store.add(block[cleared:])
+        if self.file is not None:
+            self.file.add(block)
+
+    def _hear(self, mono: NDArray[np.float32]) -> None:
+        """Keep as much as the analyser looks at. Delivery thread."""
+        if not len(mono):
+            return
+        self._heard.append((self._heard_frames, mono))
+        self._heard_frames += len(mono)
+        while self._heard_frames - self._heard[0][0] - len(self._heard[0][1]) >= FFT_SIZE:
+            self._heard.popleft()

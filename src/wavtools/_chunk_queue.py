@@ -1,11 +1,14 @@
-"""ChunkQueue: holds the chunks of a recorder until a thread or an event loop takes them by iterating.
+"""ChunkQueue: holds the chunks of one session until a thread or an event loop takes them by iterating.
+
+It has no lock: a signal handler that ends the recording in the middle of an iteration waits for the delivery thread, and
+that must not wait for a lock which the interrupted code holds.
 
 Thread: put() on the delivery thread, the rest any.
 """
 
 from __future__ import annotations
 
-import threading
+import queue
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -20,65 +23,78 @@ class ChunkQueue:
     Parameters
     ----------
     keep_frames : int, optional
-        Most frames that wait; then the oldest chunks are dropped. No limit when not given.
+        Most frames that wait, but at least one chunk; then the oldest chunks are dropped. No limit when not given.
+
+    Attributes
+    ----------
+    dropped : int
+        Chunks that were dropped.
     """
 
     def __init__(self, keep_frames: int | None) -> None:
         self._keep_frames = keep_frames
-        # A signal handler may take it again in the middle of a call.
-        self._lock = threading.RLock()
-        self._arrived = threading.Condition(self._lock)
-        self._async_wakers: set[Callable[[], None]] = set()
-        self._chunks: deque[AudioChunk] = deque()
-        self._closed = True
-        # Frames of all chunks that wait.
-        self._held = 0
-
-    def open(self) -> None:
-        """Begin anew, for another session."""
-        with self._lock:
-            self._chunks.clear()
-            self._held = 0
-            self._closed = False
+        # With the number of frames that were put before each.
+        self._chunks: deque[tuple[int, AudioChunk]] = deque()
+        self._put = 0
+        self._closed = False
+        self.dropped = 0
+        # Called for each chunk. Copied at once into a list, which no other thread interrupts.
+        self._wakers: set[Callable[[], object]] = set()
 
     def put(self, chunk: AudioChunk) -> None:
         """Add a chunk, and wake those who wait for one."""
-        with self._lock:
-            self._chunks.append(chunk)
-            self._held += len(chunk.mono)
-            if self._keep_frames is not None:
-                while len(self._chunks) > 1 and self._held > self._keep_frames:
-                    self._take()
+        self._chunks.append((self._put, chunk))
+        self._put += len(chunk.mono)
+        while self._keep_frames is not None and len(self._chunks) > 1:
+            try:
+                if self._put - self._chunks[0][0] <= self._keep_frames:
+                    break
+                self._chunks.popleft()
+                self.dropped += 1
+            except IndexError:  # taken meanwhile
+                break
         self._wake()
-
-    def _take(self) -> AudioChunk:
-        chunk = self._chunks.popleft()
-        self._held -= len(chunk.mono)
-        return chunk
 
     def close(self) -> None:
         """End iteration once the queue is empty."""
-        with self._lock:
-            self._closed = True
+        self._closed = True
         self._wake()
 
+    def _take(self) -> AudioChunk | None:
+        try:
+            return self._chunks.popleft()[1]
+        except IndexError:
+            return None
+
     def _wake(self) -> None:
-        with self._lock:
-            self._arrived.notify_all()
-            wakers = list(self._async_wakers)
-        for wake in wakers:
+        for wake in list(self._wakers):
             wake()
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        while True:
-            with self._arrived:
-                while not self._chunks and not self._closed:
-                    # With a timeout, so that Ctrl-C is seen on Windows too.
-                    self._arrived.wait(0.5)
-                if not self._chunks:
-                    return
+        arrived: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+        def wake() -> None:
+            if arrived.empty():
+                arrived.put(None)
+
+        self._wakers.add(wake)
+        try:
+            while True:
+                # Before looking for a chunk: none is put after the closing.
+                closed = self._closed
                 chunk = self._take()
-            yield chunk
+                if chunk is not None:
+                    yield chunk
+                elif closed:
+                    return
+                else:
+                    try:
+                        # With a timeout, so that Ctrl-C is seen on Windows too.
+                        arrived.get(timeout=0.5)
+                    except queue.Empty:
+                        continue
+        finally:
+            self._wakers.discard(wake)
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """The chunks for ``async for``. Cancel-safe: a chunk leaves the queue only when it is handed over."""
@@ -94,14 +110,12 @@ class ChunkQueue:
             except RuntimeError:  # the loop is closed, so nobody waits
                 pass
 
-        with self._lock:
-            self._async_wakers.add(wake)
+        self._wakers.add(wake)
         try:
             while True:
                 arrived.clear()
-                with self._lock:
-                    chunk = self._take() if self._chunks else None
-                    closed = self._closed
+                closed = self._closed
+                chunk = self._take()
                 if chunk is not None:
                     yield chunk
                 elif closed:
@@ -109,5 +123,4 @@ class ChunkQueue:
                 else:
                     await arrived.wait()
         finally:
-            with self._lock:
-                self._async_wakers.discard(wake)
+            self._wakers.discard(wake)

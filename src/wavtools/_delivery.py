@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._latch import Latch
 from wavtools._states import CaptureState, now_ns
 from wavtools.errors import StateError
 from wavtools.resample import Resampler
@@ -98,7 +99,7 @@ class Interval:
     stop: int | None
     chunk_size: int
     emit: Callable[[AudioChunk], None]
-    done: threading.Event = dataclasses.field(default_factory=threading.Event)
+    done: Latch = dataclasses.field(default_factory=Latch)
     produced: int = 0
     emitted: int = 0
     skip: int = 0
@@ -116,7 +117,8 @@ class Delivery:
     device_rate, session_rate : int
         Hz
     store : callable
-        Gets all recorded audio, int16 (frames, channels) at the session rate, with the lock held.
+        Gets all recorded audio, int16 (frames, channels) at the session rate, with the lock held; and how many of the
+        frames, the first ones, were captured before a clear().
     watch : callable
         Gets all captured audio, recorded or not, as float32 mono at the session rate; for the live spectrum.
     reference : bool
@@ -129,6 +131,8 @@ class Delivery:
     ----------
     callback_errors : int
         How often the user's callback raised.
+    failed : bool
+        True once an error has ended the thread: nothing will be delivered any more.
     """
 
     def __init__(
@@ -136,7 +140,7 @@ class Delivery:
         state: CaptureState,
         device_rate: int,
         session_rate: int,
-        store: Callable[[Samples], None],
+        store: Callable[[Samples, int], None],
         watch: Callable[[NDArray[np.float32]], None],
         reference: bool = False,
         channels: int | None = None,
@@ -162,8 +166,7 @@ class Delivery:
         # (callbacks, captured) when we last looked.
         self._seen = 0, 0
         self._closing = False
-        # True once an error has ended the thread: nothing will be delivered any more.
-        self._failed = False
+        self.failed = False
         self.callback_errors = 0
         self._thread = threading.Thread(target=self._run, name="wavtools-delivery", daemon=True)
         self._thread.start()
@@ -188,37 +191,42 @@ class Delivery:
 
     @property
     def captured(self) -> int:
-        """Capture position of the next frame: all before it were captured by now."""
-        with self._lock:
-            return self._captured()
-
-    def _captured(self) -> int:
-        return (self._next_sources[-1] if self._next_sources else self._source).captured
+        """Capture position of the next frame: all before it were captured by now. Takes no lock."""
+        try:
+            source = self._next_sources[-1]
+        except IndexError:
+            source = self._source
+        return source.captured
 
     def wake(self) -> None:
         """Look at the ring now."""
         self._wakes.put(None)
 
-    def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> None:
-        """Record, beginning with the next frame captured. Raises StateError if the delivery thread has ended."""
+    def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> Latch:
+        """Record, beginning with the next frame captured. The latch is set when everything was delivered, after a pause().
+
+        Raises StateError if the delivery thread has ended.
+        """
         with self._lock:
-            if self._failed:
+            if self.failed:
                 raise StateError(
                     "recording ended by an error, which was logged; call .end(), then .begin() again"
                 )
-            self._intervals.append(Interval(self._captured(), None, chunk_size, emit))
+            interval = Interval(self.captured, None, chunk_size, emit)
+            self._intervals.append(interval)
+        return interval.done
 
     def change_device(self, state: CaptureState, device_rate: int, reference: bool) -> None:
         """Go on with another device's ring; the device before captures nothing more."""
         with self._lock:
-            self._next_sources.append(_Source(state, device_rate, reference, self._captured()))
+            self._next_sources.append(_Source(state, device_rate, reference, self.captured))
 
-    def pause(self) -> threading.Event:
-        """Record nothing captured after this moment. The event is set when everything before it was delivered."""
+    def pause(self) -> Latch:
+        """Record nothing captured after this moment. The latch is set when everything before it was delivered."""
         with self._lock:
             interval = self._intervals[-1]
-            interval.stop = self._captured()
-            if self._failed:
+            interval.stop = self.captured
+            if self.failed:
                 interval.done.set()
         self.wake()
         return interval.done
@@ -226,7 +234,7 @@ class Delivery:
     def clear_store(self, clear: Callable[[], None]) -> None:
         """Call *clear*; audio captured before this moment that is not stored yet will not be stored."""
         with self._lock:
-            position = self._captured()
+            position = self.captured
             for interval in self._intervals:
                 until = position if interval.stop is None else min(position, interval.stop)
                 interval.skip = self._session_frames(max(0, until - interval.start)) - interval.produced
@@ -248,7 +256,7 @@ class Delivery:
 
     def drain(self) -> None:
         """Deliver what is pending. For the user's callback, which cannot wait for its own thread. Delivery thread."""
-        while self._intervals and not self._failed:
+        while self._intervals and not self.failed:
             self._pump()
 
     # ---- delivery thread
@@ -260,7 +268,7 @@ class Delivery:
                 while not self._closing and self._pump():
                     pass
         except BaseException:
-            self._failed = True
+            self.failed = True
             _log.exception("recording ended by an error; what was stored before can be read")
         finally:
             # Whatever ended this thread: end all pending waits.
@@ -336,8 +344,9 @@ class Delivery:
         if interval is not None:
             frame = self._frame_at(interval.start) + interval.produced
         with self._lock:
-            self._next_sources.popleft()
+            # In this order: `captured` looks at both without the lock.
             self._use(source)
+            self._next_sources.popleft()
             self._origin = source.start, frame
             self._seen = 0, 0
             if interval is not None:
@@ -381,7 +390,7 @@ class Delivery:
             interval.produced += len(raw)
             skip = min(interval.skip, len(raw))
             interval.skip -= skip
-            self._store(raw[skip:, : self._channels])
+            self._store(raw[:, : self._channels], skip)
         self._pending.append(raw)
         self._pending_frames += len(raw)
 

@@ -18,7 +18,7 @@ import threading
 import unicodedata
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from wavtools._call_within import call_within
 from wavtools._callbacks import (
@@ -33,6 +33,7 @@ from wavtools._miniaudio import (
     BACKENDS,
     NULL_BACKEND,
     PULSEAUDIO,
+    WASAPI,
     check,
     ffi,
     lib,
@@ -126,7 +127,7 @@ class Context:
         names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
         self.backend = int(self.pointer.backend)
-        self._finalizer = weakref.finalize(self, lib.ma_context_uninit, self.pointer)
+        self._finalizer = weakref.finalize(self, _close_context, self.pointer)
         # At exit a device may still use it; the process ends anyway.
         self._finalizer.atexit = False
 
@@ -144,6 +145,22 @@ class Context:
         if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
             return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
         return _ADVICE_OPEN
+
+
+def _close_context(pointer: Any) -> None:
+    """Close the connection of a context."""
+    if sys.platform != "win32":
+        lib.ma_context_uninit(pointer)
+        return
+    # miniaudio also leaves COM on the thread that closes. On the caller's thread that would end what a window toolkit there
+    # began with COM.
+    closing = threading.Thread(target=lib.ma_context_uninit, args=(pointer,), name="wavtools-close")
+    try:
+        closing.start()
+    except RuntimeError:  # CPython starts no thread while it ends
+        lib.ma_context_uninit(pointer)
+    else:
+        closing.join()
 
 
 def _ask_server(work: Callable[[], _Result], discard: Callable[[_Result], object]) -> _Result:
@@ -173,6 +190,16 @@ def _device_type(kind: Kind) -> int:
     }[kind]
 
 
+def _data_callback(kind: Kind) -> Any:
+    """The C function that miniaudio calls for each period."""
+    address = {
+        "capture": capture_callback_address,
+        "playback": playback_callback_address,
+        "duplex": duplex_callback_address,
+    }[kind]()
+    return ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
+
+
 def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]]:
     """The context's devices of one kind, default first, each with its native ma_device_info."""
     playback, capture = ffi.new("ma_device_info **"), ffi.new("ma_device_info **")
@@ -192,7 +219,7 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         formats = detail if code == lib.MA_SUCCESS else native
         native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
         info = DeviceInfo(
-            id=_id_text(native),
+            id=_id_text(native, context.backend),
             name=ffi.string(native.name).decode("utf-8", "replace"),
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
@@ -203,9 +230,12 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
     return found
 
 
-def _id_text(native: Any) -> str:
-    """The backend's device id as text: itself where it is a string (PulseAudio, ALSA, Core Audio), else in hex."""
-    raw = bytes(ffi.buffer(ffi.addressof(native, "id"))).rstrip(b"\0")
+def _id_text(native: Any, backend: int) -> str:
+    """The backend's device id as text: itself where it is a string (PulseAudio, ALSA, Core Audio, WASAPI), else in hex."""
+    raw = bytes(ffi.buffer(ffi.addressof(native, "id")))
+    if backend == WASAPI:
+        return raw.decode("utf-16-le", "replace").partition("\0")[0]
+    raw = raw.rstrip(b"\0")
     text = raw.decode("utf-8", "replace")
     return text if raw and text.isprintable() else raw.hex() or "0"
 
@@ -277,6 +307,15 @@ def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str,
     )
 
 
+def _init(context: Context) -> Callable[[Any, Any, Any], int]:
+    """ma_device_init for that audio system."""
+    if context.backend != PULSEAUDIO:
+        return cast("Callable[[Any, Any, Any], int]", lib.ma_device_init)
+    from wavtools._pulse_init import init_pulse_device
+
+    return init_pulse_device
+
+
 def _take_any_size(config: Any) -> None:
     """Make miniaudio call back for as many frames as the system wants at the moment, not for whole periods.
 
@@ -301,8 +340,10 @@ class NativeDevice:
     wanted : mapping
         For each direction of that kind an id, a name or part of a name; None for the default device.
     channels : int or None
-        How many to capture; None for the device's own number. Playback is always mono: the system copies it to all
-        channels.
+        How many to capture; None for the device's own number.
+    outputs : int
+        How many to play. Where the device has another number, the system maps them: one to all, two to front left and
+        right.
 
     Raises
     ------
@@ -311,7 +352,12 @@ class NativeDevice:
     """
 
     def __init__(
-        self, context: Context, kind: Kind, wanted: Mapping[Direction, str | None], channels: int | None
+        self,
+        context: Context,
+        kind: Kind,
+        wanted: Mapping[Direction, str | None],
+        channels: int | None,
+        outputs: int,
     ) -> None:
         self.context = context
         config = lib.ma_device_config_init(_device_type(kind))
@@ -330,7 +376,7 @@ class NativeDevice:
             half = config.capture if direction == "capture" else config.playback
             if direction == "capture" and channels is None:
                 self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
-            half.channels = self.channels if direction == "capture" else 1
+            half.channels = self.channels if direction == "capture" else outputs
             # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
             # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
             half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
@@ -342,23 +388,18 @@ class NativeDevice:
         config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = stream_name
         self._keep.append(stream_name)
         # C functions of _callbacks.pyx: miniaudio calls them without ever entering Python.
-        address = {
-            "capture": capture_callback_address,
-            "playback": playback_callback_address,
-            "duplex": duplex_callback_address,
-        }[kind]()
-        config.dataCallback = ffi.cast("void(*)(struct ma_device *, void *, void *, unsigned int)", address)
+        config.dataCallback = _data_callback(kind)
         config.notificationCallback = ffi.cast(
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
         # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
-        self.seat = Seat(self.channels)
+        self.seat = Seat(self.channels, outputs)
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
         threads = _thread_ids()
         with quiet_stderr(context.backend):
-            code = lib.ma_device_init(context.pointer, ffi.addressof(config), self._device)
+            code = _init(context)(context.pointer, ffi.addressof(config), self._device)
         check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)

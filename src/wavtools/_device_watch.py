@@ -64,3 +64,6 @@ class DeviceWatch:
             return self._list_devices()
         except DeviceError:  # no audio server answers now, so there are no devices
             return []
+        except BaseException:
+            _log.exception("listing the devices failed; watching goes on")
+            return []

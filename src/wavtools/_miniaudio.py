@@ -23,6 +23,7 @@ __all__ = [
     "BACKEND_NAMES",
     "NULL_BACKEND",
     "PULSEAUDIO",
+    "WASAPI",
     "check",
     "ffi",
     "lib",
@@ -32,12 +33,19 @@ __all__ = [
 
 lib.init_miniaudio()
 
+if sys.platform == "win32":
+    import ctypes
+
+    # miniaudio joins COM on the thread that makes a context, and opens devices on others. As long as the process lives in
+    # COM's multithreaded apartment, each thread of ours belongs to it. Callers' own threads keep the apartment they chose.
+    ctypes.WinDLL("ole32").CoIncrementMTAUsage(ctypes.byref(ctypes.c_void_p()))
+
 # miniaudio's ma_backend values. We always name the backends to try: without a list and without an audio server, miniaudio
 # would use its silent null backend and report no error.
-_WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
+WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
 NULL_BACKEND = int(lib.ma_backend_null)
 BACKEND_NAMES = {
-    _WASAPI: "WASAPI",
+    WASAPI: "WASAPI",
     _DSOUND: "DirectSound",
     _WINMM: "WinMM",
     _COREAUDIO: "Core Audio",
@@ -51,7 +59,7 @@ BACKEND_NAMES = {
 }
 
 if sys.platform == "win32":
-    BACKENDS = [_WASAPI, _DSOUND, _WINMM]
+    BACKENDS = [WASAPI, _DSOUND, _WINMM]
 elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):

@@ -5,6 +5,7 @@ Thread: fit() and leave() on control and supervisor threads, the counters under 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import weakref
 from collections.abc import Callable
@@ -14,8 +15,40 @@ from wavtools._states import PlaybackState, Seat
 
 if TYPE_CHECKING:
     from wavtools._device import Kind
+    from wavtools._stream import Device
 
-__all__ = ["PlaybackStream"]
+__all__ = ["PlaybackStream", "PlayerStats"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PlayerStats:
+    """Counters since connect(). A frame is one sample of each channel.
+
+    Attributes
+    ----------
+    frames_played : int
+        Frames at the session rate handed to the device.
+    underruns : int
+        How often a track had run dry when more of it arrived.
+    callbacks : int
+        Calls of the device callback.
+    worst_lateness_seconds : float
+        Longest delay of a callback.
+    realtime_priority : bool or None
+        True if the device thread has real-time priority; None where the system does not show it.
+    latency_seconds : float
+        How much audio the device may hold.
+    frames_replayed : int
+        Frames that were played again, because a device that was lost or left with use_device() may have held them.
+    """
+
+    frames_played: int
+    underruns: int
+    callbacks: int
+    worst_lateness_seconds: float
+    realtime_priority: bool | None
+    latency_seconds: float
+    frames_replayed: int
 
 
 class PlaybackStream:
@@ -36,7 +69,9 @@ class PlaybackStream:
     process : int
         The process that connected.
     underruns, replayed, dropped : int
-        Tracks that ran dry; samples that were played again; samples that interrupts dropped.
+        Tracks that ran dry; frames that were played again; frames that interrupts dropped.
+    outputs : int
+        Channels to play.
     """
 
     kind: Kind = "playback"
@@ -50,6 +85,7 @@ class PlaybackStream:
         self._session_rate = session_rate
         self._rewind = rewind
         self.process = os.getpid()
+        self.outputs: int = state.channels
         self.underruns = 0
         self.replayed = 0
         self.dropped = 0
@@ -62,11 +98,11 @@ class PlaybackStream:
     def fit(
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
-        """Put the state into the seat of a device of that rate."""
+        """Put the state into the seat of a device of that rate; the seat knows how many channels it plays."""
         rewind = self._rewind()
         if lost_seconds is not None and rewind is not None:
             rewind(lost_seconds)
-        self._state.set_rates(self._session_rate, sample_rate)
+        self._state.fit_device(self._session_rate, sample_rate, seat.outputs)
         seat.take_playback(self._state)
 
     def leave(self, seat: Seat) -> None:
@@ -75,3 +111,15 @@ class PlaybackStream:
 
     def wake(self) -> None:
         """Do nothing: playback has no thread to wake."""
+
+    def stats(self, device: Device | None) -> PlayerStats:
+        """The counters now, with *device* as the present one."""
+        return PlayerStats(
+            frames_played=self._state.consumed - self.dropped,
+            underruns=self.underruns,
+            callbacks=self._state.callbacks,
+            worst_lateness_seconds=self._state.worst_lateness_seconds,
+            realtime_priority=device.realtime_priority if device else None,
+            latency_seconds=device.latency_seconds if device else 0.0,
+            frames_replayed=self.replayed,
+        )

@@ -39,7 +39,7 @@ cdef extern from "fade.h" nogil:
     enum: WT_FADE_KILL
 
     ctypedef struct wt_fade:
-        int16_t *samples
+        int16_t *frames
         uint64_t capacity, head, length, cut, resume
     int wt_fade_state(wt_fade *fade)
     void wt_fade_set(wt_fade *fade, int state)
@@ -50,7 +50,7 @@ cdef extern from "playback.h" nogil:
     enum: WT_PLAYBACK_BLOCK
 
     ctypedef struct wt_scratch:
-        int16_t *samples
+        int16_t *frames
         float *window
         float *block
 
@@ -60,8 +60,9 @@ cdef extern from "playback.h" nogil:
         wt_fade fade
         const wt_bank *bank
         wt_scratch scratch
-    void wt_playback_init(wt_playback *playback, uint32_t session_rate, uint64_t prebuffer)
-    void wt_playback_restart(wt_playback *playback, uint32_t device_rate)
+        uint32_t channels, outputs
+    void wt_playback_init(wt_playback *playback, uint32_t channels, uint32_t session_rate, uint64_t prebuffer)
+    void wt_playback_restart(wt_playback *playback, uint32_t device_rate, uint32_t outputs)
     void wt_playback_set_gain(wt_playback *playback, float gain)
     bint wt_playback_commit(wt_playback *playback, uint64_t *expected, uint64_t position)
     uint64_t wt_playback_silent_frames(wt_playback *playback)
@@ -69,7 +70,7 @@ cdef extern from "playback.h" nogil:
 
 cdef extern from "seat.h" nogil:
     ctypedef struct wt_seat:
-        uint32_t channels
+        uint32_t channels, outputs
     void wt_seat_set_capture(wt_seat *seat, wt_capture *capture)
     void wt_seat_set_playback(wt_seat *seat, wt_playback *playback)
     uint32_t wt_seat_take_notified(wt_seat *seat)
@@ -99,7 +100,9 @@ cdef class PlaybackState:
     cdef void *data
     # NULL where the device runs at the session rate.
     cdef wt_bank *bank
-    # Samples that can wait in the queue.
+    # Frames that can wait in the queue.
     cdef readonly uint64_t capacity
+    # Of a queued frame.
+    cdef readonly uint32_t channels
     cdef void _free_buffers(self)
     cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count)

@@ -49,24 +49,33 @@ cdef class Seat:
     ----------
     channels : int, 1 to 8
         Of the microphone.
+    outputs : int, 1 to 8
+        Of the speaker.
 
     Raises
     ------
     ValueError
-        *channels* is out of range
+        *channels* or *outputs* is out of range
     """
 
-    def __cinit__(self, uint32_t channels=1):
-        if not 1 <= channels <= MAX_CHANNELS:
-            raise ValueError(f"channels is {channels}; a device has 1 to {MAX_CHANNELS}")
+    def __cinit__(self, uint32_t channels=1, uint32_t outputs=1):
+        for name, count in (("channels", channels), ("outputs", outputs)):
+            if not 1 <= count <= MAX_CHANNELS:
+                raise ValueError(f"{name} is {count}; a device has 1 to {MAX_CHANNELS}")
         self.seat = <wt_seat *> calloc(1, sizeof(wt_seat))
         if self.seat == NULL:
             raise MemoryError("no memory for a device's seat")
         self.seat.channels = channels
+        self.seat.outputs = outputs
         self._held = deque(maxlen=9)
 
     def __dealloc__(self):
         free(self.seat)
+
+    @property
+    def outputs(self):
+        """Channels of the speaker."""
+        return self.seat.outputs
 
     @property
     def address(self):
@@ -183,38 +192,44 @@ cdef class CaptureState:
 
 
 cdef class PlaybackState:
-    """The playback queue (int16 mono at the session rate), its read position and its counters.
+    """The playback queue (int16 frames at the session rate), its read position and its counters.
 
-    Positions count queued samples since creation: [0, consumed) was played or dropped, [consumed, queued) waits.
+    Positions count queued frames since creation: [0, consumed) was played or dropped, [consumed, queued) waits.
     One control thread at a time may call (the player's lock ensures it); the callback is the other side.
 
     Parameters
     ----------
     capacity : int
-        Samples that can wait in the queue.
+        Frames that can wait in the queue.
+    channels : int, 1 to 8
+        Samples of a frame.
     session_rate : int
-        Hz, of the queued samples.
+        Hz, of the queued frames.
     fade_capacity : int
-        Samples of the longest fade.
+        Frames of the longest fade.
     prebuffer : int
-        Samples that must be queued before playback starts, and starts again after silence.
+        Frames that must be queued before playback starts, and starts again after silence.
 
     Attributes
     ----------
     KEEP : int
-        Samples behind the play position that stay readable: one window of the spectrum.
+        Frames behind the play position that stay readable: one window of the spectrum.
     """
 
     KEEP = 32768
 
-    def __cinit__(self, uint64_t capacity, uint32_t session_rate, uint64_t fade_capacity, uint64_t prebuffer=0):
+    def __cinit__(
+        self, uint64_t capacity, uint32_t channels, uint32_t session_rate, uint64_t fade_capacity, uint64_t prebuffer=0
+    ):
+        cdef uint64_t frames = capacity + PlaybackState.KEEP
         self.capacity = capacity
+        self.channels = channels
         self.playback = <wt_playback *> calloc(1, sizeof(wt_playback))
-        self.data = calloc(capacity + PlaybackState.KEEP, sizeof(int16_t))
+        self.data = calloc(frames, channels * sizeof(int16_t))
         if self.playback == NULL or self.data == NULL:
-            raise MemoryError(f"no memory for a playback queue of {capacity} samples")
-        wt_ring_init(&self.playback.ring, self.data, capacity + PlaybackState.KEEP, PlaybackState.KEEP, sizeof(int16_t))
-        wt_playback_init(self.playback, session_rate, prebuffer)
+            raise MemoryError(f"no memory for a playback queue of {capacity} frames")
+        wt_ring_init(&self.playback.ring, self.data, frames, PlaybackState.KEEP, channels * sizeof(int16_t))
+        wt_playback_init(self.playback, channels, session_rate, prebuffer)
         self.playback.fade.capacity = fade_capacity
 
     def __dealloc__(self):
@@ -223,8 +238,8 @@ cdef class PlaybackState:
         free(self.playback)
         free(self.data)
 
-    def set_rates(self, uint32_t session_rate, uint32_t device_rate):
-        """Prepare for a device of another rate; no callback may be working on this state.
+    def fit_device(self, uint32_t session_rate, uint32_t device_rate, uint32_t outputs=1):
+        """Prepare for a device of that rate and number of channels; no callback may be working on this state.
 
         Where the rates (Hz) differ, the callback resamples with quality "high".
         """
@@ -240,20 +255,22 @@ cdef class PlaybackState:
             window = wt_bank_taps(self.bank) + 2
             window += <uint64_t> WT_PLAYBACK_BLOCK * wt_bank_down(self.bank) // wt_bank_up(self.bank)
             playback.scratch.window = <float *> calloc(window, sizeof(float))
-            playback.scratch.samples = <int16_t *> calloc(window, sizeof(int16_t))
             playback.scratch.block = <float *> calloc(WT_PLAYBACK_BLOCK, sizeof(float))
+        elif outputs != self.channels:
+            window = WT_PLAYBACK_BLOCK
+        playback.scratch.frames = <int16_t *> calloc(window + 1, self.channels * sizeof(int16_t))
         playback.fade.head = head
-        playback.fade.samples = <int16_t *> calloc(head + playback.fade.capacity + 1, sizeof(int16_t))
+        playback.fade.frames = <int16_t *> calloc(head + playback.fade.capacity + 1, self.channels * sizeof(int16_t))
         playback.bank = self.bank
-        wt_playback_restart(playback, device_rate)
+        wt_playback_restart(playback, device_rate, outputs)
 
     cdef void _free_buffers(self):
-        free(self.playback.fade.samples)
+        free(self.playback.fade.frames)
         free(self.playback.scratch.window)
         free(self.playback.scratch.block)
-        free(self.playback.scratch.samples)
+        free(self.playback.scratch.frames)
         wt_bank_free(self.bank)
-        self.playback.fade.samples = self.playback.scratch.samples = NULL
+        self.playback.fade.frames = self.playback.scratch.frames = NULL
         self.playback.scratch.window = self.playback.scratch.block = NULL
         self.bank = NULL
 
@@ -263,29 +280,29 @@ cdef class PlaybackState:
         It provides memory page by page, at the first write: for a delta of 200 ms that took 4 of 12 µs, on the caller's
         thread. The whole queue takes some 10 ms, once.
         """
-        cdef size_t size = (self.capacity + <uint64_t> PlaybackState.KEEP) * sizeof(int16_t)
+        cdef size_t size = (self.capacity + <uint64_t> PlaybackState.KEEP) * self.channels * sizeof(int16_t)
         with nogil:
             memset(self.data, 0, size)
 
-    def rewind(self, uint64_t samples):
+    def rewind(self, uint64_t frames):
         """Step the play position back, to play again what a lost device held; no callback may be working on this state.
 
-        Steps over at most KEEP samples, which the producer does not overwrite, and not past the first sample.
+        Steps over at most KEEP frames, which the producer does not overwrite, and not past the first frame.
         Returns how many.
         """
         cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
-        samples = min(samples, position, <uint64_t> PlaybackState.KEEP)
-        wt_playback_commit(self.playback, &position, position - samples)
-        return samples
+        frames = min(frames, position, <uint64_t> PlaybackState.KEEP)
+        wt_playback_commit(self.playback, &position, position - frames)
+        return frames
 
     @property
     def queued(self):
-        """Position after the last sample queued."""
+        """Position after the last frame queued."""
         return wt_ring_write_pos(&self.playback.ring)
 
     @property
     def consumed(self):
-        """Position after the last sample handed to the device (or dropped)."""
+        """Position after the last frame handed to the device (or dropped)."""
         return wt_ring_read_pos(&self.playback.ring)
 
     @property
@@ -314,22 +331,27 @@ cdef class PlaybackState:
         return wt_clock_worst_lateness_ns(&self.playback.clock) * 1e-9
 
     def write(self, const int16_t[::1] samples not None):
-        """Queue all of *samples* and return True, or none and False if there is no room for all."""
+        """Queue all of *samples*, interleaved frames, and return True, or none and False if there is no room for all.
+
+        The caller passes whole frames.
+        """
+        cdef uint64_t frames
         if samples.shape[0] == 0:
             return True
-        if wt_ring_writable(&self.playback.ring) < <uint64_t> samples.shape[0]:
+        frames = <uint64_t> samples.shape[0] // self.channels
+        if wt_ring_writable(&self.playback.ring) < frames:
             return False
-        wt_ring_write(&self.playback.ring, &samples[0], samples.shape[0])
+        wt_ring_write(&self.playback.ring, &samples[0], frames)
         return True
 
     def set_gain(self, float gain):
         """Set the volume, 0 to 1, from the next period on; the callback ramps to it within that period."""
         wt_playback_set_gain(self.playback, gain)
 
-    def interrupt(self, uint64_t fade_samples):
-        """Drop all that waits; returns (position of the cut, position after the last sample dropped).
+    def interrupt(self, uint64_t fade_frames):
+        """Drop all that waits; returns (position of the cut, position after the last frame dropped).
 
-        The first *fade_samples* after the cut are played with a falling ramp. Never waits: the loop repeats only if the
+        The first *fade_frames* after the cut are played with a falling ramp. Never waits: the loop repeats only if the
         device consumed a period meanwhile.
         """
         cdef wt_playback *playback = self.playback
@@ -339,46 +361,48 @@ cdef class PlaybackState:
         if not wt_fade_move(&playback.fade, WT_FADE_PLAYING, WT_FADE_KILL):
             wt_fade_move(&playback.fade, WT_FADE_ARMED, WT_FADE_KILL)
         while True:
-            armed = fade_samples > 0 and cut < end and self._arm_fade(cut, end, fade_samples)
+            armed = fade_frames > 0 and cut < end and self._arm_fade(cut, end, fade_frames)
             if wt_playback_commit(playback, &cut, end):
                 return cut, end
             if armed:
                 wt_fade_set(&playback.fade, WT_FADE_IDLE)
 
     cdef bint _arm_fade(self, uint64_t cut, uint64_t end, uint64_t count):
-        """Put the filter's history before the cut, and *count* ramped samples after it, into the fade slot."""
+        """Put the filter's history before the cut, and *count* ramped frames after it, into the fade slot."""
         cdef wt_ring *ring = &self.playback.ring
         cdef wt_fade *fade = &self.playback.fade
-        cdef int16_t *ramped = fade.samples + fade.head
+        cdef uint64_t channels = self.channels
+        cdef int16_t *ramped = fade.frames + fade.head * channels
         cdef uint64_t history = min(fade.head, cut)
-        cdef uint64_t i
+        cdef uint64_t i, k
         # While an earlier fade still runs, the slot is taken: this cut is a hard one.
         if wt_fade_state(fade) != WT_FADE_IDLE:
             return False
         count = min(count, end - cut, fade.capacity)
-        wt_ring_copy_out(ring, cut - history, ramped - history, history)
+        wt_ring_copy_out(ring, cut - history, ramped - history * channels, history)
         wt_ring_copy_out(ring, cut, ramped, count)
         for i in range(count):
-            ramped[i] = <int16_t> (ramped[i] * <int64_t> (count - i) // <int64_t> (count + 1))
+            for k in range(i * channels, (i + 1) * channels):
+                ramped[k] = <int16_t> (ramped[k] * <int64_t> (count - i) // <int64_t> (count + 1))
         fade.length = fade.head + count
         fade.cut, fade.resume = cut, end
         wt_fade_set(fade, WT_FADE_ARMED)
         return True
 
-    def history(self, int16_t[::1] out not None):
-        """Fill *out* (at most KEEP samples) with the last samples before the play position, zeros before the first.
+    def history(self, int16_t[:, ::1] out not None):
+        """Fill *out* (frames, channels) with the last frames before the play position, zeros before the first.
 
-        Returns the play position. Raises ValueError if *out* holds more than KEEP samples.
+        Returns the play position. Raises ValueError if *out* holds more than KEEP frames, or has other channels.
         """
         cdef uint64_t position = wt_ring_read_pos(&self.playback.ring)
         cdef uint64_t count = out.shape[0]
+        cdef uint64_t missing = count - position if count > position else 0
         if count > <uint64_t> PlaybackState.KEEP:
-            raise ValueError(f"out holds {count} samples; only the last {PlaybackState.KEEP} are kept")
-        if count == 0:
-            return position
-        if count > position:
-            memset(&out[0], 0, (count - position) * sizeof(int16_t))
-            wt_ring_copy_out(&self.playback.ring, 0, &out[count - position], position)
-        else:
-            wt_ring_copy_out(&self.playback.ring, position - count, &out[0], count)
+            raise ValueError(f"out holds {count} frames; only the last {PlaybackState.KEEP} are kept")
+        if <uint64_t> out.shape[1] != self.channels:
+            raise ValueError(f"out has {out.shape[1]} channels, the queue has {self.channels}")
+        if missing:
+            memset(&out[0, 0], 0, missing * self.channels * sizeof(int16_t))
+        if count > missing:
+            wt_ring_copy_out(&self.playback.ring, position - (count - missing), &out[missing, 0], count - missing)
         return position

@@ -66,6 +66,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def outputs(self) -> int:
+        """Channels to play. A capture stream does not use it."""
+        ...
+
+    @property
     def last_callback_ns(self) -> int:
         """Time of the last callback by now_ns(); 0 before the first."""
         ...

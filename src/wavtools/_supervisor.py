@@ -122,7 +122,7 @@ class SupervisedDevice:
 
         def open_device() -> NativeDevice:
             try:
-                return NativeDevice(context, stream.kind, wanted, stream.channels)
+                return NativeDevice(context, stream.kind, wanted, stream.channels, stream.outputs)
             except BaseException:
                 context.close()
                 raise

@@ -1,6 +1,6 @@
-"""Tracks: records which samples of the playback queue belong to which track, and so what was heard of each.
+"""Tracks: records which frames of the playback queue belong to which track, and so what was heard of each.
 
-Works on queue positions only (int16 mono samples since the player connected): no device, no clock, no lock.
+Works on queue positions only (frames since the player connected): no device, no clock, no lock.
 
 Thread: the player's control threads, under its lock.
 """
@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 __all__ = ["TrackOffset", "Tracks"]
 
 # The play position may step back that far when a device is lost.
-REWIND_SAMPLES = 32_768
+REWIND_FRAMES = 32_768
 # Ids whose offset or interruption is remembered; an hour of talk has a few hundred.
 REMEMBERED_TRACKS = 4096
 
@@ -26,15 +26,16 @@ class TrackOffset:
     ----------
     track_id : str
     offset : int
-        Samples of the track, at the session rate, that were handed to the device: exact, without silence.
+        Frames of the track, at the session rate, that were handed to the device: exact, without silence. A frame is one
+        sample of each channel; in mono, a sample.
     current_time : float
         The same in seconds.
     queued : int
-        Samples of the track that wait or were dropped.
+        Frames of the track that wait or were dropped.
     latency : float
         Seconds of audio that the device may still hold. Reported, not subtracted.
     dropped : dict
-        Samples that an interrupt dropped, by track id.
+        Frames that an interrupt dropped, by track id.
     """
 
     track_id: str
@@ -47,7 +48,7 @@ class TrackOffset:
 
 @dataclasses.dataclass
 class _Stretch:
-    """Samples [start, end) of the queue, all of one track; `before` counts those of the track queued earlier."""
+    """Frames [start, end) of the queue, all of one track; `before` counts those of the track queued earlier."""
 
     track_id: str
     start: int
@@ -60,7 +61,7 @@ class Tracks:
 
     def __init__(self) -> None:
         self._stretches: deque[_Stretch] = deque()
-        # Samples queued and not dropped, by track.
+        # Frames queued and not dropped, by track.
         self._totals: OrderedDict[str, int] = OrderedDict()
         self._interrupted: OrderedDict[str, None] = OrderedDict()
         # Named by heard() while there is no stretch: the track that was queued first, and dropped before it was heard.
@@ -69,9 +70,15 @@ class Tracks:
         self._changing = False
         self._late_cuts: list[int] = []
 
-    def begin_change(self) -> None:
-        """A call begins to queue samples; end_change() ends it."""
+    def begin_change(self, track_id: str | None = None) -> bool:
+        """Begin a change, such as queueing frames for *track_id*; end_change() ends it.
+
+        False, and nothing begins, if later audio of the track is ignored.
+        """
+        if track_id in self._interrupted:
+            return False
         self._changing = True
+        return True
 
     def end_change(self) -> bool:
         """End a change; True if a signal handler interrupted in its middle."""
@@ -88,11 +95,11 @@ class Tracks:
         return track_id in self._interrupted
 
     def last_queued(self) -> str | None:
-        """The track of the newest samples."""
+        """The track of the newest frames."""
         return self._stretches[-1].track_id if self._stretches else None
 
     def queue(self, track_id: str, start: int, count: int) -> None:
-        """Note that samples [start, start + count) were queued for *track_id*."""
+        """Note that frames [start, start + count) were queued for *track_id*."""
         if count == 0:
             return
         if not self._stretches:
@@ -108,7 +115,7 @@ class Tracks:
             self._stretches.append(_Stretch(track_id, start, start + count, before))
 
     def heard(self, position: int) -> tuple[str, int, int] | None:
-        """(track, its samples handed over, its samples waiting) with the device at queue *position*.
+        """(track, its frames handed over, its frames waiting) with the device at queue *position*.
 
         It changes nothing, so a signal handler may call it in the middle of another call.
         """
@@ -116,7 +123,7 @@ class Tracks:
         stretches = tuple(self._stretches)
         if not stretches:
             return None if self._unheard is None else (self._unheard, 0, 0)
-        # Before the first sample: the first one queued.
+        # Before the first frame: the first one queued.
         audible = stretches[0]
         for stretch in stretches:
             if stretch.start >= position:
@@ -131,7 +138,7 @@ class Tracks:
         return audible.track_id, offset, waiting
 
     def after(self, cut: int) -> dict[str, int]:
-        """The number of samples by track from queue position *cut* on. Changes nothing, as heard()."""
+        """The number of frames by track from queue position *cut* on. Changes nothing, as heard()."""
         counts: dict[str, int] = {}
         for stretch in tuple(self._stretches):
             count = stretch.end - max(stretch.start, cut)
@@ -142,7 +149,7 @@ class Tracks:
     def interrupt(self, cut: int) -> dict[str, int]:
         """Drop everything from queue position *cut* on, and interrupt the audible track and all dropped ones.
 
-        Returns the number of dropped samples by track. A signal handler may call it in the middle of another call.
+        Returns the number of dropped frames by track. A signal handler may call it in the middle of another call.
         """
         if self._changing:
             self._late_cuts.append(cut)
@@ -176,5 +183,5 @@ class Tracks:
         """Drop stretches that lie so far back that no device can still hold them."""
         if self._changing:
             return
-        while len(self._stretches) > 1 and self._stretches[1].start + REWIND_SAMPLES < position:
+        while len(self._stretches) > 1 and self._stretches[1].start + REWIND_FRAMES < position:
             self._stretches.popleft()

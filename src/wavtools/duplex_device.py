@@ -12,9 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from wavtools._arguments import integer
 from wavtools._open_stream import device_name
+from wavtools._process import claim
 from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
 
@@ -44,11 +46,15 @@ class DuplexDevice:
     input, output : str, optional
         Ids, names (or parts of them), entries or indexes of list_devices(); the default devices when not
         given. "null" for both is a silent clock.
+    output_channels : int
+        1 to 8: how many the speaker is opened with; 2 for a stereo player. A player of more channels plays their mean.
 
     Raises
     ------
+    TypeError
+        output_channels is no integer
     ValueError
-        only one of the two is "null"
+        only one of the two is "null", or output_channels is out of range
 
     Notes
     -----
@@ -56,11 +62,14 @@ class DuplexDevice:
     or repeats a few samples of the slower one.
     """
 
-    def __init__(self, input: DeviceSpec = None, output: DeviceSpec = None) -> None:
+    def __init__(
+        self, input: DeviceSpec = None, output: DeviceSpec = None, *, output_channels: int = 1
+    ) -> None:
         if (input == "null") != (output == "null"):
             raise ValueError(
                 f"input is {input!r} and output is {output!r}; 'null' is a clock for both or none"
             )
+        self.outputs = integer(output_channels, "output_channels", 1, 8, "a speaker is opened with 1 to 8")
         self._wanted: dict[Direction, DeviceSpec] = {"capture": input, "playback": output}
         # Taken after the supervisor's own lock.
         self._lock = threading.RLock()
@@ -71,6 +80,9 @@ class DuplexDevice:
         self._seat: Seat | None = None
         self._sample_rate = 0
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a DuplexDevice cannot be copied or pickled; make another one where it is needed")
+
     def __repr__(self) -> str:
         return f"DuplexDevice(input={self._wanted['capture']!r}, output={self._wanted['playback']!r})"
 
@@ -80,6 +92,8 @@ class DuplexDevice:
         """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
         from wavtools._supervisor import SupervisedDevice
 
+        # Before the lock, which a thread of the process that was forked may have held.
+        claim()
         with self._lock:
             if stream.kind in self._halves:
                 noun, call = ("recorder", "end") if stream.kind == "capture" else ("player", "disconnect")

@@ -8,16 +8,18 @@ Thread: render() and capture() from any thread, one at a time each.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import integer
 from wavtools._callbacks import StandIn
+from wavtools._process import require_home
 from wavtools._samples import as_int16_frames
 from wavtools.errors import StateError
 
@@ -59,14 +61,20 @@ class OfflineDevice:
         )
         self.channels = integer(channels, "channels", 1, 8, "an OfflineDevice has 1 to 8")
         self._duplex = duplex
-        self._stand_in = StandIn(self.channels)
+        self._stand_in = StandIn(self.channels, self.channels)
         self._output: Stream | None = None
         self._input: Stream | None = None
         # One render() and one capture() at a time.
         self._render_lock = threading.Lock()
         self._capture_lock = threading.Lock()
-        # Held around each callback, and while a stream takes or leaves its seat.
-        self._callback_lock = threading.Lock()
+        # Held around each callback, and while a stream takes or leaves its seat. A signal handler that ends a recorder may
+        # take it again between two callbacks.
+        self._callback_lock = threading.RLock()
+        # The process whose recorder or player is attached; a forked child has a copy, with locks that may be held.
+        self._home = 0
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an OfflineDevice cannot be copied or pickled; make another one where it is needed")
 
     def __repr__(self) -> str:
         duplex = ", duplex=True" if self._duplex else ""
@@ -85,8 +93,8 @@ class OfflineDevice:
         Returns
         -------
         numpy.ndarray
-            int16, shape (frames,), or (frames, channels) with two or more channels, which are all the same: the queued
-            audio, then silence. All silence when no player is connected.
+            int16, shape (frames,), or (frames, channels) with two or more channels: the queued audio, then silence. All
+            silence when no player is connected. Which channel of the player goes where: see WavStreamPlayer.
 
         Raises
         ------
@@ -97,13 +105,13 @@ class OfflineDevice:
         """
         frames = integer(frames, "frames", 0, None, "it must be 0 or more")
         self._require(duplex=False)
-        out = np.zeros(frames, np.int16)
+        out = np.zeros((frames, self.channels), np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._render_lock:
             for start in range(0, frames, period):
                 with self._callback_lock:
                     self._stand_in.play(out[start : start + period])
-        return self._spread(out)
+        return out[:, 0] if self.channels == 1 else out
 
     def capture(self, x: Any) -> None:
         """Push microphone frames, as if they had been spoken into the device.
@@ -165,7 +173,7 @@ class OfflineDevice:
         """
         self._require(duplex=True)
         frames = self._frames(x)
-        out = np.zeros(len(frames), np.int16)
+        out = np.zeros((len(frames), self.channels), np.int16)
         period = self.sample_rate // PERIODS_PER_SECOND
         with self._capture_lock, self._render_lock:
             for start in range(0, len(frames), period):
@@ -174,9 +182,10 @@ class OfflineDevice:
                 with self._callback_lock:
                     self._stand_in.duplex(chunk, out[start : start + period])
         self._wake()
-        return self._spread(out)
+        return out[:, 0] if self.channels == 1 else out
 
     def _require(self, *, duplex: bool) -> None:
+        require_home(self._home, "device")
         if duplex and not self._duplex:
             raise StateError("this device has no common clock; make it with OfflineDevice(duplex=True)")
         if self._duplex and not duplex:
@@ -193,9 +202,6 @@ class OfflineDevice:
             )
         return np.ascontiguousarray(samples.astype(np.float32) / np.float32(32768))
 
-    def _spread(self, mono: NDArray[np.int16]) -> NDArray[np.int16]:
-        return mono if self.channels == 1 else np.repeat(mono[:, np.newaxis], self.channels, axis=1)
-
     def _wait_for_room(self, frames: int) -> None:
         """Let the delivery thread catch up. What it cannot take in time, the callback drops and counts."""
         deadline = time.monotonic() + CAPTURE_WAIT_SECONDS
@@ -210,7 +216,9 @@ class OfflineDevice:
 
     def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
         """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
+        require_home(self._home, "device")
         with self._callback_lock:
+            self._home = os.getpid()
             if stream.kind == "capture":
                 if self._input is not None:
                     raise StateError(f"{self!r} already has a recorder; call its .end() first")
@@ -234,6 +242,8 @@ class OfflineDevice:
                 self._input = None
             if self._output is stream:
                 self._output = None
+            if self._input is self._output is None:
+                self._home = 0
 
 
 class _Attachment:

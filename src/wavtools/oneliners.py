@@ -1,6 +1,6 @@
-"""record() and play(): record and play with one call, for scripts and notebooks.
+"""record(), play() and start(): record and play with one call, for scripts and notebooks.
 
-Thread: any; both return when they are done.
+Thread: any; record() and play() return when they are done, start() at once.
 """
 
 from __future__ import annotations
@@ -9,30 +9,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from wavtools._arguments import integer, number
-from wavtools._delivery import AudioChunk
-from wavtools._samples import as_int16, as_int16_frames, check_shape
-from wavtools.decode import decode_file
+from wavtools._arguments import number
 from wavtools.errors import DeviceError
-from wavtools.files.encodings import to_int16
-from wavtools.files.sound import Sound
-from wavtools.files.sources import is_source
-from wavtools.player import WavStreamPlayer
-from wavtools.recorder import WavRecorder
+from wavtools.files.open_frames import open_frames
+from wavtools.playback import Playback
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
+    from wavtools._delivery import AudioChunk
     from wavtools._open_stream import DeviceSpec
+    from wavtools.recorder import WavRecorder
 
-__all__ = ["play", "record"]
+__all__ = ["play", "record", "start"]
 
 # A microphone that gives nothing for that long will not give more.
 SILENT_SECONDS = 5.0
-# play() queues pieces, and waits while this much is queued.
-PIECE_SECONDS, AHEAD_SECONDS = 5.0, 20.0
 
 
 def record(
@@ -67,6 +58,9 @@ def record(
     DeviceError
         no microphone, or it gave nothing for 5 s; the message says what to try
     """
+    # Programs that only play do without it.
+    from wavtools.recorder import WavRecorder
+
     seconds = number(seconds, "seconds", 0, 86_400, "it must be 0 to 86400")
     frames = round(seconds * sample_rate)
     chunks: list[AudioChunk] = []
@@ -102,69 +96,83 @@ def _wait_for_frames(recorder: WavRecorder, done: threading.Event) -> None:
             )
 
 
-def play(audio: Any, *, sample_rate: int | None = None, device: DeviceSpec = None) -> None:
-    """Play audio and return when all of it was handed to the device.
+def start(
+    audio: Any,
+    *,
+    sample_rate: int | None = None,
+    device: DeviceSpec = None,
+    loop: bool = False,
+    volume: float = 1.0,
+    start: float = 0.0,
+) -> Playback:
+    """Start to play audio and return at once, with a handle.
+
+    Files of any length take little memory: they are read while they play. The sound ends with the program.
 
     Parameters
     ----------
-    audio : WavFile, Sound, file, or samples
-        A file is a path, its bytes, or an object with ``read()``, of any format that `decode` reads. Samples are int16 or
-        float32 (full scale 1.0), shape (frames,) or (frames, channels). Several channels are mixed to one.
+    audio : WavFile, Sound, DecodedAudio, file, samples, or iterable of samples
+        A file is a path, its bytes, or an object with ``read()`` (read to its end at once), of any format that `load`
+        reads. Samples are int16, int32 or floats of full scale 1.0, shape (frames,) or (frames, channels); bytes are mono
+        int16. They are not copied: leave them unchanged while they play. Of an iterable, such as a generator of speech,
+        each chunk is played as it comes. The device plays up to 8 channels, or their mean.
     sample_rate : int, optional
-        Hz, of samples; 24000 when not given. A file has its own rate.
+        Hz, 8000 to 192000, of samples; 24000 when not given. Everything else has its own rate.
     device
         As for WavStreamPlayer.
+    loop : bool
+        Begin again at the end, without a gap.
+    volume, start : float
+        0.0 to 1.0; seconds into the sound where to begin.
+
+    Returns
+    -------
+    Playback
 
     Raises
     ------
     DeviceError
         no output; the message says what to try
     DecodeError
-        the file cannot be read
-    TypeError, ValueError
-        samples of another type or shape, or a rate out of range; a *sample_rate* for a file
+        the file cannot be read; of damage further on, `Playback.wait` raises it
+    OSError, TypeError, ValueError
+        no such file; samples of another type or shape, a number out of range, a rate for a file, *loop* for an iterator
+
+    Examples
+    --------
+    >>> import wavtools
+    >>> with wavtools.start(bytes(96_000), device=wavtools.OfflineDevice(24_000)) as playback:
+    ...     playback.seek(1.5)
+    ...     print(playback)
+    <Playback 1.500 of 2.000 s, playing>
     """
-    pcm, rate = _to_play(audio, sample_rate)
-    with WavStreamPlayer(rate, device=device, queue_seconds=AHEAD_SECONDS + 2 * PIECE_SECONDS) as player:
-        step = int(PIECE_SECONDS * rate)
-        for start in range(0, len(pcm), step):
-            player.add_16bit_pcm(pcm[start : start + step])
-            while _queued_seconds(player, start + step) > AHEAD_SECONDS:
-                time.sleep(0.1)
-        player.wait_until_idle()
-        # The device plays what it still holds.
-        time.sleep(player.stats.latency_seconds)
+    volume = number(volume, "volume", 0.0, 1.0, "it must be 0.0 to 1.0")
+    source = open_frames(audio, sample_rate)
+    try:
+        return Playback(source, device, loop=loop, volume=volume, start=start)
+    except BaseException:
+        source.close()
+        raise
 
 
-def _queued_seconds(player: WavStreamPlayer, added: int) -> float:
-    return (added - player.stats.frames_played) / player.sample_rate
+def play(
+    audio: Any,
+    *,
+    sample_rate: int | None = None,
+    device: DeviceSpec = None,
+    volume: float = 1.0,
+) -> None:
+    """Play audio and return when all of it was played. Ctrl-C stops it at once.
 
+    Parameters
+    ----------
+    audio, sample_rate, device, volume
+        As for `start`.
 
-def _to_play(audio: Any, sample_rate: int | None) -> tuple[NDArray[np.int16], int]:
-    """Mono int16 samples, and their rate."""
-    if isinstance(audio, (WavFile, Sound)):
-        return _mono_int16(audio.pcm, "audio"), audio.sample_rate
-    if is_source(audio):
-        if sample_rate is not None:
-            raise ValueError("sample_rate is for samples; a file has its own rate")
-        values, pcm, rate = decode_file(audio)
-        return _mono_int16(values if pcm is None else pcm, "audio"), rate
-    rate = (
-        24_000
-        if sample_rate is None
-        else integer(sample_rate, "sample_rate", 8_000, 192_000, "8000 to 192000 Hz")
-    )
-    return _mono_int16(audio, "audio"), rate
-
-
-def _mono_int16(samples: Any, name: str) -> NDArray[np.int16]:
-    if isinstance(samples, np.ndarray) and samples.dtype.kind == "f":
-        check_shape(samples.shape, name)
-        samples = to_int16(samples.astype(np.float32, copy=False))
-    elif isinstance(samples, np.ndarray) and samples.dtype == np.int32:
-        samples = (samples >> 16).astype(np.int16)
-    frames = as_int16_frames(samples, name)
-    if frames.ndim == 1:
-        return as_int16(np.ascontiguousarray(frames), name)
-    mixed: NDArray[np.int16] = np.rint(frames.mean(axis=1)).astype(np.int16)
-    return mixed
+    Raises
+    ------
+    DeviceError, DecodeError, TypeError, ValueError, OSError
+        as `start`; DecodeError also for a file that is damaged further on, after what comes before was played
+    """
+    with start(audio, sample_rate=sample_rate, device=device, volume=volume) as playback:
+        playback.wait()

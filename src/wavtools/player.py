@@ -1,4 +1,4 @@
-"""WavStreamPlayer: queues PCM16 by track, plays it at once, and knows to the sample what was played.
+"""WavStreamPlayer: queues PCM16 by track, plays it at once, and knows to the frame what was played.
 
 The queue is a lock-free ring that the device thread drains (see _callbacks.pyx); this module is its other end. Audio goes
 into the ring as soon as it arrives, so that playback goes on while Python is busy elsewhere.
@@ -9,9 +9,7 @@ connect(), disconnect() and use_device() wait for a device to open or close.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,19 +19,21 @@ from numpy.typing import NDArray
 
 from wavtools._arguments import callback, integer, number
 from wavtools._open_stream import is_device_object, open_stream
-from wavtools._playback_stream import PlaybackStream
+from wavtools._playback_stream import PlaybackStream, PlayerStats
+from wavtools._played_spectrum import PlayedSpectrum
+from wavtools._player_samples import MAX_CHANNELS, frames_of, pcm16_frames
+from wavtools._player_waits import PlayerWaits
 from wavtools._process import close_at_home, is_home, require_home
-from wavtools._samples import as_int16
 from wavtools._states import PlaybackState
 from wavtools._tracks import TrackOffset, Tracks
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError
-from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
     from wavtools._device import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
+    from wavtools._player_samples import SampleType
     from wavtools._stream import Device
 
 __all__ = ["PlayerStats", "WavStreamPlayer"]
@@ -41,48 +41,25 @@ __all__ = ["PlayerStats", "WavStreamPlayer"]
 MAX_QUEUE_SECONDS = 3600
 MAX_FADE_MS = 1000
 MAX_PREBUFFER_MS = 10_000
-FFT_SIZE = 8192
-SMOOTHING = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class PlayerStats:
-    """Counters since connect().
+class WavStreamPlayer(PlayerWaits):
+    """Stream player for PCM16 audio, mono or of several channels.
 
-    Attributes
-    ----------
-    frames_played : int
-        Samples at the session rate handed to the device.
-    underruns : int
-        How often a track had run dry when more of it arrived.
-    callbacks : int
-        Calls of the device callback.
-    worst_lateness_seconds : float
-        Longest delay of a callback.
-    realtime_priority : bool or None
-        True if the device thread has real-time priority; None where the system does not show it.
-    latency_seconds : float
-        How much audio the device may hold.
-    frames_replayed : int
-        Samples that were played again, because a device that was lost or left with use_device() may have held them.
-    """
+    All counts are in frames: one sample of each channel. In mono, a frame is a sample.
 
-    frames_played: int
-    underruns: int
-    callbacks: int
-    worst_lateness_seconds: float
-    realtime_priority: bool | None
-    latency_seconds: float
-    frames_replayed: int
+    A system's device is opened with the player's channels, and the system maps them to those of the hardware: one to all,
+    two to front left and right. On an OfflineDevice or DuplexDevice of another number, mono plays on every channel,
+    several channels play on the first ones beside silence, and more than the device has play as their mean on each.
 
-
-class WavStreamPlayer:
-    """Stream player for PCM16 mono audio.
+    ``with`` connects and disconnects; so does ``async with``, without blocking the event loop.
 
     Parameters
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the audio that is queued. The device runs at its own rate.
+    channels : int
+        1 to 8: samples of a frame of the audio that is queued; 2 for stereo.
     device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
         None for the default output, an id or name (or part of one), entry or index of list_devices(), "null" for a
         silent clock, or a device object.
@@ -94,12 +71,12 @@ class WavStreamPlayer:
         For networks that deliver in bursts. Audio that has waited for that long starts in any case.
     queue_seconds : float
         0.1 to 3600: how much audio the queue holds at most. It takes 2 bytes a sample while connected: 28 MB for 600
-        seconds at 24 kHz.
+        seconds of mono at 24 kHz.
 
     Raises
     ------
     TypeError
-        sample_rate is no integer, on_event no plain function
+        sample_rate or channels is no integer, on_event no plain function
     ValueError
         an argument out of range
     """
@@ -108,6 +85,7 @@ class WavStreamPlayer:
         self,
         sample_rate: int = 24_000,
         *,
+        channels: int = 1,
         device: DeviceSpec = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
         prebuffer_ms: float = 0,
@@ -115,6 +93,9 @@ class WavStreamPlayer:
     ) -> None:
         self.sample_rate = integer(
             sample_rate, "sample_rate", 8_000, 192_000, "wavtools plays 8000 to 192000 Hz"
+        )
+        self.channels = integer(
+            channels, "channels", 1, MAX_CHANNELS, f"a player has 1 to {MAX_CHANNELS}; 2 is stereo"
         )
         self._device_spec = device
         prebuffer_ms = number(
@@ -126,7 +107,7 @@ class WavStreamPlayer:
         callback(on_event, "on_event", "pass a plain function")
         self._on_event = on_event
         self._prebuffer = int(prebuffer_ms * self.sample_rate / 1000)
-        self._queue_samples = int(queue_seconds * self.sample_rate)
+        self._queue_frames = int(queue_seconds * self.sample_rate)
         self._volume = 1.0
         # One of connect(), disconnect() and use_device() at a time; taken before _lock, which is held briefly only.
         # Both can be taken again by the thread that holds them: a signal handler may call in the middle of a call.
@@ -139,7 +120,8 @@ class WavStreamPlayer:
 
     def _reset(self) -> None:
         self._state = PlaybackState(
-            self._queue_samples,
+            self._queue_frames,
+            self.channels,
             self.sample_rate,
             MAX_FADE_MS * self.sample_rate // 1000,
             self._prebuffer,
@@ -151,13 +133,12 @@ class WavStreamPlayer:
         self._silent_until = 0
         # Queue position where the present device began: what lies before it was on other devices.
         self._device_from = 0
-        self._analyser = Analyser(FFT_SIZE, SMOOTHING)
-        self._analysed = -1
-        self._spectrum: NDArray[np.float32] | None = None
+        self._spectrum = PlayedSpectrum(self._state)
 
     def __repr__(self) -> str:
         state = "connected" if self._device else "not connected"
-        return f"WavStreamPlayer(sample_rate={self.sample_rate}, device={self._device_spec!r}), {state}"
+        channels = f", channels={self.channels}" if self.channels > 1 else ""
+        return f"WavStreamPlayer(sample_rate={self.sample_rate}{channels}, device={self._device_spec!r}), {state}"
 
     def __enter__(self) -> WavStreamPlayer:
         self.connect()
@@ -262,21 +243,23 @@ class WavStreamPlayer:
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
         """Queue audio for a track; it plays at once, after what is queued already.
 
-        Every sample is played. An empty queue loses nothing and resets nothing: playback goes on when more arrives.
+        Every frame is played. An empty queue loses nothing and resets nothing: playback goes on when more arrives.
 
         Thread: any. Never waits for the device.
 
         Parameters
         ----------
         pcm : bytes, bytearray, memoryview, array('h') or numpy.ndarray
-            int16, mono, shape (frames,), at the session rate; copied before the call returns.
+            int16 at the session rate; copied before the call returns. Mono: shape (frames,) or (frames, 1). Several
+            channels: shape (frames, channels), or interleaved; (frames, 1) is played on every channel.
         track_id : str
             Usually the API's item id.
 
         Returns
         -------
         numpy.ndarray or None
-            The samples, int16. None for a track that was interrupted: its audio is ignored.
+            The frames, int16, shape (frames,) in mono, else (frames, channels). None for a track that was interrupted: its
+            audio is ignored.
 
         Raises
         ------
@@ -285,34 +268,75 @@ class WavStreamPlayer:
         TypeError
             samples that are not int16, or a track_id that is not a string
         ValueError
-            an odd number of bytes, or more than one dimension
+            an odd number of bytes, another shape, or no whole number of frames; the message says what to write
         QueueFullError
             no room for all of it; nothing was queued
         """
+        return self._queue(pcm16_frames(pcm, self.channels), track_id)
+
+    def add(
+        self, samples: Any, track_id: str = "default", *, dtype: SampleType | None = None
+    ) -> NDArray[np.int16] | None:
+        """Queue samples of any common type for a track, as `add_16bit_pcm` does with int16.
+
+        int32 keeps its upper 16 bits. Floats have full scale 1.0 and are converted as by ``pcm.float32_to_pcm16``: louder
+        ones are clamped, NaN becomes 0.
+
+        Thread: any. Never waits for the device.
+
+        Parameters
+        ----------
+        samples : numpy.ndarray, other array, bytes, bytearray or memoryview
+            int16, int32, float32 or float64, at the session rate, in any memory layout; copied before the call returns.
+            Mono: shape (frames,) or (frames, 1). Several channels: shape (frames, channels); (frames, 1) is played on
+            every channel. Bytes are little-endian and interleaved.
+        track_id : str
+            As for `add_16bit_pcm`.
+        dtype : "int16", "int32", "float32" or "float64", optional
+            What bytes hold; needed for them. An array says it itself.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            What was queued; as from `add_16bit_pcm`.
+
+        Raises
+        ------
+        StateError
+            not connected
+        TypeError
+            samples of another type, bytes without *dtype*, or a track_id that is not a string
+        ValueError
+            another *dtype* or shape, or no whole number of samples or frames; the message says what to write
+        QueueFullError
+            no room for all of it; nothing was queued
+        """
+        return self._queue(frames_of(samples, self.channels, dtype), track_id)
+
+    def _queue(self, frames: NDArray[np.int16], track_id: str) -> NDArray[np.int16] | None:
         if not isinstance(track_id, str):
             raise TypeError(f"track_id must be a string, not {type(track_id).__name__}")
-        samples = as_int16(pcm, "pcm")
+        count = len(frames)
         with self._lock:
             self._require_connected()
-            if self._tracks.is_interrupted(track_id):
+            if not self._tracks.begin_change(track_id):
                 return None
             start = self._state.queued
-            self._tracks.begin_change()
             dry = self._state.consumed == start and self._state.silence > 0
-            if not self._state.write(samples):
+            if not self._state.write(frames if self.channels == 1 else frames.reshape(-1)):
                 self._tracks.end_change()
                 raise QueueFullError(
-                    f"{len(samples)} samples do not fit: {start - self._state.consumed} of "
+                    f"{count} frames do not fit: {start - self._state.consumed} of "
                     f"{self._state.capacity} are queued; wait for playback, or call .interrupt()"
                 )
-            if dry and len(samples) and self._tracks.last_queued() == track_id:
+            if dry and count and self._tracks.last_queued() == track_id:
                 self._stream.underruns += 1
-            self._tracks.queue(track_id, start, len(samples))
+            self._tracks.queue(track_id, start, count)
             if self._tracks.end_change():
                 # A signal handler interrupted in the middle of this call: its audio goes too.
                 self._interrupt(0)
                 return None
-        return samples
+        return frames
 
     def interrupt(self, fade_ms: float = 0) -> TrackOffset | None:
         """Stop now and drop all that is queued.
@@ -324,13 +348,13 @@ class WavStreamPlayer:
         Parameters
         ----------
         fade_ms : float
-            0 to 1000 ms: fade out instead of cutting hard. ``offset`` is where the cut was asked for; the fading samples
+            0 to 1000 ms: fade out instead of cutting hard. ``offset`` is where the cut was asked for; the fading frames
             come after it.
 
         Returns
         -------
         TrackOffset or None
-            Of the audible track: the one last heard, or before the first sample the first one queued, with offset 0.
+            Of the audible track: the one last heard, or before the first frame the first one queued, with offset 0.
             None when nothing was ever queued.
 
         Raises
@@ -342,8 +366,8 @@ class WavStreamPlayer:
         with self._lock:
             return self._interrupt(int(fade_ms * self.sample_rate / 1000))
 
-    def _interrupt(self, fade_samples: int) -> TrackOffset | None:
-        cut, end = self._state.interrupt(fade_samples)
+    def _interrupt(self, fade_frames: int) -> TrackOffset | None:
+        cut, end = self._state.interrupt(fade_frames)
         self._stream.dropped += end - cut
         self._silent_until = end
         return self._receipt(self._tracks.heard(cut), self._tracks.interrupt(cut))
@@ -384,19 +408,12 @@ class WavStreamPlayer:
             self._volume = volume
             self._state.set_gain(self._volume)
 
-    def wait_until_idle(self, timeout: float | None = None) -> bool:
-        """Wait until all queued audio has left the callback; False when *timeout* seconds passed first."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            with self._lock:
-                if self._device is None or self._state.idle:
-                    return True
-                left = (self._state.queued - self._state.consumed) / self.sample_rate
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                return False
-            pause = min(max(left, 0.002), 0.05)
-            time.sleep(pause if deadline is None else min(pause, deadline - now))
+    def _seconds_left(self) -> float | None:
+        """Seconds of audio that wait in the queue; None when nothing waits or fades, or not connected."""
+        with self._lock:
+            if self._device is None or self._state.idle:
+                return None
+            return (self._state.queued - self._state.consumed) / self.sample_rate
 
     def get_frequencies(
         self,
@@ -424,50 +441,30 @@ class WavStreamPlayer:
         """
         with self._lock:
             self._require_connected()
-            window, moment = self._recent()
-            if self._spectrum is None or self._analysed != moment:
-                self._analysed = moment
-                self._analyser.push(window)
-                self._spectrum = self._analyser.float_frequency_data()
-            spectrum = self._spectrum
+            spectrum = self._spectrum.now(self._silence(), self._silent_until)
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
 
     def get_waveform(self) -> NDArray[np.float32]:
-        """The newest 8192 samples that the device got, the newest last: float32, full scale 1.0, silence included.
+        """The newest 8192 frames that the device got, mixed to one channel: float32, the newest last, silence included.
 
         Raises StateError when not connected.
         """
         with self._lock:
             self._require_connected()
-            newest: NDArray[np.float32] = self._recent()[0] / np.float32(32768)
-        return newest
+            return self._spectrum.waveform(self._silence(), self._silent_until)
 
-    def _recent(self) -> tuple[NDArray[np.int16], int]:
-        """The last FFT_SIZE samples that the device got, silence included, and a number that changes with them."""
+    def _silence(self) -> int:
+        """Frames of silence since the last one of audio, at the session rate."""
         assert self._device is not None
-        silence = self._state.silence * self.sample_rate // self._device.sample_rate
-        recent = np.zeros(FFT_SIZE, np.int16)
-        shown = max(0, FFT_SIZE - silence)
-        position = self._state.history(recent[:shown])
-        cut_away = shown - min(shown, max(0, position - self._silent_until))
-        recent[:cut_away] = 0
-        return recent, position + silence
+        return self._state.silence * self.sample_rate // self._device.sample_rate
 
     @property
     def stats(self) -> PlayerStats:
         """Counters since connect(); they stay readable after disconnect()."""
         with self._lock:
-            return PlayerStats(
-                frames_played=self._state.consumed - self._stream.dropped,
-                underruns=self._stream.underruns,
-                callbacks=self._state.callbacks,
-                worst_lateness_seconds=self._state.worst_lateness_seconds,
-                realtime_priority=self._device.realtime_priority if self._device else None,
-                latency_seconds=self._device.latency_seconds if self._device else 0.0,
-                frames_replayed=self._stream.replayed,
-            )
+            return self._stream.stats(self._device)
 
     def _require_connected(self) -> None:
         if self._device is None:

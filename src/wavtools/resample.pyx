@@ -15,6 +15,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memmove, memset
 
 import operator
+import sys
+import types
 
 import numpy as np
 
@@ -490,3 +492,14 @@ cdef void put_block(
     else:
         for i in range(count):
             (<float *> out)[start + i * channels] = y[i]
+
+
+class _Function(types.ModuleType):
+    """The module itself as the function resample(): ``wavtools.resample(x, 48_000, 24_000)``."""
+
+    def __call__(self, x, in_rate, out_rate, quality="high"):
+        """As resample.resample(): convert a whole signal."""
+        return resample(x, in_rate, out_rate, quality)
+
+
+sys.modules[__name__].__class__ = _Function

@@ -19,12 +19,16 @@ static uint32_t random_bits(void) { return seed = seed * 1664525u + 1013904223u;
 
 static float uniform(void) { return (float)(int32_t)random_bits() / 2147483648.0f; }
 
-static void print_sum(const char *set, const char *kernel, const void *data, size_t bytes)
+static void print_sum_of(const char *set, const char *kernel, const void *data, size_t bytes, size_t width)
 {
-    uint64_t sum = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < bytes; i++) sum = (sum ^ ((const unsigned char *)data)[i]) * 1099511628211u;
+    const union { uint16_t number; unsigned char first; } order = {1};
+    size_t turn = order.first ? 0 : width - 1; /* a big-endian processor reads each sample from its other end */
+    uint64_t sum = 14695981039346656037u;      /* FNV-1a */
+    for (size_t i = 0; i < bytes; i++) sum = (sum ^ ((const unsigned char *)data)[i ^ turn]) * 1099511628211u;
     printf("%s %s %016" PRIx64 "\n", set, kernel, sum);
 }
+
+#define print_sum(set, kernel, data, bytes) print_sum_of(set, kernel, data, bytes, sizeof *(data))
 
 static void conversions(const wt_kernels *kernels)
 {

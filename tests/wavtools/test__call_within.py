@@ -133,6 +133,7 @@ class NoStream:
 
     kind = "playback"
     channels = None
+    outputs = 1
 
 
 def open_late(monkeypatch) -> tuple[threading.Event, list[bool], list[NativeDevice]]:

@@ -20,6 +20,7 @@ class Seated:
 
     kind = "playback"
     channels = None
+    outputs = 1
     room = 0
 
     def __init__(self) -> None:

@@ -160,7 +160,6 @@ def test_a_recorder_that_is_dropped_lets_its_device_go() -> None:
 
 def test_keeping_the_newest_chunks_costs_the_same_for_any_number() -> None:
     queue = _chunk_queue.ChunkQueue(24_000 * 1000)
-    queue.open()
     chunk = AudioChunk(ONES[:240], ONES[:240])
     for _ in range(200_000):
         queue.put(chunk)

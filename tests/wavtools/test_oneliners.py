@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import wavtools
-from wavtools import DeviceError, OfflineDevice, WavPacker, oneliners
+from wavtools import DeviceError, OfflineDevice, WavPacker, oneliners, playback
 
 RAMP = np.arange(-3000, 3000, dtype=np.int16)
 
@@ -53,8 +53,8 @@ def test_play_takes_sound_as_people_hold_it(form: str, tmp_path: Path) -> None:
 
 
 def test_a_file_longer_than_the_queue_is_played_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oneliners, "PIECE_SECONDS", 0.05)
-    monkeypatch.setattr(oneliners, "AHEAD_SECONDS", 0.1)
+    monkeypatch.setattr(playback, "PIECE_SECONDS", 0.05)
+    monkeypatch.setattr(playback, "AHEAD_SECONDS", 0.1)
     samples = (np.arange(24_000) % 30_000 + 1).astype(np.int16)
     # The device of the test is faster than the pieces come.
     assert [sample for sample in played(samples) if sample] == samples.tolist()

@@ -198,7 +198,7 @@ def test_a_full_queue_refuses_the_whole_chunk_and_loses_nothing(rig):
     minute = np.ones(60 * RATE, np.int16)
     for _ in range(10):
         player.add_16bit_pcm(minute, "a")
-    with pytest.raises(QueueFullError, match="1 samples do not fit"):
+    with pytest.raises(QueueFullError, match="1 frames do not fit"):
         player.add_16bit_pcm(ramp(1), "b")
     device.render(10)
     player.add_16bit_pcm(ramp(10), "b")

@@ -425,7 +425,7 @@ def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_onl
 ):
     state, device = CaptureState(48_000, 1, 48_000), StandIn(1)
     device.seat.take_capture(state)
-    delivery = Delivery(state, 48_000, 48_000, lambda raw: None, lambda mono: None)
+    delivery = Delivery(state, 48_000, 48_000, lambda raw, cleared: None, lambda mono: None)
     # The delivery's own thread would call _until_due() too.
     delivery.close()
     moment = now_ns()

@@ -1,4 +1,4 @@
-/* The playback half of a stream: the queue of samples, the commit of what was played, volume, prebuffer and silence.
+/* The playback half of a stream: the queue of frames, the commit of what was played, gain, prebuffer and silence.
  *
  * The queue's read_pos is the one word that both sides move. The callback renders a period from read_pos and then
  * commits what it consumed with a compare-and-swap; an interrupt moves read_pos to write_pos with a compare-and-swap
@@ -23,8 +23,8 @@
 
 /* Where rendering goes on, in the queue or in the fade slot. */
 typedef struct wt_cursor {
-    uint64_t position; /* of the next sample */
-    uint64_t phase;    /* of the next frame past it, in 1/up samples; may exceed up at the end of the samples */
+    uint64_t position; /* of the next queued frame */
+    uint64_t phase;    /* of the next device frame past it, in 1/up frames; may exceed up at the end of the queue */
     uint64_t origin;   /* position where this unbroken stretch began: the filter sees silence before it */
 } wt_cursor;
 
@@ -34,26 +34,28 @@ typedef struct wt_renderer {
     wt_cursor fade;   /* valid while a fade plays */
     float gain;       /* of the last frame played */
     int holding;      /* true while playback waits for the prebuffer to fill */
-    uint64_t held_ns; /* when the first sample of the prebuffer arrived; 0 while nothing is queued */
+    uint64_t held_ns; /* when the first frame of the prebuffer arrived; 0 while nothing is queued */
 } wt_renderer;
 
-/* The callback's memory for one block; NULL where the device runs at the session rate. */
+/* The callback's memory for one block; NULL where frames are copied as they are. */
 typedef struct wt_scratch {
-    int16_t *samples; /* input, as queued */
-    float *window;    /* the same as float32, with silence where there are no samples */
-    float *block;     /* output */
+    int16_t *frames; /* input, as queued */
+    float *window;   /* one voice of the same as float32, with silence where there are no frames; NULL at equal rates */
+    float *block;    /* one voice of the output; NULL at equal rates */
 } wt_scratch;
 
 typedef struct wt_playback {
-    wt_ring ring;             /* int16 mono at the session rate */
+    wt_ring ring;             /* int16 frames of `channels` at the session rate */
     wt_clock clock;
     wt_fade fade;
     _Atomic uint64_t silence; /* written by the callback (relaxed): frames of silence since the last one of audio */
     _Atomic float gain;       /* written by control threads (relaxed): 0..1 */
 
     /* Fixed before the device starts. */
-    uint32_t session_rate;    /* Hz, of the queued samples */
-    uint64_t prebuffer;       /* samples that must be queued before playback starts, and starts again after silence */
+    uint32_t session_rate;    /* Hz, of the queued frames */
+    uint32_t channels;        /* of a queued frame */
+    uint32_t outputs;         /* channels of the device */
+    uint64_t prebuffer;       /* frames that must be queued before playback starts, and starts again after silence */
     const wt_bank *bank;      /* NULL where the device runs at the session rate */
     wt_scratch scratch;
 
@@ -66,9 +68,11 @@ static inline void wt_playback_set_gain(wt_playback *playback, float gain)
 }
 
 /* Sets up a zeroed struct; its ring and its memory are the caller's to set up. Control thread, while no callback runs. */
-static inline void wt_playback_init(wt_playback *playback, uint32_t session_rate, uint64_t prebuffer)
+static inline void wt_playback_init(
+    wt_playback *playback, uint32_t channels, uint32_t session_rate, uint64_t prebuffer)
 {
     playback->session_rate = session_rate;
+    playback->channels = playback->outputs = channels;
     playback->prebuffer = prebuffer;
     playback->device_only.holding = 1;
     playback->device_only.gain = 1.0f;
@@ -76,10 +80,11 @@ static inline void wt_playback_init(wt_playback *playback, uint32_t session_rate
     wt_clock_init(&playback->clock, session_rate);
 }
 
-/* Prepares for a device of another rate: no fade plays on, and the filter starts from silence, because no read position
+/* Prepares for another device: no fade plays on, and the filter starts from silence, because no read position
  * equals the one noted here. Control thread, while no callback runs. */
-static inline void wt_playback_restart(wt_playback *playback, uint32_t device_rate)
+static inline void wt_playback_restart(wt_playback *playback, uint32_t device_rate, uint32_t outputs)
 {
+    playback->outputs = outputs;
     playback->device_only.queue.position = UINT64_MAX;
     wt_fade_set(&playback->fade, WT_FADE_IDLE);
     wt_clock_init(&playback->clock, device_rate);
@@ -125,36 +130,6 @@ static inline void wt_playback_silence(wt_playback *playback, int goes_on, uint6
 {
     uint64_t before = goes_on ? wt_playback_silent_frames(playback) : 0;
     atomic_store_explicit(&playback->silence, before + frames, memory_order_relaxed);
-}
-
-/* Nearest int16, ties to even, clamped; NaN gives 0. Full scale is 32768, so int16 audio comes through unchanged. */
-static inline int16_t wt_to_int16(float x)
-{
-    float scaled = x * 32768.0f;
-    if (!(scaled == scaled)) return 0;
-    if (scaled >= 32767.0f) return 32767;
-    if (scaled <= -32768.0f) return -32768;
-    /* Adding 1.5 * 2^23 leaves the nearest integer in the low mantissa bits; no libm call, so it vectorises. */
-    union { float f; int32_t i; } bits;
-    bits.f = scaled + 12582912.0f;
-    return (int16_t)(bits.i - 0x4B400000);
-}
-
-static inline void wt_floats_to_int16(const float *x, int16_t *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++) out[i] = wt_to_int16(x[i]);
-}
-
-/* Applies the volume to the frames of one period, in a ramp from the last gain to a new one. Device callback. */
-static inline void wt_playback_apply_gain(wt_playback *playback, int16_t *frames, size_t count)
-{
-    float from = playback->device_only.gain, to = atomic_load_explicit(&playback->gain, memory_order_relaxed);
-    /* At full volume int16 stays as it is, bit for bit. */
-    if ((from == 1.0f && to == 1.0f) || count == 0) return;
-    float step = (to - from) / (float)count;
-    for (size_t i = 0; i < count; i++)
-        frames[i] = wt_to_int16((float)frames[i] * (1.0f / 32768.0f) * (from + step * (float)(i + 1)));
-    playback->device_only.gain = to;
 }
 
 #endif

@@ -21,6 +21,7 @@ typedef struct wt_seat {
     _Atomic(struct wt_playback *) playback; /* NULL: silence */
     _Atomic uint32_t notified; /* bit n: a notification of ma_device_notification_type n arrived */
     uint32_t channels;         /* of the microphone; fixed before the device starts */
+    uint32_t outputs;          /* of the speaker; fixed before the device starts */
 } wt_seat;
 
 static inline struct wt_capture *wt_seat_capture(wt_seat *seat)

@@ -11,9 +11,11 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from wavtools._miniaudio import ffi, lib, result_name
 from wavtools.errors import DecodeError
 from wavtools.files.sources import FileFormat
 
-__all__ = ["decode_compressed"]
+__all__ = ["av_blocks", "decode_compressed", "is_plain_vorbis", "vorbis_command"]
 
 _ENCODINGS = {"mp3": lib.ma_encoding_format_mp3, "flac": lib.ma_encoding_format_flac}
 _NAMES = {"mp3": "an MP3", "flac": "a FLAC"}
@@ -49,7 +51,7 @@ def decode_compressed(data: bytes, kind: FileFormat, name: str) -> tuple[NDArray
     """
     if kind in _ENCODINGS:
         samples, rate = _decode_miniaudio(data, kind, name)
-    elif kind == "ogg" and _is_plain_vorbis(data):
+    elif kind == "ogg" and is_plain_vorbis(data):
         samples, rate = _decode_vorbis(data, name)
     else:
         samples, rate = _decode_av(data, name)
@@ -58,11 +60,16 @@ def decode_compressed(data: bytes, kind: FileFormat, name: str) -> tuple[NDArray
     return samples, rate
 
 
-def _is_plain_vorbis(data: bytes) -> bool:
+def is_plain_vorbis(data: bytes) -> bool:
     """True for what the decoder in the child reads: its first packet is Vorbis's of one or two channels."""
     start = data.find(b"\x01vorbis", 0, 512)
-    can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
-    return can_start and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
+    return _can_start_python() and start > 0 and data[start + 11 : start + 12] in (b"\x01", b"\x02")
+
+
+def _can_start_python() -> bool:
+    """False in a frozen program (Nuitka compiles this module) and in one that embeds Python: it would start itself."""
+    frozen = getattr(sys, "frozen", False) or "__compiled__" in globals()
+    return not frozen and Path(sys.executable or "").name.lower().startswith(("python", "pypy"))
 
 
 def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.float32], int]:
@@ -84,9 +91,14 @@ def _decode_miniaudio(data: bytes, kind: str, name: str) -> tuple[NDArray[np.flo
     return samples.reshape(-1, channels), int(config.sampleRate)
 
 
-def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
+def vorbis_command() -> list[str]:
+    """The command of the child, which decodes what it reads from stdin."""
     # Isolated, so that no module of the present folder is imported; it finds miniaudio where this process does.
-    command = [sys.executable, "-I", str(_VORBIS_CHILD), *sys.path]
+    return [sys.executable, "-I", str(_VORBIS_CHILD), *sys.path]
+
+
+def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
+    command = vorbis_command()
     limit = _CHILD_START + len(data) / _CHILD_BYTES_PER_SECOND
     try:
         child = subprocess.run(command, input=data, capture_output=True, timeout=limit, check=False)
@@ -106,37 +118,48 @@ def _decode_vorbis(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
 
 
 def _decode_av(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
+    pairs = list(av_blocks(io.BytesIO(data), name))
+    if not pairs:
+        return np.empty((0, 1), np.float32), 0
+    return np.concatenate([block for _, block in pairs]), pairs[0][0]
+
+
+def av_blocks(source: str | BinaryIO, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Decode a path or a binary file by PyAV, block by block: the rate in Hz, and samples of shape (frames, channels).
+
+    Raises DecodeError as `decode_compressed`.
+    """
     try:
         import av
     except ImportError:
         raise DecodeError(f"{name} is of a format that only PyAV reads: {_INSTALL}") from None
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(source) as container:
             if not container.streams.audio:
                 raise DecodeError(f"{name} holds no sound")
-            return _read_av(container, container.streams.audio[0])
+            yield from _read_av(container, container.streams.audio[0])
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
         raise DecodeError(f"{name} cannot be decoded by PyAV: {error}") from error
 
 
-def _read_av(container: Any, stream: Any) -> tuple[NDArray[np.float32], int]:
+def _read_av(container: Any, stream: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
     import av
 
-    blocks: list[NDArray[np.float32]] = []
-    rate = 0
+    rate, left = 0, sys.maxsize
     converter: Any = None
-    for frame in container.decode(stream):
+    for frame in chain(container.decode(stream), [None]):
         if converter is None:
+            if frame is None:
+                return
             rate = frame.sample_rate
             converter = av.AudioResampler("flt", frame.layout, rate)
-        blocks += [_interleaved(block) for block in converter.resample(frame)]
-    if converter is not None:
-        blocks += [_interleaved(block) for block in converter.resample(None)]
-    samples = np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32)
-    if container.format.name == "ogg" and stream.duration and stream.time_base == Fraction(1, rate or 1):
-        # The last block of Vorbis is longer than the sound.
-        samples = samples[: stream.duration]
-    return samples, rate
+            if container.format.name == "ogg" and stream.duration and stream.time_base == Fraction(1, rate):
+                # The last block of Vorbis is longer than the sound.
+                left = stream.duration
+        for block in converter.resample(frame):
+            samples = _interleaved(block)[:left]
+            left -= len(samples)
+            yield rate, samples
 
 
 def _interleaved(block: Any) -> NDArray[np.float32]:

@@ -1,0 +1,70 @@
+"""The C kernels, compiled for other processors and systems by another compiler, and run under emulation: the same bits.
+
+`make platforms` runs this; it installs ziglang, a C compiler for every target in one package. macOS programs are linked
+only: nothing here runs them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import require_program
+from tests.native.test_kernels import FLAGS, HERE, NATIVE, SOURCES
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="pip install ziglang"),
+]
+
+# Target -> the emulator of its processor. The first one is what the others are compared with.
+EMULATED = {
+    "x86_64-linux-musl": "qemu-x86_64",
+    "x86-linux-musl": "qemu-i386",
+    "aarch64-linux-musl": "qemu-aarch64",
+    "arm-linux-musleabihf": "qemu-arm",
+    "riscv64-linux-musl": "qemu-riscv64",
+    "powerpc64le-linux-musl": "qemu-ppc64le",
+    "s390x-linux-musl": "qemu-s390x",
+}
+LINKED = ["aarch64-macos", "x86_64-macos", "aarch64-windows"]
+OTHERS = ["polyphase.c", "blocks.c"]
+
+
+def compiled(target: str, folder, *options: str):
+    program = folder / "kernels_bits"
+    sources = [HERE / "kernels_bits.c", *(NATIVE / source for source in SOURCES)]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, *options, f"-I{NATIVE}"]
+    subprocess.run([*command, *sources, "-o", program, "-lm"], check=True)
+    return program
+
+
+def sums(target: str, folder) -> list[str]:
+    """Checksums of the set that every processor has."""
+    emulator = require_program(EMULATED[target], "qemu-user")
+    program = compiled(target, folder)
+    done = subprocess.run([emulator, program], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("base ")]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> list[str]:
+    found = sums("x86_64-linux-musl", tmp_path_factory.mktemp("here"))
+    assert len(found) > 50
+    return found
+
+
+@pytest.mark.parametrize("target", list(EMULATED)[1:])
+def test_every_processor_gives_the_same_bits(target, expected, tmp_path):
+    assert sums(target, tmp_path) == expected
+
+
+@pytest.mark.parametrize("target", LINKED)
+def test_systems_that_cannot_run_here_are_compiled_and_linked(target, tmp_path):
+    compiled(target, tmp_path)
+    for name in OTHERS:
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, "-Wall", "-Werror"]
+        subprocess.run([*command, f"-I{NATIVE}", "-c", NATIVE / name, "-o", tmp_path / "object"], check=True)
