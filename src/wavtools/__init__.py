@@ -16,7 +16,7 @@ from wavtools._version import __version__
 
 if TYPE_CHECKING:
     import wavtools.resample as _resample
-    from wavtools import gain, levels, loudness, pcm, ring, spectrum, voice_activity
+    from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, voice_activity
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -90,6 +90,7 @@ __all__ = [
     "levels",
     "load",
     "loudness",
+    "notebook",
     "pcm",
     "play",
     "read_wav",
@@ -136,7 +137,7 @@ _HOMES = {
     "voice_activity": ["VoiceActivity"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["gain", "levels", "loudness", "pcm", "resample", "ring", "spectrum", "voice_activity"]
+_MODULES = ["gain", "levels", "loudness", "notebook", "pcm", "resample", "ring", "spectrum", "voice_activity"]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -3,7 +3,7 @@
 It is the recorder's side of its device (a Stream), and stays when the device is replaced. Each device has a ring of its
 own, because rate and channels may differ; the delivery empties one after the other.
 
-Thread: fit() and leave() on control and supervisor threads, get_spectrum() any.
+Thread: fit() and leave() on control and supervisor threads, get_spectrum() and get_waveform() any.
 """
 
 from __future__ import annotations
@@ -196,6 +196,14 @@ class CaptureSession:
             if self._analyse() or self._spectrum is None:
                 self._spectrum = self._analyser.float_frequency_data()
             return self._spectrum
+
+    def get_waveform(self) -> NDArray[np.float32]:
+        """The newest FFT_SIZE samples."""
+        with self._lock:
+            if self._analyse():
+                # Let the next get_spectrum() see what was heard.
+                self._spectrum = None
+            return self._analyser.float_time_domain_data()
 
     def _analyse(self) -> bool:
         """Give the analyser what was heard since the last call, with the lock held; True if there was something."""

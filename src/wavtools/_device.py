@@ -202,13 +202,8 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         formats = detail if code == lib.MA_SUCCESS else native
         native_formats = [formats.nativeDataFormats[j] for j in range(formats.nativeDataFormatCount)]
         info = DeviceInfo(
-<<<<<<< HEAD
             id=_id_text(native, context.backend),
-            name=ffi.string(native.name).decode("utf-8", "replace"),
-=======
-            id=_id_text(native),
             name=_name_text(native),
->>>>>>> devices
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
             channels=tuple(sorted({int(f.channels) for f in native_formats if f.channels})),
@@ -330,15 +325,10 @@ class NativeDevice:
     wanted : mapping
         For each direction of that kind an id, a name or part of a name; None for the default device.
     channels : int or None
-<<<<<<< HEAD
-        How many to capture; None for the device's own number.
+        How many to capture; None for the device's own number (see default_channels).
     outputs : int
         How many to play. Where the device has another number, the system maps them: one to all, two to front left and
         right.
-=======
-        How many to capture; None for the device's own number (see default_channels). Playback is always mono: the
-        system copies it to all channels.
->>>>>>> devices
 
     Raises
     ------
@@ -370,13 +360,8 @@ class NativeDevice:
             names.append(info.name if info else asked)
             half = config.capture if direction == "capture" else config.playback
             if direction == "capture" and channels is None:
-<<<<<<< HEAD
-                self.channels = min(max(info.channels) if info and info.channels else 1, MAX_CHANNELS)
-            half.channels = self.channels if direction == "capture" else outputs
-=======
                 self.channels = default_channels(info.channels if info else ())
-            half.channels = self.channels if direction == "capture" else 1
->>>>>>> devices
+            half.channels = self.channels if direction == "capture" else outputs
             # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
             # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
             half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16

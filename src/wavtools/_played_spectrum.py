@@ -45,6 +45,11 @@ class PlayedSpectrum:
             self._spectrum = self._analyser.float_frequency_data()
         return self._spectrum
 
+    def waveform(self, silence: int, silent_until: int) -> NDArray[np.float32]:
+        """The last FFT_SIZE frames as float32, mixed to one channel; parameters as for now()."""
+        newest: NDArray[np.float32] = self._recent(silence, silent_until)[0] / np.float32(32768)
+        return newest
+
     def _recent(self, silence: int, silent_until: int) -> tuple[NDArray[np.int16], int]:
         """The last FFT_SIZE frames that the device got, mixed to one channel, and a number that changes with them."""
         recent = np.zeros((FFT_SIZE, self._state.channels), np.int16)

@@ -31,6 +31,15 @@ class RecordedAudio:
     channels: list[NDArray[np.float32]]
     sample_rate: int = 24_000
 
+    def __repr__(self) -> str:
+        seconds = len(self.mean_values) / self.sample_rate
+        return f"<RecordedAudio {seconds:.3f} s, {self.sample_rate} Hz, channels={len(self.channels)}>"
+
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(np.stack(self.channels, axis=1), self.sample_rate, "RecordedAudio")
+
 
 def as_floats(pcm: NDArray[np.int16], sample_rate: int) -> RecordedAudio:
     """Int16 (frames, channels) as float32."""

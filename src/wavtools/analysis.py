@@ -57,7 +57,7 @@ _NOTES.flags.writeable = _VOICE_NOTES.flags.writeable = False
 class AudioAnalysis:
     """The spectra of a whole recording, 60 a second, to show them while it plays.
 
-    Each spectrum takes 16 KB, a second of audio 1 MB.
+    Each spectrum takes 16 KB, a second of audio 1 MB. Notebooks show waveform, notes and a player.
 
     Source: wavtools' ``AudioAnalysis`` with an audio buffer. One AnalyserNode takes spectrum i at i / 60 s, rounded up to
     a multiple of 128 frames, so each is smoothed with the one before.
@@ -88,6 +88,8 @@ class AudioAnalysis:
         advice = f"it must be {_LOWEST_HZ} to {_HIGHEST_HZ} Hz"
         self.sample_rate = sample_rate = integer(sample_rate, "sample_rate", _LOWEST_HZ, _HIGHEST_HZ, advice)
         self.duration = len(mono) / sample_rate
+        # For notebooks.
+        self._mono = mono
         analyser = Analyser()
         spectra: list[NDArray[np.float32]] = []
         position = 0
@@ -102,6 +104,19 @@ class AudioAnalysis:
             position = int(end)
             spectra.append(analyser.float_frequency_data())
         self._spectra = np.array(spectra, np.float32).reshape(len(spectra), analyser.fft_size // 2)
+
+    def __repr__(self) -> str:
+        return f"<AudioAnalysis {self.duration:.3f} s, {self.sample_rate} Hz, {len(self._spectra)} spectra>"
+
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import analysis_html
+        from wavtools.notebook.waveform import COLUMNS
+
+        # Of a long recording, evenly distributed spectra.
+        columns = min(COLUMNS, len(self._spectra))
+        chosen = self._spectra[np.arange(columns) * len(self._spectra) // max(columns, 1)]
+        shown = [self.get_frequencies(spectrum, self.sample_rate, "music").values for spectrum in chosen]
+        return analysis_html(shown, bands.NOTE_LABELS, self._mono, self.sample_rate)
 
     def get_frequencies_at(
         self,

@@ -51,6 +51,15 @@ class DecodedAudio:
     sample_rate: int
     wav: WavFile
 
+    def __repr__(self) -> str:
+        channels = 1 if self.values.ndim == 1 else self.values.shape[1]
+        return f"<DecodedAudio {len(self.values) / self.sample_rate:.3f} s, {self.sample_rate} Hz, channels={channels}>"
+
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(self.values, self.sample_rate, "DecodedAudio")
+
 
 def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None = None) -> DecodedAudio:
     """Decode *audio* to float32 at *sample_rate*.

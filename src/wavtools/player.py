@@ -441,12 +441,24 @@ class WavStreamPlayer(PlayerWaits):
         """
         with self._lock:
             self._require_connected()
-            assert self._device is not None
-            silence = self._state.silence * self.sample_rate // self._device.sample_rate
-            spectrum = self._spectrum.now(silence, self._silent_until)
+            spectrum = self._spectrum.now(self._silence(), self._silent_until)
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
+
+    def get_waveform(self) -> NDArray[np.float32]:
+        """The newest 8192 frames that the device got, mixed to one channel: float32, the newest last, silence included.
+
+        Raises StateError when not connected.
+        """
+        with self._lock:
+            self._require_connected()
+            return self._spectrum.waveform(self._silence(), self._silent_until)
+
+    def _silence(self) -> int:
+        """Frames of silence since the last one of audio, at the session rate."""
+        assert self._device is not None
+        return self._state.silence * self.sample_rate // self._device.sample_rate
 
     @property
     def stats(self) -> PlayerStats:

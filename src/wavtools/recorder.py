@@ -13,6 +13,9 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wavtools._arguments import callback as check_callback
 from wavtools._arguments import integer, number
 from wavtools._chunk_queue import ChunkQueue
@@ -261,6 +264,10 @@ class WavRecorder(RecorderStates):
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
+
+    def get_waveform(self) -> NDArray[np.float32]:
+        """The newest 8192 samples from the microphone: float32, the newest last. Raises StateError without a session."""
+        return self._require_session().get_waveform()
 
     @staticmethod
     def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None = None) -> DecodedAudio:

@@ -194,6 +194,25 @@ cdef class Analyser:
             kernels.decibels(self.state, <float *> cnp.PyArray_DATA(decibels), bins)
         return decibels
 
+    def float_time_domain_data(self):
+        """The newest ``fft_size`` samples, the newest last; the signal is silent before its start.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            Shape (fft_size,), full scale 1.0.
+        """
+        cdef size_t n = self.fft_size, start
+        cdef Py_buffer target
+        samples = np.empty(self.fft_size, np.float32)
+        acquire_new(samples, &target)
+        with cython.critical_section(self):
+            start = self.pushed % n
+            memcpy(target.buf, self.recent + start, (n - start) * sizeof(float))
+            memcpy(<float *> target.buf + n - start, self.recent, start * sizeof(float))
+        PyBuffer_Release(&target)
+        return samples
+
 
 def scaled_bands(const float[::1] db not None, const Py_ssize_t[::1] first_bins, double low, double high):
     """Scale decibels to 0 at *low* and 1 at *high*, clamped, band by band.

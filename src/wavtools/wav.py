@@ -5,7 +5,6 @@ Thread: any; everything here is pure except ``save`` and reading from a path.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import os
 import pathlib
@@ -41,7 +40,7 @@ _PCM = 1
 
 @dataclass(frozen=True)
 class WavFile:
-    """A PCM16 WAV file in memory. Notebooks show it as a player.
+    """A PCM16 WAV file in memory. Notebooks show its waveform, its spectrogram and a player.
 
     Attributes
     ----------
@@ -79,8 +78,9 @@ class WavFile:
         pathlib.Path(path).write_bytes(self.data)
 
     def _repr_html_(self) -> str:
-        encoded = base64.b64encode(self.data).decode("ascii")
-        return f'<audio controls src="data:audio/wav;base64,{encoded}"></audio>'
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(self.pcm, self.sample_rate, "WavFile")
 
     def __repr__(self) -> str:
         return f"<WavFile {self.duration:.3f} s, {self.sample_rate} Hz, channels={self.channel_count}>"

@@ -79,11 +79,6 @@ def test_frames_of_an_array_with_two_dimensions_are_interleaved() -> None:
         WavPacker.pack(pcm, 8_000, 3)
 
 
-def test_a_notebook_shows_a_player() -> None:
-    html = WavPacker.pack(RAMP, 8_000)._repr_html_()
-    assert html.startswith('<audio controls src="data:audio/wav;base64,UklGR')
-
-
 @pytest.mark.parametrize(
     ("pcm", "rate", "channels", "error", "message"),
     [

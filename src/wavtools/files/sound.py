@@ -54,6 +54,11 @@ class Sound:
         form = f"{self.sample_rate} Hz, channels={self.channel_count}, {self.pcm.dtype}"
         return f"<Sound {self.duration:.3f} s, {form}>"
 
+    def _repr_html_(self) -> str:
+        from wavtools.notebook.page import sound_html
+
+        return sound_html(self.pcm, self.sample_rate)
+
 
 def read_sound(file: BinaryIO, name: str, layout: Layout, dtype: np.dtype[Any]) -> Sound:
     """Read all samples of an uncompressed file. Raises DecodeError if it has become shorter."""
