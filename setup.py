@@ -86,6 +86,7 @@ setup(
             extension("_encodings"),
             extension("resample", "polyphase.c", "blocks.c", "fft.c", *KERNELS),
             extension("spectrum", "fft.c", *KERNELS),
+            extension("stft", "fft.c", *KERNELS),
             extension("levels", *KERNELS),
             extension("loudness", "polyphase.c", *KERNELS),
             extension("voice_activity", *KERNELS),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 EXTENSIONS = (
+    "_encodings",
     "_callbacks",
     "_states",
     "gain",
@@ -27,6 +28,7 @@ EXTENSIONS = (
     "resample",
     "ring",
     "spectrum",
+    "stft",
     "voice_activity",
 )
 SITE = Path(sysconfig.get_path("platlib"))

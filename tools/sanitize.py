@@ -26,6 +26,7 @@ OURS = (
     "pcm",
     "resample",
     "spectrum",
+    "stft",
     "levels",
     "loudness",
     "voice_activity",

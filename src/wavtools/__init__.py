@@ -16,7 +16,7 @@ from wavtools._version import __version__
 
 if TYPE_CHECKING:
     import wavtools.resample as _resample
-    from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, voice_activity
+    from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
-    from wavtools.spectrum import spectrogram
+    from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
 
@@ -101,6 +101,7 @@ __all__ = [
     "spectrogram",
     "spectrum",
     "start",
+    "stft",
     "voice_activity",
 ]
 
@@ -132,12 +133,12 @@ _HOMES = {
     "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
-    "spectrum": ["spectrogram"],
+    "stft": ["spectrogram"],
     "_tracks": ["TrackOffset"],
     "voice_activity": ["VoiceActivity"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["gain", "levels", "loudness", "notebook", "pcm", "resample", "ring", "spectrum", "voice_activity"]
+_MODULES = ["gain", "levels", "loudness", "notebook", "pcm", "resample", "ring", "spectrum", "stft", "voice_activity"]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

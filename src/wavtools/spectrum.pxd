@@ -8,6 +8,13 @@ from libc.stdint cimport uint64_t
 from wavtools._kernels cimport wt_fft
 
 
+cdef enum:
+    MIN_FFT_SIZE = 32
+    MAX_FFT_SIZE = 32768
+
+cdef size_t checked_size(size) except 0
+
+
 cdef class RealFFT:
     cdef readonly object samples
     cdef readonly object bins

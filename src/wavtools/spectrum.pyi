@@ -1,10 +1,10 @@
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer, Self
 
-__all__ = ["Analyser", "RealFFT", "Spectrogram", "rfft", "scaled_bands", "spectrogram"]
+__all__ = ["Analyser", "RealFFT", "rfft", "scaled_bands"]
 
 _Samples: TypeAlias = Buffer | NDArray[Any]
 
@@ -33,19 +33,3 @@ def rfft(x: _Samples) -> NDArray[np.complex64]: ...
 def scaled_bands(
     db: NDArray[np.float32], first_bins: NDArray[np.intp] | None, low: float, high: float
 ) -> NDArray[np.float32]: ...
-
-class Spectrogram(NamedTuple):
-    decibels: NDArray[np.float32]
-    times: NDArray[np.float64]
-    frequencies: NDArray[np.float64]
-
-def spectrogram(
-    x: _Samples,
-    sample_rate: int,
-    window: int = 1024,
-    hop: int | None = None,
-    *,
-    fft_size: int | None = None,
-    floor_db: float = -120.0,
-    out: _Samples | None = None,
-) -> Spectrogram: ...

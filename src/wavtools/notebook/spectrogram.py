@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools.notebook.waveform import COLUMNS, as_float
-from wavtools.spectrum import spectrogram
+from wavtools.stft import spectrogram
 
 __all__ = ["ROWS", "image_html", "picture", "png", "spectrogram_of"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from wavtools.spectrum import spectrogram
+from wavtools.stft import spectrogram
 
 
 def noise(frames: int, seed: int = 0) -> np.ndarray:
