@@ -77,6 +77,31 @@ def test_a_reader_seeks_and_reads_pieces(tmp_path: Path) -> None:
             reader.read(-1)
         with pytest.raises(ValueError, match="at least 1"):
             next(reader.blocks(0))
+        with pytest.raises(ValueError, match="overlap is 8; it must be less than frames"):
+            next(reader.blocks(8, overlap=8))
+
+
+@pytest.mark.parametrize("frames", [0, 5, 8, 20, 21, 1000])
+def test_blocks_overlap_as_in_soundfile(frames: int, tmp_path: Path) -> None:
+    path = tmp_path / "noise.wav"
+    with WavWriter(path, 24_000) as writer:
+        writer.write(NOISE[:frames])
+    for overlap in (0, 1, 3, 7):
+        theirs = [block.tolist() for block in soundfile.blocks(path, 8, overlap, dtype="float32")]
+        with WavReader(path) as reader:
+            assert [block.tolist() for block in reader.blocks(8, overlap=overlap)] == theirs
+
+
+def test_overlapping_blocks_end_where_a_file_has_become_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    with WavWriter(path, 24_000) as writer:
+        writer.write(np.zeros(1_000_000))
+    with WavReader(path) as reader:
+        blocks = reader.blocks(1000, overlap=500)
+        next(blocks)
+        os.truncate(path, 500)
+        # Some are read ahead.
+        assert sum(1 for _ in blocks) < 1000
 
 
 def test_a_file_is_continued(tmp_path: Path) -> None:

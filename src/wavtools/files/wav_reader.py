@@ -141,9 +141,37 @@ class WavReader:
         self._position += len(samples)
         return samples
 
-    def blocks(self, frames: int = 65_536, dtype: DTypeLike = "float32") -> Iterator[NDArray[Any]]:
-        """The rest of the file in blocks of *frames*; the last may be shorter. Raises as `read`."""
+    def blocks(
+        self, frames: int = 65_536, dtype: DTypeLike = "float32", *, overlap: int = 0
+    ) -> Iterator[NDArray[Any]]:
+        """The rest of the file in blocks.
+
+        Parameters
+        ----------
+        frames : int
+            Of a block; the last one may be shorter.
+        dtype : "int16", "int32", "float32" or "float64"
+            As for `read_wav`.
+        overlap : int
+            Each block begins with that many frames of the block before, 0 to frames - 1.
+
+        Yields
+        ------
+        array of *dtype*
+            Shape (n,) for one channel, else (n, channels).
+
+        Raises
+        ------
+        TypeError, ValueError
+            *frames* below 1, *overlap* out of range, another *dtype*
+        """
         size = integer(frames, "frames", 1, None, "it must be at least 1")
+        kept = integer(overlap, "overlap", 0, size - 1, "it must be less than frames")
         wanted = np.dtype(sample_type(dtype))
         while len(block := self.read(size, wanted)):
             yield block
+            # Not after the last block, nor where the file has become shorter.
+            if kept and len(block) == size and self._position < self.frames:
+                self.seek(self._position - kept)
+            elif kept:
+                return
