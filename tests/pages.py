@@ -66,6 +66,8 @@ SILENT = (
     "import wavtools\n"
     "for device in (wavtools.WavRecorder, wavtools.WavStreamPlayer):\n"
     "    device.__init__.__kwdefaults__['device'] = 'null'\n"
+    "for call in (wavtools.play, wavtools.record, wavtools.start):\n"
+    "    call.__kwdefaults__['device'] = 'null'\n"
 )
 
 STAND_INS = {
