@@ -29,6 +29,7 @@ copyright = "the wavtools authors, MIT licence"
 version = release = wavtools.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions += ["tools.notebook_page"]
 exclude_patterns = ["README.md", "_templates"]
 templates_path = ["_templates"]
 myst_heading_anchors = 4
@@ -65,9 +66,8 @@ html_show_sourcelink = False
 PACKAGES = ["wavtools", "realtime", "realtime.offline", "realtime.relay"]
 # The modules that applications use come first, in this order.
 FIRST = {
-    "wavtools": "recorder player oneliners playback offline_device duplex_device wav decode analysis bands spectrum stft levels"
-    " loudness voice_activity gain resample"
-    " pcm ring errors",
+    "wavtools": "recorder player oneliners playback offline_device duplex_device wav decode analysis bands spectrum stft"
+    " levels loudness voice_activity gain resample pcm ring errors",
     "realtime": "client.client voice conversation.reducer conversation.items events errors tools",
 }
 
