@@ -103,5 +103,5 @@ setup(
             "initializedcheck": DEBUG,
             "embedsignature": True,
         },
-    )
+    ),
 )

@@ -198,7 +198,13 @@ def entries(app: Any) -> dict[str, tuple[str, str]]:
     return {name: min(places) for name, places in found.items() if len(places) == 1}
 
 
+def skip_tuple_fields(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples: their docstrings list them under Attributes."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("autodoc-process-docstring", mend_fields, priority=600)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("doctree-resolved", link_code)

@@ -22,7 +22,7 @@ CALLBACKS = {
     "notification_callback": {"wt_seat_notify"},
 }
 # C keywords that look like calls, or like functions with a body
-KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do"}
+KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do", "defined"}
 HARMLESS = {
     *KEYWORDS,
     # What the compiler turns into instructions

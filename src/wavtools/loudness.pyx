@@ -8,7 +8,7 @@ frequencies kept; at 48 kHz these are the standard's coefficients.
 Thread: one at a time per LoudnessMeter. GIL: released for more than ``LONG`` frames, and while results are computed.
 """
 
-from libc.math cimport INFINITY, M_PI, fabs, log10, pow, tan
+from libc.math cimport INFINITY, M_PI, fabs, pow, tan
 from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memset
@@ -378,9 +378,9 @@ cdef class LoudnessMeter:
         return value
 
     cdef double gated(self) noexcept nogil:
-        cdef Py_ssize_t i, passed = 0, turn
+        cdef Py_ssize_t i, passed = 0, _
         cdef double total = 0.0, gate = SILENCE, power
-        for turn in range(2):
+        for _ in range(2):
             total, passed = 0.0, 0
             for i in range(self.count - MOMENTARY + 1):
                 power = self.power(i, i + MOMENTARY)

@@ -6,7 +6,7 @@ Thread: one at a time per object. GIL: held, as a spectrum takes some microsecon
 """
 
 from libc.math cimport M_PI, cos
-from libc.stdint cimport int16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
