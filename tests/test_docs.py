@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-import wavtools
 from tests.conftest import require_program
 from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
 from tools.module_map import find_modules
+from tools.notebook_cells import NotebookError, run_notebook
 
 
 def test_every_block_is_in_a_language_that_is_run():
@@ -30,7 +30,7 @@ def test_every_block_is_in_a_language_that_is_run():
     assert {block.language for block in BLOCKS} == {"python", "sh", "js", "py"}
 
 
-GENERATOR = ("sphinx", "myst_parser", "furo")
+GENERATOR = ("sphinx", "myst_parser", "furo", "IPython")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,6 @@ def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
 @pytest.mark.parametrize("block", [one for one in of("python") if one.values[0].page != "coming-from.md"])
 def test_a_python_block_runs(block, offline_url, tmp_path):
     code = SILENT + block.code.replace("sleep(60)", "sleep(1)").replace("record(10, ", "record(1, ")
-    # The block before has written it.
-    wavtools.WavPacker.pack(bytes(48_000), 24_000).save(tmp_path / "tone.wav")
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -373,21 +371,30 @@ def needs(*modules: str) -> None:
         pytest.skip(f"not installed: {', '.join(missing)}; say: pip install 'wavtools[docs]'")
 
 
-def test_the_notebook_runs_and_carries_no_output(tmp_path, offline_url):
-    needs("matplotlib", "IPython")
-    cells = json.loads(read(DOCS / "first_look.ipynb"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
+def test_the_notebook_runs_and_shows_waveform_spectrogram_player_and_meter():
+    needs("IPython")
+    path = DOCS / "first_look.ipynb"
+    code = [cell for cell in json.loads(read(path))["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
-    program = "\n".join("".join(cell["source"]) for cell in code) + "\nassert len(plt.get_fignums()) == 2\n"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**environment(offline_url), "MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stderr
+    record, notes, measure, meter, resample = run_notebook(path)
+    for *_, output in (record, notes, resample):
+        assert output.kind == "html"
+        for part in ("<svg", "data:image/png", "<audio"):
+            assert part in output.content
+    assert "speech from" in measure[0].content
+    (bar,) = meter
+    level = re.search(r'aria-valuenow="(-?[\d.]+)"', bar.content)
+    assert level and float(level[1]) > -60 and "stopped" in bar.content
+
+
+def test_a_notebook_that_fails_is_an_error_that_shows_the_traceback(tmp_path):
+    needs("IPython")
+    cells = [
+        {"cell_type": "code", "source": [line]} for line in ("print('before')", "1 / 0", "print('after')")
+    ]
+    (tmp_path / "wrong.ipynb").write_text(json.dumps({"cells": cells}))
+    with pytest.raises(NotebookError, match=r"wrong\.ipynb does not run(.|\n)*ZeroDivisionError"):
+        run_notebook(tmp_path / "wrong.ipynb")
 
 
 def public_modules() -> list[str]:
@@ -410,5 +417,6 @@ def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(b
             value = getattr(module, member)
             if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
                 assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
+    assert "<audio" in read(folder / "first_look.pseudoxml")
     budget = read(folder / "latency.pseudoxml")
     assert "latency_seconds" in budget and "The latency budget" in budget  # included from RESULTS.md

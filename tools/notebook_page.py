@@ -28,7 +28,9 @@ class NotebookParser(MystParser):
     def parse(self, inputstring: str, document: nodes.document) -> None:
         """Run the notebook and parse what comes out."""
         path = Path(document["source"])
-        super().parse("\n\n".join(page_of(inputstring, run_notebook(path))), document)
+        first, *rest = page_of(inputstring, run_notebook(path))
+        note = f"This page is {{download}}`a notebook <{path.name}>`, which was run when the page was built."
+        super().parse("\n\n".join([first, note, *rest]), document)
 
 
 def page_of(notebook: str, outputs: list[list[Output]]) -> Iterator[str]:
