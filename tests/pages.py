@@ -68,6 +68,7 @@ SILENT = (
     "    device.__init__.__kwdefaults__['device'] = 'null'\n"
     "for call in (wavtools.play, wavtools.record, wavtools.start):\n"
     "    call.__kwdefaults__['device'] = 'null'\n"
+    "wavtools.DuplexDevice.__init__.__defaults__ = ('null', 'null')\n"
 )
 
 STAND_INS = {
