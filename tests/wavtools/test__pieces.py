@@ -48,25 +48,25 @@ class Queue(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.length = 12
+        self.length = 4
         self.reader = reader_of(self.length)
         self.pieces = Pieces(0)
         # Frame numbers of the run from its beginning, and how many were heard.
         self.run: list[int] = []
         self.offset = 0
 
-    @rule(frames=st.integers(1, 40), loop=st.booleans())
+    @rule(frames=st.integers(1, 12), loop=st.booleans())
     def queue(self, frames: int, loop: bool) -> None:
         piece = self.reader.read(frames, loop)
         if piece is not None:
             self.pieces.append(piece)
             self.run += piece.samples[:, 0].tolist()
 
-    @rule(heard=st.integers(0, 50))
+    @rule(heard=st.integers(0, 8))
     def hear(self, heard: int) -> None:
         self.offset = min(self.offset + heard, len(self.run))
 
-    @rule(kept=st.integers(0, 20))
+    @rule(kept=st.integers(0, 8))
     def forget(self, kept: int) -> None:
         self.pieces.forget(self.offset - kept)
 
@@ -89,7 +89,7 @@ class Queue(RuleBasedStateMachine):
         if repeats:
             assert self.pieces.end_frame == self.length
 
-    @rule(frame=st.integers(0, 15))
+    @rule(frame=st.integers(0, 6))
     def seek(self, frame: int) -> None:
         self.reader.seek(frame)
         self.pieces = Pieces(frame)

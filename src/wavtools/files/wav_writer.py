@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import integer
-from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError, StateError
 from wavtools.files.containers import are_chunks, read_layout
 from wavtools.files.encodings import Encoding, write_samples
 from wavtools.files.replacing import WholeFile
+from wavtools.files.samples import as_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -265,12 +265,7 @@ def as_frames(samples: Any) -> NDArray[Any]:
     ValueError
         another shape, or an odd number of bytes
     """
-    raw = isinstance(samples, (bytes, bytearray, memoryview))
-    frames: NDArray[Any] = as_int16(samples, "samples") if raw else np.asarray(samples)
-    check_shape(frames.shape, "samples")
-    if frames.dtype.kind != "f" and frames.dtype.newbyteorder("=") not in (np.int16, np.int32):
-        raise TypeError(f"samples must be int16, int32 or floats, not {frames.dtype}; convert with .astype()")
-    return frames
+    return as_samples(np.asarray(samples) if isinstance(samples, (list, tuple)) else samples, "samples")
 
 
 def _opened(target: Any, existing: bool) -> BinaryIO:
