@@ -1,4 +1,4 @@
-"""Measure ours and the peers, alternating in one run, and write the kernels' section of RESULTS.md with its plots."""
+"""Measure ours and the peers, alternating in one run: writes the sections kernels, with plots, and files of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import bench_pcm, bench_resample, bench_spectrum, kernel_sets, plots, quality
+from benchmarks import (
+    bench_files,
+    bench_levels,
+    bench_pcm,
+    bench_resample,
+    bench_spectrum,
+    kernel_sets,
+    plots,
+    quality,
+)
 from benchmarks.case import medians
 from benchmarks.sections import write_section
 from wavtools import pcm
@@ -131,8 +140,13 @@ def qualities() -> Iterator[str]:
 
 
 def main() -> None:
-    cases = [*bench_pcm.cases(), *bench_resample.cases(), *bench_spectrum.cases()]
-    print(f"{len(cases)} cases, about a minute", flush=True)
+    cases = [
+        *bench_pcm.cases(),
+        *bench_resample.cases(),
+        *bench_spectrum.cases(),
+        *bench_levels.chunks(),
+    ]
+    print(f"{len(cases)} cases and the files, about two minutes", flush=True)
     times = medians(cases)
     lines = [*heading(), *goals(times), REASONS]
     print("\n".join(lines), flush=True)
@@ -145,7 +159,8 @@ def main() -> None:
         "![chunk size](chunks.png)\n",
     ]
     write_section("kernels", lines)
-    print(f"wrote the kernels' section of {FOLDER / 'RESULTS.md'}")
+    bench_files.main()
+    print(f"wrote the sections of kernels and files in {FOLDER / 'RESULTS.md'}")
 
 
 if __name__ == "__main__":

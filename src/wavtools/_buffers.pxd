@@ -49,16 +49,11 @@ cdef inline str kind_name(int kind):
 cdef inline int refuse_kind(str name, object given, int allowed) except -1:
     """Raise the TypeError for samples of the wrong dtype. It names the converter if there is one."""
     what = f"{given.dtype} array" if hasattr(given, "dtype") else type(given).__name__
-    if allowed == (INT16 | FLOAT32):
-        wanted, advice = "int16 or float32", "convert with .astype(np.float32)"
-    elif allowed == INT16:
-        wanted, advice = "int16", "convert float32 with wavtools.pcm.float32_to_pcm16"
-    elif allowed == FLOAT32:
-        wanted = "float32"
-        advice = "convert int16 with wavtools.pcm.pcm16_to_float32, others with .astype(np.float32)"
-    else:
-        wanted, advice = "uint8", "G.711 codes are one byte a sample"
-    raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {advice}") from None
+    names = [kind_name(kind) for kind in (INT16, FLOAT32, UINT8) if kind & allowed]
+    wanted = " or ".join(names)
+    from wavtools._sample_advice import converter
+
+    raise TypeError(f"{name} must be a buffer of {wanted} samples, not {what}; {converter(given, name, wanted)}") from None
 
 
 cdef inline int acquire_plain(object given, Py_buffer *view, int flags) except -1:

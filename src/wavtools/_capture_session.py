@@ -160,8 +160,8 @@ class CaptureSession:
         if self._state is not None:
             self.delivery.wake()
 
-    def begin(self) -> None:
-        """Begin the file, now that the device is open."""
+    def begin_file(self) -> None:
+        """Replace what the file held, now that the device is open. Raises OSError, and the file is then as it was."""
         if self.file is not None:
             assert self.channels is not None
             self.file.start(self.channels)

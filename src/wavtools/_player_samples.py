@@ -75,36 +75,36 @@ def frames_of(samples: Any, channels: int, dtype: str | None) -> NDArray[np.int1
 
 def _as_array(samples: Any, dtype: str | None) -> tuple[NDArray[Any], bool]:
     """*samples* as an array of one of the types, and True for bytes: frames without a shape."""
-    try:
-        array = samples if isinstance(samples, np.ndarray) else np.asarray(memoryview(samples))
-    except (TypeError, ValueError):
-        if not hasattr(samples, "__array__"):
-            raise TypeError(
-                f"samples must be an array or bytes, not {type(samples).__name__}; pass np.asarray(samples, np.float32)"
-            ) from None
-        array = np.asarray(samples)
-    if array.dtype.itemsize == 1 and not isinstance(samples, np.ndarray):
-        return _from_bytes(array, dtype), True
-    name = array.dtype.newbyteorder("=").name
-    if name not in _TYPES:
-        raise TypeError(
-            f"samples are {name}; {', '.join(_TYPES)} are taken: scale them to full scale 1.0 and pass float32"
-        )
+    if not isinstance(samples, np.ndarray) and (raw := _raw_bytes(samples)) is not None:
+        return _from_bytes(raw, dtype), True
+    # Those who queue int16 or bytes do without it.
+    from wavtools.files.samples import as_typed
+
+    array = as_typed(samples, "samples")
+    name = array.dtype.name
     if dtype is not None and dtype != name:
         raise TypeError(
             f"samples are {name}, and dtype is {dtype!r}; leave dtype out, or convert the samples"
         )
-    return array.astype(name, copy=False), False
+    return array, False
 
 
-def _from_bytes(array: NDArray[Any], dtype: str | None) -> NDArray[Any]:
+def _raw_bytes(samples: Any) -> bytes | None:
+    """The bytes of a buffer of bytes; None for everything else."""
+    try:
+        view = memoryview(samples)
+    except (TypeError, ValueError):
+        return None
+    return view.tobytes() if view.itemsize == 1 else None
+
+
+def _from_bytes(data: bytes, dtype: str | None) -> NDArray[Any]:
     """Little-endian bytes as samples of *dtype*."""
     if dtype is None:
         raise TypeError(
             "samples are bytes; say what they hold with dtype='int16', 'int32', 'float32' or 'float64'"
         )
     kind = np.dtype(dtype)
-    data = array.tobytes()
     if len(data) % kind.itemsize:
         raise ValueError(f"samples holds {len(data)} bytes; a sample of {dtype} has {kind.itemsize}")
     if len(data) >= 12:

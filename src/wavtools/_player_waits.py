@@ -1,22 +1,19 @@
 """PlayerWaits: the player's calls that wait, for threads and for an event loop.
 
 Thread: wait_until_idle: any; the coroutines: the event loop's. They never block it: opening and closing a device runs in
-a worker thread.
+a thread of its own (see _aio.py).
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["PlayerWaits"]
-
-_Result = TypeVar("_Result")
 
 
 class PlayerWaits(ABC):
@@ -80,18 +77,22 @@ class PlayerWaits(ABC):
         return True
 
     async def connect_async(self) -> bool:
-        """Connect as `connect`, on an event loop: the device opens in a worker thread. Raises as `connect`.
+        """Connect as `connect`, on an event loop: the device opens in a thread of its own. Raises as `connect`.
 
         Cancel-safe: a device that is opening when the task is cancelled is closed again before CancelledError is raised.
         """
-        return await _in_thread(self.connect, self.disconnect)
+        from wavtools._aio import in_thread
+
+        return await in_thread(self.connect, self.disconnect)
 
     async def disconnect_async(self) -> None:
-        """Disconnect as `disconnect`, on an event loop: the device closes in a worker thread.
+        """Disconnect as `disconnect`, on an event loop: the device closes in a thread of its own.
 
         Cancel-safe: the device is closed before CancelledError is raised.
         """
-        await _in_thread(self.disconnect)
+        from wavtools._aio import in_thread
+
+        await in_thread(self.disconnect)
 
 
 def _pause(left: float, deadline: float | None) -> float | None:
@@ -101,22 +102,3 @@ def _pause(left: float, deadline: float | None) -> float | None:
         return pause
     until = deadline - time.monotonic()
     return None if until <= 0 else min(pause, until)
-
-
-async def _in_thread(call: Callable[[], _Result], undo: Callable[[], object] | None = None) -> _Result:
-    """Run *call* in a worker thread to its end, even if the task is cancelled: then *undo* too, if the call succeeded."""
-    import asyncio
-
-    cancelled: asyncio.CancelledError | None = None
-    # No task, which the end of asyncio.run() would cancel while the thread goes on.
-    work = asyncio.get_running_loop().run_in_executor(None, call)
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return work.result()
-    if work.exception() is None and undo is not None:
-        await _in_thread(undo)
-    raise cancelled

@@ -101,6 +101,11 @@ class RecorderStates:
         OSError
             the file cannot be opened or written
         """
+        self._begin(device, record_to, begin_file=True)
+        return True
+
+    def _begin(self, device: DeviceSpec, record_to: Target | None, *, begin_file: bool) -> None:
+        """begin(); without *begin_file*, the file stays as it was until _begin_file(), or until the session's end."""
         check_record_to(record_to)
         self._require_home()
         with self._control, self._one_call:
@@ -112,23 +117,31 @@ class RecorderStates:
                     f"{target!r} holds an earlier session; call .begin(record_to=...) with another file"
                 )
             spec = self._device_spec if device is None else device
-            device_in_use, session = self._open(spec, target)
+            device_in_use, session = self._open(spec, target, begin_file)
             self._device, self._session, self._device_in_use, self._target = (
                 device_in_use,
                 session,
                 spec,
                 target,
             )
-            self._recorded |= target is not None and target is self._record_to
+            self._recorded |= begin_file and target is not None and target is self._record_to
             self._home = os.getpid()
             self._unsaved = False
             self._callbacks.clear()
             self._close_when_dropped(session)
             self._status = "paused"
-        return True
 
-    def _open(self, spec: DeviceSpec, target: Target | None) -> tuple[Device, CaptureSession]:
-        """A new session, with its file and its device open."""
+    def _begin_file(self) -> None:
+        """Begin the file of the session. Raises OSError, and the file is then as it was."""
+        with self._control, self._one_call:
+            if self._session is not None and self._status != "ended":
+                self._session.begin_file()
+                self._recorded |= self._target is not None and self._target is self._record_to
+
+    def _open(
+        self, spec: DeviceSpec, target: Target | None, begin_file: bool
+    ) -> tuple[Device, CaptureSession]:
+        """A new session, with its device open, and its file too."""
         file: RecordingFile | None = None
         keep_frames = self._keep_frames
         if target is not None:
@@ -141,7 +154,8 @@ class RecorderStates:
         device = None
         try:
             device = open_stream(spec, session, self._tell)
-            session.begin()
+            if begin_file:
+                session.begin_file()
         except BaseException:
             if device is not None:
                 device.close()

@@ -17,7 +17,6 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
@@ -26,12 +25,11 @@ from numpy.typing import NDArray
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._latch import Latch
 from wavtools.errors import StateError
+from wavtools.files.replacing import WholeFile
 from wavtools.files.wav_writer import WavWriter
 
 if TYPE_CHECKING:
     from typing import TypeAlias
-
-    from typing_extensions import Buffer
 
     # What can be given as ``record_to=``.
     Target: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -103,12 +101,14 @@ class RecordingFile:
     # ---- control threads
 
     def start(self, channels: int) -> None:
-        """Replace what the file held by an empty recording of *channels* channels, and write from now on."""
-        # First, because it may fail: the file is then as it was.
+        """Replace what the file held by an empty recording of *channels* channels, and write from now on.
+
+        If this raises, the file is as it was.
+        """
+        # First, because it may fail too. It waits for the writer.
         self._thread.start()
         self._writer = WavWriter(self._file, self._sample_rate, channels)
-        # After the header, so that the file can be read at every moment.
-        self._file.truncate()
+        self._wakes.put(None)
 
     @property
     def frames_written(self) -> int:
@@ -174,7 +174,9 @@ class RecordingFile:
 
     def _run(self) -> None:
         try:
-            while self._blocks or not self._closing.is_set:
+            while self._writer is None and not self._closing.is_set:
+                self._wakes.get()
+            while self._writer is not None and (self._blocks or not self._closing.is_set):
                 if not self._blocks:
                     self._wakes.get()
                 elif not self._write_block(self._blocks[0]) and self._closing.wait(RETRY_SECONDS):
@@ -229,20 +231,11 @@ class RecordingFile:
             self._error = error
 
 
-class _OwnFile(io.FileIO):
-    """A file that was opened by its path: it writes all or raises, and one recorder of the process has it.
-
-    It has no buffer, because a forked child would write a copy of that at its end.
-    """
+class _OwnFile(WholeFile):
+    """A file that was opened by its path; one recorder of the process has it."""
 
     def __init__(self, path: str, sample_rate: int) -> None:
-        # True if it was made here.
-        self._made = False
-        try:
-            super().__init__(path, "r+")
-        except FileNotFoundError:
-            super().__init__(path, "x+")
-            self._made = True
+        super().__init__(path)
         status = os.fstat(self.fileno())
         self._identity = status.st_dev, status.st_ino
         if self._identity in _in_use:
@@ -252,28 +245,20 @@ class _OwnFile(io.FileIO):
         try:
             if not self.seekable():
                 raise OSError(f"{path!r} cannot seek; a recording needs a regular file")
-            if self._made:
+            if self.made:
                 # A program that is killed from now on leaves a file that can be read.
                 WavWriter(cast("BinaryIO", self), sample_rate)
         except BaseException:
             self.leave(keep=False)
             raise
 
-    def write(self, data: Buffer, /) -> int:
-        """Write all of *data*: at the end of a disk, the system writes a part of it first."""
-        view = memoryview(data)
-        # A view of nothing cannot be cast.
-        rest = view.cast("B") if view.nbytes else view
-        while len(rest):
-            rest = rest[super().write(rest) or 0 :]
-        return view.nbytes
-
     def leave(self, *, keep: bool) -> None:
         """Close it; without *keep*, take away a file that was made here."""
         _in_use.discard(self._identity)
-        self.close()
-        if self._made and not keep:
-            Path(str(self.name)).unlink()
+        if keep:
+            self.close()
+        else:
+            self.close_unused()
 
 
 def check_target(target: object) -> None:

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._sample_advice import MAX_CHANNELS
 from wavtools.pcm import as_int16
 
 __all__ = ["as_int16", "as_int16_frames", "check_shape"]
-
-# More are taken for frames in the place of channels.
-MAX_CHANNELS = 32
 
 
 def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
@@ -34,7 +32,9 @@ def as_int16_frames(x: Any, name: str) -> NDArray[np.int16]:
 def check_shape(shape: tuple[int, ...], name: str) -> None:
     """Raise ValueError unless *shape* is (frames,) or (frames, channels)."""
     if len(shape) not in (1, 2):
-        raise ValueError(f"{name} has shape {shape}; (frames,) or (frames, channels) is needed")
+        raise ValueError(
+            f"{name} has shape {shape}; (frames,) or (frames, channels) is needed: pass {name}.reshape(-1, channels)"
+        )
     if len(shape) == 2 and shape[0] <= MAX_CHANNELS < shape[1]:
         raise ValueError(
             f"{name} has shape {shape}, which looks like (channels, frames); (frames, channels) is needed: pass {name}.T"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wavtools import bands
 from wavtools._arguments import integer
+from wavtools._samples import check_shape
 from wavtools.pcm import mix_to_mono, pcm16_to_float32
 from wavtools.spectrum import Analyser, scaled_bands
 
@@ -84,6 +85,7 @@ class AudioAnalysis:
 
     def __init__(self, pcm: Buffer | NDArray[Any], sample_rate: int) -> None:
         samples = pcm if isinstance(pcm, np.ndarray) and pcm.dtype == np.float32 else pcm16_to_float32(pcm)
+        check_shape(samples.shape, "pcm")
         mono = mix_to_mono(samples)
         advice = f"it must be {_LOWEST_HZ} to {_HIGHEST_HZ} Hz"
         self.sample_rate = sample_rate = integer(sample_rate, "sample_rate", _LOWEST_HZ, _HIGHEST_HZ, advice)

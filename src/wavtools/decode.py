@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import integer
-from wavtools._samples import as_int16, check_shape
+from wavtools._samples import as_int16_frames, check_shape
 from wavtools.errors import DecodeError
 from wavtools.files.containers import Layout
 from wavtools.files.encodings import to_int16
@@ -68,8 +68,8 @@ def decode(audio: Any, sample_rate: int = 24_000, from_sample_rate: int | None =
     ----------
     audio : file, or int16 or float32 samples
         A path, the bytes, or an object with ``read()`` of a file: WAV and its relatives (see `read_wav`), MP3, FLAC, Ogg
-        Vorbis, and what PyAV reads where it is installed. Or mono samples. With *from_sample_rate*, bytes are taken as
-        int16 samples.
+        Vorbis, and what PyAV reads where it is installed. Or samples of shape (frames,) or (frames, channels). With
+        *from_sample_rate*, bytes are taken as mono int16 samples.
     sample_rate : int
         Hz, 8000 to 192000.
     from_sample_rate : int, optional
@@ -159,7 +159,7 @@ def _samples_as_float(audio: Any) -> tuple[NDArray[np.float32], NDArray[np.int16
         check_shape(audio.shape, "audio")
         values = np.ascontiguousarray(audio)
         return values, float32_to_pcm16(values)
-    pcm = as_int16(audio, "audio")
+    pcm = as_int16_frames(audio, "audio")
     return _int16_as_float(pcm), pcm
 
 

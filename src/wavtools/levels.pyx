@@ -1,5 +1,5 @@
 # cython: freethreading_compatible=True
-# (safe without a GIL: each method of Meter locks its object; the functions have no state)
+# (safe without a GIL: an atomic flag refuses a second thread at a Meter; the functions have no state)
 """Levels in dBFS: of an array, and over time as a meter shows them.
 
 0 dBFS is the level of a full-scale square wave, so that a full-scale sine has the level -3.01 dBFS and the peak 0 dBFS:
@@ -13,14 +13,15 @@ from libc.stdint cimport int16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-cimport cython
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire
 from wavtools._kernels cimport selected_kernels, wt_kernels
+from wavtools.ring cimport wt_flag_drop, wt_flag_init, wt_flag_take
 
 from wavtools._arguments import integer, number
+from wavtools.errors import ConcurrencyError
 
 cnp.import_array()
 
@@ -162,6 +163,7 @@ cdef class Meter:
     def __cinit__(
         self, sample_rate, channels=1, *, attack_seconds=0.01, release_seconds=0.3, hold_seconds=1.5, fall_db=20.0
     ):
+        wt_flag_init(&self.busy)
         self.sample_rate = integer(sample_rate, "sample_rate", 8_000, 192_000, "8000 to 192000 Hz")
         self.channels = integer(channels, "channels", 1, 8, "1 to 8")
         cdef double attack = number(attack_seconds, "attack_seconds", 0, 60, "0 to 60")
@@ -182,12 +184,19 @@ cdef class Meter:
     def __dealloc__(self):
         free(self.pending)
 
-    @cython.critical_section
+    cdef int enter(self) except -1:
+        """Refuse other threads until the flag is dropped."""
+        if wt_flag_take(&self.busy):
+            raise ConcurrencyError("this Meter is in use by another thread; use one for each signal")
+        return 0
+
     def reset(self):
-        """Start again from silence."""
+        """Start again from silence. Raises ConcurrencyError if another thread is using this object."""
+        self.enter()
         self.filled = 0
         self.power = self.peak = 0.0
         self.held_blocks = 0
+        wt_flag_drop(&self.busy)
 
     @property
     def level_db(self) -> float:
@@ -202,6 +211,8 @@ cdef class Meter:
     def push(self, x):
         """Take the next samples.
 
+        GIL: released above 16384 samples.
+
         Parameters
         ----------
         x : buffer of int16 or float32, any shape; or bytes of int16
@@ -213,6 +224,8 @@ cdef class Meter:
             *x* is neither int16 nor float32
         ValueError
             not whole frames; nothing is taken
+        ConcurrencyError
+            another thread is using this object at this moment; nothing is taken
         """
         cdef Py_buffer source
         cdef int kind = acquire("x", x, &source, INT16 | FLOAT32)
@@ -220,13 +233,21 @@ cdef class Meter:
         try:
             if count % self.channels:
                 raise ValueError(f"x holds {count} samples, not whole frames of {self.channels} channels")
-            with cython.critical_section(self):
-                if kind == INT16:
-                    self.push_pcm16(<const int16_t *> source.buf, count)
-                else:
-                    self.push_floats(<const float *> source.buf, count)
+            self.enter()
+            if count > LONG:
+                with nogil:
+                    self.push_any(source.buf, kind, count)
+            else:
+                self.push_any(source.buf, kind, count)
+            wt_flag_drop(&self.busy)
         finally:
             PyBuffer_Release(&source)
+
+    cdef void push_any(self, const void *x, int kind, Py_ssize_t count) noexcept nogil:
+        if kind == INT16:
+            self.push_pcm16(<const int16_t *> x, count)
+        else:
+            self.push_floats(<const float *> x, count)
 
     cdef void push_floats(self, const float *x, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t taken

@@ -182,7 +182,8 @@ def start(
         int16. They are not copied: leave them unchanged while they play. Of an iterable, such as a generator of speech,
         each chunk is played as it comes. The device plays up to 8 channels, or their mean.
     sample_rate : int, optional
-        Hz, 8000 to 192000, of samples; 24000 when not given. Everything else has its own rate.
+        Hz, 1000 to 1536000, of samples; 24000 when not given. Everything else has its own rate. Sound below 8000 or above
+        192000 Hz is converted to a multiple or fraction of its rate.
     device
         As for WavStreamPlayer.
     loop : bool

@@ -165,7 +165,9 @@ def as_int16(x, str name="x"):
     if is_file:
         raise ValueError(f"{name} holds an audio file, not samples; use wavtools.read_wav() or WavRecorder.decode()")
     if not raw and len(shape) != 1:
-        raise ValueError(f"{name} has shape {shape}; mono samples of shape (n,) are needed")
+        from wavtools._sample_advice import mono
+
+        raise ValueError(f"{name} has shape {shape}; mono samples of shape (n,) are needed: {mono(shape, name)}")
     if size == 0:
         return empty(0, INT16_DTYPE)
     return frombuffer(x, LITTLE_INT16_DTYPE if raw else INT16_DTYPE).astype(INT16_DTYPE, copy=False)

@@ -120,7 +120,7 @@ class Playback:
 
     @property
     def sample_rate(self) -> int:
-        """Hz, of the sound."""
+        """Hz, of the sound; of one below 8000 or above 192000 Hz, what it is converted to."""
         return self._player.sample_rate
 
     @property

@@ -287,7 +287,7 @@ class WavStreamPlayer(PlayerWaits):
         Parameters
         ----------
         samples : numpy.ndarray, other array, bytes, bytearray or memoryview
-            int16, int32, float32 or float64, at the session rate, in any memory layout; copied before the call returns.
+            int16, int32, float16, float32 or float64, at the session rate, in any layout; copied before the call returns.
             Mono: shape (frames,) or (frames, 1). Several channels: shape (frames, channels); (frames, 1) is played on
             every channel. Bytes are little-endian and interleaved.
         track_id : str

@@ -62,7 +62,8 @@ class WavRecorder(RecorderStates):
     record_to : str, os.PathLike, or binary file object that can seek, optional
         A WAV file that gets all that is recorded from begin() to end(), block by block, whatever clear() and
         *keep_seconds* drop from memory; beyond 4 GiB it is RF64. The file can be read at every moment, also after the
-        program was killed. begin() replaces a file that exists. A file object is written from its start, and stays open.
+        program was killed. begin() replaces a file that exists, once the device is open. A file object is written from
+        its start, and stays open.
 
     Raises
     ------
@@ -170,11 +171,18 @@ class WavRecorder(RecorderStates):
     async def begin_async(self, device: DeviceSpec = None, *, record_to: Target | None = None) -> bool:
         """begin() for asyncio: the event loop goes on while the device opens.
 
-        Cancel-safe: a cancelled call leaves no session behind. Raises as begin().
+        Cancel-safe: a cancelled call leaves no session behind, and the file of *record_to* as it was. Raises as begin().
         """
         from wavtools._aio import in_thread
 
-        return await in_thread(lambda: self.begin(device, record_to=record_to), self.quit)
+        await in_thread(lambda: self._begin(device, record_to, begin_file=False), self.quit)
+        # From here on nothing cancels the call.
+        try:
+            self._begin_file()
+        except BaseException:
+            await in_thread(self.quit)
+            raise
+        return True
 
     async def pause_async(self) -> bool:
         """pause() for asyncio: the event loop goes on while the last chunks are delivered.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, overload
@@ -19,6 +18,7 @@ from wavtools._samples import as_int16_frames
 from wavtools.errors import DecodeError
 from wavtools.files.containers import read_layout
 from wavtools.files.encodings import sample_type
+from wavtools.files.replacing import replaced
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
 
@@ -74,8 +74,9 @@ class WavFile:
         return _LONG_HEADER.size if self.data[:4] == b"RF64" else _HEADER.size
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file to *path*, replacing what was there."""
-        pathlib.Path(path).write_bytes(self.data)
+        """Write the file to *path*, replacing what was there. After an error, such as a full disk, that is as it was."""
+        with replaced(path) as file:
+            file.write(self.data)
 
     def _repr_html_(self) -> str:
         from wavtools.notebook.page import sound_html

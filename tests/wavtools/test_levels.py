@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wavtools
-from wavtools import AudioChunk, levels, pcm
+from wavtools import AudioChunk, ConcurrencyError, levels, pcm
 from wavtools.levels import Meter, peak_db, rms_db
 
 FULL_SINE = np.sin(2 * np.pi * np.arange(48_000) / 48).astype(np.float32)
@@ -189,3 +190,35 @@ def test_a_wrong_argument_is_refused(make, error: type[Exception], message: str)
 def test_the_names_are_at_the_top_level() -> None:
     assert wavtools.Meter is Meter
     assert wavtools.levels is levels
+
+
+def test_a_second_thread_at_a_meter_is_turned_away_and_spoils_nothing() -> None:
+    """Long chunks are measured without the GIL."""
+    chunk = np.random.default_rng(2).uniform(-0.5, 0.5, 2_000_000).astype(np.float32)
+    meter, pushed, refused = Meter(48_000), [], threading.Event()
+
+    def push() -> None:
+        while len(pushed) < 500 and not refused.is_set():
+            try:
+                meter.push(chunk)
+                pushed.append(True)
+            except ConcurrencyError:  # the other thread is using it
+                pass
+
+    worker = threading.Thread(target=push)
+    worker.start()
+    while worker.is_alive():
+        try:
+            # Empty: changes nothing if it is taken.
+            meter.push(chunk[:0])
+        except ConcurrencyError as error:
+            assert "one for each signal" in str(error)
+            refused.set()
+    worker.join()
+    assert refused.is_set()
+    alone = Meter(48_000)
+    for _ in pushed:
+        alone.push(chunk)
+    assert (meter.level_db, meter.peak_db) == (alone.level_db, alone.peak_db)
+    meter.reset()
+    assert meter.level_db == -np.inf

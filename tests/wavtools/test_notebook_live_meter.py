@@ -42,7 +42,7 @@ def test_the_meter_shows_what_is_played(device):
         until_blocking(lambda: level.level_db == pytest.approx(-9.03, abs=0.1))
         player.interrupt()
         device.render(RATE)
-        until_blocking(lambda: level.level_db == -math.inf)
+        until_blocking(lambda: level.level_db < -60)
 
 
 def test_the_meter_stops_with_the_recorder(device):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import threading
 from pathlib import Path
 
@@ -92,6 +94,43 @@ async def test_a_cancelled_begin_async_leaves_no_session(tmp_path: Path):
     device.opens.set()
     with pytest.raises(asyncio.CancelledError):
         await beginning
+    assert recorder.get_status() == "ended"
+    with WavRecorder(RATE, device=device):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["a path", "a file object"])
+async def test_a_cancelled_begin_async_leaves_the_file_as_it_was(kind: str, tmp_path: Path):
+    path = tmp_path / "take.wav"
+    path.write_bytes(b"an older take" * 50)
+    target = path if kind == "a path" else path.open("r+b")
+    device = SlowDevice()
+    recorder = WavRecorder(RATE, device=device, record_to=target)
+    beginning = asyncio.create_task(recorder.begin_async())
+    await asyncio.to_thread(device.asked.wait, 10)
+    beginning.cancel()
+    device.opens.set()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+    assert path.read_bytes() == b"an older take" * 50
+    # Nothing was recorded, so the file is not protected from the next session.
+    async with recorder:
+        recorder.record(lambda chunk: None)
+        device.capture(ramp(100))
+    np.testing.assert_array_equal(read_wav(path, strict=True).pcm, ramp(100))
+    if kind != "a path":
+        target.close()
+
+
+async def test_a_begin_async_whose_file_fails_leaves_no_session():
+    class Full(io.BytesIO):
+        def write(self, data, /):
+            raise OSError(errno.ENOSPC, "full")
+
+    device = OfflineDevice(RATE)
+    recorder = WavRecorder(RATE, device=device, record_to=Full())
+    with pytest.raises(OSError, match="full"):
+        await recorder.begin_async()
     assert recorder.get_status() == "ended"
     with WavRecorder(RATE, device=device):
         pass

@@ -72,7 +72,7 @@ STEPS_OF_BEGIN = [
     "_capture_session.Delivery",
     "_delivery.threading.Thread.start",
     "_capture_session.CaptureSession.fit",
-    "_capture_session.CaptureSession.begin",
+    "_capture_session.CaptureSession.begin_file",
     "_recording_file.RecordingFile.start",
     "_recording_file.WavWriter",
     "_recorder_states.open_stream",

@@ -5,6 +5,7 @@ Thread: any.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from wavtools.files.encodings import Encoding, read_samples, sample_type
 from wavtools.files.found import Found, find_sound
+from wavtools.files.replacing import replaced
 from wavtools.files.sound import Sound, read_sound
 from wavtools.files.sources import open_source
 from wavtools.files.wav_writer import WavWriter, as_frames
@@ -125,7 +127,8 @@ def save(
     Parameters
     ----------
     target : str, os.PathLike, or binary file object that can seek
-        A path is replaced.
+        A file is replaced once the new one is whole: after an error, such as a full disk, the old one is there. A file
+        object is written in place.
     audio : WavFile, Sound, or samples
         Samples are int16, int32 or floats, shape (frames,) or (frames, channels).
     sample_rate : int, optional
@@ -151,5 +154,7 @@ def save(
         wide = "int32" if samples.dtype.itemsize == 4 else "int16"
         encoding = "float32" if samples.dtype.kind == "f" else wide
     channels = samples.shape[1] if samples.ndim == 2 else 1
-    with WavWriter(target, sample_rate, channels, encoding=encoding) as writer:
-        writer.write(samples)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(replaced(target)) if isinstance(target, (str, os.PathLike)) else target
+        with WavWriter(file, sample_rate, channels, encoding=encoding) as writer:
+            writer.write(samples)

@@ -1,4 +1,4 @@
-"""open_frames(): opens what people hold of a sound (a file, samples, an iterator of samples) as a frame source.
+"""open_frames(): opens what people hold of a sound (a file, samples, an iterator of samples) as a frame source to play.
 
 Thread: any.
 """
@@ -23,7 +23,9 @@ DEFAULT_RATE_HZ = 24_000
 
 
 def open_frames(audio: Any, sample_rate: int | None) -> FrameSource:
-    """Open what people hold of a sound.
+    """Open what people hold of a sound, at a rate that players take: 8000 to 192000 Hz.
+
+    Sound of another rate is converted while it is read.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def open_frames(audio: Any, sample_rate: int | None) -> FrameSource:
         A file is a path, its bytes, or an object with ``read()``, which is read to its end now. Samples are as for
         `as_samples`.
     sample_rate : int or None
-        Hz, 8000 to 192000, of samples; 24000 when None. Only for samples: everything else has its own.
+        Hz, 1000 to 1536000, of samples; 24000 when None. Only for samples: everything else has its own.
 
     Raises
     ------
@@ -42,13 +44,27 @@ def open_frames(audio: Any, sample_rate: int | None) -> FrameSource:
     OSError
         the file cannot be read
     """
+    source = _open_as_it_is(audio, sample_rate)
+    if 8_000 <= source.sample_rate <= 192_000:
+        return source
+    # Only the few sounds that need it load it.
+    from wavtools.files.converted_frames import ConvertedFrames
+
+    try:
+        return ConvertedFrames(source, "audio")
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open_as_it_is(audio: Any, sample_rate: int | None) -> FrameSource:
     held = getattr(audio, "pcm", getattr(audio, "values", None))
     own_rate = getattr(audio, "sample_rate", None)
     has_rate = isinstance(own_rate, int) and isinstance(held, np.ndarray)
     if sample_rate is not None:
         if has_rate or is_source(audio):
             raise ValueError("sample_rate is for samples; a file has its own rate")
-        sample_rate = integer(sample_rate, "sample_rate", 8_000, 192_000, "8000 to 192000 Hz")
+        sample_rate = integer(sample_rate, "sample_rate", 1_000, 1_536_000, "1000 to 1536000 Hz")
     if has_rate:
         return ArrayFrames(held, operator.index(audio.sample_rate))
     if is_source(audio):

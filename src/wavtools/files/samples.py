@@ -10,29 +10,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._sample_advice import converter
 from wavtools._samples import as_int16, check_shape
 from wavtools.files.encodings import Encoding, read_samples
 
-__all__ = ["as_frames", "as_samples"]
+__all__ = ["as_frames", "as_samples", "as_typed"]
 
 # By the kind and width of a NumPy type: how such samples are stored.
 _ENCODINGS = {"f4": Encoding("float", 4), "f8": Encoding("float", 8), "i4": Encoding("int", 4)}
-# What to write for arrays whose full scale nobody knows.
-_ADVICE = {
-    "b": "booleans are no samples",
-    "u": "8-bit WAV samples become int16 with ((x.astype(np.int16) - 128) << 8), bytes with x.tobytes()",
-    "i": "name their full scale with .astype(np.int16) or .astype(np.int32)",
-    "c": "take .real",
-}
 
 
 def as_samples(x: Any, name: str) -> NDArray[Any]:
-    """*x* as an array of samples, not converted.
+    """*x* as an array of samples of shape (frames,) or (frames, channels), not converted; see `as_typed`.
+
+    Raises as `as_typed`, and ValueError for another shape, or (channels, frames).
+    """
+    samples = as_typed(x, name)
+    check_shape(samples.shape, name)
+    return samples
+
+
+def as_typed(x: Any, name: str) -> NDArray[Any]:
+    """*x* as an array of samples of any shape, not converted.
 
     Parameters
     ----------
     x : array, or a buffer such as bytes, bytearray or array.array
-        int16, int32, float16, float32 or float64, shape (frames,) or (frames, channels). Bytes are mono int16.
+        int16, int32, float16, float32 or float64. Bytes are int16.
     name : str
         What errors call it.
 
@@ -46,14 +50,12 @@ def as_samples(x: Any, name: str) -> NDArray[Any]:
     TypeError
         samples of another type; the message says what to write instead
     ValueError
-        an odd number of bytes, another shape, or (channels, frames)
+        an odd number of bytes, or the bytes of an audio file
     """
     if isinstance(x, (bytes, bytearray)):
         return as_int16(x, name)
     if isinstance(x, (list, tuple)):
-        raise TypeError(
-            f"{name} is a {type(x).__name__}; pass an array, such as numpy.asarray({name}, numpy.float32)"
-        )
+        raise TypeError(f"{name} is a {type(x).__name__}, not an array; {converter(x, name, 'float32')}")
     try:
         # A buffer of raw bytes has no type: as_int16 takes it as int16.
         held = memoryview(x) if not hasattr(x, "__array__") else None
@@ -64,10 +66,16 @@ def as_samples(x: Any, name: str) -> NDArray[Any]:
     samples: NDArray[Any] = np.asarray(x)
     form = samples.dtype.newbyteorder("=").str[1:]
     if form not in ("i2", "i4", "f2", "f4", "f8"):
-        advice = _ADVICE.get(samples.dtype.kind, "they are no samples")
-        raise TypeError(f"{name} holds {samples.dtype}; int16, int32 or floats are needed: {advice}")
-    check_shape(samples.shape, name)
+        raise TypeError(
+            f"{name} holds {samples.dtype}; int16, int32 or floats are needed: {_advice(samples, name)}"
+        )
     return samples.astype("f4" if form == "f2" else form, copy=False)
+
+
+def _advice(samples: NDArray[Any], name: str) -> str:
+    if samples.dtype.kind in "iuf":
+        return converter(samples, name, "float32")
+    return "take .real" if samples.dtype.kind == "c" else "pass an array of samples"
 
 
 def as_frames(x: Any, name: str) -> NDArray[np.int16]:

@@ -7,9 +7,11 @@ Thread: any, one at a time.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import struct
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -17,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import integer
-from wavtools._samples import as_int16, check_shape
 from wavtools.errors import DecodeError, StateError
 from wavtools.files.containers import are_chunks, read_layout
 from wavtools.files.encodings import Encoding, write_samples
+from wavtools.files.replacing import WholeFile
+from wavtools.files.samples import as_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,7 +55,8 @@ class WavWriter:
     Parameters
     ----------
     target : str, os.PathLike, or binary file object that can seek
-        What it holds is replaced, or continued with *append*. A file object stays open when the writer is closed.
+        What it holds is replaced once the header is written, or continued with *append*. A file object stays open when the
+        writer is closed.
     sample_rate : int
         Hz, 1 to 4294967295; with *append* that of the file, which it must be if it is given.
     channels : int
@@ -102,20 +106,40 @@ class WavWriter:
         self._encoding = ENCODINGS[encoding]
         self._closed = False
         self._owned = isinstance(target, (str, os.PathLike))
-        mode = "r+b" if append else "w+b"
-        self._file = _opened(target, mode)
+        self._file = _opened(target, append)
         try:
             if append:
                 sample_rate = self._continue(sample_rate)
-            else:
-                self._file.truncate(0)
             assert sample_rate is not None
             self.sample_rate = sample_rate
-            self._write_header()
+            if append:
+                self._write_header()
+            else:
+                self._replace()
         except BaseException:
-            if self._owned:
-                self._file.close()
+            if isinstance(self._file, WholeFile) and self._owned:
+                self._file.close_unused()
             raise
+
+    def _replace(self) -> None:
+        """Put a header over what the file holds, then drop the rest. What fails leaves the file as it was."""
+        head = _head_of(self._file)
+        try:
+            self._write_header()
+            self._file.truncate(_HEADER.size)
+        except BaseException:
+            if head is not None:
+                self._restore(head)
+            raise
+
+    def _restore(self, head: bytes) -> None:
+        # The disk, or a file object of the caller's, may fail again; the first error is the one to report.
+        with contextlib.suppress(Exception):
+            self._file.seek(0)
+            self._file.write(head)
+            if len(head) < _HEADER.size:
+                self._file.truncate(len(head))
+            self._file.flush()
 
     def _continue(self, sample_rate: int | None) -> int:
         """Take over a file; returns its rate."""
@@ -241,17 +265,16 @@ def as_frames(samples: Any) -> NDArray[Any]:
     ValueError
         another shape, or an odd number of bytes
     """
-    raw = isinstance(samples, (bytes, bytearray, memoryview))
-    frames: NDArray[Any] = as_int16(samples, "samples") if raw else np.asarray(samples)
-    check_shape(frames.shape, "samples")
-    if frames.dtype.kind != "f" and frames.dtype.newbyteorder("=") not in (np.int16, np.int32):
-        raise TypeError(f"samples must be int16, int32 or floats, not {frames.dtype}; convert with .astype()")
-    return frames
+    return as_samples(np.asarray(samples) if isinstance(samples, (list, tuple)) else samples, "samples")
 
 
-def _opened(target: Any, mode: str) -> BinaryIO:
+def _opened(target: Any, existing: bool) -> BinaryIO:
     if isinstance(target, (str, os.PathLike)):
-        return cast("BinaryIO", open(target, mode))  # noqa: PTH123
+        path = os.fspath(target)
+        if existing:
+            # Raises FileNotFoundError.
+            Path(path).stat()
+        return cast("BinaryIO", WholeFile(path))
     seekable = getattr(target, "seekable", None)
     if (
         not callable(getattr(target, "write", None))
@@ -263,6 +286,15 @@ def _opened(target: Any, mode: str) -> BinaryIO:
             f"a path, or a file object that is open for writing bytes and can seek, is needed, not {type(target).__name__}"
         )
     return cast("BinaryIO", target)
+
+
+def _head_of(file: BinaryIO) -> bytes | None:
+    """What a header will replace; None for a file object that cannot be read."""
+    try:
+        file.seek(0)
+        return file.read(_HEADER.size)
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _same(one: Encoding, other: Encoding) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavtools.errors import StateError
+from wavtools.levels import Meter
 from wavtools.notebook.waveform import STROKE
 
 __all__ = ["LiveMeter", "meter"]
@@ -27,8 +28,8 @@ PERIOD = 0.05
 LOWEST_DB = -60.0
 # Characters of the bar in a terminal.
 WIDTH = 40
-# What the peak falls by, in decibels a second, after it was held for some seconds.
-FALL_DB, HOLD_SECONDS = 20.0, 1.5
+# The time constant of the level, which falls by 43 dB a second then. One for both directions: no waveform reads too loud.
+SMOOTH_SECONDS = 0.1
 PEAK_COLOUR = "#d9534f"
 
 
@@ -89,7 +90,7 @@ class LiveMeter:
     Attributes
     ----------
     level_db : float
-        RMS of the newest 50 ms in dBFS: 0 for a square wave of full scale, -inf for silence.
+        dBFS, smoothed over 0.1 s by `wavtools.levels.Meter`: 0 for a square wave of full scale, -inf for silence.
     peak_db : float
         The largest sample in dBFS; held for 1.5 s, then it falls by 20 dB a second.
     """
@@ -98,8 +99,8 @@ class LiveMeter:
         self.level_db = self.peak_db = -math.inf
         self._source = weakref.ref(source)
         self._line = line
-        self._held_since = time.monotonic()
-        self._measured = self._held_since
+        self._meter = Meter(source.sample_rate, attack_seconds=SMOOTH_SECONDS, release_seconds=SMOOTH_SECONDS)
+        self._measured = time.monotonic()
         # What IPython gave for each place where the meter is shown.
         self._displays: list[Any] = []
         self._stopped = threading.Event()
@@ -171,13 +172,8 @@ class LiveMeter:
             return False
         now = time.monotonic()
         elapsed, self._measured = now - self._measured, now
-        newest = newest[-max(1, round(max(elapsed, PERIOD) * source.sample_rate)) :]
-        self.level_db = decibels(float(np.sqrt(np.mean(np.square(newest), dtype=np.float64))))
-        peak = decibels(float(np.max(np.abs(newest))))
-        if peak >= self.peak_db:
-            self.peak_db, self._held_since = peak, now
-        elif now - self._held_since > HOLD_SECONDS:
-            self.peak_db = max(peak, self.peak_db - FALL_DB * elapsed)
+        self._meter.push(newest[-max(1, round(elapsed * source.sample_rate)) :])
+        self.level_db, self.peak_db = self._meter.level_db, self._meter.peak_db
         return True
 
     def _draw(self, end: str = "") -> None:
@@ -204,8 +200,3 @@ class LiveMeter:
         if peak:
             cells[peak - 1] = "|"
         return f"[{''.join(cells)}] {self.level_db:6.1f} dBFS, peak {self.peak_db:6.1f} "
-
-
-def decibels(amplitude: float) -> float:
-    """dBFS of an amplitude; -inf for 0."""
-    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
