@@ -138,7 +138,18 @@ _HOMES = {
     "voice_activity": ["VoiceActivity"],
     "wav": ["WavFile", "WavPacker", "read_wav"],
 }
-_MODULES = ["gain", "levels", "loudness", "notebook", "pcm", "resample", "ring", "spectrum", "stft", "voice_activity"]
+_MODULES = [
+    "gain",
+    "levels",
+    "loudness",
+    "notebook",
+    "pcm",
+    "resample",
+    "ring",
+    "spectrum",
+    "stft",
+    "voice_activity",
+]
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

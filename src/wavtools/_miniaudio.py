@@ -19,8 +19,10 @@ from _miniaudio import ffi, lib
 from wavtools.errors import DeviceError
 
 __all__ = [
+    "ALSA",
     "BACKENDS",
     "BACKEND_NAMES",
+    "JACK",
     "NULL_BACKEND",
     "PULSEAUDIO",
     "WASAPI",
@@ -42,7 +44,7 @@ if sys.platform == "win32":
 
 # miniaudio's ma_backend values. We always name the backends to try: without a list and without an audio server, miniaudio
 # would use its silent null backend and report no error.
-WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
+WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, ALSA, JACK = range(10)
 NULL_BACKEND = int(lib.ma_backend_null)
 BACKEND_NAMES = {
     WASAPI: "WASAPI",
@@ -53,8 +55,8 @@ BACKEND_NAMES = {
     _AUDIO4: "audio(4)",
     _OSS: "OSS",
     PULSEAUDIO: "PulseAudio",
-    _ALSA: "ALSA",
-    _JACK: "JACK",
+    ALSA: "ALSA",
+    JACK: "JACK",
     NULL_BACKEND: "null",
 }
 
@@ -64,7 +66,7 @@ elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):
     # Without a sound card ALSA lists only its own plugins, which do not open.
-    BACKENDS = [PULSEAUDIO, *([_ALSA] if os.path.exists("/dev/snd") else []), _JACK]  # noqa: PTH110
+    BACKENDS = [PULSEAUDIO, *([ALSA] if os.path.exists("/dev/snd") else []), JACK]  # noqa: PTH110
 else:
     BACKENDS = [_SNDIO, _AUDIO4, _OSS, PULSEAUDIO]
 
@@ -98,7 +100,7 @@ def quiet_stderr(backend: int) -> Iterator[None]:
     other backends print nothing, and calls to them may hang, so they run without this. What other Python threads write
     meanwhile is lost too, so use this around single calls.
     """
-    if backend not in (_ALSA, _JACK):
+    if backend not in (ALSA, JACK):
         yield
         return
     with _stderr_lock:

@@ -30,7 +30,7 @@ from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo
+    from wavtools._device_info import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._player_samples import SampleType

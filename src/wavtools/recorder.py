@@ -33,7 +33,7 @@ from wavtools.wav import WavFile
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from wavtools._device import DeviceInfo
+    from wavtools._device_info import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._recording_file import Target

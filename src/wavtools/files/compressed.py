@@ -26,7 +26,15 @@ from wavtools.files.formats import FileFormat
 from wavtools.files.mpeg import end_of_frames
 from wavtools.files.ogg import is_plain_vorbis, links
 
-__all__ = ["av_blocks", "decode_compressed", "flac_facts", "too_wide", "vorbis_command", "vorbis_input", "vorbis_links"]
+__all__ = [
+    "av_blocks",
+    "decode_compressed",
+    "flac_facts",
+    "too_wide",
+    "vorbis_command",
+    "vorbis_input",
+    "vorbis_links",
+]
 
 _ENCODINGS = {"mp3": lib.ma_encoding_format_mp3, "flac": lib.ma_encoding_format_flac}
 _NAMES = {"mp3": "an MP3", "flac": "a FLAC"}

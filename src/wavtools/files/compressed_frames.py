@@ -34,11 +34,11 @@ from wavtools.files.compressed import (
     vorbis_links,
 )
 from wavtools.files.encodings import to_int16
+from wavtools.files.formats import FileFormat
 from wavtools.files.found import Found
 from wavtools.files.frames import BlockFrames, FrameSource
 from wavtools.files.mpeg import end_of_frames
 from wavtools.files.ogg import links
-from wavtools.files.formats import FileFormat
 
 __all__ = ["FlacFrames", "open_compressed"]
 
@@ -171,9 +171,7 @@ def _mp3_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDAr
         decoder.close()
 
 
-def _av_blocks(
-    path: _Path, data: bytes, name: str, reason: str
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _av_blocks(path: _Path, data: bytes, name: str, reason: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
     # Of an absolute path nothing is taken for a protocol such as "concat:".
     source = io.BytesIO(data) if path is None else str(Path(os.fsdecode(path)).absolute())
     return av_blocks(source, name, reason)

@@ -88,7 +88,9 @@ def _open_file(source: Any) -> FrameSource:
         found = find_sound(file, name)
         if found.layout is not None:
             # What has no path stays in memory, as the bytes that it is.
-            return WavFrames(os.fsdecode(path) if path is not None else Found(file, "wav", None).compressed(), name)
+            return WavFrames(
+                os.fsdecode(path) if path is not None else Found(file, "wav", None).compressed(), name
+            )
         # The decoders are loaded by those who decode.
         from wavtools.files.compressed_frames import open_compressed
 
