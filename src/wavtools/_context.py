@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from wavtools._call_within import call_within
-from wavtools._jack import before_new_client
 from wavtools._miniaudio import (
     ALSA,
     BACKEND_NAMES,
@@ -66,8 +65,6 @@ class Context:
         config.jack.pClientName = self._name
         # One by one: only some of them need their messages kept off the terminal.
         for backend in backends:
-            if backend == JACK:
-                before_new_client()
             with quiet_stderr(backend):
                 code = lib.ma_context_init(
                     ffi.new("ma_backend[]", [backend]), 1, ffi.addressof(config), self.pointer

@@ -267,31 +267,13 @@ class NativeDevice:
             _take_any_size(config)
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
         config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
-        self.channels = channels or 1
-        names = []
-        self._keep = []  # what the config points to
-        for direction, name in wanted.items():
-            asked, native, info = _select(context, direction, name)
-            names.append(info.name if info else asked)
-            half = config.capture if direction == "capture" else config.playback
-            offered = info.channels if info else ()
-            if direction == "capture" and channels is None:
-                self.channels = default_channels(offered)
-            half.channels = self.channels if direction == "capture" else outputs
-            if context.backend == JACK and offered:
-                # miniaudio maps no channels on JACK, so the device keeps its own number. Our callback spreads what it
-                # plays, and the recorder mixes what it gets.
-                half.channels = _jack_ports(context, direction, offered)
-                if direction == "capture":
-                    self.channels = half.channels
-                else:
-                    outputs = half.channels
-            # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
-            # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
-            half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
-            if native is not None:
-                half.pDeviceID = ffi.addressof(native, "id")
-                self._keep.append(native)
+        # What the config points to.
+        self._keep: list[Any] = []
+        self.channels = self._outputs = 0
+        names = [
+            self._ask_channels(config, direction, name, channels if direction == "capture" else outputs)
+            for direction, name in wanted.items()
+        ]
         self.name = " and ".join(names)
         stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
         config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = stream_name
@@ -302,7 +284,8 @@ class NativeDevice:
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
         # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
-        self.seat = Seat(self.channels, outputs)
+        self.channels = self.channels or 1
+        self.seat = Seat(self.channels, self._outputs or outputs)
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
@@ -314,11 +297,35 @@ class NativeDevice:
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = BUFFER_MS / 1000
         if context.backend in (ALSA, JACK, WASAPI) and kind != "duplex":
-            held = held_seconds(self._device, int(half.format))
-            self.latency_seconds = held or self.latency_seconds
+            half = config.capture if kind == "capture" else config.playback
+            self.latency_seconds = held_seconds(self._device, int(half.format)) or self.latency_seconds
+        self._started = self._ended = False
         self._closing: threading.Thread | None = None
         self._close_lock = threading.Lock()
         _open_devices.add(self)
+        if context.backend == JACK:
+            keep_client(self)
+
+    def _ask_channels(self, config: Any, direction: Direction, name: str | None, count: int | None) -> str:
+        """Fill in one direction of the config: the device called *name* and its channels. Returns what to call it."""
+        asked, native, info = _select(self.context, direction, name)
+        offered = info.channels if info else ()
+        half = config.capture if direction == "capture" else config.playback
+        half.channels = channels = default_channels(offered) if count is None else count
+        if self.context.backend == JACK and offered:
+            # miniaudio maps no channels on JACK, so the device keeps its own number. Our callback spreads what it plays,
+            # and the recorder mixes what it gets.
+            half.channels = channels = _jack_ports(self.context, direction, offered)
+        # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
+        # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
+        if direction == "capture":
+            self.channels, half.format = channels, lib.ma_format_f32
+        else:
+            self._outputs, half.format = channels, lib.ma_format_s16
+        if native is not None:
+            half.pDeviceID = ffi.addressof(native, "id")
+            self._keep.append(native)
+        return info.name if info else asked
 
     @property
     def realtime_priority(self) -> bool | None:
@@ -338,6 +345,16 @@ class NativeDevice:
         """False once it has ended by itself, as with a card that was unplugged; True while it is only suspended."""
         return bool(lib.ma_device_is_started(self._device))
 
+    @property
+    def closed(self) -> bool:
+        """True once a close has begun."""
+        return self._closing is not None
+
+    @property
+    def ended(self) -> bool:
+        """True once it stopped by itself, also after it was closed."""
+        return self._ended or (self._started and not self.closed and not self.running)
+
     def start(self) -> None:
         threads = _thread_ids()
         with quiet_stderr(self.context.backend):
@@ -347,8 +364,7 @@ class NativeDevice:
         check(
             code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
         )
-        if self.context.backend == JACK:
-            keep_client(self)
+        self._started = True
 
     def close(self) -> None:
         """Stop and uninitialise, within CLOSE_SECONDS. Can be called again; never raises.
@@ -364,6 +380,7 @@ class NativeDevice:
         with self._close_lock:
             closing, first = self._closing, self._closing is None
             if closing is None:
+                self._ended = self.ended
                 # Daemon: a frozen server must not keep the interpreter from ending.
                 closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
                 self._closing = closing

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from _miniaudio import ffi, lib
 
+from wavtools._jack import before_new_client
 from wavtools.errors import DeviceError
 
 __all__ = [
@@ -99,10 +100,14 @@ def quiet_stderr(backend: int) -> Iterator[None]:
     ALSA and JACK print many lines to file descriptor 2 when they find no device, which would spoil a terminal screen. The
     other backends print nothing, and calls to them may hang, so they run without this. What other Python threads write
     meanwhile is lost too, so use this around single calls.
+
+    On JACK each of these calls may make a client, so those of a dead server are closed before.
     """
     if backend not in (ALSA, JACK):
         yield
         return
+    if backend == JACK:
+        before_new_client()
     with _stderr_lock:
         try:
             saved = os.dup(2)
