@@ -78,11 +78,6 @@ class AlsaServer(AudioServer):
 
 
 SINKS = ("speaker", "room")
-NODE = """
-  {{ factory = adapter args = {{
-      factory.name = support.null-audio-sink node.name = {name} node.description = {name} media.class = Audio/Sink
-      object.linger = true audio.position = [ MONO ] audio.rate = 48000 monitor.passthrough = true }} }}
-"""
 
 
 class PipeWireServer(AudioServer):
@@ -95,10 +90,6 @@ class PipeWireServer(AudioServer):
             require_program(program, package)
         require_program("dbus-daemon", "dbus-daemon")
         self.folder = folder
-        more = folder / "pipewire" / "pipewire.conf.d"
-        more.mkdir(parents=True)
-        nodes = "".join(NODE.format(name=name) for name in SINKS)
-        (more / "sinks.conf").write_text(f"context.objects = [{nodes}]\n")
         self.env = environment(
             folder,
             XDG_CONFIG_HOME=str(folder),
@@ -123,12 +114,16 @@ class PipeWireServer(AudioServer):
                     self.parts[name] = subprocess.Popen([name], env=self.env, stdout=log, stderr=log)
                 if name == "pipewire":
                     wait_for((self.folder / "pipewire-0").exists, "no PipeWire")
-        wait_for(self._ready, "no sinks")
+        wait_for(lambda: "Server Name" in output_of(["pactl", "info"], self.env), "no pipewire-pulse")
+        for name in SINKS:
+            if name not in self._sinks():
+                options = ["rate=48000", "channels=1", "format=s16le"]
+                self.pactl("load-module", "module-null-sink", f"sink_name={name}", *options)
+        wait_for(lambda: all(name in self._sinks() for name in SINKS), "no sinks")
         self.process = self.parts["pipewire"]
 
-    def _ready(self) -> bool:
-        listed = output_of(["pactl", "list", "short", "sinks"], self.env)
-        return all(name in listed for name in SINKS)
+    def _sinks(self) -> str:
+        return output_of(["pactl", "list", "short", "sinks"], self.env)
 
     def kill(self, *names: str) -> None:
         """End these parts, or all; start() starts them again."""
