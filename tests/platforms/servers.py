@@ -41,7 +41,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 class JackServer(AudioServer):
     """jackd with its dummy driver: two ports each way, which programs may connect to each other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, realtime: bool = False) -> None:
+        self._priority = "--realtime" if realtime else "--no-realtime"
         self._jackd = require_program("jackd", "jackd2")
         require_program("jack_lsp", "jack-example-tools")
         self.folder = folder
@@ -59,7 +60,7 @@ class JackServer(AudioServer):
 
     def start(self) -> None:
         # Synchronous: the driver waits for its clients, so that a busy machine drops no period.
-        command = [self._jackd, "-n", self._name, "--no-realtime", "-S", "-d", "dummy", "-r", "48000"]
+        command = [self._jackd, "-n", self._name, self._priority, "-S", "-d", "dummy", "-r", "48000"]
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen([*command, "-p", "512"], env=self.env, stdout=log, stderr=log)
         wait_for(lambda: "system:playback_1" in output_of(["jack_lsp"], self.env), "JACK did not answer")

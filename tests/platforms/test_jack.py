@@ -154,6 +154,25 @@ def test_latency_is_what_the_server_holds(server):
     assert result.stdout.split() == ["512"], result
 
 
+def test_real_time_priority_is_seen_though_the_thread_begins_with_the_stream(tmp_path):
+    server = JackServer(tmp_path, realtime=True)
+    try:
+        result = server.python("""
+            import os, time, wavtools
+            with wavtools.WavStreamPlayer(48_000) as player:
+                time.sleep(0.3)
+                threads = map(int, os.listdir("/proc/self/task"))
+                print(any(os.sched_getscheduler(thread) == os.SCHED_FIFO for thread in threads))
+                print(player.stats.realtime_priority)
+        """)
+    finally:
+        server.stop()
+    granted, seen = result.stdout.split()
+    if granted == "False":
+        pytest.skip("this system gives no program real-time priority")
+    assert seen == "True"
+
+
 def test_a_name_chooses_the_audio_system_and_lists_say_which_it_is(server):
     # The variable would choose it too.
     server.env["WAVTOOLS_BACKENDS"] = "pulseaudio"
