@@ -6,6 +6,8 @@ Environment switches:
 """
 
 import os
+import platform
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,9 +31,14 @@ else:
     COMPILE += ["-ffp-contract=off", "-fvisibility=hidden"]
     LINK = []
     if sys.platform == "linux" and not DEBUG and not SANITIZE:
-        LINK = [
-            "-Wl,--strip-debug"
-        ]  # most of an extension's size; the names of functions stay, for stack traces
+        # Most of an extension's size; the names of functions stay, for stack traces.
+        LINK = ["-Wl,--strip-debug"]
+    if sys.platform == "linux" and sys.maxsize < 2**32:
+        # Atomics of 8 bytes are calls on ARMv6; where they are instructions, the library is left out.
+        LINK += ["-Wl,--as-needed", "-latomic"]
+    if sys.maxsize < 2**32 and re.fullmatch(r"i[3-6]86|x86_64|amd64", platform.machine().lower()):
+        # The 387 rounds to 64 bits and then to 24, so results would differ from every other processor's.
+        COMPILE += ["-msse2", "-mfpmath=sse"]
     if SANITIZE:
         COMPILE += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
         LINK += [f"-fsanitize={SANITIZE}"]

@@ -148,7 +148,7 @@ def _devices(report: _Report, settings: Settings) -> None:
     ):
         stream: Any = make(RATE_HZ, device=device)
         try:
-            names = [found.name for found in stream.list_devices()]
+            found = stream.list_devices()
             getattr(stream, start)()
             time.sleep(0.3)
             stats = stream.stats
@@ -157,7 +157,10 @@ def _devices(report: _Report, settings: Settings) -> None:
             report.fail(noun, str(error))
             continue
         opened += 1
-        report.good(noun, f"{device or 'default'} of {len(names)}: {', '.join(names)}")
+        names = ", ".join(info.name for info in found)
+        report.good(
+            noun, f"{device or 'default'} of {len(found)} on {found[0].backend if found else 'none'}: {names}"
+        )
         granted = {True: "granted", False: "refused", None: "cannot be seen here"}[stats.realtime_priority]
         line = f"{granted}; latency {stats.latency_seconds * 1000:.0f} ms"
         (report.note if stats.realtime_priority is False else report.good)(f"{noun} real-time priority", line)

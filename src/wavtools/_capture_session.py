@@ -25,7 +25,7 @@ from wavtools._states import CaptureState, Seat
 from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
-    from wavtools._device import Kind
+    from wavtools._device_info import Kind
     from wavtools._recording_file import RecordingFile
     from wavtools._stream import Device
 

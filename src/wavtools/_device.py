@@ -1,6 +1,6 @@
 """Native devices: listing them, opening them with our compiled callbacks, and closing them in whatever state they are.
 
-Owns miniaudio's contexts and devices. A NativeDevice holds everything that its callback can reach (config, seat, state,
+A NativeDevice holds everything that its callback can reach (config, seat, state,
 context) until it is uninitialised. If the audio server is frozen and the close call never returns, it holds that for
 ever: freeing memory under a running callback would crash the process. The supervisor (_supervisor.py) keeps a stream
 alive when its device is lost.
@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
-import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, cast
 
-from wavtools._call_within import call_within
+from wavtools._backends import chosen_backends
 from wavtools._callbacks import (
     capture_callback_address,
     duplex_callback_address,
@@ -26,10 +24,13 @@ from wavtools._callbacks import (
     playback_callback_address,
     set_offsets,
 )
-from wavtools._device_info import DeviceInfo, DeviceList
+from wavtools._context import Context, ask_server
+from wavtools._device_info import DeviceInfo, DeviceList, Direction, Kind
+from wavtools._held_frames import held_seconds
+from wavtools._jack import keep_client
 from wavtools._miniaudio import (
-    BACKEND_NAMES,
-    BACKENDS,
+    ALSA,
+    JACK,
     NULL_BACKEND,
     PULSEAUDIO,
     WASAPI,
@@ -42,12 +43,10 @@ from wavtools._states import Seat
 from wavtools.errors import DeviceError
 
 __all__ = [
-    "Context",
     "DeviceInfo",
     "Direction",
     "Kind",
     "NativeDevice",
-    "connect_server",
     "default_channels",
     "list_devices",
 ]
@@ -62,107 +61,10 @@ set_offsets(
 # (at 5 ms two to four times as many as at 10 ms). In capture a late thread loses nothing, because the buffer holds it.
 PERIOD_MS = {"playback": 10, "duplex": 10, "capture": 5}
 BUFFER_MS = 30
-# A server that works answers within some ms.
-CONNECT_SECONDS = 0.9
 # A frozen PulseAudio server keeps ma_device_stop waiting for ever.
 CLOSE_SECONDS = 0.9
 MAX_CHANNELS = 8
 NULL_RATE_HZ = 48_000
-
-_Result = TypeVar("_Result")
-
-Direction = Literal["capture", "playback"]
-Kind = Literal["capture", "playback", "duplex"]
-
-
-if sys.platform.startswith("linux"):
-    _ADVICE_NO_SERVER = "start PulseAudio or PipeWire, or use device='null' or an OfflineDevice"
-    _ADVICE_OPEN = "check `pactl info` and that no other program holds the device"
-elif sys.platform == "darwin":
-    _ADVICE_NO_SERVER = "check the sound settings, or use device='null' or an OfflineDevice"
-    _ADVICE_OPEN = (
-        "allow the microphone for this terminal in System Settings > Privacy & Security > Microphone"
-    )
-else:
-    _ADVICE_NO_SERVER = "check that the Windows Audio service runs, or use device='null' or an OfflineDevice"
-    _ADVICE_OPEN = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
-
-
-class Context:
-    """One miniaudio context: a connection to an audio system, kept alive by its devices."""
-
-    def __init__(self, backends: list[int]) -> None:
-        self.pointer = ffi.new("ma_context *")
-        config = lib.ma_context_config_init()
-        # Granted where the system allows it (rtkit or limits on Linux); otherwise the thread runs with normal priority.
-        config.threadPriority = lib.ma_thread_priority_realtime
-        self._name = ffi.new("char[]", b"wavtools")
-        config.pulse.pApplicationName = self._name
-        config.jack.pClientName = self._name
-        # One by one: only some of them need their messages kept off the terminal.
-        for backend in backends:
-            with quiet_stderr(backend):
-                code = lib.ma_context_init(
-                    ffi.new("ma_backend[]", [backend]), 1, ffi.addressof(config), self.pointer
-                )
-            if code == lib.MA_SUCCESS:
-                break
-        names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
-        check(code, "ma_context_init", f"no audio system answers (tried {names}); {_ADVICE_NO_SERVER}")
-        self.backend = int(self.pointer.backend)
-        self._finalizer = weakref.finalize(self, _close_context, self.pointer)
-        # At exit a device may still use it; the process ends anyway.
-        self._finalizer.atexit = False
-
-    def close(self) -> None:
-        """Close the connection, when no device is open on it. Can be called again."""
-        self._finalizer()
-
-    @property
-    def name(self) -> str:
-        return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
-
-    @property
-    def advice(self) -> str:
-        """What to try when this context's device does not open."""
-        if sys.platform.startswith("linux") and self.backend != PULSEAUDIO:
-            return f"no PulseAudio or PipeWire server answers: {_ADVICE_NO_SERVER}"
-        return _ADVICE_OPEN
-
-
-def _close_context(pointer: Any) -> None:
-    """Close the connection of a context."""
-    if sys.platform != "win32":
-        lib.ma_context_uninit(pointer)
-        return
-    # miniaudio also leaves COM on the thread that closes. On the caller's thread that would end what a window toolkit there
-    # began with COM.
-    closing = threading.Thread(target=lib.ma_context_uninit, args=(pointer,), name="wavtools-close")
-    try:
-        closing.start()
-    except RuntimeError:  # CPython starts no thread while it ends
-        lib.ma_context_uninit(pointer)
-    else:
-        closing.join()
-
-
-def _ask_server(work: Callable[[], _Result], discard: Callable[[_Result], object]) -> _Result:
-    """Do *work* with an audio server, within CONNECT_SECONDS even if it never answers.
-
-    A frozen server accepts the connection and then says nothing, for ever.
-    """
-    try:
-        return call_within(CONNECT_SECONDS, work, discard)
-    except TimeoutError:
-        raise DeviceError(
-            f"the audio server does not answer within {CONNECT_SECONDS:g} s; it seems to be frozen: restart it",
-            operation="connect",
-        ) from None
-
-
-def connect_server(backends: list[int]) -> Context:
-    """Connect to the first of *backends* that answers. Raises DeviceError, within CONNECT_SECONDS."""
-    return _ask_server(lambda: Context(backends), Context.close)
 
 
 def _device_type(kind: Kind) -> int:
@@ -207,6 +109,7 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
             default=bool(native.isDefault),
             sample_rates=tuple(sorted({int(f.sampleRate) for f in native_formats if f.sampleRate})),
             channels=tuple(sorted({int(f.channels) for f in native_formats if f.channels})),
+            backend=context.name,
         )
         found.append((info, native))
     found.sort(key=lambda pair: not pair[0].default)
@@ -237,13 +140,13 @@ def list_devices(kind: Direction) -> list[DeviceInfo]:
     """
 
     def enumerate_devices() -> list[DeviceInfo]:
-        context = Context(BACKENDS)
+        context = Context(chosen_backends())
         try:
             return DeviceList(info for info, _ in _enumerate(context, kind))
         finally:
             context.close()
 
-    return _ask_server(enumerate_devices, lambda devices: None)
+    return ask_server(enumerate_devices, lambda devices: None)
 
 
 def _select(context: Context, kind: Direction, wanted: str | None) -> tuple[str, Any, DeviceInfo | None]:
@@ -290,6 +193,18 @@ def default_channels(offered: tuple[int, ...]) -> int:
     if len(offered) > 1:
         return max((count for count in offered if count <= 2), default=min(min(offered), MAX_CHANNELS))
     return min(*offered, MAX_CHANNELS) if offered else 1
+
+
+def _jack_ports(context: Context, direction: Direction, offered: tuple[int, ...]) -> int:
+    """How many ports a JACK device has. Raises DeviceError for more than our callbacks take."""
+    ports = max(offered)
+    if ports > MAX_CHANNELS:
+        raise DeviceError(
+            f"{context.name} has {ports} {'input' if direction == 'capture' else 'output'} ports and at most "
+            f"{MAX_CHANNELS} can be served; start its server with fewer (jackd -d alsa -i 2 -o 2)",
+            operation="select",
+        )
+    return ports
 
 
 def _init(context: Context) -> Callable[[Any, Any, Any], int]:
@@ -352,22 +267,13 @@ class NativeDevice:
             _take_any_size(config)
         # 0 asks for the device's own rate, so miniaudio never resamples: our own filter does.
         config.sampleRate = NULL_RATE_HZ if context.backend == NULL_BACKEND else 0
-        self.channels = channels or 1
-        names = []
-        self._keep = []  # what the config points to
-        for direction, name in wanted.items():
-            asked, native, info = _select(context, direction, name)
-            names.append(info.name if info else asked)
-            half = config.capture if direction == "capture" else config.playback
-            if direction == "capture" and channels is None:
-                self.channels = default_channels(info.channels if info else ())
-            half.channels = self.channels if direction == "capture" else outputs
-            # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
-            # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
-            half.format = lib.ma_format_f32 if direction == "capture" else lib.ma_format_s16
-            if native is not None:
-                half.pDeviceID = ffi.addressof(native, "id")
-                self._keep.append(native)
+        # What the config points to.
+        self._keep: list[Any] = []
+        self.channels = self._outputs = 0
+        names = [
+            self._ask_channels(config, direction, name, channels if direction == "capture" else outputs)
+            for direction, name in wanted.items()
+        ]
         self.name = " and ".join(names)
         stream_name = ffi.new("char[]", f"wavtools {kind}".encode())
         config.pulse.pStreamNameCapture = config.pulse.pStreamNamePlayback = stream_name
@@ -378,7 +284,8 @@ class NativeDevice:
             "void(*)(ma_device_notification *)", notification_callback_address()
         )
         # Read back in the callbacks through ma_device.pUserData; this object outlives the device.
-        self.seat = Seat(self.channels, outputs)
+        self.channels = self.channels or 1
+        self.seat = Seat(self.channels, self._outputs or outputs)
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
@@ -389,9 +296,36 @@ class NativeDevice:
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = BUFFER_MS / 1000
-        self._closed = False
+        if context.backend in (ALSA, JACK, WASAPI) and kind != "duplex":
+            half = config.capture if kind == "capture" else config.playback
+            self.latency_seconds = held_seconds(self._device, int(half.format)) or self.latency_seconds
+        self._started = self._ended = False
+        self._closing: threading.Thread | None = None
         self._close_lock = threading.Lock()
         _open_devices.add(self)
+        if context.backend == JACK:
+            keep_client(self)
+
+    def _ask_channels(self, config: Any, direction: Direction, name: str | None, count: int | None) -> str:
+        """Fill in one direction of the config: the device called *name* and its channels. Returns what to call it."""
+        asked, native, info = _select(self.context, direction, name)
+        offered = info.channels if info else ()
+        half = config.capture if direction == "capture" else config.playback
+        half.channels = channels = default_channels(offered) if count is None else count
+        if self.context.backend == JACK and offered:
+            # miniaudio maps no channels on JACK, so the device keeps its own number. Our callback spreads what it plays,
+            # and the recorder mixes what it gets.
+            half.channels = channels = _jack_ports(self.context, direction, offered)
+        # Playback in int16: every native format takes it without loss, so int16 arrives bit for bit. Capture in
+        # float32: every native format gives it without loss. (miniaudio's own float -> int16 is off by 1/32768.)
+        if direction == "capture":
+            self.channels, half.format = channels, lib.ma_format_f32
+        else:
+            self._outputs, half.format = channels, lib.ma_format_s16
+        if native is not None:
+            half.pDeviceID = ffi.addressof(native, "id")
+            self._keep.append(native)
+        return info.name if info else asked
 
     @property
     def realtime_priority(self) -> bool | None:
@@ -411,38 +345,54 @@ class NativeDevice:
         """False once it has ended by itself, as with a card that was unplugged; True while it is only suspended."""
         return bool(lib.ma_device_is_started(self._device))
 
+    @property
+    def closed(self) -> bool:
+        """True once a close has begun."""
+        return self._closing is not None
+
+    @property
+    def ended(self) -> bool:
+        """True once it stopped by itself, also after it was closed."""
+        return self._ended or (self._started and not self.closed and not self.running)
+
     def start(self) -> None:
+        threads = _thread_ids()
         with quiet_stderr(self.context.backend):
             code = lib.ma_device_start(self._device)
+        # JACK's thread begins here, the others' when the device is made.
+        self._worker_ids |= _thread_ids() - threads
         check(
             code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
         )
+        self._started = True
 
     def close(self) -> None:
         """Stop and uninitialise, within CLOSE_SECONDS. Can be called again; never raises.
 
         Stop comes first, because ma_device_uninit alone hangs when the server has died.
         """
-        with self._close_lock:
-            if self._closed:
-                return
-            self._closed = True
-        _open_devices.discard(self)
 
         def run() -> None:
             lib.ma_device_stop(self._device)
             lib.ma_device_uninit(self._device)
             self.context.close()
 
-        # Daemon: a frozen server must not keep the interpreter from ending.
-        closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
-        try:
-            closing.start()
-        except RuntimeError:  # CPython 3.12.0 and 3.12.1 start no thread in an atexit handler
-            run()
-            return
-        closing.join(CLOSE_SECONDS)
-        if closing.is_alive():
+        with self._close_lock:
+            closing, first = self._closing, self._closing is None
+            if closing is None:
+                self._ended = self.ended
+                # Daemon: a frozen server must not keep the interpreter from ending.
+                closing = threading.Thread(target=run, name="wavtools-close", daemon=True)
+                self._closing = closing
+                _open_devices.discard(self)
+                try:
+                    closing.start()
+                except RuntimeError:  # CPython 3.12.0 and 3.12.1 start no thread in an atexit handler
+                    run()
+                    return
+        if closing.ident is not None:
+            closing.join(CLOSE_SECONDS)
+        if first and closing.is_alive():
             # If it calls back later, its callback finds an empty seat.
             self.seat.vacate()
             _abandoned.append(self)

@@ -1,4 +1,4 @@
-"""DeviceInfo: an audio device as the system lists it, and the table that a list of them prints.
+"""DeviceInfo: an audio device as the system lists it, its directions, and the table that a list of them prints.
 
 Thread: any.
 """
@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
+from typing import Literal
 
-__all__ = ["DeviceInfo", "DeviceList"]
+__all__ = ["DeviceInfo", "DeviceList", "Direction", "Kind"]
+
+Direction = Literal["capture", "playback"]
+Kind = Literal["capture", "playback", "duplex"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,8 @@ class DeviceInfo:
         Hz, the device's own; empty where the system does not say.
     channels : tuple of int
         The device's own numbers of channels; empty where the system does not say.
+    backend : str
+        The audio system that lists it: "PulseAudio" (PipeWire too), "ALSA", "JACK", "WASAPI", "Core Audio", ...
     """
 
     id: str
@@ -34,6 +40,7 @@ class DeviceInfo:
     default: bool
     sample_rates: tuple[int, ...]
     channels: tuple[int, ...]
+    backend: str
 
 
 class DeviceList(list[DeviceInfo]):
@@ -48,7 +55,7 @@ class DeviceList(list[DeviceInfo]):
             rows.append((f"{index}{' *' * info.default}", name, *numbers, id))
         widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(_filled, row, widths)).rstrip() for row in rows)
-        return "\n".join([*lines, "* is the default device" if self else "no devices"])
+        return "\n".join([*lines, f"* is the default device of {self[0].backend}" if self else "no devices"])
 
 
 def _printable(text: str) -> str:

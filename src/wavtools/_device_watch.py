@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wavtools.errors import DeviceError
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo
+    from wavtools._device_info import DeviceInfo
 
 __all__ = ["DeviceWatch"]
 

@@ -16,11 +16,14 @@ from collections.abc import Iterator
 
 from _miniaudio import ffi, lib
 
+from wavtools._jack import before_new_client
 from wavtools.errors import DeviceError
 
 __all__ = [
+    "ALSA",
     "BACKENDS",
     "BACKEND_NAMES",
+    "JACK",
     "NULL_BACKEND",
     "PULSEAUDIO",
     "WASAPI",
@@ -42,7 +45,7 @@ if sys.platform == "win32":
 
 # miniaudio's ma_backend values. We always name the backends to try: without a list and without an audio server, miniaudio
 # would use its silent null backend and report no error.
-WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, _ALSA, _JACK = range(10)
+WASAPI, _DSOUND, _WINMM, _COREAUDIO, _SNDIO, _AUDIO4, _OSS, PULSEAUDIO, ALSA, JACK = range(10)
 NULL_BACKEND = int(lib.ma_backend_null)
 BACKEND_NAMES = {
     WASAPI: "WASAPI",
@@ -53,8 +56,8 @@ BACKEND_NAMES = {
     _AUDIO4: "audio(4)",
     _OSS: "OSS",
     PULSEAUDIO: "PulseAudio",
-    _ALSA: "ALSA",
-    _JACK: "JACK",
+    ALSA: "ALSA",
+    JACK: "JACK",
     NULL_BACKEND: "null",
 }
 
@@ -64,7 +67,7 @@ elif sys.platform == "darwin":
     BACKENDS = [_COREAUDIO]
 elif sys.platform.startswith("linux"):
     # Without a sound card ALSA lists only its own plugins, which do not open.
-    BACKENDS = [PULSEAUDIO, *([_ALSA] if os.path.exists("/dev/snd") else []), _JACK]  # noqa: PTH110
+    BACKENDS = [PULSEAUDIO, *([ALSA] if os.path.exists("/dev/snd") else []), JACK]  # noqa: PTH110
 else:
     BACKENDS = [_SNDIO, _AUDIO4, _OSS, PULSEAUDIO]
 
@@ -97,10 +100,14 @@ def quiet_stderr(backend: int) -> Iterator[None]:
     ALSA and JACK print many lines to file descriptor 2 when they find no device, which would spoil a terminal screen. The
     other backends print nothing, and calls to them may hang, so they run without this. What other Python threads write
     meanwhile is lost too, so use this around single calls.
+
+    On JACK each of these calls may make a client, so those of a dead server are closed before.
     """
-    if backend not in (_ALSA, _JACK):
+    if backend not in (ALSA, JACK):
         yield
         return
+    if backend == JACK:
+        before_new_client()
     with _stderr_lock:
         try:
             saved = os.dup(2)

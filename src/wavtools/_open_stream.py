@@ -13,7 +13,7 @@ from wavtools._process import claim
 from wavtools.errors import DeviceError
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo, Direction
+    from wavtools._device_info import DeviceInfo, Direction
     from wavtools._events import DeviceEvent
     from wavtools._stream import AttachableDevice, Device, Stream
 

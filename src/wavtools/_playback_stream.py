@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wavtools._states import PlaybackState, Seat
 
 if TYPE_CHECKING:
-    from wavtools._device import Kind
+    from wavtools._device_info import Kind
     from wavtools._stream import Device
 
 __all__ = ["PlaybackStream", "PlayerStats"]

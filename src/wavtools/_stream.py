@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from wavtools._device import Kind
+    from wavtools._device_info import Kind
     from wavtools._events import DeviceEvent
     from wavtools._states import Seat
 

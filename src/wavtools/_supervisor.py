@@ -15,10 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from wavtools._backends import Place, places
 from wavtools._call_within import call_within
-from wavtools._device import Context, Direction, NativeDevice, connect_server
+from wavtools._context import Context, connect_server
+from wavtools._device import NativeDevice
+from wavtools._device_info import Direction
 from wavtools._events import DeviceEvent, EventKind
-from wavtools._miniaudio import BACKENDS, NULL_BACKEND, lib
+from wavtools._miniaudio import JACK, lib
 from wavtools._states import now_ns
 from wavtools._stream import Device, Stream
 from wavtools.errors import DeviceError
@@ -36,6 +39,12 @@ PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 EAGER_SECONDS = 10.0
 LAZY_RETRY_SECONDS = 0.5
+# Each open that fails costs the server a connection, so these come less and less often.
+OPEN_RETRY_SECONDS = 0.1
+LONGEST_OPEN_RETRY_SECONDS = 0.8
+# Operations of a DeviceError that say that no server answers, and that a device does not open.
+_NO_SERVER = ("connect", "ma_context_init", "ma_context_get_devices")
+_NOT_OPENED = ("open", "ma_device_init", "ma_device_start")
 
 _STARTED = int(lib.ma_device_notification_type_started)
 _STOPPED = int(lib.ma_device_notification_type_stopped)
@@ -53,22 +62,20 @@ class SupervisedDevice:
         stream: Stream,
         on_event: Callable[[DeviceEvent], None],
     ) -> None:
-        null = "null" in wanted.values()
-        self._wanted = dict.fromkeys(wanted) if null else dict(wanted)
-        self._backends = [NULL_BACKEND] if null else BACKENDS
         self._stream = stream
         self._on_event = on_event
         # Guards _device, the stream's seat and _closing: a device that was closed is never seated again.
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._last = self._open(self._backends, self._wanted)
+        self._last, (self._backends, self._wanted) = self._open_first(places(wanted))
         self._device: NativeDevice | None = self._last
         # Since when callbacks are due.
         self._since_ns = now_ns()
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
-        self._lost_at = self._retry_at = 0.0
+        self._lost_at = 0.0
+        self._retries = _Retries()
         self._thread = threading.Thread(target=self._run, name="wavtools-supervisor", daemon=True)
 
     # ---- control threads
@@ -114,6 +121,17 @@ class SupervisedDevice:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             # It may hang in a call to a frozen server; it closes what it opens by itself.
             self._thread.join(POLL_SECONDS * 5)
+
+    def _open_first(self, where: list[Place]) -> tuple[NativeDevice, Place]:
+        """Open a device at the first place that has it, and return that place too."""
+        failures = []
+        for backends, wanted in where:
+            try:
+                return self._open(backends, wanted), (backends, wanted)
+            except DeviceError as error:
+                failures.append(error)
+        # The likeliest place's, which the caller meant.
+        raise failures[0]
 
     def _open(self, backends: list[int], wanted: Mapping[Direction, str | None]) -> NativeDevice:
         """A stopped device with an empty seat. Also runs on the supervisor thread."""
@@ -182,16 +200,17 @@ class SupervisedDevice:
                 self._suspended = False
                 self._tell("resumed", "the device calls again")
             return
-        if self._probe is None:
+        # Never a second client beside one of a JACK server that may be dead (see _jack.py). A death ends the device there.
+        if self._probe is None and device.context.backend != JACK:
             self._probe = _Probe(device.context.backend)
-        answer = self._probe.answer
+        answer = self._probe.answer if self._probe else None
         if answer is False:
             self._lose(device, "the audio server is gone")
         elif answer is True and not self._suspended and stalled > PATIENCE_SECONDS:
             self._lose(device, "the device no longer calls")
         elif answer is None and stalled > PATIENCE_SECONDS and not self._suspended:
             self._suspend("the audio server does not answer; waiting for it")
-        elif answer is True and self._probe.age > PATIENCE_SECONDS:
+        elif self._probe and answer is True and self._probe.age > PATIENCE_SECONDS:
             # Ask again: a suspended device's server may die too.
             self._probe = None
 
@@ -207,47 +226,47 @@ class SupervisedDevice:
             device.seat.vacate()
         self._probe, self._suspended = None, False
         self._lost_at = time.monotonic()
-        self._retry_at = 0.0
+        self._retries = _Retries()
         self._tell("lost", reason)
         device.close()
         self._restore()
 
     def _restore(self) -> None:
-        now = time.monotonic()
-        if now < self._retry_at or self._closing.is_set():
+        if not self._retries.due or self._closing.is_set():
             return
-        eager = now - self._lost_at < EAGER_SECONDS
+        eager = time.monotonic() - self._lost_at < EAGER_SECONDS
         try:
             # At first only where it was: ALSA would take over while a PulseAudio server restarts.
-            device = self._open_wanted_or_default([self._last.context.backend] if eager else self._backends)
-        except DeviceError:
-            self._retry_later(eager)
+            device, note = self._open_wanted_or_default(
+                [self._last.context.backend] if eager else self._backends
+            )
+        except DeviceError as error:
+            self._retries.failed(error, eager)
             return
         seated = False
         try:
             # With an empty seat, so that a device which does not start has not touched the stream.
             device.start()
             seated = self._seat(device, self._last.latency_seconds)
-        except DeviceError:
-            self._retry_later(eager)
+        except DeviceError as error:
+            self._retries.failed(error, eager)
         finally:
             if not seated:
                 device.close()
         if seated:
-            self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s")
+            self._tell("restored", f"after {time.monotonic() - self._lost_at:.3f} s{note}")
 
-    def _retry_later(self, eager: bool) -> None:
-        self._retry_at = time.monotonic() + (RETRY_SECONDS if eager else LAZY_RETRY_SECONDS)
-
-    def _open_wanted_or_default(self, backends: list[int]) -> NativeDevice:
+    def _open_wanted_or_default(self, backends: list[int]) -> tuple[NativeDevice, str]:
+        """The wanted device, or the default one after a while; and what the event says of that."""
         try:
-            return self._open(backends, self._wanted)
+            return self._open(backends, self._wanted), ""
         except DeviceError as error:
-            gone = error.operation == "select" and time.monotonic() - self._lost_at > PATIENCE_SECONDS
-            if not any(self._wanted.values()) or not gone:
+            patient = time.monotonic() - self._lost_at <= PATIENCE_SECONDS
+            if not any(self._wanted.values()) or patient or error.operation in _NO_SERVER:
                 raise
-            # The chosen device does not come back: another one is better than silence.
-            return self._open(backends, dict.fromkeys(self._wanted))
+            # The chosen device does not come back, or does not open: another one is better than silence.
+            device = self._open(backends, dict.fromkeys(self._wanted))
+            return device, f", on the default device, because the chosen one failed: {error}"
 
     def _tell(self, kind: EventKind, reason: str) -> None:
         if self._closing.is_set():
@@ -257,6 +276,28 @@ class SupervisedDevice:
         except BaseException:
             # SystemExit too: on this thread it would end the watching, not the program.
             _log.exception("the on_event callback raised; watching goes on")
+
+
+class _Retries:
+    """When to try again to open a lost device."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._opens_failed = 0
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() >= self._at
+
+    def failed(self, error: DeviceError, eager: bool) -> None:
+        """Wait, and longer each time, if the server answers and its device does not open."""
+        if error.operation in _NOT_OPENED:
+            wait = min(OPEN_RETRY_SECONDS * 2**self._opens_failed, LONGEST_OPEN_RETRY_SECONDS)
+            self._opens_failed = min(self._opens_failed + 1, 10)
+        else:
+            wait = RETRY_SECONDS if eager else LAZY_RETRY_SECONDS
+            self._opens_failed = 0
+        self._at = time.monotonic() + wait
 
 
 class _Probe:

@@ -21,7 +21,7 @@ from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
 
 if TYPE_CHECKING:
-    from wavtools._device import Direction, Kind
+    from wavtools._device_info import Direction, Kind
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._stream import Device, Stream

@@ -30,7 +30,7 @@ from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError
 
 if TYPE_CHECKING:
-    from wavtools._device import DeviceInfo
+    from wavtools._device_info import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._player_samples import SampleType
@@ -62,7 +62,7 @@ class WavStreamPlayer(PlayerWaits):
         1 to 8: samples of a frame of the audio that is queued; 2 for stereo.
     device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
         None for the default output, an id or name (or part of one), entry or index of list_devices(), "null" for a
-        silent clock, or a device object.
+        silent clock, or a device object. "jack:", "alsa:" or "pulse:" before a name looks on that audio system only.
     on_event : callable, optional
         Gets a DeviceEvent when the device is lost, restored, rerouted, suspended or resumed. It only informs: playback
         goes on by itself. Runs on a thread of its own.

@@ -33,7 +33,7 @@ from wavtools.wav import WavFile
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from wavtools._device import DeviceInfo
+    from wavtools._device_info import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._recording_file import Target
@@ -50,7 +50,7 @@ class WavRecorder(RecorderStates):
         Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
     device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
         None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
-        silent clock, or a device object.
+        silent clock, or a device object. "jack:", "alsa:" or "pulse:" before a name looks on that audio system only.
     channels : int, optional
         1 to 8 channels to record. When not given: the device's own number, or of several at most two.
     keep_seconds : float, optional

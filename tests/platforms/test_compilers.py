@@ -57,6 +57,12 @@ def expected(tmp_path_factory) -> list[str]:
     return found
 
 
+def test_floats_with_more_bits_than_floats_are_refused(tmp_path):
+    """32-bit x86 without SSE computes with the 387's 80 bits, and its results would differ."""
+    with pytest.raises(subprocess.CalledProcessError):
+        compiled("x86-linux-musl", tmp_path, "-mno-sse", "-mfpmath=387")
+
+
 @pytest.mark.parametrize("target", list(EMULATED)[1:])
 def test_every_processor_gives_the_same_bits(target, expected, tmp_path):
     assert sums(target, tmp_path) == expected

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from wavtools import DeviceError, _call_within, _device, _supervisor
+from wavtools import DeviceError, _call_within, _context, _device, _supervisor
 from wavtools._call_within import call_within
-from wavtools._device import Context, NativeDevice
+from wavtools._context import Context
+from wavtools._device import NativeDevice
 from wavtools._miniaudio import NULL_BACKEND
 from wavtools._supervisor import SupervisedDevice
 
@@ -197,10 +198,10 @@ def test_a_connection_that_comes_late_is_closed(monkeypatch):
             super().__init__(backends)
             connected.append(self)
 
-    monkeypatch.setattr(_device, "CONNECT_SECONDS", 0)
-    monkeypatch.setattr(_device, "Context", LateContext)
+    monkeypatch.setattr(_context, "CONNECT_SECONDS", 0)
+    monkeypatch.setattr(_context, "Context", LateContext)
     with pytest.raises(DeviceError, match="the audio server does not answer within 0 s"):
-        _device.connect_server([NULL_BACKEND])
+        _context.connect_server([NULL_BACKEND])
     go_on.set()
     end_helpers()
     assert not connected[0]._finalizer.alive

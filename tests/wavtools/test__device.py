@@ -179,7 +179,7 @@ def test_a_device_is_chosen_by_its_entry_or_index_and_the_list_prints_as_a_table
         "     name         channels  Hz     id",
         "0 *  Null Output  1         48000  speaker",
         "1    Null Output  1         48000  room",
-        "* is the default device",
+        "* is the default device of PulseAudio",
         *["True"] * 3,
         "DeviceError there is no device 9; list_devices() has 2",
         "DeviceError there is no device -1; list_devices() has 2",

@@ -112,7 +112,7 @@ def test_devices_that_do_not_open_leave_no_connection_behind(audio_server):
     """The server takes 64 connections."""
     result = audio_server.python("""
         import os
-        from wavtools._device import connect_server
+        from wavtools._context import connect_server
         from wavtools._miniaudio import BACKENDS, ffi, lib
         from wavtools._pulse_init import init_pulse_device
         context = connect_server(BACKENDS)

@@ -1,0 +1,140 @@
+"""Servers of other audio systems than PulseAudio, each for one test: JACK, PipeWire, and ALSA through its pulse plugin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from tests.audio_server import AudioServer
+from tests.conftest import require_program
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """What a server and its programs run with: everything of theirs in *folder*."""
+    kept = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return kept | {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)} | more
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} within {seconds:g} s")
+        time.sleep(0.02)
+
+
+def output_of(command: list[str], env: dict[str, str]) -> str:
+    return subprocess.run(command, env=env, capture_output=True, text=True).stdout
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End it as a crash does."""
+    process.kill()
+    process.wait()
+
+
+class JackServer(AudioServer):
+    """jackd with its dummy driver: two ports each way, which programs may connect to each other."""
+
+    def __init__(self, folder: Path, *, realtime: bool = False) -> None:
+        self._priority = "--realtime" if realtime else "--no-realtime"
+        self._jackd = require_program("jackd", "jackd2")
+        require_program("jack_lsp", "jack-example-tools")
+        self.folder = folder
+        self._name = f"test-{uuid4().hex[:8]}"
+        self.env = environment(
+            folder,
+            JACK_DEFAULT_SERVER=self._name,
+            JACK_NO_AUDIO_RESERVATION="1",
+            JACK_NO_START_SERVER="1",
+            WAVTOOLS_BACKENDS="jack",
+            PULSE_SERVER=f"unix:{folder / 'nobody'}",
+        )
+        self._preload = {name: value for name, value in os.environ.items() if name == "LD_PRELOAD"}
+        self.start()
+
+    def start(self) -> None:
+        # Synchronous: the driver waits for its clients, so that a busy machine drops no period.
+        command = [self._jackd, "-n", self._name, self._priority, "-S", "-d", "dummy", "-r", "48000"]
+        with (self.folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen([*command, "-p", "512"], env=self.env, stdout=log, stderr=log)
+        wait_for(lambda: "system:playback_1" in output_of(["jack_lsp"], self.env), "JACK did not answer")
+
+    def kill(self) -> None:
+        kill(self.process)
+
+
+class AlsaServer(AudioServer):
+    """A PulseAudio server that programs reach through ALSA's plugin for it."""
+
+    def __init__(self, folder: Path, rate: int = 48_000) -> None:
+        super().__init__(folder, rate)
+        (folder / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+        self.env |= {"WAVTOOLS_BACKENDS": "alsa"}
+
+
+SINKS = ("speaker", "room")
+
+
+class PipeWireServer(AudioServer):
+    """pipewire, pipewire-pulse and wireplumber, with null sinks; ``parts`` holds their processes by name."""
+
+    PARTS = ("pipewire", "wireplumber", "pipewire-pulse")
+
+    def __init__(self, folder: Path) -> None:
+        for program, package in zip(self.PARTS, ("pipewire", "wireplumber", "pipewire-pulse"), strict=True):
+            require_program(program, package)
+        require_program("dbus-daemon", "dbus-daemon")
+        self.folder = folder
+        self.env = environment(
+            folder,
+            XDG_CONFIG_HOME=str(folder),
+            XDG_STATE_HOME=str(folder / "state"),
+            PULSE_RUNTIME_PATH=str(folder / "pulse"),
+            PULSE_SERVER=f"unix:{folder / 'pulse' / 'native'}",
+            DBUS_SESSION_BUS_ADDRESS=f"unix:path={folder / 'bus'}",
+        )
+        self._preload = {name: value for name, value in os.environ.items() if name == "LD_PRELOAD"}
+        (folder / "pulse").mkdir(mode=0o700)
+        bus = ["dbus-daemon", "--session", "--nofork", f"--address=unix:path={folder / 'bus'}"]
+        self._bus = subprocess.Popen(bus, env=self.env, stderr=subprocess.DEVNULL)
+        wait_for((folder / "bus").exists, "no message bus")
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Start the parts that do not run, and wait until the sinks are there."""
+        for name in self.PARTS:
+            if name not in self.parts:
+                with (self.folder / f"{name}.log").open("wb") as log:
+                    self.parts[name] = subprocess.Popen([name], env=self.env, stdout=log, stderr=log)
+                if name == "pipewire":
+                    wait_for((self.folder / "pipewire-0").exists, "no PipeWire")
+        wait_for(lambda: "Server Name" in output_of(["pactl", "info"], self.env), "no pipewire-pulse")
+        for name in SINKS:
+            if name not in self._sinks():
+                options = ["rate=48000", "channels=1", "format=s16le"]
+                self.pactl("load-module", "module-null-sink", f"sink_name={name}", *options)
+        wait_for(lambda: all(name in self._sinks() for name in SINKS), "no sinks")
+        self.process = self.parts["pipewire"]
+
+    def _sinks(self) -> str:
+        return output_of(["pactl", "list", "short", "sinks"], self.env)
+
+    def kill(self, *names: str) -> None:
+        """End these parts, or all; start() starts them again."""
+        for name in names or self.PARTS:
+            kill(self.parts.pop(name))
+        if "pipewire" not in self.parts:
+            for socket in self.folder.glob("pipewire-0*"):
+                socket.unlink()
+
+    def stop(self) -> None:
+        for process in [*self.parts.values(), self._bus]:
+            process.send_signal(signal.SIGCONT)
+            kill(process)

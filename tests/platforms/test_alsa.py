@@ -1,0 +1,93 @@
+"""ALSA, through its plugin that plays into a PulseAudio server: samples, default channels, and a card that goes away.
+
+WAVTOOLS_SOAK=1 runs more of it.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.platforms.servers import AlsaServer
+from tests.wavtools.test__device import record_monitor
+
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
+
+SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
+KILLS = 10 if SOAK else 2
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = AlsaServer(tmp_path)
+    yield server
+    server.stop()
+
+
+def test_every_int16_sample_reaches_the_speaker_once_and_bit_for_bit(server, tmp_path):
+    heard = tmp_path / "heard.raw"
+    recording = record_monitor(server, "speaker", heard, 48_000)
+    result = server.python("""
+        import time, numpy as np, wavtools
+        with wavtools.WavStreamPlayer(48_000) as player:
+            player.add_16bit_pcm(np.arange(-32768, 32768).astype(np.int16), "ramp")
+            player.wait_until_idle()
+            time.sleep(0.5)
+            print(player.get_track_sample_offset().offset, player.list_devices()[0].backend)
+    """)
+    recording.terminate()
+    recording.wait()
+    assert result.stdout.split() == ["65536", "ALSA"], result
+    got = np.fromfile(heard, np.int16)
+    ramp = np.arange(-32768, 32768).astype(np.int16)
+    np.testing.assert_array_equal(got[got != 0], ramp[ramp != 0])
+
+
+def test_a_recording_of_the_default_device_has_at_most_two_channels(server):
+    """The plugin offers one to as many as it can make."""
+    result = server.python("""
+        import wavtools
+        wav = wavtools.record(0.5, sample_rate=48_000)
+        print(wav.channel_count <= 2, len(wav.pcm), len(wavtools.WavRecorder.list_devices()[0].channels) > 2)
+    """)
+    assert result.stdout.split() == ["True", "24000", "True"], result
+
+
+def test_latency_is_what_the_device_holds(server):
+    result = server.python("""
+        import wavtools
+        with wavtools.WavStreamPlayer() as player, wavtools.WavRecorder() as recorder:
+            print(player.stats.latency_seconds, recorder.stats.latency_seconds)
+    """)
+    assert all(0.005 <= float(latency) < 1 for latency in result.stdout.split()), result
+    assert len(result.stdout.split()) == 2
+
+
+def test_a_killed_server_is_survived_again_and_again(server):
+    """Its devices end by themselves, as those of a card that is unplugged."""
+    program = server.popen("""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 120, np.int16))
+        print("playing")
+        sys.stdin.readline()
+        receipt = player.get_track_sample_offset()
+        print(receipt.offset + receipt.queued)
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    for _ in range(KILLS):
+        server.kill()
+        heard = program.stdout.readline().strip()
+        # ALSA says that it stopped before it ends.
+        if heard == "suspended":
+            heard = program.stdout.readline().strip()
+        assert heard == "lost"
+        server.start()
+        assert program.stdout.readline().strip() == "restored"
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split() == [str(24_000 * 120)]
+    assert program.returncode == 0

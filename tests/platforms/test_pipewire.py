@@ -1,0 +1,143 @@
+"""PipeWire: samples, interrupts, and restarts of the server, of its session manager and of all of it.
+
+Programs connect through pipewire-pulse. WAVTOOLS_SOAK=1 runs more of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.platforms.servers import PipeWireServer, wait_for
+from tests.wavtools.test__device import record_monitor
+
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(600)]
+
+SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
+RESTARTS = 5 if SOAK else 1
+INTERRUPTS = 20 if SOAK else 5
+AWAY_SECONDS = 60 if SOAK else 5
+# Descriptors that a library of the server may open once, whenever.
+SPARE = 2
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = PipeWireServer(tmp_path)
+    # The session manager sets the default, once it is there.
+    for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
+        command = ["pactl", f"set-default-{kind}", name]
+        wait_for(lambda command=command: not subprocess.run(command, env=server.env).returncode, "no default")
+    yield server
+    server.stop()
+
+
+def test_every_int16_sample_and_every_interrupt_is_heard_bit_for_bit(server, tmp_path):
+    heard = tmp_path / "heard.raw"
+    recording = record_monitor(server, "speaker", heard, 48_000)
+    result = server.python(
+        """
+        import random, sys, time, numpy as np, wavtools
+        with wavtools.WavStreamPlayer(48_000) as player:
+            player.add_16bit_pcm(np.arange(-32768, 32768).astype(np.int16), "ramp")
+            player.wait_until_idle()
+            for i in range(int(sys.argv[1])):
+                player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16), f"t{i}")
+                time.sleep(random.uniform(0.05, 0.25))
+                print(player.interrupt().offset)
+                time.sleep(0.12)
+            time.sleep(0.5)
+        """,
+        INTERRUPTS,
+    )
+    recording.terminate()
+    recording.wait()
+    offsets = [int(line) for line in result.stdout.split()]
+    assert len(offsets) == INTERRUPTS, result
+    got = np.fromfile(heard, np.int16)
+    cut = [np.arange(1, offset + 1, dtype=np.int16) for offset in offsets]
+    expected = np.concatenate([np.arange(-32768, 32768).astype(np.int16), *cut])
+    np.testing.assert_array_equal(got[got != 0], expected[expected != 0])
+
+
+def test_a_recording_has_as_many_frames_as_asked_for(server):
+    result = server.python("""
+        import wavtools
+        wav = wavtools.record(0.5, sample_rate=48_000)
+        print(len(wav.pcm), wavtools.WavRecorder.list_devices()[0].backend)
+    """)
+    assert result.stdout.split() == ["24000", "PulseAudio"], result
+
+
+PROGRAM = """
+    import json, os, sys, time, numpy as np, wavtools
+    events = []
+    player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: events.append(event.kind))
+    player.connect()
+    player.add_16bit_pcm(np.ones(24_000 * 300, np.int16))
+    for line in sys.stdin:
+        # Until the device calls and has been restored as often as it was lost; or a while, whatever it does.
+        calls, deadline = player.stats.callbacks, time.monotonic() + float(line)
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            settled = events.count("lost") == events.count("restored") == int(sys.argv[1]) + 1
+            if settled and player.stats.callbacks > calls + 3:
+                sys.argv[1] = str(int(sys.argv[1]) + 1)
+                break
+        receipt = player.get_track_sample_offset()
+        print(json.dumps([receipt.offset + receipt.queued, len(os.listdir("/proc/self/fd")), events]))
+    player.disconnect()
+"""
+
+
+class Playing:
+    """A program that plays through the server, and its state when asked."""
+
+    def __init__(self, server: PipeWireServer) -> None:
+        self.process = server.popen(PROGRAM, 0)
+        self.open_files = self.state(1)[0]
+
+    def state(self, seconds: float) -> tuple[int, list[str]]:
+        """Open descriptors and events, as soon as another loss was survived, or after *seconds*."""
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        total, open_files, events = json.loads(self.process.stdout.readline())
+        assert total == 24_000 * 300
+        return open_files, events
+
+    def end(self) -> None:
+        self.process.communicate(timeout=30)
+        assert self.process.returncode == 0
+
+
+@pytest.mark.parametrize("parts", [("pipewire-pulse",), PipeWireServer.PARTS])
+def test_restarts_are_survived_with_no_descriptor_more(server, parts):
+    playing = Playing(server)
+    for count in range(1, RESTARTS + 1):
+        server.kill(*parts)
+        server.start()
+        open_files, events = playing.state(20)
+        restored = [event for event in events if event in ("lost", "restored")]
+        assert restored == ["lost", "restored"] * count
+        assert open_files <= playing.open_files + SPARE
+    playing.end()
+
+
+def test_while_the_session_manager_is_away_no_connections_pile_up(server):
+    """Devices do not open then. WirePlumber 0.4 links nothing after a restart alone, so all of PipeWire is restarted."""
+    playing = Playing(server)
+    server.kill("wireplumber")
+    open_files, events = playing.state(AWAY_SECONDS)
+    assert "lost" in events
+    # The attempt of the moment has a connection of its own.
+    assert open_files <= playing.open_files + SPARE + 8
+    server.kill(*server.parts)
+    server.start()
+    open_files, events = playing.state(30)
+    assert events.count("restored") == events.count("lost")
+    assert open_files <= playing.open_files + SPARE
+    playing.end()
