@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[1]
 # folder with its modules. The package's own name, such as `relay` in `realtime.relay`, is its __init__.
 ROOMS = {
     "wavtools": """
-        _native _kernels _buffers errors _version _arguments _process _events _miniaudio
+        _native _kernels _sample_advice _buffers errors _version _arguments _process _events _miniaudio
         _latch _one_call _held _aio
-        ring pcm _encodings _samples spectrum stft notebook files levels gain _polyphase voice_activity
-        _blocks resample loudness bands analysis wav decode _states _callbacks
+        ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
+        gain voice_activity loudness bands analysis wav decode _states _callbacks
         _call_within _pulse_init _device_info _device _stream _supervisor _open_stream _device_watch
         _tracks _playback_stream _played_spectrum _player_samples _player_waits _audio_store _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
