@@ -447,9 +447,19 @@ class WavStreamPlayer(PlayerWaits):
         )
 
     def get_waveform(self) -> NDArray[np.float32]:
-        """The newest 8192 frames that the device got, mixed to one channel: float32, the newest last, silence included.
+        """The newest 8192 frames that the device got, silence included.
 
-        Raises StateError when not connected.
+        Thread: any. Never waits for the device.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy: float32 in [-1, 1), shape (8192,), the mean of the channels at the session rate, the newest last.
+
+        Raises
+        ------
+        StateError
+            not connected
         """
         with self._lock:
             self._require_connected()

@@ -274,7 +274,20 @@ class WavRecorder(RecorderStates):
         )
 
     def get_waveform(self) -> NDArray[np.float32]:
-        """The newest 8192 samples from the microphone: float32, the newest last. Raises StateError without a session."""
+        """The newest 8192 frames from the microphone, recording or not; silence before the first one.
+
+        Thread: any. Never waits for the device.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy: float32, full scale 1.0, shape (8192,), the mean of the channels at the session rate, the newest last.
+
+        Raises
+        ------
+        StateError
+            no session
+        """
         return self._require_session().get_waveform()
 
     @staticmethod

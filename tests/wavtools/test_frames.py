@@ -143,7 +143,7 @@ def test_closing_in_the_middle_leaves_no_process_and_no_thread(name: str, files:
     [
         (b"", "samples|empty|odd"),
         (b"fLaC" + bytes(100), "FLAC"),
-        (b"ID3\x04\0\0\0\0\0\0" + bytes(100), "no sound"),
+        (b"ID3\x04\0\0\0\0\0\0" + bytes(100), "a tag of 10 bytes, and no sound"),
         (b"OggS" + bytes(100), "."),
         (b"\x1aE\xdf\xa3" + bytes(100), "."),
     ],
