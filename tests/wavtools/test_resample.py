@@ -89,6 +89,16 @@ def test_any_chunking_gives_the_bits_and_the_length_of_one_call(
     np.testing.assert_array_equal(chunked(stream, signal, sizes[::-1]), whole)  # flush began a new signal
 
 
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize(("in_rate", "out_rate"), [*PAIRS, *ODD_PAIRS, (44_100, 48_000), (24_000, 24_000)])
+def test_long_chunks_give_the_bits_of_short_ones(in_rate: int, out_rate: int, quality: str) -> None:
+    signal = np.random.default_rng(2).uniform(-0.5, 0.5, 40_000).astype(np.float32)
+    whole = resample(signal, in_rate, out_rate, quality)  # type: ignore[type-var]
+    stream = Resampler(in_rate, out_rate, quality=quality)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(chunked(stream, signal, [441]), whole)
+    np.testing.assert_array_equal(chunked(stream, signal, [12_290, 3, 14_000]), whole)
+
+
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100, 192_000])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_equal_rates_pass_samples_through_bit_for_bit(rate: int, dtype: type) -> None:
