@@ -43,6 +43,7 @@ cdef class Resampler:
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil
 
     # Of resample.pyx alone.
+    cdef Py_ssize_t convert_in_place(self, const float *frames, Py_ssize_t count, float *out) noexcept nogil
     cdef int enter(self) except -1
     cdef void restart(self) noexcept nogil
     cdef void append(self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel) noexcept nogil

@@ -192,7 +192,10 @@ cdef class Resampler:
         cdef Py_ssize_t size = 2 if self.kind == INT16 else 4
         cdef float *line
         cdef uint64_t end
+        cdef Py_ssize_t passed = 0
         while count > 0:
+            if count > BLOCK and passed >= self.held and self.channels == 1 and self.kind == FLOAT32 and frames != NULL:
+                return written + self.convert_in_place(<const float *> frames, count, <float *> out + written)
             taken = min(count, BLOCK)
             ready = self.writable(taken)
             end = self.phase + <uint64_t> ready * self.down
@@ -208,10 +211,22 @@ cdef class Resampler:
             written += ready
             self.given += ready
             count -= taken
+            passed += taken
             if frames != NULL:
                 self.taken += taken
                 frames = <const char *> frames + taken * self.channels * size
         return written
+
+    cdef Py_ssize_t convert_in_place(self, const float *frames, Py_ssize_t count, float *out) noexcept nogil:
+        """Convert *count* frames of one channel without a copy of them; those held must lie before *frames*, too."""
+        cdef Py_ssize_t ready = self.writable(count)
+        cdef uint64_t end = wt_polyphase(self.bank, frames - self.held, self.phase, out, ready)
+        self.held += count - <Py_ssize_t> (end // self.up)
+        memcpy(self.history, frames + count - self.held, self.held * sizeof(float))
+        self.phase = <uint32_t> (end % self.up)
+        self.taken += count
+        self.given += ready
+        return ready
 
     cdef void append(
         self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel

@@ -89,6 +89,16 @@ def test_any_chunking_gives_the_bits_and_the_length_of_one_call(
     np.testing.assert_array_equal(chunked(stream, signal, sizes[::-1]), whole)  # flush began a new signal
 
 
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize(("in_rate", "out_rate"), [*PAIRS, *ODD_PAIRS, (44_100, 48_000), (24_000, 24_000)])
+def test_long_chunks_give_the_bits_of_short_ones(in_rate: int, out_rate: int, quality: str) -> None:
+    signal = np.random.default_rng(2).uniform(-0.5, 0.5, 40_000).astype(np.float32)
+    whole = resample(signal, in_rate, out_rate, quality)  # type: ignore[type-var]
+    stream = Resampler(in_rate, out_rate, quality=quality)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(chunked(stream, signal, [441]), whole)
+    np.testing.assert_array_equal(chunked(stream, signal, [12_290, 3, 14_000]), whole)
+
+
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100, 192_000])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_equal_rates_pass_samples_through_bit_for_bit(rate: int, dtype: type) -> None:
@@ -166,6 +176,17 @@ def test_what_would_alias_is_stopped(in_rate: int, out_rate: int, quality: str) 
             high = -135 if out_rate >= 16_000 else -130
             limit = {"fast": -103, "high": high, "best": -150}[quality]
             assert level_db(got[len(got) // 8 : -len(got) // 8]) < limit, frequency
+
+
+def test_8_khz_to_24_khz_adds_less_than_soxr_hq_does() -> None:
+    # Images and noise of soxr HQ, from the tones of benchmarks/quality.py: -132.6 dB of the tone.
+    for frequency in np.linspace(0.02, 0.91, 24) * 4_000:
+        angle = 2 * np.pi * frequency * np.arange(2_000) / 8_000 + 0.7
+        got = resample((0.5 * np.sin(angle)).astype(np.float32), 8_000, 24_000).astype(float)
+        got = got[len(got) // 8 : -len(got) // 8]
+        angle = 2 * np.pi * frequency * np.arange(len(got)) / 24_000
+        basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        assert level_db(got - basis @ np.linalg.lstsq(basis, got, rcond=None)[0]) < -132.6, frequency
 
 
 @pytest.mark.parametrize(("in_rate", "out_rate"), PAIRS + ODD_PAIRS)

@@ -16,6 +16,13 @@
 #define WT_INLINE static inline __attribute__((always_inline))
 #endif
 
+/* Asks for the cache line of x, which need not exist. */
+#if defined(__GNUC__)
+#define WT_PREFETCH(x) __builtin_prefetch(x)
+#else
+#define WT_PREFETCH(x) ((void)(x))
+#endif
+
 /* GCC and Clang have vector types. WT_PLAIN disables them, so that tests can run the code for other compilers. */
 #if defined(__GNUC__) && !defined(WT_PLAIN)
 #define WT_VECTORS
