@@ -23,13 +23,7 @@ from cpython.buffer cimport PyBuffer_Release
 
 from wavtools._buffers cimport FLOAT32, INT16, acquire, new_array
 from wavtools._blocks cimport (
-    wt_blocks,
-    wt_blocks_frames,
-    wt_blocks_free,
-    wt_blocks_new,
-    wt_blocks_reach,
-    wt_blocks_run,
-    wt_blocks_step,
+    wt_blocks, wt_blocks_frames, wt_blocks_free, wt_blocks_new, wt_blocks_reach, wt_blocks_run, wt_blocks_step,
 )
 from wavtools._kernels cimport selected_kernels, wt_kernels
 from wavtools._polyphase cimport wt_bank_down, wt_bank_free, wt_bank_new, wt_bank_taps, wt_bank_up, wt_polyphase, wt_quality
@@ -188,11 +182,10 @@ cdef class Resampler:
 
     cdef Py_ssize_t convert(self, const void *frames, Py_ssize_t count, void *out) noexcept nogil:
         """Convert *count* interleaved frames of the signal's kind (NULL: silence); return the frames written."""
-        cdef Py_ssize_t written = 0, taken, ready, channel, drop
+        cdef Py_ssize_t written = 0, passed = 0, taken, ready, channel, drop
         cdef Py_ssize_t size = 2 if self.kind == INT16 else 4
         cdef float *line
         cdef uint64_t end
-        cdef Py_ssize_t passed = 0
         while count > 0:
             if count > BLOCK and passed >= self.held and self.channels == 1 and self.kind == FLOAT32 and frames != NULL:
                 return written + self.convert_in_place(<const float *> frames, count, <float *> out + written)
@@ -228,9 +221,7 @@ cdef class Resampler:
         self.given += ready
         return ready
 
-    cdef void append(
-        self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel
-    ) noexcept nogil:
+    cdef void append(self, float *line, const void *frames, Py_ssize_t count, Py_ssize_t channel) noexcept nogil:
         """Copy one channel of *count* interleaved frames (NULL: silence) to *line*, int16 on its own scale."""
         cdef Py_ssize_t i, channels = self.channels
         cdef const int16_t *pcm
@@ -252,8 +243,7 @@ cdef class Resampler:
         self, const float *line, Py_ssize_t count, void *out, Py_ssize_t first, Py_ssize_t channel
     ) noexcept nogil:
         """Compute *count* output frames of one channel from *line* into *out*, from frame number *first* on."""
-        cdef Py_ssize_t i, channels = self.channels
-        cdef Py_ssize_t start = first * channels + channel
+        cdef Py_ssize_t i, channels = self.channels, start = first * channels + channel
         if self.kind == INT16:
             wt_polyphase(self.bank, line, self.phase, self.scratch, count)
             kernels.round_to_pcm16(self.scratch, <int16_t *> out + start, count, channels)
@@ -363,9 +353,7 @@ cdef class Resampler:
             raise ValueError(f"chunk has {source.shape[1]} channels, expected {self.channels}")
         if self.kind and self.kind != kind:
             names = {INT16: "int16", FLOAT32: "float32"}
-            raise ValueError(
-                f"chunk is {names[kind]}, but the signal began as {names[self.kind]}; flush() or reset() first"
-            )
+            raise ValueError(f"chunk is {names[kind]}, but the signal began as {names[self.kind]}; flush() or reset() first")
         return samples // self.channels
 
     cdef object new_output(self, int kind, Py_ssize_t frames):
