@@ -110,5 +110,5 @@ setup(
             "initializedcheck": DEBUG,
             "embedsignature": True,
         },
-    )
+    ),
 )
