@@ -28,12 +28,16 @@ SPARE = 2
 @pytest.fixture
 def server(tmp_path):
     server = PipeWireServer(tmp_path)
-    # The session manager sets the default, once it is there.
-    for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
-        command = ["pactl", f"set-default-{kind}", name]
-        wait_for(lambda command=command: not subprocess.run(command, env=server.env).returncode, "no default")
-    yield server
-    server.stop()
+    try:
+        # The session manager sets the default, once it is there.
+        for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
+            command = ["pactl", f"set-default-{kind}", name]
+            wait_for(
+                lambda command=command: not subprocess.run(command, env=server.env).returncode, "no default"
+            )
+        yield server
+    finally:
+        server.stop()
 
 
 def test_every_int16_sample_and_every_interrupt_is_heard_bit_for_bit(server, tmp_path):
