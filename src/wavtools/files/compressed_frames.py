@@ -228,3 +228,4 @@ def _read_within(child: subprocess.Popen[bytes], pipe: IO[Any], size: int, secon
         return data
     finally:
         watch.cancel()
+        watch.join()
