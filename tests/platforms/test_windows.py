@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import early
 from tests.platforms.wine_server import ROOT, WINDOWS, WineServer, build_windows_python
 from tests.wavtools.test__device import record_monitor
 
-pytestmark = [pytest.mark.audio, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(600), pytest.mark.early(build_windows_python)]
 
 SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
 INTERRUPTS = 20
@@ -38,7 +39,7 @@ LONG = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _windows() -> None:
-    build_windows_python()
+    early.result(build_windows_python)
 
 
 @pytest.fixture
