@@ -16,7 +16,7 @@ from tests import early
 from tests.platforms.wine_server import ROOT, WINDOWS, WineServer, build_windows_python
 from tests.wavtools.test__device import record_monitor
 
-pytestmark = [pytest.mark.audio, pytest.mark.timeout(600), pytest.mark.early(build_windows_python)]
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(600), pytest.mark.early.with_args(build_windows_python)]
 
 SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
 INTERRUPTS = 20
