@@ -75,8 +75,12 @@ def test_sources_of_the_kernels_and_tests_stay_in_the_sdist():
         "realtime_console/land.bin",
         "realtime_console/screen/screen.tcss",
         *[f"wavtools/{extension}.pyi" for extension in EXTENSIONS],
-        # No module cimports the callbacks.
-        *[f"wavtools/{extension}.pxd" for extension in EXTENSIONS if extension != "_callbacks"],
+        # No module cimports these.
+        *[
+            f"wavtools/{extension}.pxd"
+            for extension in EXTENSIONS
+            if extension not in ("_callbacks", "_encodings")
+        ],
     ],
 )
 def test_what_users_types_and_extensions_need_is_there(name):
