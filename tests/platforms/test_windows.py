@@ -22,9 +22,10 @@ SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
 INTERRUPTS = 20
 KILLS = 5 if SOAK else 2
 RAMP = np.concatenate([np.arange(1, 32768), np.arange(-32768, 0)]).astype(np.int16)
-SHORT = ["ring", "pcm"]
+SHORT = ["pcm"]
 LONG = [
     *SHORT,
+    "ring",
     "wav",
     "resample",
     "spectrum",
