@@ -46,7 +46,7 @@ class PlayedSpectrum:
         return self._spectrum
 
     def waveform(self, silence: int, silent_until: int) -> NDArray[np.float32]:
-        """The last FFT_SIZE frames as float32, mixed to one channel; parameters as for now()."""
+        """The newest FFT_SIZE frames as float32, mixed to one channel; parameters as for now()."""
         newest: NDArray[np.float32] = self._recent(silence, silent_until)[0] / np.float32(32768)
         return newest
 

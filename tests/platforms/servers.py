@@ -1,4 +1,7 @@
-"""Servers of other audio systems than PulseAudio, each for one test: JACK, PipeWire, and ALSA through its pulse plugin."""
+"""Servers of other audio systems than PulseAudio, each for one test: JACK, PipeWire, and ALSA through its pulse plugin.
+
+Also what a test expects of every system: all samples heard, kills survived.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 from tests.audio_server import AudioServer
 from tests.conftest import require_program
+from tests.wavtools.test__device import record_monitor
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -36,6 +42,63 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """End it as a crash does."""
     process.kill()
     process.wait()
+
+
+def hear_a_ramp_and_interrupts(server: AudioServer, heard: Path, interrupts: int) -> None:
+    """Play every int16 value and interrupt at random moments: the monitor recorded what the receipts report."""
+    recording = record_monitor(server, "speaker", heard, 48_000)
+    result = server.python(
+        """
+        import random, sys, time, numpy as np, wavtools
+        with wavtools.WavStreamPlayer(48_000) as player:
+            player.add_16bit_pcm(np.arange(-32768, 32768).astype(np.int16), "ramp")
+            player.wait_until_idle()
+            print(player.get_track_sample_offset().offset)
+            for i in range(int(sys.argv[1])):
+                player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16), f"t{i}")
+                time.sleep(random.uniform(0.05, 0.25))
+                print(player.interrupt().offset)
+                time.sleep(0.12)
+            time.sleep(0.5)
+        """,
+        interrupts,
+    )
+    recording.terminate()
+    recording.wait()
+    ramp, *offsets = [int(line) for line in result.stdout.split()] or [0]
+    assert (ramp, len(offsets)) == (65_536, interrupts), result
+    got = np.fromfile(heard, np.int16)
+    cut = [np.arange(1, offset + 1, dtype=np.int16) for offset in offsets]
+    expected = np.concatenate([np.arange(-32768, 32768).astype(np.int16), *cut])
+    np.testing.assert_array_equal(got[got != 0], expected[expected != 0])
+
+
+def survive_kills(server: AudioServer, kills: int) -> None:
+    """Kill the server again and again under a player: it is told, plays on, and loses nothing of its queue."""
+    program = server.popen("""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 120, np.int16))
+        print("playing")
+        sys.stdin.readline()
+        receipt = player.get_track_sample_offset()
+        print(receipt.offset + receipt.queued)
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    for _ in range(kills):
+        server.kill()
+        told = program.stdout.readline().strip()
+        # ALSA says that it stopped before it ends.
+        if told == "suspended":
+            told = program.stdout.readline().strip()
+        assert told == "lost"
+        server.start()
+        assert program.stdout.readline().strip() == "restored"
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split() == [str(24_000 * 120)]
+    assert program.returncode == 0
 
 
 class JackServer(AudioServer):

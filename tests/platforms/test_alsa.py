@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.platforms.servers import AlsaServer
+from tests.platforms.servers import AlsaServer, survive_kills
 from tests.wavtools.test__device import record_monitor
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
@@ -67,27 +67,4 @@ def test_latency_is_what_the_device_holds(server):
 
 def test_a_killed_server_is_survived_again_and_again(server):
     """Its devices end by themselves, as those of a card that is unplugged."""
-    program = server.popen("""
-        import sys, numpy as np, wavtools
-        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
-        player.connect()
-        player.add_16bit_pcm(np.ones(24_000 * 120, np.int16))
-        print("playing")
-        sys.stdin.readline()
-        receipt = player.get_track_sample_offset()
-        print(receipt.offset + receipt.queued)
-        player.disconnect()
-    """)
-    assert program.stdout.readline().strip() == "playing"
-    for _ in range(KILLS):
-        server.kill()
-        heard = program.stdout.readline().strip()
-        # ALSA says that it stopped before it ends.
-        if heard == "suspended":
-            heard = program.stdout.readline().strip()
-        assert heard == "lost"
-        server.start()
-        assert program.stdout.readline().strip() == "restored"
-    rest, _ = program.communicate("\n", timeout=30)
-    assert rest.split() == [str(24_000 * 120)]
-    assert program.returncode == 0
+    survive_kills(server, KILLS)

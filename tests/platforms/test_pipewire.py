@@ -9,11 +9,9 @@ import json
 import os
 import subprocess
 
-import numpy as np
 import pytest
 
-from tests.platforms.servers import PipeWireServer, wait_for
-from tests.wavtools.test__device import record_monitor
+from tests.platforms.servers import PipeWireServer, hear_a_ramp_and_interrupts, wait_for
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(600)]
 
@@ -41,31 +39,7 @@ def server(tmp_path):
 
 
 def test_every_int16_sample_and_every_interrupt_is_heard_bit_for_bit(server, tmp_path):
-    heard = tmp_path / "heard.raw"
-    recording = record_monitor(server, "speaker", heard, 48_000)
-    result = server.python(
-        """
-        import random, sys, time, numpy as np, wavtools
-        with wavtools.WavStreamPlayer(48_000) as player:
-            player.add_16bit_pcm(np.arange(-32768, 32768).astype(np.int16), "ramp")
-            player.wait_until_idle()
-            for i in range(int(sys.argv[1])):
-                player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16), f"t{i}")
-                time.sleep(random.uniform(0.05, 0.25))
-                print(player.interrupt().offset)
-                time.sleep(0.12)
-            time.sleep(0.5)
-        """,
-        INTERRUPTS,
-    )
-    recording.terminate()
-    recording.wait()
-    offsets = [int(line) for line in result.stdout.split()]
-    assert len(offsets) == INTERRUPTS, result
-    got = np.fromfile(heard, np.int16)
-    cut = [np.arange(1, offset + 1, dtype=np.int16) for offset in offsets]
-    expected = np.concatenate([np.arange(-32768, 32768).astype(np.int16), *cut])
-    np.testing.assert_array_equal(got[got != 0], expected[expected != 0])
+    hear_a_ramp_and_interrupts(server, tmp_path / "heard.raw", INTERRUPTS)
 
 
 def test_a_recording_has_as_many_frames_as_asked_for(server):
