@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,10 @@ from .home_loop import any_thread
 from .observable import ObservableClient
 from .raw_events import RawEvents
 from .session import Session
+
+if TYPE_CHECKING:
+    from .answer import Answer
+    from .answers import Answers
 
 __all__ = ["RealtimeClient"]
 
@@ -161,6 +165,8 @@ class RealtimeClient(ObservableClient):
         # Tools may end the session without knowing the client, see hang_up().
         self._session.turns.toolbox.owner = self
         self.playback: Playback | None = None
+        # Made by the first `ask`.
+        self._answers: Answers | None = None
         if session or extra_session is not None:
             self.update_session(extra_session=extra_session, **session)
 
@@ -284,6 +290,42 @@ class RealtimeClient(ObservableClient):
             self._session.create_item(event["item"])
         self.create_response()
         return item_id if parts else None
+
+    def ask(self, question: Any = None, *, timeout: float | None = None, **parameters: Any) -> Answer:
+        """Ask the model, and get its answer: ``await client.ask("...")``, or ``async for piece in client.ask("...")``.
+
+        Returns at once; what was asked before is answered first. Thread: the event loop's; see `realtime.talk` for
+        scripts.
+
+        Parameters
+        ----------
+        question : str, samples, recording, os.PathLike or parts of a message, optional
+            Text; int16 samples, shape (frames,), mono at `input_sample_rate`; a `wavtools.Sound`, `WavFile` or
+            `RecordedAudio`, or the path of a file, which are resampled; parts as for `send_user_message_content`.
+            Without one, the answer is to what was said: in manual mode the audio sent so far is committed.
+        timeout : float, optional
+            Seconds until the answer must have ended; then it is cancelled, and awaiting it raises TimeoutError.
+        **parameters
+            Of ``response.create``: ``instructions``, ``output_modalities``, ``tool_choice``, ...
+
+        Returns
+        -------
+        Answer
+            Awaiting it raises AnswerError if the answer failed, was cut off, was refused or lost.
+
+        Raises
+        ------
+        StateError
+            not connected
+        TypeError, ValueError
+            a question of another kind, a value that no server takes; nothing is sent then
+        """
+        from .answers import Answers
+
+        self._need_connection()
+        if self._answers is None:
+            self._answers = Answers(self._session)
+        return self._answers.ask(question, timeout, parameters)
 
     @any_thread
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:

@@ -23,7 +23,7 @@ from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "ended_of", "leaves_waiting"]
+__all__ = ["Reports", "answer_error", "ended_of", "leaves_waiting", "refusal"]
 
 log = logging.getLogger("realtime")
 
@@ -66,6 +66,17 @@ def ended_of(response: Wire, event: Event) -> ResponseEndedEvent | None:
         message or ENDS.get((status, reason)) or f"the answer ended as {status!r}: {reason or NO_REASON}"
     )
     return ResponseEndedEvent(response_id, message, kind, code, event, status, reason)
+
+
+def answer_error(ended: ResponseEndedEvent) -> AnswerError:
+    """What waits for an answer that ended in this way raise."""
+    return AnswerError(ended.status, ended.reason, ended.code, ended.message)
+
+
+def refusal(error: Wire) -> AnswerError:
+    """The server's error about a client event, as the exception of those who wait for the answer to it."""
+    code, message = text_of(error.get("code")), text_of(error.get("message"))
+    return AnswerError("failed", code or text_of(error.get("type")), code, message)
 
 
 def leaves_waiting(ended: ResponseEndedEvent, items: Iterable[Item]) -> bool:
@@ -207,15 +218,12 @@ class Reports:
         if not wanted and ended.status != "cancelled":
             log.warning("%s", self.redactor.text(ended.message))
         if waited_for:
-            error = AnswerError(ended.status, ended.reason, ended.code, ended.message)
-            emitter.fail_waiters(error, ITEM_EVENTS)
+            emitter.fail_waiters(answer_error(ended), ITEM_EVENTS)
 
     def request_refused(self, error: Wire) -> None:
         """No answer will come to a request: waits for its item raise AnswerError."""
-        code, message = text_of(error.get("code")), text_of(error.get("message"))
-        if code != ANOTHER_IS_ACTIVE:
-            refused = AnswerError("failed", code or text_of(error.get("type")), code, message)
-            self._emitter.fail_waiters(refused, ITEM_EVENTS)
+        if text_of(error.get("code")) != ANOTHER_IS_ACTIVE:
+            self._emitter.fail_waiters(refusal(error), ITEM_EVENTS)
 
     def failed(self, what: str, source: str, error: BaseException, event: Event | None = None) -> None:
         """Log something unforeseen with its traceback, and emit ``error`` with it.

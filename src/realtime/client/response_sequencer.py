@@ -47,6 +47,8 @@ class ResponseSequencer:
         True if its cancellation was sent.
     pending : dict or None
         Parameters of the request that waits.
+    answering : str or None
+        Event id of the request that the response being made answers; None if the server began it by itself.
     pending_for_tools : bool
         True if a request is due because tools have answered.
     outside : OutsideResponses
@@ -55,6 +57,8 @@ class ResponseSequencer:
 
     def __init__(self) -> None:
         self.pending: Wire | None = None
+        # The event id that the waiting request will have; None for one of our own making.
+        self._pending_id: str | None = None
         self.pending_for_tools = False
         self.outside = OutsideResponses()
         self._id_prefix = generate_id("req_", 12)
@@ -68,6 +72,7 @@ class ResponseSequencer:
 
     def _forget_response(self) -> None:
         self.active: str | None = None
+        self.answering: str | None = None
         self.cancelling = False
         # The event id of the request whose response.created has not come; None without one.
         self._requested: str | None = None
@@ -83,8 +88,11 @@ class ResponseSequencer:
 
     def forget(self) -> None:
         """Forget everything, a waiting request included."""
-        self.pending, self.pending_for_tools = None, False
+        self._drop_pending()
         self.reset()
+
+    def _drop_pending(self) -> None:
+        self.pending, self._pending_id, self.pending_for_tools = None, None, False
 
     def sent(self, event_id: str) -> None:
         """The request was sent."""
@@ -116,6 +124,10 @@ class ResponseSequencer:
         """True while a request waits for its turn."""
         return self.pending is not None or self.pending_for_tools
 
+    def awaits(self, event_id: str) -> bool:
+        """True while the request *event_id* waits for its turn or for its response."""
+        return event_id in (self._pending_id, self._requested)
+
     # Requests
 
     def request(self, parameters: Wire, event_id: str | None = None) -> list[Wire]:
@@ -125,13 +137,14 @@ class ResponseSequencer:
             self.outside.requested(event_id, parameters)
             return [{"type": "response.create", "event_id": event_id, "response": parameters}]
         self.pending = parameters if parameters or self.pending is None else self.pending
-        return self.next_request(tools_running=False, event_id=event_id)
+        self._pending_id = event_id or self._pending_id
+        return self.next_request(tools_running=False)
 
     def tools_answered(self) -> None:
         """An output was sent: a request is due once all tools have answered."""
         self.pending_for_tools = True
 
-    def next_request(self, *, tools_running: bool, event_id: str | None = None) -> list[Wire]:
+    def next_request(self, *, tools_running: bool) -> list[Wire]:
         """The requests to send now, if any are due."""
         if self.busy:
             return []
@@ -144,7 +157,8 @@ class ResponseSequencer:
         parameters, self.pending = self.pending or {}, None
         if not tools_running:
             self.pending_for_tools = False
-        self._requested, self._sent = event_id or self._next_id(), False
+        event_id, self._pending_id = self._pending_id or self._next_id(), None
+        self._requested, self._sent = event_id, False
         self._expected = self.cancelling = self._cancel_next = self._cancel_due = False
         remember(self._requests, self._requested, _Request(parameters))
         event: Wire = {"type": "response.create", "event_id": self._requested}
@@ -167,8 +181,11 @@ class ResponseSequencer:
                 self.cancelling = self._cancel_next = self._cancel_due = False
         if request is None or not another_is_active:
             return
-        if self.pending is None and request.wanted:
-            self.pending = request.parameters
+        if event_id == self.answering:
+            self.answering = None
+        if request.wanted:
+            self.pending = request.parameters if self.pending is None else self.pending
+            self._pending_id = self._pending_id or event_id
         if self.active is None and not request.overtaken:
             # Its response.created has come or will come; no request may be sent before its response.done.
             self.active = ""
@@ -192,7 +209,8 @@ class ResponseSequencer:
         if self._requested is None and not tools_running:
             # The server began by itself and knows the outputs.
             self.pending_for_tools = False
-        self._requested, self._sent, self._expected = None, False, False
+        self.answering, self._requested = self._requested, None
+        self._sent = self._expected = False
         self.active = text_of(response.get("id")) or ""
         self.cancelling, self._cancel_next = self._cancel_next, False
         return True
@@ -203,7 +221,7 @@ class ResponseSequencer:
         if self.outside.done(text_of(response_id)):
             return False
         if self.active is not None and (not self.active or response_id in (self.active, None)):
-            self.active = None
+            self.active = self.answering = None
             self.cancelling = self._cancel_next = self._cancel_due = False
         for request in self._requests.values():
             request.overtaken = True
@@ -221,7 +239,7 @@ class ResponseSequencer:
         A response that was requested is cancelled as well, and if *expected* one that the server will begin by
         itself: `created` then sets ``cancelling``, and `cancel_due` says what to send.
         """
-        self.pending, self.pending_for_tools = None, False
+        self._drop_pending()
         for request in self._requests.values():
             request.wanted = False
         if not self.active and (self.busy or (self._expected and expected)):
