@@ -156,6 +156,5 @@ class Answer:
 
     def settle(self, status: str, error: Exception | None = None) -> None:
         """End it."""
-        if not self.done:
-            self.status, self.error = status, error
-            self._changed.set()
+        self.status, self.error = status, error
+        self._changed.set()

@@ -154,7 +154,9 @@ class Answers:
         question = self._current
         if question is None:
             return
-        if event["type"] == "response.create" and event.get("event_id") == question.request_id:
+        if event["type"] == "response.create":
+            if self._turns.claim_of(event["event_id"]) != question.request_id:
+                return
             if again:
                 # The server had begun a response by itself, which this one seemed to be.
                 question.response_id = None

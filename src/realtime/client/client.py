@@ -6,7 +6,7 @@ Thread: the event loop's; plain methods may be called from any thread, see `Real
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -48,10 +48,10 @@ class RealtimeClient(ObservableClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
-    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``response.ended``,
-    ``error``, ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
-    ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A
-    handler gets one object, see `realtime.events`.
+    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
+    ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
+    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``realtime.event``; and those of the protocol, in GA
+    names, as ``server.<type>`` and ``client.<type>``. A handler gets one object, see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
     thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
@@ -486,28 +486,6 @@ class RealtimeClient(ObservableClient):
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
 
-    # Waiting
-
-    def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
-
-        Raises AnswerError if an answer fails, or ends without an item, before that.
-        """
-        return _item_of(self.wait_for_next("conversation.item.appended", timeout))
-
-    def wait_for_next_completed_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that gets its final status and return it; to be awaited.
-
-        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`. Raises
-        AnswerError if an answer fails, or ends without an item, before that.
-        """
-        return _item_of(self.wait_for_next("conversation.item.ended", timeout))
-
     def _need_connection(self) -> None:
         if self._link.state not in ("connected", "reconnecting"):
             raise StateError("the client is not connected: call connect() first")
-
-
-async def _item_of(wait: Coroutine[Any, Any, Any]) -> Item:
-    item: Item = (await wait).item
-    return item

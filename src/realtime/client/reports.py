@@ -265,22 +265,6 @@ class Reports:
                 remember(self.rate_limits, name, Event(limit))
         self._emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
 
-    def on_transcribed(self, event: Event) -> None:
-        """``conversation.item.input_audio_transcription.completed``"""
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            item_id = text_of(event.get("item_id"))
-            total = dict(self._meter.total)
-            self._emitter.emit("usage", UsageEvent(Event(usage), total, "transcription", item_id=item_id))
-
-    def on_transcription_failed(self, event: Event) -> None:
-        """``conversation.item.input_audio_transcription.failed``"""
-        error = error_of(event)
-        code = text_of(error.get("code"))
-        reason = text_of(error.get("message")) or code
-        message = f"the user's speech was not transcribed: {reason}"
-        self.error(ErrorEvent(message, type=text_of(error.get("type")), code=code, event=event))
-
     def usage(self, usage: Any, response_id: str | None) -> None:
         """Add the tokens of a response, and emit ``usage``."""
         if isinstance(usage, dict):

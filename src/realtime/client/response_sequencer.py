@@ -25,13 +25,15 @@ __all__ = ["ResponseSequencer"]
 class _Request:
     """A ``response.create`` that was queued.
 
-    ``overtaken`` once a response has ended after it, ``wanted`` until it is cancelled.
+    ``overtaken`` once a response has ended after it, ``wanted`` until it is cancelled; ``claim`` is the event id under
+    which it was asked for, also when it is sent again under another one.
     """
 
-    __slots__ = ("overtaken", "parameters", "wanted")
+    __slots__ = ("claim", "overtaken", "parameters", "wanted")
 
-    def __init__(self, parameters: Wire) -> None:
+    def __init__(self, parameters: Wire, claim: str | None) -> None:
         self.parameters = parameters
+        self.claim = claim
         self.overtaken = False
         self.wanted = True
 
@@ -48,7 +50,7 @@ class ResponseSequencer:
     pending : dict or None
         Parameters of the request that waits.
     answering : str or None
-        Event id of the request that the response being made answers; None if the server began it by itself.
+        Event id under which the response being made was asked for; None if the server began it by itself.
     pending_for_tools : bool
         True if a request is due because tools have answered.
     outside : OutsideResponses
@@ -57,8 +59,9 @@ class ResponseSequencer:
 
     def __init__(self) -> None:
         self.pending: Wire | None = None
-        # The event id that the waiting request will have; None for one of our own making.
+        # The event id that the waiting request will have, and the one under which it was asked for; None for our own.
         self._pending_id: str | None = None
+        self._pending_claim: str | None = None
         self.pending_for_tools = False
         self.outside = OutsideResponses()
         self._id_prefix = generate_id("req_", 12)
@@ -92,7 +95,8 @@ class ResponseSequencer:
         self.reset()
 
     def _drop_pending(self) -> None:
-        self.pending, self._pending_id, self.pending_for_tools = None, None, False
+        self.pending, self.pending_for_tools = None, False
+        self._pending_id = self._pending_claim = None
 
     def sent(self, event_id: str) -> None:
         """The request was sent."""
@@ -125,8 +129,13 @@ class ResponseSequencer:
         return self.pending is not None or self.pending_for_tools
 
     def awaits(self, event_id: str) -> bool:
-        """True while the request *event_id* waits for its turn or for its response."""
-        return event_id in (self._pending_id, self._requested)
+        """True while what was asked for as *event_id* waits for its turn or for its response."""
+        return event_id in (self._pending_claim, self.claim_of(self._requested or ""))
+
+    def claim_of(self, event_id: str) -> str | None:
+        """The event id under which the request *event_id* was asked for."""
+        request = self._requests.get(event_id)
+        return None if request is None else request.claim
 
     # Requests
 
@@ -137,7 +146,8 @@ class ResponseSequencer:
             self.outside.requested(event_id, parameters)
             return [{"type": "response.create", "event_id": event_id, "response": parameters}]
         self.pending = parameters if parameters or self.pending is None else self.pending
-        self._pending_id = event_id or self._pending_id
+        if event_id is not None:
+            self._pending_id = self._pending_claim = event_id
         return self.next_request(tools_running=False)
 
     def tools_answered(self) -> None:
@@ -157,10 +167,10 @@ class ResponseSequencer:
         parameters, self.pending = self.pending or {}, None
         if not tools_running:
             self.pending_for_tools = False
-        event_id, self._pending_id = self._pending_id or self._next_id(), None
-        self._requested, self._sent = event_id, False
+        self._requested, self._sent = self._pending_id or self._next_id(), False
+        claim, self._pending_id, self._pending_claim = self._pending_claim, None, None
         self._expected = self.cancelling = self._cancel_next = self._cancel_due = False
-        remember(self._requests, self._requested, _Request(parameters))
+        remember(self._requests, self._requested, _Request(parameters, claim))
         event: Wire = {"type": "response.create", "event_id": self._requested}
         return [*events, {**event, "response": parameters} if parameters else event]
 
@@ -181,11 +191,11 @@ class ResponseSequencer:
                 self.cancelling = self._cancel_next = self._cancel_due = False
         if request is None or not another_is_active:
             return
-        if event_id == self.answering:
+        if request.claim == self.answering:
             self.answering = None
         if request.wanted:
             self.pending = request.parameters if self.pending is None else self.pending
-            self._pending_id = self._pending_id or event_id
+            self._pending_claim = self._pending_claim or request.claim
         if self.active is None and not request.overtaken:
             # Its response.created has come or will come; no request may be sent before its response.done.
             self.active = ""
@@ -209,7 +219,7 @@ class ResponseSequencer:
         if self._requested is None and not tools_running:
             # The server began by itself and knows the outputs.
             self.pending_for_tools = False
-        self.answering, self._requested = self._requested, None
+        self.answering, self._requested = self.claim_of(self._requested or ""), None
         self._sent = self._expected = False
         self.active = text_of(response.get("id")) or ""
         self.cancelling, self._cancel_next = self._cancel_next, False

@@ -47,6 +47,7 @@ from .reports import Reports, refusal
 from .response_events import ResponseEvents
 from .restoration import Restoration
 from .settings import Settings
+from .transcripts import Transcripts
 from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
@@ -125,6 +126,7 @@ class Session(LinkDelegate):
         self._restoration = Restoration(
             conversation, self._unconfirmed, self.turns, self.settings, self._writer, outbox, resume_note
         )
+        self._transcripts = Transcripts(emitter, conversation, self.settings, self.meter, self.reports)
         self._responses = ResponseEvents(
             emitter,
             conversation,
@@ -139,8 +141,10 @@ class Session(LinkDelegate):
             "session.created": self._on_session,
             "session.updated": self._on_session,
             "error": self._on_error,
-            "conversation.item.input_audio_transcription.completed": self.reports.on_transcribed,
-            "conversation.item.input_audio_transcription.failed": self.reports.on_transcription_failed,
+            "conversation.item.input_audio_transcription.completed": self._transcripts.completed,
+            "conversation.item.input_audio_transcription.failed": self._transcripts.failed,
+            "input_audio_buffer.committed": self._transcripts.committed,
+            "conversation.item.added": self._transcripts.on_added,
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "response.created": self._responses.created,
@@ -391,6 +395,7 @@ class Session(LinkDelegate):
     def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
         self._responses.lost(code, _why(code, reason))
+        self._transcripts.lost()
         blamed = self._writer.session_lost(code if by_server else 1006)
         if blamed is None:
             return True
@@ -418,6 +423,7 @@ class Session(LinkDelegate):
         self._writer.forget_undeliverable()
         self.created = None
         self.announce(self.conversation.abandon())
+        self._transcripts.lost()
         if event.error:
             what = f"the connection was closed ({_why(event.code, event.reason)})"
             self.reports.error(ErrorEvent(what, "connection", code=str(event.code)))

@@ -100,7 +100,7 @@ class TurnTaking:
 
     @property
     def answering(self) -> str | None:
-        """Event id of the request that the response being made answers."""
+        """Event id under which the response being made was asked for."""
         return self._sequencer.answering
 
     def makes(self, response_id: str) -> bool:
@@ -108,8 +108,12 @@ class TurnTaking:
         return self._sequencer.active == response_id
 
     def awaits(self, event_id: str) -> bool:
-        """True while the request *event_id* waits for its turn or for its response."""
+        """True while what was asked for as *event_id* waits for its turn or for its response."""
         return self._sequencer.awaits(event_id)
+
+    def claim_of(self, event_id: str) -> str | None:
+        """The event id under which the request *event_id* was asked for."""
+        return self._sequencer.claim_of(event_id)
 
     def restorable_calls(self) -> set[str]:
         """Ids of calls whose output will still be sent, or was sent and not confirmed."""
