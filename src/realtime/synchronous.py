@@ -52,7 +52,7 @@ def talk(question: Any, *, timeout: float | None = 60.0, **options: Any) -> Answ
 
     Examples
     --------
-    >>> print(realtime.talk("How are you?"))                            # doctest: +SKIP
+    >>> print(talk("How are you?"))                            # doctest: +SKIP
     """
     with Talk(**options) as session:
         return session.ask(question, timeout=timeout)
@@ -73,7 +73,7 @@ class Talk:
 
     Examples
     --------
-    >>> with realtime.Talk(instructions="Be brief.") as session:        # doctest: +SKIP
+    >>> with Talk(instructions="Be brief.") as session:        # doctest: +SKIP
     ...     print(session.ask("How are you?"))
     ...     print(session.ask("And the weather?"))
     """

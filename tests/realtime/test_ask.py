@@ -13,7 +13,7 @@ from realtime import AnswerError, RealtimeClient, StateError
 from tests import wire_turns as turns
 from tests.client_bench import Bench, make
 from tests.waiting import until
-from tests.wire_server import EchoServer, ScriptedServer
+from tests.wire_server import ScriptedServer
 
 
 async def asked(bench: Bench, question: object = "hi", **parameters: object):
@@ -277,13 +277,17 @@ async def test_a_timeout_of_an_answer_that_came_does_nothing():
 
 
 async def test_a_question_that_waits_is_answered_after_a_lost_one():
-    async with EchoServer() as server, make(server) as client:
+    async with ScriptedServer() as server, make(server) as client:
         lost, kept = client.ask("one"), client.ask("two")
-        await until(lambda: server.answers)
-        server.peers[0].drop()
-        outcomes = await asyncio.wait_for(asyncio.gather(lost, kept, return_exceptions=True), 10)
-        assert getattr(outcomes[0], "reason", "connection_lost") == "connection_lost"
-        assert outcomes[1] is kept and kept.status == "completed"
+        await server.peer.expect("response.create")
+        server.peer.drop()
+        with pytest.raises(AnswerError) as caught:
+            await ended(lost)
+        assert caught.value.reason == "connection_lost"
+        peer = await server.wait_for_peers(2)
+        await peer.expect("response.create")
+        await peer.say(*turns.text_answer("second"))
+        assert str(await ended(kept)) == "second"
 
 
 async def test_an_answer_lost_in_its_middle_raises():
@@ -386,6 +390,18 @@ async def test_a_response_without_an_id_or_usage_answers_too():
             event["response"]["usage"] = None
     bench.say(*events)
     assert str(await ended(answer)) == "well" and answer.usage == {}
+
+
+async def test_an_answer_that_is_cancelled_in_its_middle_ends_with_its_response():
+    bench = Bench()
+    answer, _ = await asked(bench)
+    bench.say(*turns.text_answer("well")[:5])
+    bench.client.cancel_response()
+    assert not answer.done
+    cancelled = turns.response_done(status="cancelled")
+    cancelled[0]["response"]["usage"] = {"total_tokens": "many", "input_tokens": 3}
+    bench.say(*cancelled)
+    assert (await ended(answer)).status == "cancelled" and answer.usage == {"input_tokens": 3}
 
 
 @pytest.mark.parametrize("manual", [True, False])

@@ -107,6 +107,9 @@ class RealtimeClient(ObservableClient):
     >>> client = RealtimeClient(instructions="You are a great, upbeat friend.")      # doctest: +SKIP
     """
 
+    # Made by the first `ask`.
+    _answers: Answers | None = None
+
     def __init__(
         self,
         api_key: ApiKey = None,
@@ -165,8 +168,6 @@ class RealtimeClient(ObservableClient):
         # Tools may end the session without knowing the client, see hang_up().
         self._session.turns.toolbox.owner = self
         self.playback: Playback | None = None
-        # Made by the first `ask`.
-        self._answers: Answers | None = None
         if session or extra_session is not None:
             self.update_session(extra_session=extra_session, **session)
 

@@ -216,7 +216,7 @@ class Reports:
             emitter.emit("response.failed", ended)
         emitter.emit("response.ended", ended)
         if not wanted and ended.status != "cancelled":
-            log.warning("%s", self.redactor.text(ended.message))
+            log.warning("%s", self.redactor.text(str(answer_error(ended))))
         if waited_for:
             emitter.fail_waiters(answer_error(ended), ITEM_EVENTS)
 

@@ -137,7 +137,11 @@ class Session(LinkDelegate):
             self.send,
             self.announce,
         )
-        self._hooks: dict[str, Callable[[Event], None]] = {
+        self._hooks = self._make_hooks()
+
+    def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
+        """What a server event causes beside the change of the conversation."""
+        return {
             "session.created": self._on_session,
             "session.updated": self._on_session,
             "error": self._on_error,
