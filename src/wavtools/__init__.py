@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StateError,
         WavtoolsError,
     )
+    from wavtools.files.blocks import Blocks, blocks
     from wavtools.files.load import AudioInfo, info, load, save
     from wavtools.files.sound import Sound
     from wavtools.files.wav_reader import WavReader
@@ -54,6 +55,7 @@ __all__ = [
     "AudioAnalysis",
     "AudioChunk",
     "AudioInfo",
+    "Blocks",
     "ConcurrencyError",
     "DecodeError",
     "DecodedAudio",
@@ -83,6 +85,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "apply_gain",
+    "blocks",
     "gain",
     "get_include",
     "info",
@@ -120,6 +123,7 @@ _HOMES = {
         "WavtoolsError",
     ],
     "_events": ["DeviceEvent"],
+    "files.blocks": ["Blocks", "blocks"],
     "files.load": ["AudioInfo", "info", "load", "save"],
     "files.sound": ["Sound"],
     "files.wav_reader": ["WavReader"],
