@@ -15,15 +15,15 @@
 #define LEARN 0.05f
 #define REACH 4
 /* How much more than the regression says is taken out; how slowly the copy's power fades, as reverberation does. */
-#define OVER 2.0f
+#define OVER 4.0f
 #define FADE 0.6f
 /* Part of the copy's power that turns up in other bins, where a loudspeaker distorts. */
-#define DISTORTED 0.3f
+#define DISTORTED 1.0f
 #define DISTORTED_REACH 15
 /* How much more than the covariance says is taken out. */
 #define OVER_SPREAD 1.5f
 /* How much of the last frame's ratio is kept, and the least gain (-45 dB). */
-#define DIRECTED 0.6f
+#define DIRECTED 0.8f
 #define LEAST_GAIN 0.005623413f
 /* Frames over which the least power counts as background noise. */
 #define MINIMUM_AGE 50
