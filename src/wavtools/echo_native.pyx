@@ -89,7 +89,7 @@ cdef class NativeEchoCanceller:
 
     @property
     def path_delay_seconds(self) -> float | None:
-        """Seconds from a played sample to its echo; None before an echo was cancelled by 10 dB. Any thread."""
+        """Seconds from a played sample to its echo; None before an echo was lowered by 8 dB. Any thread."""
         cdef int32_t delay = wt_echo_path_delay(self.state)
         return None if delay < 0 else delay / <double> self.sample_rate
 

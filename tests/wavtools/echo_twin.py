@@ -61,7 +61,7 @@ class Twin:
         error = self.guard(near, error)
         self.near_level += 0.1 * (np.sum(near**2) - self.near_level)
         self.error_level += 0.1 * (np.sum(error**2) - self.error_level)
-        self.heard |= bool(self.error_level < 0.1 * self.near_level and self.near_level > 1e-6 * self.frame)
+        self.heard |= bool(self.error_level < 0.16 * self.near_level and self.near_level > 1e-6 * self.frame)
         self.adapt(error)
         return self.suppress(error)
 
@@ -76,8 +76,7 @@ class Twin:
         )
         keep = 0.999**2
         self.covariance = keep * (1 - 0.6 * share * step * power) * self.covariance + (1 - keep) * old
-        if self.heard:
-            self.follow_drift(spectrum)
+        self.follow_drift(spectrum)
         for _ in range(6):
             taps = np.fft.irfft(self.w[self.constrained], self.size)
             taps[self.frame :] = 0
