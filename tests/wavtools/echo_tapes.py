@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 RATE = 24_000
 Floats = NDArray[np.float64]
@@ -21,7 +20,11 @@ def voice(seconds: float, pitch: float = 110.0, seed: int = 1, rate: int = RATE)
     while at < len(out):
         length = int(random.uniform(0.12, 0.3) * rate)
         time = np.arange(length) / rate
-        tone = pitch * random.uniform(0.85, 1.2) * (1 + 0.1 * np.sin(2 * np.pi * 3 * time + random.uniform(0, 6)))
+        tone = (
+            pitch
+            * random.uniform(0.85, 1.2)
+            * (1 + 0.1 * np.sin(2 * np.pi * 3 * time + random.uniform(0, 6)))
+        )
         phase = 2 * np.pi * np.cumsum(tone) / rate
         formants = random.uniform((300, 900, 2_200), (900, 2_200, 3_500))
         sound = 0.02 * random.standard_normal(length)
@@ -39,10 +42,14 @@ def voice(seconds: float, pitch: float = 110.0, seed: int = 1, rate: int = RATE)
 def room(reverberation: float, delay: float, gain_db: float, rate: int = RATE) -> Floats:
     """The response from loudspeaker to microphone: a direct path, and noise that falls by 60 dB in *reverberation* s."""
     length = int(1.2 * reverberation * rate)
-    tail = np.random.default_rng(3).standard_normal(length) * 10 ** (-3 * np.arange(length) / rate / reverberation)
+    tail = np.random.default_rng(3).standard_normal(length) * 10 ** (
+        -3 * np.arange(length) / rate / reverberation
+    )
     tail *= 0.5 / np.sqrt(np.sum(tail**2))
     tail[0] += 0.75
-    return np.concatenate([np.zeros(int(delay * rate)), tail / np.sqrt(np.sum(tail**2)) * 10 ** (gain_db / 20)])
+    return np.concatenate(
+        [np.zeros(int(delay * rate)), tail / np.sqrt(np.sum(tail**2)) * 10 ** (gain_db / 20)]
+    )
 
 
 def drifted(signal: Floats, ppm: float) -> Floats:

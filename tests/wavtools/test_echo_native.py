@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers of this folder, which is no package
-import echo_tapes as tapes  # noqa: E402
-from echo_twin import Twin  # noqa: E402
+import echo_tapes as tapes
+from echo_twin import Twin
 
-from wavtools import ConcurrencyError, NativeEchoCanceller, pcm  # noqa: E402
+from wavtools import ConcurrencyError, NativeEchoCanceller, pcm
 
 RATE = tapes.RATE
 # Reverberation in seconds, delay in seconds, gain in dB.
@@ -180,7 +180,9 @@ def test_after_a_reset_it_is_as_new():
 @settings(max_examples=30, deadline=None)
 @given(
     rate=st.sampled_from([8_000, 22_050, 24_000, 48_000]),
-    pieces=st.lists(st.tuples(st.integers(0, 8), st.sampled_from("loud noise zero peak same".split())), max_size=6),
+    pieces=st.lists(
+        st.tuples(st.integers(0, 8), st.sampled_from(["loud", "noise", "zero", "peak", "same"])), max_size=6
+    ),
     seed=st.integers(0, 99),
 )
 def test_any_samples_of_any_length_give_finite_samples_of_that_length(rate, pieces, seed):
@@ -239,7 +241,9 @@ def test_every_kernel_set_gives_the_same_bits():
 def test_wrong_arguments_are_refused_and_change_nothing():
     canceller = NativeEchoCanceller(RATE)
     frame = np.zeros(240, np.int16)
-    with pytest.raises(ValueError, match="near has 240 samples and played 480; pass equally many, a multiple of 240"):
+    with pytest.raises(
+        ValueError, match="near has 240 samples and played 480; pass equally many, a multiple of 240"
+    ):
         canceller.process(frame, np.zeros(480, np.int16))
     with pytest.raises(ValueError, match="multiple of 240"):
         canceller.process(frame[:100], frame[:100])
