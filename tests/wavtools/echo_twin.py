@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 
+# More than 20 attributes: it has the state of the C struct under similar names.
 class Twin:
     """Written from the description in echo.c, in the same order of steps."""
 
