@@ -4,8 +4,8 @@
 
 A filter of Kalman's kind learns the way from loudspeaker to microphone in each bin, and a suppressor takes out what the
 filter leaves. It has no detector of double talk that could decide wrongly, so it lets through who speaks while the
-loudspeaker plays. It follows clocks that differ by up to 500 ppm, and echoes that jump by up to 20 ms because a device lost or repeated
-samples. Each processor gives the same bits. The module `wavtools.echo` has figures.
+loudspeaker plays. It follows clocks that differ by up to 500 ppm, and echoes that jump by up to 20 ms because a device
+lost or repeated samples. Each processor gives the same bits. The module `wavtools.echo` has figures.
 
 Thread: one at a time per NativeEchoCanceller. GIL: released.
 """

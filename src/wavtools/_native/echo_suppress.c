@@ -1,8 +1,8 @@
 /* Suppresses the echo that the filter left, bin by bin, and fills up with noise like that of the room.
  *
- * What is left is estimated from three sides: the filter's own covariance says what it does not know yet; regression of the
- * error on the copy says how much leaks through steadily; and while a jump is suspected, all of it is taken as echo. The gain
- * is Wiener's, with the decision-directed ratio of Ephraim and Malah.
+ * What is left is estimated from three sides: the filter's own covariance says what it does not know yet; regression of
+ * the error on the copy says how much leaks through steadily; and while a jump is suspected, all of it is taken as echo.
+ * The gain is Wiener's, with the decision-directed ratio of Ephraim and Malah.
  *
  * Thread: one at a time per canceller.
  */
