@@ -95,6 +95,9 @@ class EchoStage:
         self._frame = canceller.frame if canceller is not None else max(1, session_rate // 100)
         self._delay = canceller.delay_frames if canceller is not None else 0
         self._channels = 0
+        # Rows of the segment that the canceller got, and that came out; and those that wait for it.
+        self._fed = self._rows = 0
+        self._waiting = np.zeros((0, 0), np.int16)
         self._source: _Microphone | None = None
         # Callbacks that were late on duplex devices before the present one.
         self._slips_before = 0
@@ -218,7 +221,6 @@ class EchoStage:
         # Where a duplex device tells what was played, it goes with the captured channels.
         if self._source is not None and self._source.duplex:
             self._waiting = np.zeros((0, self._channels + 1), np.int16)
-        # Rows of the segment that the canceller got, and that came out.
         self._fed = self._rows = 0
         # The captured rows that the canceller still holds, with what was played; in the beginning those of nobody.
         self._line = np.zeros((self._delay, self._channels + 1), np.int16)
@@ -263,7 +265,7 @@ class EchoStage:
         if not len(near):
             return near
         try:
-            clean = canceller.process(near, np.ascontiguousarray(played))
+            clean: Samples = canceller.process(near, np.ascontiguousarray(played))
             if clean.shape != near.shape or clean.dtype != near.dtype:
                 raise ValueError(
                     f"the canceller returned {clean.dtype} {clean.shape}, expected {near.dtype} {near.shape}"

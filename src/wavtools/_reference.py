@@ -91,10 +91,17 @@ class ClockOffset:
         assert self.anchor is not None
         self.anchor += seconds
 
+    def settle_again(self) -> None:
+        """Look for a final anchor again; the present one and the drift count until then."""
+        self.settled, self._since = False, math.inf
+        self._observed.clear()
+        self._medians.clear()
+
     def observe(self, now: float, offset: float) -> None:
         """Take the offset, in seconds, that the newest stamps tell at *now*."""
         if self.anchor is None:
             self.anchor, self._origin, self._since = offset, now, now
+        self._since = min(self._since, now)
         self._observed.append(offset)
         if not self.settled:
             self._settle(now)
@@ -117,15 +124,13 @@ class ClockOffset:
 
     def _follow(self, now: float) -> None:
         """A new anchor after a jump, or another ratio once the drift is known."""
-        if len(self._medians) >= 3:
-            before, second, last = [error for _, error in self._medians][-3:]
-            if min(abs(second - before), abs(last - before)) > JUMP_SECONDS and (second > before) == (
-                last > before
-            ):
-                self.anchor, self._origin = self.at(now) + last, now
-                self.jumps += 1
-                self._medians.clear()
-                return
+        *earlier, before, last = [0.0, *(error for _, error in self._medians)]
+        usual = statistics.median(earlier[-4:]) if earlier else before
+        if min(before - usual, last - usual) > JUMP_SECONDS or max(before - usual, last - usual) < -JUMP_SECONDS:
+            self.anchor, self._origin = self.at(now) + last, now
+            self.jumps += 1
+            self._medians.clear()
+            return
         if len(self._medians) < DRIFT_MEDIANS:
             return
         times, errors = (np.array(values) for values in zip(*self._medians, strict=True))
@@ -160,6 +165,8 @@ class PlayedReference:
         self._offset = ClockOffset()
         self._source: PlayedSource | None = None
         self._reroutes = 0
+        # Frames of silence that took the place of missing ones, since the last that was there.
+        self._dry = 0
         self._take_ring(None)
 
     def begin(self, state: CaptureState, device_rate: int, seat: Seat) -> None:
@@ -204,18 +211,20 @@ class PlayedReference:
             if not self._dry and age <= HOLD_SECONDS:
                 return None
             self._ran_dry(missing)
-            index -= missing
         elif missing <= 0:
-            self._dry = 0
+            missing = 0
+            if self._dry:
+                self._dry = 0
+                self._offset.settle_again()
         played = self._at(index, count, fraction)
-        self._next = index + count
+        self._next = index + count - missing
         self._forget(self._next - 4 * HALF_TAPS)
         return played
 
     def restart(self) -> None:
         """Forget how the clocks lie: a new anchor is needed."""
+        self._observed_ns = 0
         self._offset.begin()
-        # Frames of silence that took the place of missing ones, since the last that was there.
         self._dry = 0
         # Where nothing tells the time: the next unread played frame belongs to the next captured one.
         self._count_from: float | None = None
@@ -228,6 +237,8 @@ class PlayedReference:
         self._start = 0
         # Number of the first one that was not asked for.
         self._next = 0
+        # The played stamp that was looked at last.
+        self._observed_ns = 0
         self._resampler: Resampler | None = None
         if ring is not None and ring.sample_rate != self._rate:
             self._resampler = Resampler(ring.sample_rate, self._rate)
@@ -263,8 +274,9 @@ class PlayedReference:
     def _observe(self, ring: PlayedRing) -> None:
         captured, captured_ns = self._state.stamp
         played, played_ns = ring.stamp
-        if not captured_ns or not played_ns:
+        if not captured_ns or not played_ns or played_ns == self._observed_ns:
             return
+        self._observed_ns = played_ns
         jumps = self._offset.jumps
         self._offset.observe(
             captured_ns * 1e-9,
@@ -338,4 +350,5 @@ def _shift(fraction: float) -> NDArray[np.float32]:
     at = np.arange(2 * HALF_TAPS) - (HALF_TAPS - 1) - fraction
     inside = np.clip(1.0 - (at / HALF_TAPS) ** 2, 0.0, 1.0)
     taps = np.sinc(at) * np.i0(8.0 * np.sqrt(inside)) / np.i0(8.0)
-    return (taps / taps.sum()).astype(np.float32)
+    shift: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+    return shift
