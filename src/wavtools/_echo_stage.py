@@ -198,7 +198,7 @@ class EchoStage:
             self._resampler.reset()
         rows = self._waiting
         due = self._fed + len(rows) - self._rows
-        number, out = self._rows, np.zeros((0, self._channels + 2), np.int16)
+        number, out = self._out(rows[:0], np.zeros(0, np.int16))
         if due:
             played = self._played(0, len(rows), True)
             assert played is not None
