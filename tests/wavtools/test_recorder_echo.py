@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.waiting import until
+from tests.waiting import until_blocking
 from wavtools import AudioChunk, OfflineDevice, StateError, WavRecorder, WavStreamPlayer
 
 RATE = 24_000
@@ -149,7 +149,7 @@ def test_bypass_gives_the_raw_sound_with_the_same_delay_and_can_be_switched_at_a
     room.player.add_16bit_pcm(music(RATE))
     recorder.record(chunks.append, 240)
     room.run(4800)
-    until(lambda: len(chunks) == 19)
+    until_blocking(lambda: len(chunks) == 19)
     recorder.cancelling = True
     room.run(4800)
     assert recorder.cancelling
@@ -229,7 +229,7 @@ def test_another_device_on_either_side_resets_the_canceller_and_keeps_every_fram
     room.player.add_16bit_pcm(sound)
     recorder.record(chunks.append, 500)
     room.run(4800)
-    until(lambda: len(chunks) == 9)
+    until_blocking(lambda: len(chunks) == 9)
     before = canceller.resets
     if side == "player":
         room.speaker = OfflineDevice(RATE)
