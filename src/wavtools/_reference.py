@@ -145,7 +145,10 @@ class ClockOffset:
         """A new anchor after a jump among stamps that jitter, or another ratio once the drift is known."""
         *earlier, before, last = [0.0, *(error for _, error in self._medians)]
         usual = statistics.median(earlier[-4:]) if earlier else before
-        if min(before - usual, last - usual) > JUMP_SECONDS or max(before - usual, last - usual) < -JUMP_SECONDS:
+        if (
+            min(before - usual, last - usual) > JUMP_SECONDS
+            or max(before - usual, last - usual) < -JUMP_SECONDS
+        ):
             self._jump(now, self.at(now) + last)
             return
         if len(self._medians) < DRIFT_MEDIANS:

@@ -190,7 +190,9 @@ def test_several_channels_are_stored_raw_and_mono_is_clean() -> None:
     recorder.end()
 
 
-def test_a_canceller_that_raises_leaves_the_raw_sound_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_canceller_that_raises_leaves_the_raw_sound_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     room, chunks, canceller = Room(), list[AudioChunk](), Subtractor()
     recorder = WavRecorder(RATE, device=room.microphone, reference=room.player, echo_canceller=canceller)
     recorder.begin()
