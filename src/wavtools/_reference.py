@@ -189,6 +189,10 @@ class PlayedReference:
         self._dry = 0
         self._take_ring(None)
 
+    def close(self) -> None:
+        """Let the player forget the recorder. Any thread."""
+        self._tap.close()
+
     def begin(self, state: CaptureState, device_rate: int, seat: Seat) -> None:
         """Go on with another microphone, whose ring *state* is; capture positions begin at 0 again."""
         self._state, self._device_rate, self._clocked = state, device_rate, seat.clocked

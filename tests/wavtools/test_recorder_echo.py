@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -116,7 +117,7 @@ def test_every_captured_frame_comes_once_across_pauses(rate: int) -> None:
         assert abs(sum(len(chunk.mono) for chunk in chunks) - expected) <= 1
         for chunk in chunks[:1]:
             assert abs(chunk.frame - first * RATE // rate) <= 1
-        for one, other in zip(chunks, chunks[1:], strict=False):
+        for one, other in itertools.pairwise(chunks):
             assert other.frame == one.frame + len(one.mono)
         if rate == RATE:
             assert np.array_equal(joined(chunks, "mono") if chunks else [], room.spoken[first:captured])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,5 +133,5 @@ def test_a_lost_server_resets_the_canceller_and_is_a_gap_in_time_not_in_frame(se
     assert {"lost", "restored"} <= set(result["events"])
     assert result["resets"] >= 1
     times = result["times"]
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(steps) > 0.1 + 0.05
