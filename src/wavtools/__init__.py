@@ -17,6 +17,7 @@ from wavtools._version import __version__
 if TYPE_CHECKING:
     import wavtools.resample as _resample
     from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
+    from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
@@ -65,6 +66,7 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "EchoCanceller",
+    "EchoState",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
@@ -119,6 +121,7 @@ _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
+    "_echo_stage": ["EchoState"],
     "echo": ["EchoCanceller", "echo_canceller"],
     "echo_native": ["NativeEchoCanceller"],
     "errors": [
