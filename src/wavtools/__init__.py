@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wavtools.analysis import AudioAnalysis, Frequencies
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
+    from wavtools.echo_detector import EchoDetector
     from wavtools.errors import (
         ConcurrencyError,
         DecodeError,
@@ -60,6 +61,7 @@ __all__ = [
     "DeviceError",
     "DeviceEvent",
     "DuplexDevice",
+    "EchoDetector",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
@@ -111,6 +113,7 @@ _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
+    "echo_detector": ["EchoDetector"],
     "errors": [
         "ConcurrencyError",
         "DecodeError",
