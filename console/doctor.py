@@ -1,7 +1,8 @@
 """``doctor``: checks packages, devices, key and endpoint, and says what to mend.
 
 It opens the real devices, plays a quiet test tone and a second of noise, and measures after how long the microphone hears
-them and how much of the echo can be cancelled. The exit status is 0 if a conversation can be held, 1 if something must be mended first.
+them and how much of the echo can be cancelled. The exit status is 0 if a conversation can be held, 1 if something must
+be mended first.
 
 Thread: the event loop's; devices are opened and heard in a thread.
 """

@@ -70,8 +70,8 @@ class RoomMeasure:
                 "microphone passes unchanged (bypass)"
             )
         found = (
-            f"the microphone hears the speaker after {self.delay_seconds * 1000:.0f} ms at {self.echo_db:.0f} dBFS (the room "
-            f"is at {self.quiet_db:.0f}); the {self.canceller} canceller removes {self.erle_db:.0f} dB"
+            f"the microphone hears the speaker after {self.delay_seconds * 1000:.0f} ms at {self.echo_db:.0f} dBFS (the "
+            f"room is at {self.quiet_db:.0f}); the {self.canceller} canceller removes {self.erle_db:.0f} dB"
         )
         if self.choice == "cancel":
             return f"{found}: you can interrupt by speaking (cancel)"
