@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wavtools.analysis import AudioAnalysis, Frequencies
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
+    from wavtools.echo import EchoCanceller, echo_canceller
+    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.echo_detector import EchoDetector
     from wavtools.errors import (
         ConcurrencyError,
@@ -61,11 +63,13 @@ __all__ = [
     "DeviceError",
     "DeviceEvent",
     "DuplexDevice",
+    "EchoCanceller",
     "EchoDetector",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
     "Meter",
+    "NativeEchoCanceller",
     "OfflineDevice",
     "Playback",
     "PlayerStats",
@@ -85,6 +89,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "apply_gain",
+    "echo_canceller",
     "gain",
     "get_include",
     "info",
@@ -113,6 +118,8 @@ _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
+    "echo": ["EchoCanceller", "echo_canceller"],
+    "echo_native": ["NativeEchoCanceller"],
     "echo_detector": ["EchoDetector"],
     "errors": [
         "ConcurrencyError",

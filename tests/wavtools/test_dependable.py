@@ -26,7 +26,7 @@ from wavtools import (
     record,
     wav,
 )
-from wavtools._delivery import AudioChunk
+from wavtools._audio_chunk import AudioChunk
 from wavtools.ring import RingBuffer
 
 ONES = np.ones(2400, np.int16)
