@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
     from wavtools.echo import EchoCanceller, echo_canceller
-    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.echo_detector import EchoDetector
+    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.errors import (
         ConcurrencyError,
         DecodeError,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wavtools._arguments import callback as check_callback
 from wavtools._arguments import integer
-from wavtools._capture_session import CaptureSession
 from wavtools._audio_chunk import AudioChunk
+from wavtools._capture_session import CaptureSession
 from wavtools._held import Held
 from wavtools._one_call import OneCall
 from wavtools._open_stream import is_device_object, open_stream
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
     from wavtools._latch import Latch
     from wavtools._open_stream import DeviceSpec
-    from wavtools._recording_file import RecordingFile, Target
     from wavtools._played_tap import PlayedTap
+    from wavtools._recording_file import RecordingFile, Target
     from wavtools._stream import Device
     from wavtools.echo import EchoCanceller
 

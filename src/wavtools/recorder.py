@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from wavtools._arguments import callback as check_callback
 from wavtools._arguments import integer, number
-from wavtools._chunk_queue import ChunkQueue
 from wavtools._audio_chunk import AudioChunk
+from wavtools._chunk_queue import ChunkQueue
 from wavtools._device_watch import DeviceWatch
 from wavtools._held import Held
 from wavtools._open_stream import device_info
