@@ -123,9 +123,7 @@ class Twin:
 
     def find_jump(self):
         length, size = 2 * self.size, 4 * self.size
-        cross = np.fft.rfft(self.near_past[-length:], size) * np.conj(
-            np.fft.rfft(self.copy_past[-length:], size)
-        )
+        cross = np.fft.rfft(self.near_past[-length:], size) * np.conj(np.fft.rfft(self.copy_past[-length:], size))
         cross /= np.abs(cross) + 1e-6
         cross[: 4 * self.band.start] = 0
         cross[4 * self.band.stop :] = 0
