@@ -385,3 +385,23 @@ async def test_the_recorder_that_a_session_makes_has_what_its_mode_needs(server,
         assert state is None or (state.canceller is not None) == canceller
     finally:
         made.end()
+
+
+async def test_an_interruption_before_the_devices_are_open_and_after_they_closed_is_no_mistake(server):
+    room = Room(server)
+    voice = room.session()
+    voice._echo.cut()
+    voice._echo.queue(np.zeros(10, np.int16), "a")
+    async with voice:
+        pass
+    voice._echo.cut()
+    voice._echo.queue(np.zeros(10, np.int16), "a")
+
+
+async def test_turning_it_off_in_the_middle_of_an_answer_ends_the_looks(server):
+    room = Room(server)
+    async with room.session() as voice:
+        await room.answer(server.peer, speech("answer", 3))
+        voice.set_echo("off")
+        await until(lambda: voice._echo._watching.done())
+        assert not room.of("error")
