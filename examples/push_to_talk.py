@@ -1,6 +1,6 @@
 """Talk with the model: Enter begins and ends what you say, and interrupts the answer; q and Enter quits.
 
-python examples/push_to_talk.py            # default microphone and loudspeaker; wear headphones
+python examples/push_to_talk.py            # default microphone and loudspeaker
 python examples/push_to_talk.py null       # a silent device, for machines without a sound card
 """
 

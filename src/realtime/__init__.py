@@ -53,7 +53,7 @@ from .events import (
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
-from .voice import CutEvent, VoiceSession
+from .voice import CutEvent, EchoEvent, VoiceSession
 
 if TYPE_CHECKING:
     from .client.answer import Answer
@@ -75,6 +75,7 @@ __all__ = [
     "Conversation",
     "CutEvent",
     "Delta",
+    "EchoEvent",
     "ErrorEvent",
     "Event",
     "Formatted",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
     from wavtools.echo import EchoCanceller, echo_canceller
+    from wavtools.echo_detector import EchoDetector
     from wavtools.echo_native import NativeEchoCanceller
     from wavtools.errors import (
         ConcurrencyError,
@@ -67,6 +68,7 @@ __all__ = [
     "DuplexDevice",
     "EchoCanceller",
     "EchoState",
+    "EchoDetector",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
@@ -124,6 +126,7 @@ _HOMES = {
     "_echo_stage": ["EchoState"],
     "echo": ["EchoCanceller", "echo_canceller"],
     "echo_native": ["NativeEchoCanceller"],
+    "echo_detector": ["EchoDetector"],
     "errors": [
         "ConcurrencyError",
         "DecodeError",
