@@ -14,7 +14,6 @@ import functools
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from types import ModuleType
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._fine_clock import monotonic
 from wavtools._latch import Latch
 from wavtools._states import CaptureState, now_ns
 from wavtools.errors import StateError
@@ -66,7 +66,8 @@ class AudioChunk:
     frame : int
         Number of the first frame, counted at the session rate since begin(), pauses included.
     time : float
-        When that frame was captured, in seconds of time.monotonic().
+        When that frame was captured, in seconds of time.monotonic(); finer than that clock where it is coarse (Windows
+        before Python 3.13).
     played : int16, shape (frames,), or None
         What the player played at the same frames, silence included; None unless recorder and player share a duplex device.
     level_db, peak_db : float
@@ -452,7 +453,7 @@ class Delivery:
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if self._channels == 1 else raw),
             frame=self._frame_at(interval.start) + interval.emitted,
-            time=time.monotonic() - age,
+            time=monotonic() - age,
             played=np.ascontiguousarray(frames[:, -1]) if frames.shape[1] > self._channels else None,
         )
 
