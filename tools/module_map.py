@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _sample_advice _buffers errors _version _arguments _process _events _jack _miniaudio
-        _latch _fine_clock _one_call _held _aio
+        _latch _alarm _fine_clock _one_call _held _aio
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
         gain voice_activity loudness bands analysis wav decode _states _callbacks
         _call_within _device_info _backends _context _pulse_init _held_frames _device _stream _supervisor

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._alarm import Alarm
 from wavtools._fine_clock import monotonic
 from wavtools._latch import Latch
 from wavtools._states import CaptureState, now_ns
@@ -187,8 +187,8 @@ class Delivery:
         # Guards the intervals and the order of storing; taken before the recorder's lock. A signal handler may take it
         # again in the middle of a call.
         self._lock = threading.RLock()
-        # Holds something when there is a reason to look at the ring. Unlike an Event it may be put to by a signal handler.
-        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Rung when there is a reason to look at the capture ring
+        self._alarm = Alarm()
         # (callbacks, captured) when we last looked.
         self._seen = 0, 0
         self._closing = False
@@ -226,7 +226,7 @@ class Delivery:
 
     def wake(self) -> None:
         """Look at the ring now."""
-        self._wakes.put(None)
+        self._alarm.ring()
 
     def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> Latch:
         """Record, beginning with the next frame captured. The latch is set when everything was delivered, after a pause().
@@ -290,7 +290,7 @@ class Delivery:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._wait(self._until_due())
+                self._alarm.wait(self._until_due())
                 while not self._closing and self._pump():
                     pass
         except BaseException:
@@ -301,14 +301,6 @@ class Delivery:
             with self._lock:
                 for interval in self._intervals:
                     interval.done.set()
-
-    def _wait(self, seconds: float) -> None:
-        try:
-            self._wakes.get(timeout=seconds)
-            while True:
-                self._wakes.get_nowait()
-        except queue.Empty:
-            pass
 
     def _until_due(self) -> float:
         """Seconds to sleep. A callback may not make system calls, so it cannot wake us; we wake when one is due.

@@ -23,8 +23,24 @@ INTERRUPTS = 20
 KILLS = 5 if SOAK else 2
 RAMP = np.concatenate([np.arange(1, 32768), np.arange(-32768, 0)]).astype(np.int16)
 # Files below tests/ that run in Windows' Python, too.
-SHORT = ["wavtools/test_pcm", "wavtools/test__fine_clock", "realtime/test_command_line", "realtime/test_relay_upstream"]
-KERNELS = ["ring", "wav", "resample", "spectrum", "analysis", "bands", "player", "recorder", "duplex_device", "load"]
+SHORT = [
+    "wavtools/test_pcm",
+    "wavtools/test__fine_clock",
+    "realtime/test_command_line",
+    "realtime/test_relay_upstream",
+]
+KERNELS = [
+    "ring",
+    "wav",
+    "resample",
+    "spectrum",
+    "analysis",
+    "bands",
+    "player",
+    "recorder",
+    "duplex_device",
+    "load",
+]
 LONG = [
     *(f"wavtools/test_{name}" for name in KERNELS),
     *(
@@ -139,7 +155,16 @@ def test_chunk_times_have_no_steps_of_the_systems_clock(server):
 @pytest.mark.parametrize("name", sorted({*SHORT, *LONG}) if SOAK else SHORT)
 def test_the_modules_own_tests_pass(name):
     environment = {**os.environ, "WINEPREFIX": str(WINDOWS / "prefix"), "WINEDEBUG": "-all"}
-    command = ["wine", WINDOWS / "python.exe", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=240"]
+    command = [
+        "wine",
+        WINDOWS / "python.exe",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--timeout=240",
+    ]
     done = subprocess.run(
         [*command, Path("tests") / f"{name}.py"],
         cwd=ROOT,
