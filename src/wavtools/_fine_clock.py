@@ -12,6 +12,8 @@ __all__ = ["FineClock", "monotonic"]
 
 # Coarser clocks than this are refined.
 FINE_SECONDS = 0.001
+# A coarse clock that is further behind has stood still.
+LATE_TICKS = 4
 # Greatest difference in speed of two clocks of one computer
 DRIFT = 1e-4
 
@@ -19,8 +21,8 @@ DRIFT = 1e-4
 class FineClock:
     """A coarse clock, refined by a fine one with another zero.
 
-    The result is never before the coarse clock's and less than a tick after it, also when one of the two clocks stands
-    still while the computer sleeps.
+    The result is never before the coarse clock's and less than a tick after it; or less than four ticks, where ticks come
+    late or one of the two clocks stands still while the computer sleeps.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ class FineClock:
     def __init__(self, coarse: Callable[[], float], fine: Callable[[], float], tick: float) -> None:
         self._coarse = coarse
         self._fine = fine
-        self._tick = tick
+        self._limit = LATE_TICKS * tick
         self._read_at = fine()
         self._ahead = coarse() - self._read_at
 
@@ -44,7 +46,7 @@ class FineClock:
         # It may shrink as slowly as the clocks drift apart.
         self._ahead -= (fine - self._read_at) * DRIFT
         self._read_at = fine
-        if not ahead <= self._ahead < ahead + self._tick:
+        if not ahead <= self._ahead < ahead + self._limit:
             self._ahead = ahead
         return fine + self._ahead
 
