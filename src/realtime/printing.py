@@ -131,9 +131,8 @@ class Gate(io.TextIOBase):
             _discard(stream)
             if self._required:
                 # Windows reports a reader that has gone as an invalid argument.
-                if error.errno in (
-                    (errno.EPIPE, errno.EINVAL) if sys.platform == "win32" else (errno.EPIPE,)
-                ):
+                invalid = sys.platform == "win32" and error.errno == errno.EINVAL
+                if invalid or isinstance(error, BrokenPipeError):
                     raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
                 reason = error.strerror or type(error).__name__
                 raise OutputError(error.errno, f"cannot write the output: {reason}") from error
