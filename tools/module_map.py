@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _sample_advice _buffers errors _version _arguments _process _events _jack _miniaudio
-        _latch _one_call _held _aio
+        _latch _alarm _fine_clock _one_call _held _aio
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
         gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
         bands analysis echo_detector wav decode _states _callbacks

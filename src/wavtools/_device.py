@@ -315,7 +315,8 @@ class NativeDevice:
         threads = _thread_ids()
         with quiet_stderr(context.backend):
             code = _init(context)(context.pointer, ffi.addressof(config), self._device)
-        check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
+        self._advice = context.advice(capture=kind != "playback")
+        check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {self._advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = BUFFER_MS / 1000
@@ -384,9 +385,7 @@ class NativeDevice:
             code = lib.ma_device_start(self._device)
         # JACK's thread begins here, the others' when the device is made.
         self._worker_ids |= _thread_ids() - threads
-        check(
-            code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
-        )
+        check(code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self._advice}")
         self._started = True
 
     def close(self) -> None:
