@@ -30,7 +30,7 @@ ROOMS = {
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
         gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
         bands analysis echo_detector wav decode _states _callbacks
-        _call_within _device_info _backends _context _pulse_init _held_frames _device _stream _supervisor
+        _call_within _device_info _backends _context _probe _pulse_init _held_frames _device _stream _supervisor
         _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
         _audio_store _audio_chunk _pcm_frames _reference _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
@@ -38,7 +38,8 @@ ROOMS = {
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
-        conversation events tools connection client voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
+        conversation events tools connection client
+        voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
@@ -265,6 +266,10 @@ TESTED_BY = {
     "wavtools._native.kernels_v4.c": ["native/test_kernels.py"],
     "wavtools._native.kernels.inc": ["native/test_kernels.py", "wavtools/test_pcm.py"],
     "wavtools._native.kernels.h": ["native/test_kernels.py"],
+    "wavtools._native.echo.c": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo_suppress.c": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo.h": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo_state.h": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
     "wavtools._native.fft.h": ["wavtools/test_spectrum.py"],
     "wavtools._native.vec8.h": ["native/test_kernels.py"],
     "wavtools._native.spsc.h": ["native/test_spsc.py", "wavtools/test_ring.py"],
