@@ -144,12 +144,45 @@ class AlsaServer(AudioServer):
 SINKS = ("speaker", "room")
 
 
+# Makes the null sinks in the session manager, as that makes the nodes of sound cards.
+CARDS_SCRIPT = """
+sinks = {{}}
+for _, name in ipairs({{ "{names}" }}) do
+  local node = Node("adapter", {{
+    ["factory.name"] = "support.null-audio-sink", ["node.name"] = name, ["node.description"] = name,
+    ["media.class"] = "Audio/Sink", ["audio.position"] = "MONO", ["audio.channels"] = 1, ["audio.rate"] = 48000,
+  }})
+  node:activate(Feature.Proxy.BOUND)
+  table.insert(sinks, node)
+end
+""".format(names='", "'.join(SINKS))
+# A sink that outlives WirePlumber 0.4 keeps its next start from linking any stream; so no such sink is made.
+DUMMY_SINK = '{ cmd = "load-module" args = "module-always-sink"'
+
+
+def let_the_session_manager_make_sinks(folder: Path) -> None:
+    """Write the configuration for that into *folder*."""
+    for name, text in (("main.lua.d/60-cards.lua", 'load_script("cards.lua")'), ("scripts/cards.lua", CARDS_SCRIPT)):
+        path = folder / "wireplumber" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    usual = Path("/usr/share/pipewire/pipewire-pulse.conf").read_text()
+    (folder / "pipewire").mkdir()
+    (folder / "pipewire" / "pipewire-pulse.conf").write_text(usual.replace(DUMMY_SINK, "#{"))
+
+
 class PipeWireServer(AudioServer):
-    """pipewire, pipewire-pulse and wireplumber, with null sinks; ``parts`` holds their processes by name."""
+    """pipewire, pipewire-pulse and wireplumber, with null sinks; ``parts`` holds their processes by name.
+
+    With *cards*, the sinks are the session manager's, and vanish with it as sound cards do; else pipewire-pulse's.
+    """
 
     PARTS = ("pipewire", "wireplumber", "pipewire-pulse")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, cards: bool = False) -> None:
+        self._cards = cards
+        if cards:
+            let_the_session_manager_make_sinks(folder)
         for program, package in zip(self.PARTS, ("pipewire", "wireplumber", "pipewire-pulse"), strict=True):
             require_program(program, package)
         require_program("dbus-daemon", "dbus-daemon")
@@ -179,12 +212,18 @@ class PipeWireServer(AudioServer):
                 if name == "pipewire":
                     wait_for((self.folder / "pipewire-0").exists, "no PipeWire")
         wait_for(lambda: "Server Name" in output_of(["pactl", "info"], self.env), "no pipewire-pulse")
-        for name in SINKS:
+        for name in () if self._cards else SINKS:
             if name not in self._sinks():
                 options = ["rate=48000", "channels=1", "format=s16le"]
                 self.pactl("load-module", "module-null-sink", f"sink_name={name}", *options)
         wait_for(lambda: all(name in self._sinks() for name in SINKS), "no sinks")
         self.process = self.parts["pipewire"]
+
+    def choose_defaults(self) -> None:
+        """Make "speaker" and the monitor of "room" the default devices, once the session manager is there."""
+        for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
+            command = ["pactl", f"set-default-{kind}", name]
+            wait_for(lambda command=command: not subprocess.run(command, env=self.env).returncode, "no default")
 
     def _sinks(self) -> str:
         return output_of(["pactl", "list", "short", "sinks"], self.env)
