@@ -162,7 +162,10 @@ DUMMY_SINK = '{ cmd = "load-module" args = "module-always-sink"'
 
 def let_the_session_manager_make_sinks(folder: Path) -> None:
     """Write the configuration for that into *folder*."""
-    for name, text in (("main.lua.d/60-cards.lua", 'load_script("cards.lua")'), ("scripts/cards.lua", CARDS_SCRIPT)):
+    for name, text in (
+        ("main.lua.d/60-cards.lua", 'load_script("cards.lua")'),
+        ("scripts/cards.lua", CARDS_SCRIPT),
+    ):
         path = folder / "wireplumber" / name
         path.parent.mkdir(parents=True)
         path.write_text(text)
@@ -223,7 +226,9 @@ class PipeWireServer(AudioServer):
         """Make "speaker" and the monitor of "room" the default devices, once the session manager is there."""
         for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
             command = ["pactl", f"set-default-{kind}", name]
-            wait_for(lambda command=command: not subprocess.run(command, env=self.env).returncode, "no default")
+            wait_for(
+                lambda command=command: not subprocess.run(command, env=self.env).returncode, "no default"
+            )
 
     def _sinks(self) -> str:
         return output_of(["pactl", "list", "short", "sinks"], self.env)
