@@ -230,3 +230,16 @@ def test_a_name_chooses_the_audio_system_and_lists_say_which_it_is(server):
     assert lines[0].startswith("no audio system answers (tried PulseAudio)"), result
     assert lines[1].startswith("no output device is called 'nobody'; JACK has: 'Default Playback Device'")
     assert lines[2] == "{'JACK'}"
+
+
+def test_doctor_opens_a_device_of_the_audio_system_that_its_name_begins_with(server):
+    """The lists would be PulseAudio's, which is not there."""
+    server.env["WAVTOOLS_BACKENDS"] = "pulseaudio"
+    result = server.python("""
+        import sys
+        from console.__main__ import main
+        sys.exit(main(["doctor", "--input", "jack:", "--output", "JACK:default", "--offline"]))
+    """)
+    assert "ok       microphone: jack: opens" in result.stdout, result
+    assert "ok       speaker: JACK:default opens" in result.stdout
+    assert "MEND     microphone" not in result.stdout
