@@ -101,6 +101,74 @@ def survive_kills(server: AudioServer, kills: int) -> None:
     assert program.returncode == 0
 
 
+def record_through_kills(server: AudioServer, kills: int) -> None:
+    """Kill the server again and again under a recorder: it is told, captures on, and drops nothing."""
+    program = server.popen(
+        """
+        import sys, time, wavtools
+        recorder = wavtools.WavRecorder(24_000, on_event=lambda event: print(event.kind))
+        recorder.begin()
+        recorder.record()
+        print("recording")
+        for _ in range(int(sys.argv[1])):
+            sys.stdin.readline()
+            calls = recorder.stats.callbacks
+            while recorder.stats.callbacks <= calls + 3:
+                time.sleep(0.01)
+            print("captures")
+        sys.stdin.readline()
+        print(recorder.stats.frames_dropped)
+        recorder.quit()
+    """,
+        kills,
+    )
+
+    def told() -> str:
+        """The next line that every audio system prints."""
+        while (line := program.stdout.readline().strip()) in ("suspended", "resumed", "rerouted"):
+            pass
+        return line
+
+    assert told() == "recording"
+    for _ in range(kills):
+        server.kill()
+        assert (line := told()) == "lost", line
+        server.start()
+        assert (line := told()) == "restored", line
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert (line := told()) == "captures", line
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split() == ["0"]
+    assert program.returncode == 0
+
+
+def play_and_record_on_one_device(server: AudioServer, input: str, output: str) -> None:
+    """A duplex device: what was played lies beside what was captured, each sample once and in order."""
+    result = server.python(
+        """
+        import sys, time, numpy as np, wavtools
+        device = wavtools.DuplexDevice(input=sys.argv[1], output=sys.argv[2])
+        player, recorder = (make(48_000, device=device) for make in (wavtools.WavStreamPlayer, wavtools.WavRecorder))
+        chunks = []
+        recorder.begin()
+        player.connect()
+        recorder.record(chunks.append, chunk_size=480)
+        time.sleep(0.3)
+        player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16))
+        player.wait_until_idle()
+        time.sleep(0.3)
+        recorder.end()
+        player.disconnect()
+        played = np.concatenate([chunk.played for chunk in chunks])
+        print(np.array_equal(played[played != 0], np.arange(1, 24_001)), recorder.stats.frames_dropped)
+        """,
+        input,
+        output,
+    )
+    assert result.stdout.split() == ["True", "0"], result
+
+
 class JackServer(AudioServer):
     """jackd with its dummy driver: two ports each way, which programs may connect to each other."""
 
@@ -221,6 +289,12 @@ class PipeWireServer(AudioServer):
                 self.pactl("load-module", "module-null-sink", f"sink_name={name}", *options)
         wait_for(lambda: all(name in self._sinks() for name in SINKS), "no sinks")
         self.process = self.parts["pipewire"]
+
+    def sink_of_stream(self) -> str:
+        """Name of the sink of the only stream; empty without one."""
+        fields = output_of(["pactl", "list", "short", "sink-inputs"], self.env).split()
+        names = dict(line.split()[:2] for line in self._sinks().splitlines())
+        return names.get(fields[1], "") if fields else ""
 
     def choose_defaults(self) -> None:
         """Make "speaker" and the monitor of "room" the default devices, once the session manager is there."""

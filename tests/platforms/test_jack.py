@@ -238,7 +238,7 @@ def test_doctor_opens_a_device_of_the_audio_system_that_its_name_begins_with(ser
     result = server.python("""
         import sys
         from console.__main__ import main
-        sys.exit(main(["doctor", "--input", "jack:", "--output", "JACK:default", "--offline"]))
+        sys.exit(main(["doctor", "--input", "jack:", "--output", "JACK:default", "--url", "ws://127.0.0.1:9"]))
     """)
     assert "ok       microphone: jack: opens" in result.stdout, result
     assert "ok       speaker: JACK:default opens" in result.stdout

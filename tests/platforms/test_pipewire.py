@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 
 import pytest
 
-from tests.platforms.servers import PipeWireServer, hear_a_ramp_and_interrupts
+from tests.platforms.servers import (
+    PipeWireServer,
+    hear_a_ramp_and_interrupts,
+    play_and_record_on_one_device,
+    record_through_kills,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(600)]
 
@@ -55,6 +62,14 @@ def test_a_recording_has_as_many_frames_as_asked_for(server):
         print(len(wav.pcm), wavtools.WavRecorder.list_devices()[0].backend)
     """)
     assert result.stdout.split() == ["24000", "PulseAudio"], result
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "speaker.monitor", "speaker")
+
+
+def test_a_recorder_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, RESTARTS)
 
 
 PROGRAM = """
@@ -136,4 +151,29 @@ def test_while_the_session_manager_is_away_no_connections_pile_up(cards):
     open_files, events = playing.state(30)
     assert events.count("restored") == events.count("lost")
     assert open_files <= playing.open_files + SPARE
+    playing.end()
+
+
+def test_a_default_that_is_moved_takes_the_stream_along_and_a_sink_that_is_gone_leaves_it_on_another(server):
+    module = server.pactl("load-module", "module-null-sink", "sink_name=extra", "channels=1").strip()
+    playing = Playing(server)
+    server.pactl("set-default-sink", "extra")
+    wait_for(lambda: server.sink_of_stream() == "extra", "the stream stays on the old default")
+    server.pactl("unload-module", module)
+    wait_for(lambda: server.sink_of_stream() in ("speaker", "room"), "the stream is on no sink")
+    _, events = playing.state(1)
+    assert events.count("lost") == events.count("restored")
+    playing.end()
+
+
+@pytest.mark.parametrize("part", ["pipewire-pulse", "pipewire"])
+def test_a_frozen_server_is_waited_for(server, part):
+    playing = Playing(server)
+    server.parts[part].send_signal(signal.SIGSTOP)
+    _, events = playing.state(1.5)
+    assert events[-1:] == ["suspended"]
+    server.parts[part].send_signal(signal.SIGCONT)
+    _, events = playing.state(2)
+    assert events[-1] in ("resumed", "restored")
+    assert events.count("lost") == events.count("restored")
     playing.end()
