@@ -85,7 +85,6 @@ print(json.dumps({
 }))
 player.disconnect()
 """
-)
 
 
 def pipewire(folder: Path) -> PipeWireServer:
