@@ -71,6 +71,7 @@ class Context:
         self._name = ffi.new("char[]", b"wavtools")
         config.pulse.pApplicationName = self._name
         config.jack.pClientName = self._name
+        code = int(lib.MA_NO_BACKEND)
         # One by one: only some of them need their messages kept off the terminal.
         for backend in backends:
             with quiet_stderr(backend):
@@ -80,7 +81,7 @@ class Context:
             if code == lib.MA_SUCCESS:
                 break
         names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
-        advice = _NO_SERVER.get(backends[0], _ADVICE_NO_SERVER)
+        advice = _NO_SERVER.get(backends[0] if backends else -1, _ADVICE_NO_SERVER)
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {advice}")
         self.backend = int(self.pointer.backend)
         self._finalizer = weakref.finalize(self, _close_context, self.pointer)

@@ -6,11 +6,18 @@ WAVTOOLS_SOAK=1 runs more of it.
 from __future__ import annotations
 
 import os
+import signal
+import time
 
 import numpy as np
 import pytest
 
-from tests.platforms.servers import AlsaServer, survive_kills
+from tests.platforms.servers import (
+    AlsaServer,
+    play_and_record_on_one_device,
+    record_through_kills,
+    survive_kills,
+)
 from tests.wavtools.test__device import record_monitor
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
@@ -68,3 +75,34 @@ def test_latency_is_what_the_device_holds(server):
 def test_a_killed_server_is_survived_again_and_again(server):
     """Its devices end by themselves, as those of a card that is unplugged."""
     survive_kills(server, KILLS)
+
+
+def test_a_recorder_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, KILLS)
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "alsa:", "alsa:")
+
+
+def test_a_frozen_server_is_waited_for(server):
+    program = server.popen("""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 60, np.int16))
+        print("playing")
+        sys.stdin.readline()
+        calls = player.stats.callbacks
+        while player.stats.callbacks <= calls + 3:
+            pass
+        print("plays")
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    server.process.send_signal(signal.SIGCONT)
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split()[-1] == "plays"
+    assert program.returncode == 0

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import signal
+import time
 
 import pytest
 
-from tests.platforms.servers import PipeWireServer, hear_a_ramp_and_interrupts, wait_for
+from tests.platforms.servers import (
+    PipeWireServer,
+    hear_a_ramp_and_interrupts,
+    play_and_record_on_one_device,
+    record_through_kills,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(600)]
 
@@ -27,12 +34,18 @@ SPARE = 2
 def server(tmp_path):
     server = PipeWireServer(tmp_path)
     try:
-        # The session manager sets the default, once it is there.
-        for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
-            command = ["pactl", f"set-default-{kind}", name]
-            wait_for(
-                lambda command=command: not subprocess.run(command, env=server.env).returncode, "no default"
-            )
+        server.choose_defaults()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def cards(tmp_path):
+    """A server whose sinks come and go with the session manager."""
+    server = PipeWireServer(tmp_path, cards=True)
+    try:
+        server.choose_defaults()
         yield server
     finally:
         server.stop()
@@ -49,6 +62,14 @@ def test_a_recording_has_as_many_frames_as_asked_for(server):
         print(len(wav.pcm), wavtools.WavRecorder.list_devices()[0].backend)
     """)
     assert result.stdout.split() == ["24000", "PulseAudio"], result
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "speaker.monitor", "speaker")
+
+
+def test_a_recorder_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, RESTARTS)
 
 
 PROGRAM = """
@@ -105,17 +126,54 @@ def test_restarts_are_survived_with_no_descriptor_more(server, parts):
     playing.end()
 
 
-def test_while_the_session_manager_is_away_no_connections_pile_up(server):
-    """Devices do not open then. WirePlumber 0.4 links nothing after a restart alone, so all of PipeWire is restarted."""
-    playing = Playing(server)
-    server.kill("wireplumber")
+def test_restarts_of_the_session_manager_alone_are_survived(cards):
+    """Its cards are gone with it, so the device is lost though the server answers, and opens again."""
+    playing = Playing(cards)
+    for count in range(1, RESTARTS + 1):
+        cards.kill("wireplumber")
+        time.sleep(1)
+        cards.start()
+        open_files, events = playing.state(20)
+        assert events.count("lost") == events.count("restored") == count, events
+        assert open_files <= playing.open_files + SPARE
+    playing.end()
+
+
+def test_while_the_session_manager_is_away_no_connections_pile_up(cards):
+    """Devices do not open then; they do when it is back."""
+    playing = Playing(cards)
+    cards.kill("wireplumber")
     open_files, events = playing.state(AWAY_SECONDS)
     assert "lost" in events
     # The attempt of the moment has a connection of its own.
     assert open_files <= playing.open_files + SPARE + 8
-    server.kill(*server.parts)
-    server.start()
+    cards.start()
     open_files, events = playing.state(30)
     assert events.count("restored") == events.count("lost")
     assert open_files <= playing.open_files + SPARE
+    playing.end()
+
+
+def test_a_default_that_is_moved_takes_the_stream_along_and_a_sink_that_is_gone_leaves_it_on_another(server):
+    module = server.pactl("load-module", "module-null-sink", "sink_name=extra", "channels=1").strip()
+    playing = Playing(server)
+    server.pactl("set-default-sink", "extra")
+    wait_for(lambda: server.sink_of_stream() == "extra", "the stream stays on the old default")
+    server.pactl("unload-module", module)
+    wait_for(lambda: server.sink_of_stream() in ("speaker", "room"), "the stream is on no sink")
+    _, events = playing.state(1)
+    assert events.count("lost") == events.count("restored")
+    playing.end()
+
+
+@pytest.mark.parametrize("part", ["pipewire-pulse", "pipewire"])
+def test_a_frozen_server_is_waited_for(server, part):
+    playing = Playing(server)
+    server.parts[part].send_signal(signal.SIGSTOP)
+    _, events = playing.state(1.5)
+    assert events[-1:] == ["suspended"]
+    server.parts[part].send_signal(signal.SIGCONT)
+    _, events = playing.state(2)
+    assert events[-1] in ("resumed", "restored")
+    assert events.count("lost") == events.count("restored")
     playing.end()
