@@ -163,6 +163,11 @@ class Room:
             self._process.stdout.close()
 
     @property
+    def pid(self) -> int:
+        """Process id of the room's process."""
+        return self._process.pid
+
+    @property
     def _truth_file(self) -> Path:
         return self.folder / "truth.npz"
 

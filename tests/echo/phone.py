@@ -41,6 +41,8 @@ class PhoneOptions:
         Which canceller works in the recorder, see tests/echo/cancellers.py; None for none.
     speakers : int
         1, or 2 for a stereo player.
+    reference : bool
+        True to tell the recorder of the player; a duplex device knows it anyway.
     """
 
     out: str
@@ -48,6 +50,7 @@ class PhoneOptions:
     devices: str = "separate"
     canceller: str | None = None
     speakers: int = 1
+    reference: bool = True
 
 
 class Phone:
@@ -61,7 +64,7 @@ class Phone:
         self.player = WavStreamPlayer(
             options.rate, channels=options.speakers, device=device, on_event=self._told
         )
-        extra: dict[str, Any] = {} if device else {"reference": self.player}
+        extra: dict[str, Any] = {"reference": self.player} if options.reference and device is None else {}
         if options.canceller is not None:
             extra["echo_canceller"] = make_canceller(options.canceller, options.rate)
         self.recorder = WavRecorder(options.rate, device=device, keep_seconds=0, on_event=self._told, **extra)

@@ -8,6 +8,7 @@ Thread: the test's.
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import subprocess
@@ -15,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -27,17 +27,39 @@ from tests.echo.phone import PhoneOptions
 from tests.room import ROOT, Room
 from wavtools.resample import resample
 
-__all__ = ["PhoneProcess", "Recording", "Score", "Tape", "record_tape"]
+__all__ = ["LONG", "SHORT", "PhoneProcess", "Recording", "Score", "Script", "Tape", "record_tape"]
 
 Int16Array = NDArray[np.int16]
-# The script: when what is played begins, in seconds, and for how long
-FIRST, SECOND, THIRD = (1.0, 12.0), (17.5, 8.0), (24.0, 10.0)
-# When the person speaks: alone, over an answer that stops CUT_AFTER later, over one that goes on
-ALONE, BARGE_IN, OVER = 14.0, 20.0, 28.0
-CUT_AFTER = 0.4
-END = 35.0
-# What the person says then
+# The person says this alone, over an answer that stops, and over one that goes on.
 SAID = (voices.SENTENCES[0], voices.SENTENCES[1], voices.SENTENCES[2])
+
+
+@dataclass(frozen=True)
+class Script:
+    """When what happens, in seconds.
+
+    Attributes
+    ----------
+    plays : tuple of (float, float)
+        When each of three answers begins, and how long it is.
+    alone, barge_in, over : float
+        When the person speaks: alone, over the second answer, over the third one.
+    cut_after : float
+        The second answer is cut so long after *barge_in*.
+    end : float
+        Of the tape.
+    """
+
+    plays: tuple[tuple[float, float], ...] = ((1.0, 12.0), (17.5, 8.0), (24.0, 10.0))
+    alone: float = 14.0
+    barge_in: float = 20.0
+    over: float = 28.0
+    cut_after: float = 0.4
+    end: float = 35.0
+
+
+LONG = Script()
+SHORT = Script(((0.5, 8.0), (12.5, 5.0), (17.0, 6.0)), 9.5, 14.5, 20.0, 0.4, 23.5)
 
 
 @dataclass(frozen=True)
@@ -46,10 +68,11 @@ class Recording:
 
     mono: Int16Array
     raw: Int16Array
-    played: Int16Array
     frame: NDArray[np.int64]
     time: NDArray[np.float64]
     events: list[dict[str, Any]]
+    # What the recorder says was played at the same frames; silence if it does not know the player
+    played: Int16Array
 
 
 class PhoneProcess:
@@ -110,6 +133,7 @@ class PhoneProcess:
         assert self._process.wait(30) == 0
         with np.load(self.options.out) as kept:
             found = {name: kept[name] for name in kept.files if name != "events"}
+            found.setdefault("played", np.zeros_like(found["mono"]))
             return Recording(events=json.loads(str(kept["events"])), **found)
 
 
@@ -228,18 +252,22 @@ def _wait_until(moment: float) -> None:
 
 
 def record_tape(
-    folder: Path, room: Room, options: PhoneOptions, far: Int16Array | None = None, near_db: float = 0.0
+    room: Room,
+    options: PhoneOptions,
+    script: Script = LONG,
+    far: Int16Array | None = None,
+    near_db: float = 0.0,
 ) -> Tape:
-    """Play and record the script of 35 s in *room*, which must keep the truth; it is closed then.
+    """Play and record *script* in *room*, which must keep the truth; it is closed then.
 
     Parameters
     ----------
-    folder : Path
-        For the recording.
     room : Room
         Made with ``truth=True``.
     options : PhoneOptions
         Of the program; ``out`` is set here.
+    script : Script
+        `SHORT` or `LONG`.
     far : ndarray of int16, optional
         What is played, 30 s or more, at the program's rate; the story when not given.
     near_db : float
@@ -253,30 +281,30 @@ def record_tape(
     rate = options.rate
     far = resample(voices.story(), voices.RATE_HZ, rate) if far is None else far
     pieces, at = [], 0
-    for _, seconds in (FIRST, SECOND, THIRD):
+    for _, seconds in script.plays:
         pieces.append(far[at : at + int(seconds * rate)])
         at += int(seconds * rate)
     said = [voices.person(text) for text in SAID]
-    moments: list[float] = []
-    with PhoneProcess(room, replace(options, out=str(folder / "recording.npz"))) as phone:
+    with PhoneProcess(room, replace(options, out=str(room.folder / "recording.npz"))) as phone:
         begun = time.monotonic()
 
         def say(number: int) -> None:
-            moments.append(room.say(said[number], gain_db=near_db)[0])
+            room.say(said[number], gain_db=near_db)
 
-        script: list[tuple[float, Callable[[], object]]] = [
-            (FIRST[0], lambda: phone.play(pieces[0])),
-            (ALONE, lambda: say(0)),
-            (SECOND[0], lambda: phone.play(pieces[1])),
-            (BARGE_IN, lambda: say(1)),
-            (BARGE_IN + CUT_AFTER, lambda: phone.tell("interrupt")),
-            (THIRD[0], lambda: phone.play(pieces[2])),
-            (OVER, lambda: say(2)),
+        steps: list[tuple[float, Callable[[], object]]] = [
+            *(
+                (start, functools.partial(phone.play, piece))
+                for (start, _), piece in zip(script.plays, pieces, strict=True)
+            ),
+            (script.alone, lambda: say(0)),
+            (script.barge_in, lambda: say(1)),
+            (script.barge_in + script.cut_after, lambda: phone.tell("interrupt")),
+            (script.over, lambda: say(2)),
+            (script.end, lambda: None),
         ]
-        for moment, action in script:
+        for moment, step in sorted(steps, key=lambda pair: pair[0]):
             _wait_until(begun + moment)
-            action()
-        _wait_until(begun + END)
+            step()
         recording = phone.end()
     room.watch()
     return _on_one_clock(recording, room, rate)
@@ -289,9 +317,9 @@ def _on_one_clock(recording: Recording, room: Room, rate: int) -> Tape:
     count = len(recording.raw)
     person = _shifted(person, offset, count)
     echo = _shifted(microphone, offset, count).astype(np.int32) - person
-    return Tape(
-        recording, rate, _spans(echo, rate, 200, rate), _spans(person.astype(np.int32), rate, 50, rate // 2)
-    )
+    noise = round(6 * 32768 * 10 ** (room.settings.noise_db / 20))
+    echoes = _spans(echo, rate, max(200, noise), rate)
+    return Tape(recording, rate, echoes, _spans(person.astype(np.int32), rate, 50, rate // 2))
 
 
 def _shifted(samples: Int16Array, offset: int, count: int) -> Int16Array:

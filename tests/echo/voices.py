@@ -20,6 +20,8 @@ __all__ = ["RATE_HZ", "SENTENCES", "music", "person", "require_models", "speech"
 RATE_HZ = 24_000
 # A person speaks lower and slower than the loudspeaker by this factor, so that the two differ as two voices do.
 LOWER = 0.88
+# Longest pause of the story, in blocks of 10 ms
+PAUSE_BLOCKS = 10
 # What a person says over an answer. The offline server's whisper model hears each of them without an error.
 SENTENCES = (
     "Stop now, and tell me about the weather.",
@@ -64,11 +66,16 @@ def person(text: str) -> Int16Array:
 
 @functools.cache
 def story() -> Int16Array:
-    """The offline server's long answer, 41 s."""
+    """The offline server's long answer without its pauses, over 30 s: a voice that always speaks."""
     from realtime.offline.replies.rules import LONG_ANSWER
 
     parts = [speech(sentence + ".") for sentence in LONG_ANSWER.rstrip(".").split(". ")]
-    return np.concatenate(parts)
+    whole = np.concatenate(parts)
+    # 10 ms blocks, of which silent ones are kept only if they follow within PAUSE_BLOCKS of a loud one
+    blocks = whole[: len(whole) // 240 * 240].reshape(-1, 240)
+    loud = np.flatnonzero(np.abs(blocks).max(axis=1) > 0.02 * np.abs(whole).max())
+    last = loud[np.searchsorted(loud, np.arange(len(blocks)), side="right") - 1]
+    return blocks[np.arange(len(blocks)) - last <= PAUSE_BLOCKS].ravel()
 
 
 @functools.cache
