@@ -243,7 +243,9 @@ class Room:
         self._send("report")
         seen = Watch(**self._answer())
         if not seen.counts:
-            raise LateError(f"a block of the room was {seen.worst_ms:.0f} ms late, {seen.late} more than 25 ms")
+            raise LateError(
+                f"a block of the room was {seen.worst_ms:.0f} ms late, {seen.late} more than 25 ms"
+            )
         return seen
 
     def truth(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

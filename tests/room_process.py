@@ -59,7 +59,9 @@ class RoomProcess:
         settings = self.settings
         played = np.frombuffer(data, np.int16).reshape(-1, settings.speakers).astype(np.float32) / 32768
         heard = self.acoustics.echo(played)
-        heard += self._rng.standard_normal(len(heard), np.float32) * np.float32(10 ** (settings.noise_db / 20))
+        heard += self._rng.standard_normal(len(heard), np.float32) * np.float32(
+            10 ** (settings.noise_db / 20)
+        )
         near = np.zeros_like(heard)
         said = self._near[: len(near)]
         near[: len(said)] = said

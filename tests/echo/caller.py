@@ -95,7 +95,7 @@ async def tell_played(client: RealtimeClient, voice: VoiceSession) -> None:
 
 async def main() -> None:
     options = CallerOptions(**json.loads(sys.argv[1]))
-    client = RealtimeClient(api_key="none", url=options.url, transcription={"model": "whisper-1"})
+    client = RealtimeClient(api_key="none", url=options.url, input_audio_transcription={"model": "whisper-1"})
     watch(client)
     async with make_voice(client, options) as voice:
         watching = asyncio.create_task(tell_played(client, voice))

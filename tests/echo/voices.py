@@ -98,7 +98,9 @@ def music(seconds: float = 12.0, rate: int = RATE_HZ) -> Int16Array:
         pluck = sum(np.sin(2 * np.pi * hz * k * t) / k**1.5 for k in range(1, 9)) * np.exp(-4 * t)
         add(beat / 4, 0.25 * pluck, 0.3 + 0.4 * (beat % 2))
         if beat % 2 == 0:
-            drum = rng.standard_normal(rate) * np.exp(-40 * t) + 2 * np.sin(2 * np.pi * 60 * t) * np.exp(-12 * t)
+            drum = rng.standard_normal(rate) * np.exp(-40 * t) + 2 * np.sin(2 * np.pi * 60 * t) * np.exp(
+                -12 * t
+            )
             add(beat / 4, 0.15 * drum, 0.5)
         if beat % 4 == 0:
             bass = np.sin(2 * np.pi * 440 * 2 ** ((chord[0] - 93) / 12) * t) * np.exp(-2 * t)
