@@ -22,6 +22,7 @@ ORDER = [
     "relay",
     "console",
     "latency budget",
+    "echo",
 ]
 
 

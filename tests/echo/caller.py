@@ -40,8 +40,8 @@ class CallerOptions:
     echo : str or None
         The voice session's *echo*; None leaves it out.
     canceller : str or None
-        A canceller by name (tests/echo/cancellers.py) for a recorder and player given to the session; None leaves both to the
-        session.
+        A canceller by name (tests/echo/cancellers.py), for a recorder and a player given to the session; None leaves both
+        to the session.
     """
 
     url: str
