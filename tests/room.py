@@ -230,6 +230,27 @@ class Room:
         self.server.start()
         self._start()
 
+    def switch_speaker(self) -> None:
+        """Make a second loudspeaker the default output, at the same place: the room hears that one from now on."""
+        self.watch()
+        settings = self.settings
+        self.server.pactl(
+            "load-module",
+            "module-null-sink",
+            "sink_name=other",
+            "norewinds=1",
+            "format=s16le",
+            f"rate={settings.rate}",
+            f"channels={settings.speakers}",
+        )
+        listeners = json.loads(self.server.pactl("--format=json", "list", "source-outputs"))
+        (ears,) = (one for one in listeners if one["properties"].get("application.name") == "parec")
+        self.server.pactl("move-source-output", str(ears["index"]), "other.monitor")
+        self.server.pactl("set-default-sink", "other")
+        # Where it is recorded from another sink, all later blocks come some 50 ms later.
+        self._send("settle")
+        self._answer()
+
     # What the room knows
 
     def watch(self) -> Watch:

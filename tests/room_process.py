@@ -4,7 +4,8 @@
 
 Real-time priority throughout: the room is no part of what is tested and must not be late. It reports how late its
 blocks came (tests/room.py decides whether a run counts). Commands are lines on standard input, each answered by a line
-of JSON: ``near FILE``, ``delay MS``, ``move SEED``, ``report``. It ends when its input ends, and writes TRUTH_FILE then:
+of JSON: ``near FILE``, ``delay MS``, ``move SEED``, ``settle``, ``report``. It ends when its input ends, and writes
+TRUTH_FILE then:
 the microphone's signal and the part of it that a person said.
 
 Thread: the main thread; another one reads the commands.
@@ -47,6 +48,8 @@ class RoomProcess:
         self.commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # Arrival of each block, less the time at which it was due by count
         self.arrivals: list[float] = []
+        # The first block whose lateness counts
+        self.counted_from = SETTLING_BLOCKS
         self.microphone: list[np.ndarray] = []
         self.person: list[np.ndarray] = []
         # What a person still has to say, and whether the answer to the command is due
@@ -100,8 +103,11 @@ class RoomProcess:
         elif name == "move":
             self.acoustics.move(int(value))
             self.answer()
+        elif name == "settle":
+            self.counted_from = len(self.arrivals) + SETTLING_BLOCKS
+            self.answer()
         elif name == "report":
-            settled = np.array(self.arrivals[SETTLING_BLOCKS:] or [0.0])
+            settled = np.array(self.arrivals[self.counted_from :] or [0.0])
             late_ms = (settled - settled.min()) * 1000
             self.answer(
                 blocks=len(self.arrivals), late=int(np.sum(late_ms > 25)), worst_ms=float(late_ms.max())
