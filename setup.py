@@ -49,6 +49,7 @@ MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
 HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h", "fft.h", "fft.inc"]
 HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "levels.inc", "pcm16.inc", "vec8.h"]
+HEADERS += ["echo.h", "echo_state.h"]
 # The same kernels for each instruction set, and the choice between them.
 KERNELS = ["kernels_base.c", "kernels_v3.c", "kernels_v4.c", "kernels_select.c"]
 
@@ -98,6 +99,7 @@ setup(
             extension("loudness", "polyphase.c", *KERNELS),
             extension("voice_activity", *KERNELS),
             extension("gain", *KERNELS),
+            extension("echo_native", "echo.c", "echo_suppress.c", "fft.c", *KERNELS),
             extension("_states", "polyphase.c", *KERNELS),
             extension("_callbacks", "polyphase.c", *KERNELS),
         ],

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wavtools.analysis import AudioAnalysis, Frequencies
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
+    from wavtools.echo import EchoCanceller, echo_canceller
+    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.errors import (
         ConcurrencyError,
         DecodeError,
@@ -60,10 +62,12 @@ __all__ = [
     "DeviceError",
     "DeviceEvent",
     "DuplexDevice",
+    "EchoCanceller",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
     "Meter",
+    "NativeEchoCanceller",
     "OfflineDevice",
     "Playback",
     "PlayerStats",
@@ -83,6 +87,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "apply_gain",
+    "echo_canceller",
     "gain",
     "get_include",
     "info",
@@ -111,6 +116,8 @@ _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
+    "echo": ["EchoCanceller", "echo_canceller"],
+    "echo_native": ["NativeEchoCanceller"],
     "errors": [
         "ConcurrencyError",
         "DecodeError",
