@@ -46,7 +46,7 @@ else:
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
 
 # Editing one of these rebuilds every extension.
-HEADERS = ["spsc.h", "clock.h", "capture.h", "seat.h", "fade.h", "playback.h", "render.h"]
+HEADERS = ["spsc.h", "clock.h", "stamp.h", "capture.h", "seat.h", "fade.h", "tap.h", "playback.h", "render.h"]
 HEADERS += ["polyphase.h", "blocks.h", "prototypes.h", "encodings.h", "fft.h", "fft.inc"]
 HEADERS += ["kernels.h", "kernels.inc", "simple_ratio.inc", "g711.inc", "levels.inc", "pcm16.inc", "vec8.h"]
 HEADERS += ["echo.h", "echo_state.h"]

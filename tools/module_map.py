@@ -28,10 +28,12 @@ ROOMS = {
         _native _kernels _sample_advice _buffers errors _version _arguments _process _events _jack _miniaudio
         _latch _one_call _held _aio
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
-        gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo bands analysis wav decode _states _callbacks
+        gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
+        bands analysis wav decode _states _callbacks
         _call_within _device_info _backends _context _pulse_init _held_frames _device _stream _supervisor
-        _open_stream _device_watch _tracks _playback_stream _played_spectrum _player_samples _player_waits
-        _audio_store _delivery _chunk_queue _recorded_audio _recorder_stats _recording_file _capture_session
+        _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
+        _audio_store _audio_chunk _pcm_frames _reference _echo_stage _delivery _chunk_queue
+        _recorded_audio _recorder_stats _recording_file _capture_session
         offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
     """,
     "realtime": """

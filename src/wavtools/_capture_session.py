@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ from wavtools.spectrum import Analyser
 
 if TYPE_CHECKING:
     from wavtools._device_info import Kind
+    from wavtools._echo_stage import EchoStage
+    from wavtools._events import DeviceEvent
     from wavtools._recording_file import RecordingFile
     from wavtools._stream import Device
 
@@ -69,6 +72,8 @@ class CaptureSession:
         Most frames to store; all of them when not given.
     file : RecordingFile, optional
         Gets all recorded audio.
+    stage : EchoStage, optional
+        Takes the echo out.
 
     Attributes
     ----------
@@ -91,8 +96,10 @@ class CaptureSession:
         channels: int | None,
         keep_frames: int | None,
         file: RecordingFile | None = None,
+        stage: EchoStage | None = None,
     ) -> None:
         self.channels = channels
+        self.stage = stage
         self.file = file
         self.chunks = ChunkQueue(
             None if keep_frames is None else max(keep_frames, CHUNK_SECONDS * sample_rate)
@@ -137,16 +144,31 @@ class CaptureSession:
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
         """Make a ring for a device and put it into the device's seat."""
+        if self.stage is not None and self._state is None and not (self.stage.has_reference or duplex):
+            raise ValueError(
+                "an echo canceller needs to know what is played: pass reference=player, or give recorder and player "
+                "the same DuplexDevice"
+            )
         state = CaptureState(RING_SECONDS * sample_rate, channels + duplex, sample_rate)
         if self._state is None:
             # A device that opens with another number than was asked for is mixed, or repeated.
             self.channels = self.channels or channels
             self.store = AudioStore(self.channels, self._keep_frames)
+            if self.stage is not None:
+                self.stage.set_channels(self.channels)
             self.delivery = Delivery(
-                state, sample_rate, self._sample_rate, self._keep, self._hear, duplex, self.channels
+                state,
+                sample_rate,
+                self._sample_rate,
+                self._keep,
+                self._hear,
+                duplex,
+                self.channels,
+                seat,
+                self.stage,
             )
         else:
-            self.delivery.change_device(state, sample_rate, duplex)
+            self.delivery.change_device(state, sample_rate, duplex, seat)
             self._counted = self._counted.plus(self._state)
         self._state = state
         seat.take_capture(state)
@@ -160,6 +182,19 @@ class CaptureSession:
         if self._state is not None:
             self.delivery.wake()
 
+    def telling(self, on_event: Callable[[DeviceEvent], None]) -> Callable[[DeviceEvent], None]:
+        """A callback for device events: it passes them on, and tells the echo stage when the system moved the stream."""
+        stage = self.stage
+        if stage is None:
+            return on_event
+
+        def tell(event: DeviceEvent) -> None:
+            if event.kind == "rerouted":
+                stage.rerouted()
+            on_event(event)
+
+        return tell
+
     def begin_file(self) -> None:
         """Replace what the file held, now that the device is open. Raises OSError, and the file is then as it was."""
         if self.file is not None:
@@ -171,6 +206,8 @@ class CaptureSession:
         if self._state is not None:
             self.delivery.close()
         self.chunks.close()
+        if self.stage is not None:
+            self.stage.close()
         if self.file is not None:
             self.file.close()
 

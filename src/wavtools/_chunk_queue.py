@@ -12,7 +12,7 @@ import queue
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from wavtools._delivery import AudioChunk
+from wavtools._audio_chunk import AudioChunk
 
 __all__ = ["ChunkQueue"]
 

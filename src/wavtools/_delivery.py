@@ -10,25 +10,28 @@ Thread: its own ("wavtools-delivery"), which also runs the user's callback; meth
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._audio_chunk import AudioChunk
 from wavtools._latch import Latch
-from wavtools._states import CaptureState, now_ns
+from wavtools._pcm_frames import mean_of_channels, to_int16, with_channels
+from wavtools._states import CaptureState, Seat, now_ns
 from wavtools.errors import StateError
 from wavtools.resample import Resampler
 
-__all__ = ["AudioChunk", "Delivery"]
+if TYPE_CHECKING:
+    from wavtools._echo_stage import EchoStage
+
+__all__ = ["Delivery"]
 
 # While nobody waits for a chunk, or the device has stopped calling.
 POLL_SECONDS = 0.01
@@ -44,55 +47,6 @@ _log = logging.getLogger("wavtools")
 Samples = NDArray[np.int16]
 
 
-@functools.cache
-def _levels() -> ModuleType:
-    """wavtools.levels, imported when the first level is asked for: a cached call is faster than an import statement."""
-    from wavtools import levels
-
-    return levels
-
-
-@dataclasses.dataclass(frozen=True)
-class AudioChunk:
-    """One chunk of recorded audio, int16 at the session rate.
-
-    Attributes
-    ----------
-    mono : int16, shape (frames,)
-        The arithmetic mean of the channels.
-    raw : int16, shape (frames,) or (frames, channels)
-        The channels of the session's first device. After a move to a device with another number of channels, each of
-        them is the mean of the new device's.
-    frame : int
-        Number of the first frame, counted at the session rate since begin(), pauses included.
-    time : float
-        When that frame was captured, in seconds of time.monotonic().
-    played : int16, shape (frames,), or None
-        What the player played at the same frames, silence included; None unless recorder and player share a duplex device.
-    level_db, peak_db : float
-        dBFS of ``raw``, computed when read: 0 is the level of a full-scale square wave and the peak of -32768; silence is
-        -inf. See `wavtools.levels`.
-    """
-
-    mono: Samples
-    raw: Samples
-    frame: int = 0
-    time: float = 0.0
-    played: Samples | None = None
-
-    @property
-    def level_db(self) -> float:
-        """20 log10 of the root of the mean square of ``raw``, dBFS."""
-        level: float = _levels().rms_db(self.raw)
-        return level
-
-    @property
-    def peak_db(self) -> float:
-        """The greatest magnitude of ``raw``, dBFS."""
-        peak: float = _levels().peak_db(self.raw)
-        return peak
-
-
 @dataclasses.dataclass(frozen=True)
 class _Source:
     """The capture ring of one device, which begins at a capture position of the session.
@@ -103,6 +57,7 @@ class _Source:
     state: CaptureState
     device_rate: int
     reference: bool
+    seat: Seat
     start: int
 
     @property
@@ -116,8 +71,9 @@ class Interval:
     """Captured frames [start, stop) that are recorded.
 
     ``stop`` is None while recording. ``produced`` counts the session frames stored since ``start`` or the last change of
-    the device, ``emitted`` those of them that went out in chunks. ``skip`` counts session frames still to come that
-    were captured before a clear().
+    the device, ``emitted`` those of them that went out in chunks. What was captured before ``cleared`` is not stored.
+
+    The resampler began at the capture position ``origin``; its result number ``first`` is the interval's first one.
     """
 
     start: int
@@ -127,7 +83,9 @@ class Interval:
     done: Latch = dataclasses.field(default_factory=Latch)
     produced: int = 0
     emitted: int = 0
-    skip: int = 0
+    cleared: int = 0
+    origin: int = -1
+    first: int = 0
 
 
 class Delivery:
@@ -151,6 +109,8 @@ class Delivery:
     channels : int, optional
         What to record; the first device's own number when not given. Where a device has another number, each channel is
         the mean of the device's.
+    stage : EchoStage, optional
+        Takes all captured frames, recorded or not, and adds what was played and the clean signal.
 
     Attributes
     ----------
@@ -169,13 +129,16 @@ class Delivery:
         watch: Callable[[NDArray[np.float32]], None],
         reference: bool = False,
         channels: int | None = None,
+        seat: Seat | None = None,
+        stage: EchoStage | None = None,
     ) -> None:
         # What the session records.
         self._channels = channels or state.channels - reference
         self._session_rate = session_rate
         self._store = store
         self._watch = watch
-        self._use(_Source(state, device_rate, reference, 0))
+        self._stage = stage
+        self._use(_Source(state, device_rate, reference, seat or Seat(), 0))
         # The rings of later devices, until their turn comes.
         self._next_sources: deque[_Source] = deque()
         # Where the present source began: (capture position, session frame).
@@ -203,8 +166,11 @@ class Delivery:
         self._block = np.empty((max(1, rate // BLOCKS_PER_SECOND), channels), np.float32)
         self._resampler: Resampler | None = None
         self._watch_resampler: Resampler | None = None
+        if self._stage is not None:
+            self._stage.begin(source.state, rate, source.reference, source.seat)
         if rate != self._session_rate:
-            self._resampler = Resampler(rate, self._session_rate, channels)
+            if self._stage is None:
+                self._resampler = Resampler(rate, self._session_rate, channels)
             self._watch_resampler = Resampler(rate, self._session_rate, 1, "fast")
 
     # ---- control threads
@@ -237,14 +203,15 @@ class Delivery:
                 raise StateError(
                     "recording ended by an error, which was logged; call .end(), then .begin() again"
                 )
-            interval = Interval(self.captured, None, chunk_size, emit)
+            start = self.captured
+            interval = Interval(start, None, chunk_size, emit, origin=start)
             self._intervals.append(interval)
         return interval.done
 
-    def change_device(self, state: CaptureState, device_rate: int, reference: bool) -> None:
+    def change_device(self, state: CaptureState, device_rate: int, reference: bool, seat: Seat) -> None:
         """Go on with another device's ring; the device before captures nothing more."""
         with self._lock:
-            self._next_sources.append(_Source(state, device_rate, reference, self.captured))
+            self._next_sources.append(_Source(state, device_rate, reference, seat, self.captured))
 
     def pause(self) -> Latch:
         """Record nothing captured after this moment. The latch is set when everything before it was delivered."""
@@ -261,8 +228,7 @@ class Delivery:
         with self._lock:
             position = self.captured
             for interval in self._intervals:
-                until = position if interval.stop is None else min(position, interval.stop)
-                interval.skip = self._session_frames(max(0, until - interval.start)) - interval.produced
+                interval.cleared = position if interval.stop is None else min(position, interval.stop)
             clear()
 
     def finished(self) -> None:
@@ -348,7 +314,9 @@ class Delivery:
             heard = frames[:, :-1] if source.reference else frames
             mono = heard.mean(axis=1, dtype=np.float32) if heard.shape[1] > 1 else heard[:, 0].copy()
             self._watch(mono if self._watch_resampler is None else self._watch_resampler.process(mono))
-            if recording and interval is not None:
+            if self._stage is not None:
+                self._take_staged(self._stage, interval if recording else None, frames)
+            elif recording and interval is not None:
                 self._take(interval, frames)
         if self._source is not source:
             # drain() in the user's callback has gone on with the next device.
@@ -363,11 +331,11 @@ class Delivery:
 
     def _switch(self, interval: Interval | None, source: _Source) -> None:
         """Go on with the ring of another device."""
-        if interval is not None and self._resampler is not None:
-            self._append(interval, self._resampler.flush())
+        if interval is not None:
+            self._append_rest(interval)
         frame = self._frame_at(source.start)
         if interval is not None:
-            frame = self._frame_at(interval.start) + interval.produced
+            frame = self._frame_at(interval.origin) + interval.first + interval.produced
         with self._lock:
             # In this order: `captured` looks at both without the lock.
             self._use(source)
@@ -376,9 +344,11 @@ class Delivery:
             self._seen = 0, 0
             if interval is not None:
                 interval.start, interval.produced = source.start, 0
+                interval.origin, interval.first = source.start, 0
                 # The pending frames were captured before that position.
                 interval.emitted = -self._pending_frames
-        self._pending = [self._with_reference(frames, source.reference) for frames in self._pending]
+        if self._stage is None:
+            self._pending = [self._with_reference(frames, source.reference) for frames in self._pending]
 
     def _with_reference(self, frames: Samples, reference: bool) -> Samples:
         """Pending frames with as many channels as those of the next source: nothing was played, or it is left out."""
@@ -399,31 +369,55 @@ class Delivery:
             if not self._intervals or self._intervals[0] is not interval:
                 return  # drain() in the last callback has finished it
             self._intervals.popleft()
-        if self._resampler is not None:
-            self._append(interval, self._resampler.flush())
-            self._resampler.reset()
+        self._append_rest(interval)
         self._emit(interval, interval.chunk_size)
         self._emit(interval, 1)
         interval.done.set()
 
+    def _take_staged(self, stage: EchoStage, interval: Interval | None, frames: NDArray[np.float32]) -> None:
+        """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
+        if interval is not None:
+            self._lay(interval, stage)
+        number, rows = stage.push(frames)
+        if interval is not None:
+            self._append_rows(interval, stage, number, rows)
+            self._emit(interval, interval.chunk_size)
+
+    def _lay(self, interval: Interval, stage: EchoStage) -> None:
+        """Note which row of the echo stage's segment is the interval's first."""
+        if interval.produced == 0:
+            start = self._source.start
+            interval.origin = start + stage.origin
+            interval.first = stage.row_at(interval.start - start)
+
+    def _append_rest(self, interval: Interval) -> None:
+        """What resampler and echo stage still hold of an interval."""
+        if self._stage is not None:
+            self._lay(interval, self._stage)
+            self._append_rows(interval, self._stage, *self._stage.flush())
+        elif self._resampler is not None:
+            self._append(interval, self._resampler.flush())
+            self._resampler.reset()
+
+    def _append_rows(self, interval: Interval, stage: EchoStage, number: int, rows: Samples) -> None:
+        """Rows of the echo stage, from the interval's first one on; *number* is that of the first given."""
+        rows = rows[max(0, interval.first - number) :]
+        self._keep(interval, rows, stage.stored(rows))
+
     def _append(self, interval: Interval, frames: NDArray[Any]) -> None:
         source = self._source
-        raw = _to_int16(frames.reshape(-1, source.state.channels))
-        if source.state.channels - source.reference != self._channels:
-            raw = self._remix(raw, source.reference)
-        with self._lock:
-            interval.produced += len(raw)
-            skip = min(interval.skip, len(raw))
-            interval.skip -= skip
-            self._store(raw[:, : self._channels], skip)
-        self._pending.append(raw)
-        self._pending_frames += len(raw)
+        raw = to_int16(frames.reshape(-1, source.state.channels))
+        raw = with_channels(raw, self._channels, source.reference)
+        self._keep(interval, raw, raw[:, : self._channels])
 
-    def _remix(self, raw: Samples, reference: bool) -> Samples:
-        """The session's number of channels, each the mean of the device's, and the reference."""
-        heard, played = (raw[:, :-1], raw[:, -1:]) if reference else (raw, raw[:, :0])
-        mono = _mono(heard)[:, np.newaxis]
-        return np.concatenate([mono] * self._channels + [played], axis=1)
+    def _keep(self, interval: Interval, rows: Samples, stored: Samples) -> None:
+        with self._lock:
+            cleared = self._session_frames(interval.cleared - interval.origin) - interval.first
+            skip = min(max(0, cleared - interval.produced), len(rows))
+            interval.produced += len(rows)
+            self._store(stored, skip)
+        self._pending.append(rows)
+        self._pending_frames += len(rows)
 
     def _emit(self, interval: Interval, at_least: int) -> None:
         """Hand over full chunks, and with at_least=1 the rest too. The user's code runs here and may call us again."""
@@ -442,18 +436,24 @@ class Delivery:
                 _log.exception("the recorder's callback raised; recording goes on")
 
     def _chunk(self, interval: Interval, frames: Samples) -> AudioChunk:
-        raw = frames[:, : self._channels]
-        mono = raw[:, 0] if self._channels == 1 else _mono(raw)
+        channels = self._channels
+        raw = frames[:, :channels]
+        if frames.shape[1] > channels + 1:
+            # The echo stage's.
+            mono = frames[:, channels + 1]
+        else:
+            mono = raw[:, 0] if channels == 1 else mean_of_channels(raw)
         rate, source = self._source.device_rate, self._source
-        position = interval.start + interval.emitted * rate // self._session_rate
+        row = interval.first + interval.emitted
+        position = interval.origin + row * rate // self._session_rate
         stamped, stamp_ns = source.state.stamp
         age = (now_ns() - stamp_ns) * 1e-9 + (source.start + stamped - position) / rate
         return AudioChunk(
             mono=np.ascontiguousarray(mono),
-            raw=np.ascontiguousarray(raw[:, 0] if self._channels == 1 else raw),
-            frame=self._frame_at(interval.start) + interval.emitted,
+            raw=np.ascontiguousarray(raw[:, 0] if channels == 1 else raw),
+            frame=self._frame_at(interval.origin) + row,
             time=time.monotonic() - age,
-            played=np.ascontiguousarray(frames[:, -1]) if frames.shape[1] > self._channels else None,
+            played=np.ascontiguousarray(frames[:, channels]) if frames.shape[1] > channels else None,
         )
 
     def _frame_at(self, position: int) -> int:
@@ -464,16 +464,3 @@ class Delivery:
     def _session_frames(self, device_frames: int) -> int:
         """Frames that the resampler makes of device_frames from its beginning: ceil(n * out / in)."""
         return -(-device_frames * self._session_rate // self._source.device_rate)
-
-
-def _to_int16(frames: NDArray[np.float32]) -> Samples:
-    """Nearest int16 with full scale 32768, so that int16 from a device arrives bit for bit. NaN gives 0."""
-    scaled = np.rint(np.nan_to_num(frames) * np.float32(32768))
-    pcm: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
-    return pcm
-
-
-def _mono(raw: Samples) -> Samples:
-    """Arithmetic mean of the channels, rounded half to even."""
-    mean: Samples = np.rint(raw.mean(axis=1)).astype(np.int16)
-    return mean

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from wavtools._states import PlaybackState, Seat
 
 if TYPE_CHECKING:
     from wavtools._device_info import Kind
+    from wavtools._events import DeviceEvent
+    from wavtools._played_tap import PlayedTap
     from wavtools._stream import Device
 
 __all__ = ["PlaybackStream", "PlayerStats"]
@@ -89,6 +92,12 @@ class PlaybackStream:
         self.underruns = 0
         self.replayed = 0
         self.dropped = 0
+        # Gets what each device is given, while a recorder asks for it.
+        self._tap: PlayedTap | None = None
+        # (seat, rate in Hz) of the present device.
+        self._seated: tuple[Seat, int] | None = None
+        # Guards the two.
+        self._tap_lock = threading.RLock()
 
     @property
     def last_callback_ns(self) -> int:
@@ -103,11 +112,33 @@ class PlaybackStream:
         if lost_seconds is not None and rewind is not None:
             rewind(lost_seconds)
         self._state.fit_device(self._session_rate, sample_rate, seat.outputs)
+        with self._tap_lock:
+            self._seated = seat, sample_rate
+            if self._tap is not None:
+                self._tap.fit(self._state, seat, sample_rate)
         seat.take_playback(self._state)
 
     def leave(self, seat: Seat) -> None:
         """Take the state out of the seat."""
         seat.take_playback(None)
+
+    def feed(self, tap: PlayedTap) -> None:
+        """Let *tap* have what the device is given, this one and later ones."""
+        with self._tap_lock:
+            self._tap = tap
+            if self._seated is not None:
+                tap.fit(self._state, *self._seated)
+
+    def telling(self, on_event: Callable[[DeviceEvent], None] | None) -> Callable[[DeviceEvent], None]:
+        """A callback for device events: it passes them on, and tells the tap when the system moved the stream."""
+
+        def tell(event: DeviceEvent) -> None:
+            if event.kind == "rerouted" and self._tap is not None:
+                self._tap.rerouted()
+            if on_event is not None:
+                on_event(event)
+
+        return tell
 
     def wake(self) -> None:
         """Do nothing: playback has no thread to wake."""

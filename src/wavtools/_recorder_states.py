@@ -12,12 +12,12 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wavtools._arguments import callback as check_callback
 from wavtools._arguments import integer
+from wavtools._audio_chunk import AudioChunk
 from wavtools._capture_session import CaptureSession
-from wavtools._delivery import AudioChunk
 from wavtools._held import Held
 from wavtools._one_call import OneCall
 from wavtools._open_stream import is_device_object, open_stream
@@ -26,15 +26,26 @@ from wavtools.errors import StateError
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
+    from wavtools._echo_stage import EchoStage
     from wavtools._events import DeviceEvent
     from wavtools._latch import Latch
     from wavtools._open_stream import DeviceSpec
+    from wavtools._played_tap import PlayedTap
     from wavtools._recording_file import RecordingFile, Target
     from wavtools._stream import Device
+    from wavtools.echo import EchoCanceller
 
 __all__ = ["RecorderStates", "Status", "check_record_to"]
 
 Status = Literal["ended", "paused", "recording"]
+
+
+class Reference(Protocol):
+    """What a recorder needs of the player that it hears."""
+
+    def tap(self) -> PlayedTap:
+        """What the player's devices are given, until it is closed."""
+        ...
 
 
 class RecorderStates:
@@ -48,8 +59,13 @@ class RecorderStates:
         keep_seconds: float | None,
         on_event: Callable[[DeviceEvent], None] | None,
         record_to: Target | None,
+        echo_canceller: EchoCanceller | None,
+        reference: Reference | None,
     ) -> None:
         self.sample_rate = sample_rate
+        self._echo_canceller = echo_canceller
+        self._reference = reference
+        self._cancelling = True
         self._device_spec = device
         self._channels_wanted = channels
         # Callbacks are held here alone: see Held.
@@ -94,8 +110,10 @@ class RecorderStates:
         Raises
         ------
         StateError
-            a session is running, another recorder uses that OfflineDevice, DuplexDevice or file, or an earlier session
-            has recorded to the constructor's *record_to*
+            a session is running, another recorder uses that OfflineDevice, DuplexDevice, file or reference, or an earlier
+            session has recorded to the constructor's *record_to*
+        ValueError
+            there is an echo canceller, and neither a reference nor a duplex device
         DeviceError
             the device cannot be opened; the message says which, and what to try
         OSError
@@ -150,10 +168,12 @@ class RecorderStates:
 
             file = RecordingFile(target, self.sample_rate, self._tell)
             keep_frames = keep_frames or 0
-        session = CaptureSession(self.sample_rate, self._channels_wanted, keep_frames, file)
+        session = CaptureSession(
+            self.sample_rate, self._channels_wanted, keep_frames, file, self._echo_stage()
+        )
         device = None
         try:
-            device = open_stream(spec, session, self._tell)
+            device = open_stream(spec, session, session.telling(self._tell))
             if begin_file:
                 session.begin_file()
         except BaseException:
@@ -162,6 +182,18 @@ class RecorderStates:
             session.close()
             raise
         return device, session
+
+    def _echo_stage(self) -> EchoStage | None:
+        """For a new session; None where nothing is cancelled and nobody asks what is played."""
+        canceller, reference = self._echo_canceller, self._reference
+        if canceller is None and reference is None:
+            return None
+        from wavtools._echo_stage import EchoStage
+
+        tap = None if reference is None else reference.tap()
+        if canceller is not None:
+            canceller.reset()
+        return EchoStage(canceller, tap, self.sample_rate, self._cancelling)
 
     def use_device(self, device: DeviceSpec) -> None:
         """Move to another microphone, at once and while recording.
@@ -191,7 +223,7 @@ class RecorderStates:
             old, session = self._device, self._session
             if old is not None and session is not None:
                 if not (device is self._device_in_use and is_device_object(device)):
-                    self._device = open_stream(device, session, self._tell, old)
+                    self._device = open_stream(device, session, session.telling(self._tell), old)
                     self._close_when_dropped(session)
                 self._device_in_use = device
             self._device_spec = device

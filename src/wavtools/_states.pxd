@@ -20,16 +20,23 @@ cdef extern from "clock.h" nogil:
     void wt_clock_init(wt_clock *clock, uint32_t rate)
     uint64_t wt_clock_callbacks(wt_clock *clock)
     uint64_t wt_clock_last_ns(wt_clock *clock)
+    uint64_t wt_clock_slips(wt_clock *clock)
     uint64_t wt_clock_worst_lateness_ns(wt_clock *clock)
+
+
+cdef extern from "stamp.h" nogil:
+    ctypedef struct wt_stamp:
+        pass
+    void wt_stamp_read(wt_stamp *stamp, uint64_t *position, uint64_t *ns)
 
 
 cdef extern from "capture.h" nogil:
     ctypedef struct wt_capture:
         wt_ring ring
         wt_clock clock
+        wt_stamp stamp
         uint32_t channels
     uint64_t wt_capture_dropped(wt_capture *capture)
-    void wt_capture_read_stamp(wt_capture *capture, uint64_t *position, uint64_t *now_ns)
 
 
 cdef extern from "fade.h" nogil:
@@ -44,6 +51,13 @@ cdef extern from "fade.h" nogil:
     int wt_fade_state(wt_fade *fade)
     void wt_fade_set(wt_fade *fade, int state)
     bint wt_fade_move(wt_fade *fade, int source, int target)
+
+
+cdef extern from "tap.h" nogil:
+    ctypedef struct wt_tap:
+        wt_ring ring
+        wt_stamp stamp
+    uint64_t wt_tap_dropped(wt_tap *tap)
 
 
 cdef extern from "playback.h" nogil:
@@ -66,6 +80,8 @@ cdef extern from "playback.h" nogil:
     void wt_playback_set_gain(wt_playback *playback, float gain)
     bint wt_playback_commit(wt_playback *playback, uint64_t *expected, uint64_t position)
     uint64_t wt_playback_silent_frames(wt_playback *playback)
+    void wt_playback_set_tap(wt_playback *playback, wt_tap *tap)
+    wt_tap *wt_playback_tap(wt_playback *playback)
 
 
 cdef extern from "seat.h" nogil:
@@ -83,6 +99,8 @@ cdef enum:
 
 cdef class Seat:
     cdef wt_seat *seat
+    # False for a device that runs when a program calls it.
+    cdef readonly bint clocked
     # The states that the callback works on, or may still be working on.
     cdef object _held
 
@@ -94,8 +112,17 @@ cdef class CaptureState:
     cdef readonly int channels
 
 
+cdef class PlayedRing:
+    cdef wt_tap *tap
+    # Memory of the ring.
+    cdef void *data
+    cdef readonly uint32_t sample_rate
+
+
 cdef class PlaybackState:
     cdef wt_playback *playback
+    # The rings that the callback writes what it plays to, or may still be writing to.
+    cdef object _taps
     # Memory of the ring.
     cdef void *data
     # NULL where the device runs at the session rate.

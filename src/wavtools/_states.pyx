@@ -26,12 +26,13 @@ from wavtools.ring cimport (
     wt_ring_init,
     wt_ring_read,
     wt_ring_read_pos,
+    wt_ring_readable,
     wt_ring_writable,
     wt_ring_write,
     wt_ring_write_pos,
 )
 
-__all__ = ["CaptureState", "PlaybackState", "Seat", "now_ns"]
+__all__ = ["CaptureState", "PlaybackState", "PlayedRing", "Seat", "now_ns"]
 
 
 def now_ns():
@@ -51,6 +52,8 @@ cdef class Seat:
         Of the microphone.
     outputs : int, 1 to 8
         Of the speaker.
+    clocked : bool
+        False for a device that runs when a program calls it: the times of its callbacks mean nothing.
 
     Raises
     ------
@@ -58,7 +61,7 @@ cdef class Seat:
         *channels* or *outputs* is out of range
     """
 
-    def __cinit__(self, uint32_t channels=1, uint32_t outputs=1):
+    def __cinit__(self, uint32_t channels=1, uint32_t outputs=1, bint clocked=True):
         for name, count in (("channels", channels), ("outputs", outputs)):
             if not 1 <= count <= MAX_CHANNELS:
                 raise ValueError(f"{name} is {count}; a device has 1 to {MAX_CHANNELS}")
@@ -67,6 +70,7 @@ cdef class Seat:
             raise MemoryError("no memory for a device's seat")
         self.seat.channels = channels
         self.seat.outputs = outputs
+        self.clocked = clocked
         self._held = deque(maxlen=9)
 
     def __dealloc__(self):
@@ -154,7 +158,7 @@ cdef class CaptureState:
         """(position, time by ``now_ns``): all frames before that position were captured by that time."""
         cdef uint64_t position = 0
         cdef uint64_t ns = 0
-        wt_capture_read_stamp(self.capture, &position, &ns)
+        wt_stamp_read(&self.capture.stamp, &position, &ns)
         return position, ns
 
     @property
@@ -178,6 +182,11 @@ cdef class CaptureState:
         return wt_clock_last_ns(&self.capture.clock)
 
     @property
+    def slips(self):
+        """Callbacks that were so late that a device of 30 ms runs dry, since creation."""
+        return wt_clock_slips(&self.capture.clock)
+
+    @property
     def worst_lateness_seconds(self):
         """Longest time from the end of one callback's audio to the next callback, since creation."""
         return wt_clock_worst_lateness_ns(&self.capture.clock) * 1e-9
@@ -189,6 +198,59 @@ cdef class CaptureState:
         if out.shape[1] != self.channels:
             raise ValueError(f"out has {out.shape[1]} channels, the ring has {self.channels}")
         return wt_ring_read(&self.capture.ring, &out[0, 0], out.shape[0])
+
+
+cdef class PlayedRing:
+    """What one playback device was given, gain applied and silence included. Producer: its callback.
+
+    Positions count device frames since creation. A full ring keeps the oldest frames; the later ones are dropped.
+
+    Parameters
+    ----------
+    capacity_frames : int
+        Device frames that the ring holds.
+    sample_rate : int
+        Hz, of the device.
+    """
+
+    def __cinit__(self, uint64_t capacity_frames, uint32_t sample_rate):
+        self.sample_rate = sample_rate
+        self.tap = <wt_tap *> calloc(1, sizeof(wt_tap))
+        self.data = calloc(capacity_frames, sizeof(int16_t))
+        if self.tap == NULL or self.data == NULL:
+            raise MemoryError(f"no memory for a ring of {capacity_frames} played frames")
+        wt_ring_init(&self.tap.ring, self.data, capacity_frames, 0, sizeof(int16_t))
+
+    def __dealloc__(self):
+        free(self.tap)
+        free(self.data)
+
+    @property
+    def stamp(self):
+        """(position, time by ``now_ns``): at that time the device asked for the period that begins at that position.
+
+        (0, 0) before the first period.
+        """
+        cdef uint64_t position = 0
+        cdef uint64_t ns = 0
+        wt_stamp_read(&self.tap.stamp, &position, &ns)
+        return position, ns
+
+    @property
+    def readable(self):
+        """Frames that ``read`` can return now."""
+        return wt_ring_readable(&self.tap.ring)
+
+    @property
+    def dropped(self):
+        """Frames that were lost because the ring was full, since creation."""
+        return wt_tap_dropped(self.tap)
+
+    def read(self, int16_t[::1] out not None):
+        """Move up to as many frames as *out* holds into it; returns how many. One thread only."""
+        if out.shape[0] == 0:
+            return 0
+        return wt_ring_read(&self.tap.ring, &out[0], out.shape[0])
 
 
 cdef class PlaybackState:
@@ -231,6 +293,7 @@ cdef class PlaybackState:
         wt_ring_init(&self.playback.ring, self.data, frames, PlaybackState.KEEP, channels * sizeof(int16_t))
         wt_playback_init(self.playback, channels, session_rate, prebuffer)
         self.playback.fade.capacity = fade_capacity
+        self._taps = deque(maxlen=9)
 
     def __dealloc__(self):
         if self.playback != NULL:
@@ -347,6 +410,11 @@ cdef class PlaybackState:
     def set_gain(self, float gain):
         """Set the volume, 0 to 1, from the next period on; the callback ramps to it within that period."""
         wt_playback_set_gain(self.playback, gain)
+
+    def set_tap(self, PlayedRing ring):
+        """Write what is played into *ring* from the next period on, or nowhere (None)."""
+        self._taps.append(ring)
+        wt_playback_set_tap(self.playback, NULL if ring is None else ring.tap)
 
     def interrupt(self, uint64_t fade_frames):
         """Drop all that waits; returns (position of the cut, position after the last frame dropped).

@@ -19,7 +19,7 @@ from wavtools.playback import Playback
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
-    from wavtools._delivery import AudioChunk
+    from wavtools._audio_chunk import AudioChunk
     from wavtools._open_stream import DeviceSpec
     from wavtools.recorder import WavRecorder
     from wavtools.voice_activity import VoiceActivity

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wavtools._device_info import DeviceInfo
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
+    from wavtools._played_tap import PlayedTap
     from wavtools._player_samples import SampleType
     from wavtools._stream import Device
 
@@ -116,6 +117,7 @@ class WavStreamPlayer(PlayerWaits):
         self._device: Device | None = None
         # Closes the device of a player that is dropped while connected.
         self._closer: weakref.finalize[..., WavStreamPlayer] | None = None
+        self._tap: PlayedTap | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -129,6 +131,8 @@ class WavStreamPlayer(PlayerWaits):
         self._state.set_gain(self._volume)
         self._tracks = Tracks()
         self._stream = PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
+        if self._tap is not None:
+            self._stream.feed(self._tap)
         # Queue position before which nothing is shown in the spectrum or played again: it was cut away.
         self._silent_until = 0
         # Queue position where the present device began: what lies before it was on other devices.
@@ -170,7 +174,7 @@ class WavStreamPlayer(PlayerWaits):
                     raise StateError("already connected; call .disconnect() first")
                 self._reset()
                 self._state.touch()
-            self._take(open_stream(self._device_spec, self._stream, self._on_event))
+            self._take(open_stream(self._device_spec, self._stream, self._stream.telling(self._on_event)))
         return True
 
     def disconnect(self) -> None:
@@ -214,8 +218,22 @@ class WavStreamPlayer(PlayerWaits):
         with self._control:
             old = self._device
             if old is not None and not (device is self._device_spec and is_device_object(device)):
-                self._take(open_stream(device, self._stream, self._on_event, old))
+                self._take(open_stream(device, self._stream, self._stream.telling(self._on_event), old))
             self._device_spec = device
+
+    def tap(self) -> PlayedTap:
+        """What the device gets, gain applied and silence included; a recorder whose reference this is calls it.
+
+        Raises StateError if another recorder has this player as its reference. Thread: any.
+        """
+        from wavtools._played_tap import PlayedTap
+
+        with self._lock:
+            if self._tap is not None and not self._tap.closed:
+                raise StateError("another recorder has this player as its reference; call its .end() first")
+            tap = self._tap = PlayedTap()
+            self._stream.feed(tap)
+        return tap
 
     def _take(self, device: Device) -> None:
         with self._lock:

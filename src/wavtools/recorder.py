@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wavtools._arguments import callback as check_callback
 from wavtools._arguments import integer, number
+from wavtools._audio_chunk import AudioChunk
 from wavtools._chunk_queue import ChunkQueue
-from wavtools._delivery import AudioChunk
 from wavtools._device_watch import DeviceWatch
 from wavtools._held import Held
 from wavtools._recorded_audio import RecordedAudio, as_floats
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wavtools._device_info import DeviceInfo
+    from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._open_stream import DeviceSpec
     from wavtools._recording_file import Target
+    from wavtools.echo import EchoCanceller
+    from wavtools.player import WavStreamPlayer
 
 __all__ = ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"]
 
@@ -64,13 +67,23 @@ class WavRecorder(RecorderStates):
         *keep_seconds* drop from memory; beyond 4 GiB it is RF64. The file can be read at every moment, also after the
         program was killed. begin() replaces a file that exists, once the device is open. A file object is written from
         its start, and stays open.
+    echo_canceller : EchoCanceller or "auto", "native" or "webrtc", optional
+        Takes the sound of the loudspeaker out of what the microphone hears: ``chunk.mono`` is clean, and late by the
+        canceller's 10 ms or so, ``chunk.raw`` is as captured. In mono the clean signal is also what is stored, saved and
+        recorded to a file; of several channels, those captured. It runs from begin() to end(), while paused too. See
+        wavtools.echo_canceller.
+    reference : WavStreamPlayer, optional
+        The player whose sound the microphone hears, on any device. The chunks then have ``played``. Needed for an echo
+        canceller, unless recorder and player share a DuplexDevice. A player is the reference of one recorder at a time.
 
     Raises
     ------
     ValueError
-        an argument out of range
+        an argument out of range; an echo canceller for another rate
     TypeError
         an argument of another type
+    ImportError
+        the echo canceller "webrtc" is not installed
     """
 
     def __init__(
@@ -82,6 +95,8 @@ class WavRecorder(RecorderStates):
         keep_seconds: float | None = None,
         on_event: Callable[[DeviceEvent], None] | None = None,
         record_to: Target | None = None,
+        echo_canceller: EchoCanceller | Literal["auto", "native", "webrtc"] | None = None,
+        reference: WavStreamPlayer | None = None,
     ) -> None:
         sample_rate = integer(
             sample_rate, "sample_rate", 8_000, 192_000, "wavtools records 8000 to 192000 Hz"
@@ -92,7 +107,12 @@ class WavRecorder(RecorderStates):
             keep_seconds = number(keep_seconds, "keep_seconds", 0, 1e9, "it must be 0 or more")
         check_callback(on_event, "on_event", "pass a plain function")
         check_record_to(record_to)
-        super().__init__(sample_rate, device, channels, keep_seconds, on_event, record_to)
+        canceller = None if echo_canceller is None else _checked_canceller(echo_canceller, sample_rate)
+        if reference is not None and not hasattr(reference, "tap"):
+            raise TypeError(f"reference must be a WavStreamPlayer, not {type(reference).__name__}")
+        super().__init__(
+            sample_rate, device, channels, keep_seconds, on_event, record_to, canceller, reference
+        )
         # The callback of listen_for_device_change(), and what stops the calls.
         self._listener: Held | None = None
         self._watch: weakref.finalize[..., WavRecorder] | None = None
@@ -304,6 +324,30 @@ class WavRecorder(RecorderStates):
         return session.stats(self._device)
 
     @property
+    def cancelling(self) -> bool:
+        """True if ``chunk.mono`` is without echo; can be set at any time, by any thread.
+
+        False gives the sound as captured, with the same delay. The canceller goes on learning, so that True works at
+        once. Always False without an echo canceller.
+        """
+        return self._echo_canceller is not None and self._cancelling
+
+    @cancelling.setter
+    def cancelling(self, cancelling: bool) -> None:
+        if cancelling and self._echo_canceller is None:
+            raise StateError('nothing to cancel with; make the recorder with echo_canceller="auto"')
+        self._cancelling = bool(cancelling)
+        session = self._session
+        if session is not None and session.stage is not None:
+            session.stage.cancelling = self._cancelling
+
+    @property
+    def echo(self) -> EchoState | None:
+        """How the echo canceller does; None before begin(), and without canceller and reference."""
+        session = self._session
+        return None if session is None or session.stage is None else session.stage.state
+
+    @property
     def record_to(self) -> Target | None:
         """The file of the session, running or ended; before the first begin(), the one given to the constructor."""
         return self._record_to if self._session is None else self._target
@@ -315,3 +359,24 @@ class WavRecorder(RecorderStates):
         empty = ChunkQueue(None)
         empty.close()
         return empty
+
+
+def _checked_canceller(wanted: object, sample_rate: int) -> EchoCanceller:
+    """The echo canceller that is meant, for the session's rate."""
+    if isinstance(wanted, str):
+        # Recorders without a canceller need none of it.
+        from wavtools.echo import echo_canceller
+
+        return echo_canceller(wanted, sample_rate)
+    missing = [name for name in ("process", "reset", "frame", "delay_frames") if not hasattr(wanted, name)]
+    if missing:
+        raise TypeError(
+            f'echo_canceller must be "auto", "native", "webrtc" or an EchoCanceller, not {wanted!r}'
+        )
+    canceller = cast("EchoCanceller", wanted)
+    if canceller.sample_rate != sample_rate:
+        raise ValueError(
+            f"the echo canceller is for {canceller.sample_rate} Hz, the recorder for {sample_rate} Hz; "
+            f"make it with wavtools.echo_canceller(sample_rate={sample_rate})"
+        )
+    return canceller

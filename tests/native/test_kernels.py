@@ -97,9 +97,11 @@ def test_windows_gives_the_same_bits_and_compiles_the_rest(here) -> None:
         "blocks.c",
         "spsc.h",
         "clock.h",
+        "stamp.h",
         "capture.h",
         "seat.h",
         "fade.h",
+        "tap.h",
         "playback.h",
         "render.h",
     ):

@@ -26,7 +26,7 @@ from wavtools import (
     record,
     wav,
 )
-from wavtools._delivery import AudioChunk
+from wavtools._audio_chunk import AudioChunk
 from wavtools.ring import RingBuffer
 
 ONES = np.ones(2400, np.int16)
@@ -115,7 +115,7 @@ def test_an_error_that_ends_the_delivery_is_told_and_nobody_waits(
     recorder = WavRecorder(24_000, device=device)
     recorder.begin()
     recorder.record(lambda chunk: None, 800)
-    monkeypatch.setattr("wavtools._delivery._to_int16", lambda frames: 1 / 0)
+    monkeypatch.setattr("wavtools._delivery.to_int16", lambda frames: 1 / 0)
     device.capture(ONES)
     recorder.pause()
     assert "recording ended by an error" in caplog.text

@@ -112,7 +112,7 @@ def test_no_call_waits_for_a_delivery_that_has_ended(monkeypatch: pytest.MonkeyP
     recorder.begin()
     recorder.record(lambda chunk: None)
     with monkeypatch.context() as patch:
-        patch.setattr("wavtools._delivery._to_int16", lambda frames: 1 / 0)
+        patch.setattr("wavtools._delivery.to_int16", lambda frames: 1 / 0)
         device.capture(ramp(100))
         until(lambda: recorder._session.delivery.failed)  # type: ignore[union-attr]
     # More than the ring holds: it came back after 5 s for each 10 ms.

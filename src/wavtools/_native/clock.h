@@ -31,8 +31,12 @@ static inline uint64_t wt_now_ns(void)
 #endif
 }
 
+/* A callback that is later than this lets a device of 30 ms run dry. */
+#define WT_SLIP_NS 25000000u
+
 typedef struct wt_clock {
     _Atomic uint64_t callbacks;         /* since the stream was created */
+    _Atomic uint64_t slips;             /* callbacks that were later than WT_SLIP_NS */
     _Atomic uint64_t last_ns;           /* when the last callback began; 0 before the first */
     _Atomic uint64_t worst_lateness_ns; /* greatest time from the end of one callback's audio to the next callback */
     uint32_t rate;                      /* Hz; fixed before the device starts */
@@ -65,6 +69,11 @@ static inline uint64_t wt_clock_worst_lateness_ns(wt_clock *clock)
     return atomic_load_explicit(&clock->worst_lateness_ns, memory_order_relaxed);
 }
 
+static inline uint64_t wt_clock_slips(wt_clock *clock)
+{
+    return atomic_load_explicit(&clock->slips, memory_order_relaxed);
+}
+
 /* Counts a callback of `frames` frames and measures its lateness. Device callback, before any other work. */
 static inline void wt_clock_tick(wt_clock *clock, uint64_t frames)
 {
@@ -74,6 +83,8 @@ static inline void wt_clock_tick(wt_clock *clock, uint64_t frames)
         uint64_t due = last + clock->device_only.last_frames * 1000000000u / clock->rate;
         if (now > due && now - due > wt_clock_worst_lateness_ns(clock))
             atomic_store_explicit(&clock->worst_lateness_ns, now - due, memory_order_relaxed);
+        if (now > due + WT_SLIP_NS)
+            atomic_store_explicit(&clock->slips, wt_clock_slips(clock) + 1, memory_order_relaxed);
     }
     /* The first callback fills a device that does not run yet: its audio lasts from the start on, some 30 ms later. */
     clock->device_only.last_frames = last == 0 ? 0 : frames;

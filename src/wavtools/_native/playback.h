@@ -17,6 +17,7 @@
 #include "fade.h"
 #include "polyphase.h"
 #include "spsc.h"
+#include "tap.h"
 
 /* Frames resampled at a time inside the callback; bounds its scratch memory. */
 #define WT_PLAYBACK_BLOCK 256
@@ -50,6 +51,7 @@ typedef struct wt_playback {
     wt_fade fade;
     _Atomic uint64_t silence; /* written by the callback (relaxed): frames of silence since the last one of audio */
     _Atomic float gain;       /* written by control threads (relaxed): 0..1 */
+    _Atomic(wt_tap *) tap;    /* gets what the device was given; NULL while nobody asks for it */
 
     /* Fixed before the device starts. */
     uint32_t session_rate;    /* Hz, of the queued frames */
@@ -65,6 +67,17 @@ typedef struct wt_playback {
 static inline void wt_playback_set_gain(wt_playback *playback, float gain)
 {
     atomic_store_explicit(&playback->gain, gain, memory_order_relaxed);
+}
+
+/* Lets the callback write what it plays into `tap` from now on; NULL: nowhere. Control threads. */
+static inline void wt_playback_set_tap(wt_playback *playback, wt_tap *tap)
+{
+    atomic_store_explicit(&playback->tap, tap, memory_order_release);
+}
+
+static inline wt_tap *wt_playback_tap(wt_playback *playback)
+{
+    return atomic_load_explicit(&playback->tap, memory_order_acquire);
 }
 
 /* Sets up a zeroed struct; its ring and its memory are the caller's to set up. Control thread, while no callback runs. */
