@@ -1,63 +1,31 @@
-"""Microphone and Speaker: a WavRecorder and a WavStreamPlayer as the console needs them, with tapes and bars.
+"""Microphone and Speaker: a WavRecorder and a WavStreamPlayer as the console needs them, with bars.
 
 `realtime.VoiceSession` takes them for the real ones. A device that does not open is replaced by the silent clock
 ("null"), so that everything but the sound works, and `problem` says why. `switch` moves to another device while audio runs.
 
-Thread: any; control calls are taken one after another. `Microphone._deliver` runs on the recorder's delivery thread.
+The microphone's recorder cancels what it hears of the speaker's player, whichever devices both use.
+
+Thread: any; control calls are taken one after another.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wavtools import DeviceError, StateError, WavRecorder, WavStreamPlayer
 
 from .session import BANDS, SILENCE
 
-__all__ = ["Microphone", "Speaker", "Tape", "bars"]
+__all__ = ["Microphone", "Speaker", "bars"]
 
 SILENT = "null"
-TAPE_SECONDS = 4.0
 # The room's reverberation after the speaker stopped, which half-duplex mutes as well.
-TAIL_SECONDS = 0.3
-
-Int16Array = NDArray[np.int16]
-
-
-class Tape:
-    """The last TAPE_SECONDS of a stream of int16, oldest first, with silence before its beginning."""
-
-    def __init__(self, sample_rate: int) -> None:
-        self._samples = np.zeros(int(TAPE_SECONDS * sample_rate), np.int16)
-        self._lock = threading.Lock()
-        self.written = 0
-
-    def add(self, samples: Int16Array) -> None:
-        """Append *samples*; as many of the oldest go."""
-        samples = samples[-len(self._samples) :]
-        with self._lock:
-            if len(samples):
-                self._samples = np.concatenate((self._samples[len(samples) :], samples))
-            self.written += len(samples)
-
-    def read(self) -> Int16Array:
-        """The samples. add() replaces this array and never changes it."""
-        return self._samples
-
-
-@dataclasses.dataclass(frozen=True)
-class _Chunk:
-    """What VoiceSession reads of an AudioChunk."""
-
-    mono: Int16Array
+TAIL_SECONDS = 0.4
 
 
 class Microphone:
@@ -71,8 +39,8 @@ class Microphone:
         An id or name; the default input when not given.
     on_event : callable, optional
         Gets the recorder's DeviceEvents.
-    muted : callable, optional
-        Asked for each chunk; while it returns True, silence is sent (half-duplex).
+    speaker : Speaker, optional
+        What the microphone may hear, and cancels.
     """
 
     def __init__(
@@ -81,17 +49,17 @@ class Microphone:
         device: str | None = None,
         *,
         on_event: Callable[[Any], None] | None = None,
-        muted: Callable[[], bool] = lambda: False,
+        speaker: Speaker | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.device = device
         self.problem = ""
-        self.tape = Tape(sample_rate)
+        # Of a recorder that begins.
+        self._cancelling = True
         self._on_event = on_event
-        self._muted = muted
+        self._speaker = speaker
         self._lock = threading.RLock()
         self._recorder: WavRecorder | None = None
-        self._callback: Callable[[Any], object] | None = None
 
     def get_status(self) -> str:
         """ "ended", "paused" or "recording"."""
@@ -108,14 +76,14 @@ class Microphone:
                 self.problem = str(error)
                 recorder = self._make(SILENT)
                 recorder.begin()
+            recorder.cancelling = self._cancelling
             self._recorder = recorder
 
     def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 480) -> None:
         """Start recording; *callback* gets chunks with ``mono``."""
         with self._lock:
             assert self._recorder is not None
-            self._callback = callback
-            self._recorder.record(self._deliver, chunk_size)
+            self._recorder.record(callback, chunk_size)
 
     def pause(self) -> None:
         """Stop recording; returns when all chunks were delivered."""
@@ -130,7 +98,6 @@ class Microphone:
             recorder, self._recorder = self._recorder, None
             if recorder is not None:
                 recorder.quit()
-            self._callback = None
 
     def switch(self, device: str | None) -> None:
         """Go on with another device. One that does not open changes nothing and raises DeviceError."""
@@ -150,21 +117,43 @@ class Microphone:
         except StateError:  # another thread is closing it
             return SILENCE
 
-    def _deliver(self, chunk: Any) -> None:
-        callback = self._callback
-        samples = chunk.mono
-        self.tape.add(samples)
-        if self._muted():
-            samples = np.zeros_like(samples)
-        if callback is not None:
-            callback(_Chunk(samples))
+    @property
+    def cancelling(self) -> bool:
+        """True if the echo of the speaker is cancelled; can be set at any time."""
+        return self._cancelling
+
+    @cancelling.setter
+    def cancelling(self, cancelling: bool) -> None:
+        with self._lock:
+            self._cancelling = cancelling
+            if self._recorder is not None:
+                self._recorder.cancelling = cancelling
+
+    @property
+    def echo(self) -> Any:
+        """What the canceller does now; None while closed, and without a speaker."""
+        recorder = self._recorder
+        return None if recorder is None else recorder.echo
+
+    def get_device_info(self) -> Any:
+        """The system's entry of the microphone. Raises DeviceError when no audio system answers."""
+        recorder = self._recorder
+        return None if recorder is None else recorder.get_device_info()
 
     def _make(self, device: str | None) -> WavRecorder:
-        return WavRecorder(self.sample_rate, device=device, keep_seconds=0, on_event=self._on_event)
+        player = None if self._speaker is None else self._speaker.player
+        return WavRecorder(
+            self.sample_rate,
+            device=device,
+            keep_seconds=0,
+            on_event=self._on_event,
+            echo_canceller=None if player is None else "auto",
+            reference=player,
+        )
 
 
 class Speaker:
-    """The player's part of a voice session, with a tape of what was played.
+    """The player's part of a voice session.
 
     Parameters
     ----------
@@ -174,6 +163,11 @@ class Speaker:
         An id or name; the default output when not given.
     on_event : callable, optional
         Gets the player's DeviceEvents.
+
+    Attributes
+    ----------
+    player : WavStreamPlayer
+        The same one at all times.
     """
 
     def __init__(
@@ -186,128 +180,77 @@ class Speaker:
         self.sample_rate = sample_rate
         self.device = device
         self.problem = ""
-        self.tape = Tape(sample_rate)
-        self._on_event = on_event
+        self.player = WavStreamPlayer(sample_rate, device=device, on_event=on_event)
+        # True between connect() and disconnect()
+        self._open = False
         self._lock = threading.RLock()
-        self._player: WavStreamPlayer | None = None
-        # Queued samples that are not on the tape yet.
-        self._untaped: deque[Int16Array] = deque()
-        # How many of the player's frames_played are on the tape.
-        self._taped = 0
         self._audible_until = 0.0
-        self._looked_at = time.monotonic()
 
     def connect(self) -> None:
         """Open the device, or the silent clock where it does not open."""
         with self._lock:
-            self._untaped.clear()
-            self._taped = 0
             self.problem = ""
-            player = self._make(self.device)
+            self.player.use_device(self.device)
             try:
-                player.connect()
+                self.player.connect()
             except DeviceError as error:
                 self.problem = str(error)
-                player = self._make(SILENT)
-                player.connect()
-            self._player = player
+                self.player.use_device(SILENT)
+                self.player.connect()
+            self._open = True
 
     def disconnect(self) -> None:
         """Close the device; what is queued is dropped."""
         with self._lock:
-            player, self._player = self._player, None
-            self._untaped.clear()
-        if player is not None:
-            player.disconnect()
+            self._open = False
+        self.player.disconnect()
 
-    def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> Int16Array | None:
+    def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> Any:
         """As WavStreamPlayer.add_16bit_pcm."""
-        with self._lock:
-            assert self._player is not None
-            samples: Int16Array | None = self._player.add_16bit_pcm(pcm, track_id)
-            if samples is not None and len(samples):
-                self._untaped.append(samples)
-            return samples
+        return self.player.add_16bit_pcm(pcm, track_id)
 
     def interrupt(self, fade_ms: float = 0) -> Any:
         """As WavStreamPlayer.interrupt."""
-        with self._lock:
-            assert self._player is not None
-            receipt = self._player.interrupt(fade_ms)
-            self._catch_up()
-            self._untaped.clear()
-            return receipt
+        return self.player.interrupt(fade_ms)
 
     def get_track_sample_offset(self) -> Any:
         """As WavStreamPlayer.get_track_sample_offset; None while closed."""
-        player = self._player
-        return None if player is None else player.get_track_sample_offset()
+        return self.player.get_track_sample_offset() if self._open else None
 
     def is_audible(self) -> bool:
         """True if something is being played, or was a moment ago. Thread: any."""
         with self._lock:
-            self._catch_up()
             now = time.monotonic()
-            if self._player is not None and not self._player.wait_until_idle(0):
-                self._audible_until = now + TAIL_SECONDS + self._player.stats.latency_seconds
+            if self._open and not self.player.wait_until_idle(0):
+                self._audible_until = now + TAIL_SECONDS + self.player.stats.latency_seconds
             return now < self._audible_until
 
     def switch(self, device: str | None) -> None:
         """Play what is left, and all that comes, on another device. DeviceError changes nothing."""
-        player = self._player
-        if player is not None:
+        if self._open:
             # Without the lock: this takes a while, and the screen asks for bars meanwhile.
-            player.use_device(device)
+            self.player.use_device(device)
             self.problem = ""
         self.device = device
 
     def get_bars(self) -> tuple[float, ...]:
         """BANDS values between 0 and 1; all 0 while closed."""
-        player = self._player
-        if player is None:
+        if not self._open:
             return SILENCE
-        with self._lock:
-            self._catch_up()
         try:
-            return bars(player.get_frequencies("voice").values)
+            return bars(self.player.get_frequencies("voice").values)
         except StateError:  # another thread is closing it
             return SILENCE
 
     @property
     def latency_seconds(self) -> float:
         """How much audio the device may hold; 0 while closed."""
-        return self._player.stats.latency_seconds if self._player is not None else 0.0
+        return self.player.stats.latency_seconds if self._open else 0.0
 
     @property
     def stats(self) -> Any:
         """The player's; None while closed."""
-        return None if self._player is None else self._player.stats
-
-    def _catch_up(self) -> None:
-        """Put on the tape what the device has taken."""
-        if self._player is None:
-            return
-        now, dry = time.monotonic(), not self._untaped
-        idle = int(min(now - self._looked_at, TAPE_SECONDS) * self.sample_rate)
-        self._looked_at = now
-        played = self._player.stats.frames_played
-        fresh = max(0, played - self._taped)
-        # The tape runs on in silence, so that it stays aligned with the microphone's.
-        if dry and idle > fresh:
-            self.tape.add(np.zeros(idle - fresh, np.int16))
-        if not fresh:
-            return
-        self._taped = played
-        while fresh > 0 and self._untaped:
-            samples = self._untaped.popleft()
-            if len(samples) > fresh:
-                self._untaped.appendleft(samples[fresh:])
-                samples = samples[:fresh]
-            fresh -= len(samples)
-            self.tape.add(samples)
-
-    def _make(self, device: str | None) -> WavStreamPlayer:
-        return WavStreamPlayer(self.sample_rate, device=device, on_event=self._on_event)
+        return self.player.stats if self._open else None
 
 
 def bars(values: Any) -> tuple[float, ...]:

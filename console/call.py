@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import PROGRAM
-from .echo_watch import EchoWatch
+from .echo_choice import EchoChoice
 from .endpoint import Endpoint
 from .errors import UserError
 from .keys import Key, check_key, save_key
@@ -83,7 +83,7 @@ class Call:
         self._playback = Playback(self.model)
         self._tools = ModelTools(self.model)
         self._fetch_weather = fetch_weather
-        self._echo_watch = EchoWatch(self.model)
+        self._echo = EchoChoice(self.model)
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._describe()
@@ -116,7 +116,12 @@ class Call:
                 self._make_devices(client)
                 self._listen(client)
                 voice = VoiceSession(
-                    client, self._microphone, self._speaker, mode=model.talk.mode, fade_ms=FADE_MS
+                    client,
+                    self._microphone,
+                    self._speaker,
+                    mode=model.talk.mode,
+                    echo=model.talk.echo,
+                    fade_ms=FADE_MS,
                 )
                 model.transcript.divide(
                     "a new session: the server does not know the items above", time.time()
@@ -129,6 +134,7 @@ class Call:
                 model.notice("error", f"cannot connect: {error or type(error).__name__}")
                 return False
             self.client, self._voice = client, voice
+            self._echo.show(voice.echo)
             model.on_session(client.session)
             model.set_state("connected")
             self._note_devices()
@@ -144,6 +150,7 @@ class Call:
             if voice is not None:
                 await voice.stop()
             self.client = None
+            self._echo.show("off")
             for row in self.model.transcript:
                 row.live = False
             if self.model.state != "disconnected":
@@ -183,9 +190,8 @@ class Call:
             client.input_sample_rate,
             self._input,
             on_event=on_event,
-            muted=lambda: self.model.talk.half_duplex and speaker.is_audible(),
+            speaker=speaker,
         )
-        self._echo_watch.start(client.input_sample_rate)
 
     def _listen(self, client: Any) -> None:
         model = self.model
@@ -196,6 +202,7 @@ class Call:
             ("conversation.item.ended", model.on_updated),
             ("conversation.item.deleted", model.on_deleted),
             ("voice.cut", model.on_cut),
+            ("voice.echo", model.on_echo),
             ("usage", model.on_usage),
             ("connection.changed", self._on_connection),
             ("error", model.on_error),
@@ -293,17 +300,9 @@ class Call:
             return False
         return True
 
-    def set_half_duplex(self, on: bool) -> None:
-        """Turn half-duplex on or off: the microphone is closed while the speaker is heard."""
-        self.model.talk.half_duplex = on
-        if on:
-            self.model.talk.echo = False
-        self.model.notice(
-            "info",
-            "half-duplex: the microphone is closed while the speaker is heard; x interrupts"
-            if on
-            else "full duplex: you can interrupt by speaking",
-        )
+    def next_echo(self) -> None:
+        """Change what is done about the echo of the speaker: cancel it, close the microphone meanwhile, or nothing."""
+        self._echo.next(self._voice)
 
     def mute(self, muted: bool) -> None:
         """Send silence instead of what the microphone hears, or stop doing so."""
@@ -415,6 +414,7 @@ class Call:
             except DeviceError as error:
                 self.model.notice("error", f"the {noun} stays as it is: {error}")
                 return False
+            self._echo.apply(self._voice)
         state.name = one_line(name, 120)
         self._note_devices()
         self.model.notice("info", f"{noun}: {name}")
@@ -450,6 +450,7 @@ class Call:
             self.model.talk.speaker_heard = audible
             self.model.revision += 1
         if live and self._microphone is not None:
+            self._echo.measure(self._microphone)
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
@@ -457,8 +458,6 @@ class Call:
             self.speaker_bars = self._playback.get_bars()
         elif live and self._speaker is not None:
             self.speaker_bars = self._speaker.get_bars()
-            if self._microphone is not None and self._echo_watch.is_due(self._speaker):
-                self._spawn(self._echo_watch.look(self._speaker, self._microphone))
         else:
             self.speaker_bars = SILENCE
 

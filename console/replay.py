@@ -165,8 +165,8 @@ class Replay:
         self._refuse("text")
         return False
 
-    def set_half_duplex(self, on: bool) -> None:
-        self._refuse("half_duplex")
+    def next_echo(self) -> None:
+        self._refuse("echo")
 
     async def use_key(self, value: str, keep: bool) -> bool:
         self._refuse("connect")

@@ -119,6 +119,31 @@ class SessionModel:
             row.take(event.item)
             self.transcript.revision += 1
 
+    def on_echo(self, event: Any) -> None:
+        """``voice.echo``: what is done about the echo of the speaker, and why."""
+        self.talk.action, self.talk.echo_heard = event.action, event.heard
+        self.set_echo_numbers(event.erle_db, event.delay_ms)
+        self.events.add(
+            time.time(),
+            "device",
+            {
+                "type": "echo",
+                "heard": event.heard,
+                "action": event.action,
+                "delay_ms": event.delay_ms,
+                "erle_db": event.erle_db,
+            },
+        )
+        self.notice("warning" if event.action == "half-duplex" else "info", f"echo: {event.reason}")
+
+    def set_echo_numbers(self, erle_db: float | None, delay_ms: float | None) -> None:
+        """Take what the canceller measures; views show whole numbers."""
+        erle = None if erle_db is None else round(erle_db)
+        delay = None if delay_ms is None else round(delay_ms)
+        if (erle, delay) != (self.talk.erle_db, self.talk.delay_ms):
+            self.talk.erle_db, self.talk.delay_ms = erle, delay
+            self.revision += 1
+
     def on_timings(self, event: Any, now: float, monotonic: float) -> None:
         """``timings``: the device has taken the first sample of the answer."""
         if event.first_sample is None or event.speech_end is None or event.item_id is None:
@@ -254,9 +279,9 @@ class SessionModel:
         connected = self.state in ("connected", "reconnecting")
         row = self.selection
         if self.state == "replay":
-            if action in ("talk", "mode", "connect", "delete", "text", "half_duplex"):
+            if action in ("talk", "mode", "connect", "delete", "text", "echo"):
                 return "this is a replay: nothing is connected"
-        elif action in ("talk", "mode", "text", "half_duplex", "interrupt") and not connected:
+        elif action in ("talk", "mode", "text", "echo", "interrupt") and not connected:
             return "not connected: press c"
         if action == "talk" and self.talk.mode == "vad":
             return "vad: the microphone is live; press v for manual"

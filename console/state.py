@@ -12,6 +12,7 @@ __all__ = [
     "BANDS",
     "SILENCE",
     "DeviceState",
+    "Echo",
     "Level",
     "Notice",
     "Place",
@@ -22,6 +23,7 @@ __all__ = [
     "Turn",
 ]
 
+Echo = Literal["auto", "half-duplex", "off"]
 State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
 Level = Literal["info", "warning", "error"]
 # Frequency bands of a voice: the bars of each side
@@ -120,21 +122,33 @@ class TalkState:
         When ``active`` changed, in seconds since the epoch.
     muted : bool
         Silence is sent instead of what the microphone hears.
-    half_duplex : bool
-        The microphone is closed while the speaker is heard.
+    echo : {"auto", "half-duplex", "off"}
+        What the user wants to be done about the echo of the speaker. "auto" cancels it.
+    action : {"cancel", "bypass", "half-duplex", "off"}
+        What is done now; "bypass": nothing, because no echo is heard. "off" while disconnected.
+    echo_heard : bool
+        The microphone was found to hear the speaker.
+    erle_db, delay_ms : int or None
+        By how much the echo falls, and after how many milliseconds it comes; None while unknown.
     speaker_heard : bool
         Under half-duplex: the speaker is heard now, so the microphone is closed.
-    echo : bool
-        The microphone was found to hear the speaker.
     """
 
     mode: Literal["manual", "vad"] = "manual"
     active: bool = False
     since: float = 0.0
     muted: bool = False
-    half_duplex: bool = False
+    echo: Echo = "auto"
+    action: Literal["cancel", "bypass", "half-duplex", "off"] = "off"
+    echo_heard: bool = False
+    erle_db: int | None = None
+    delay_ms: int | None = None
     speaker_heard: bool = False
-    echo: bool = False
+
+    @property
+    def half_duplex(self) -> bool:
+        """True if the microphone is closed while the speaker is heard."""
+        return self.action == "half-duplex" and self.mode == "vad"
 
 
 @dataclass

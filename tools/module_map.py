@@ -29,7 +29,7 @@ ROOMS = {
         _latch _one_call _held _aio
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
         gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
-        bands analysis wav decode _states _callbacks
+        bands analysis echo_detector wav decode _states _callbacks
         _call_within _device_info _backends _context _pulse_init _held_frames _device _stream _supervisor
         _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
         _audio_store _audio_chunk _pcm_frames _reference _echo_stage _delivery _chunk_queue
@@ -38,7 +38,7 @@ ROOMS = {
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
-        conversation events tools connection client voice_devices voice realtime
+        conversation events tools connection client voice_devices voice_timing voice_tapes voice_echo voice realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
@@ -51,9 +51,9 @@ ROOMS = {
         process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world echo push_to_talk
+        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
-        model_tools echo_watch call plain talk doctor screen __main__
+        model_tools echo_choice call plain talk room_measure doctor screen __main__
     """,
 }
 

@@ -41,7 +41,6 @@ OWN_ACTIONS = {
     *words.ACTIONS.values(),
     "type",
     "copy",
-    "half_duplex",
     "key",
     "devices",
     "pane",
@@ -82,7 +81,6 @@ class RealtimeConsole(App[None]):
         Binding("escape", "escape", show=False),
         Binding("t", "type", "type a message", priority=True),
         Binding("y", "copy", "copy", priority=True),
-        Binding("e", "half_duplex", "half-duplex", priority=True),
         Binding("a", "key", "API key", priority=True),
         Binding("r", "devices", "list devices", priority=True),
         *(Binding(str(n), f"pane('{name}')", show=False, priority=True) for n, name in enumerate(PANES, 1)),
@@ -262,8 +260,8 @@ class RealtimeConsole(App[None]):
     def action_save(self) -> None:
         self._attempt(self.call.save())
 
-    def action_half_duplex(self) -> None:
-        self.call.set_half_duplex(not self.model.talk.half_duplex)
+    def action_echo(self) -> None:
+        self.call.next_echo()
 
     def action_zoom(self) -> None:
         self.drawing.weather.zoomed = not self.drawing.weather.zoomed
@@ -368,7 +366,7 @@ class RealtimeConsole(App[None]):
             ("Connect or disconnect", "c", self.action_connection),
             ("Save the session", "s: to a folder that can be replayed", self.action_save),
             ("API key", "a: enter another one", self.action_key),
-            ("Half-duplex", "e: close the microphone while the speaker is heard", self.action_half_duplex),
+            ("Echo of the speaker", "e: cancel it, half-duplex, or off", self.action_echo),
             ("List the devices again", "r", self.action_devices),
         ):
             yield SystemCommand(title, about, action)

@@ -30,7 +30,11 @@ KEYS = (
     ("/", "filter the events: an event must have all of the words"),
     ("m, s", "map of the world / the region; save the session to a folder"),
     ("t", "type a message"),
-    ("e", "half-duplex: the microphone is closed while the speaker is heard"),
+    (
+        "e",
+        "echo of the speaker: cancel it; half-duplex, where the microphone is closed while the speaker is heard; off, for "
+        "headphones",
+    ),
     ("a, r", "enter an API key; list the devices again"),
     ("?, q", "this help; quit"),
     ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 5 choose one"),

@@ -117,6 +117,7 @@ class Drawing:
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
         self._update(self.talk_bar, words.talk(model, now, hint, wide))
+        self.talk_bar.border_subtitle = words.echo(model)
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..session import SessionModel
 
-__all__ = ["ACTIONS", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
@@ -20,14 +20,16 @@ STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "
 KEYS = (
     ("space", "talk_key", "talk", "talk"),
     ("v", "mode", "manual/vad", "vad"),
-    ("c", "connection", "connect", "conn"),
+    ("c", "connection", "connect", "on"),
     ("p", "play", "play", "play"),
     ("x", "interrupt", "interrupt", "stop"),
     ("d", "delete", "delete", "del"),
+    ("e", "echo", "echo", "echo"),
     ("/", "filter", "filter", "find"),
     ("m", "zoom", "map zoom", "map"),
     ("s", "save", "save", "save"),
-    ("?", "help", "help", "help"),
+    # A question mark says it where there is no room
+    ("?", "help", "help", ""),
     ("q", "quit", "quit", "quit"),
 )
 ACTIONS = {key: action for key, action, _, _ in KEYS}
@@ -60,15 +62,7 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
 
 def gauge(model: SessionModel) -> str:
     """Return three lines: microphone, speaker, and unusual states with the tokens by kind, whose prices differ."""
-    parts = [
-        word
-        for word, holds in (
-            ("half-duplex", model.talk.half_duplex),
-            ("ECHO: speakers are heard", model.talk.echo),
-            ("answering", model.answering),
-        )
-        if holds
-    ]
+    parts = [word for word, holds in (("answering", model.answering),) if holds]
     tokens = model.tokens
     if tokens:
         kinds = " ".join(
@@ -78,6 +72,25 @@ def gauge(model: SessionModel) -> str:
         )
         parts.append(f"tokens in/out: {kinds} cached {tokens.get('input_token_details.cached_tokens', 0)}")
     return f"mic {model.microphone.name}\nout {model.speaker.name}\n" + " · ".join(parts)
+
+
+def echo(model: SessionModel) -> str:
+    """Return what is done about the echo of the speaker, with what the canceller measures; empty while disconnected."""
+    talk = model.talk
+    if model.state not in ("connected", "reconnecting"):
+        return ""
+    if talk.action == "cancel":
+        parts = [
+            "echo: cancel",
+            f"{talk.erle_db} dB" if talk.erle_db and talk.echo_heard else "",
+            f"{talk.delay_ms} ms" if talk.delay_ms is not None and talk.echo_heard else "",
+        ]
+        return " ".join(part for part in parts if part)
+    if talk.action == "bypass":
+        return "echo: none heard"
+    if talk.action == "half-duplex":
+        return "half-duplex"
+    return "ECHO: speakers are heard" if talk.echo_heard else "echo: off"
 
 
 def mode(model: SessionModel) -> str:
@@ -128,6 +141,7 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
 def keys(wide: bool) -> str:
     """Return the keys as markup that can be clicked."""
     parts = (
-        f"[@click=app.{action}][b]{key}[/b] {long if wide else short}[/]" for key, action, long, short in KEYS
+        f"[@click=app.{action}]{f'[b]{key}[/b] {long if wide else short}'.rstrip()}[/]"
+        for key, action, long, short in KEYS
     )
     return ("  " if wide else " ").join(parts)

@@ -49,7 +49,7 @@ from .events import (
     TimingsEvent,
     UsageEvent,
 )
-from .voice import CutEvent, VoiceSession
+from .voice import CutEvent, EchoEvent, VoiceSession
 
 __all__ = [
     "AnswerError",
@@ -63,6 +63,7 @@ __all__ = [
     "Conversation",
     "CutEvent",
     "Delta",
+    "EchoEvent",
     "ErrorEvent",
     "Event",
     "Formatted",

@@ -2,7 +2,7 @@
 
 Microphone chunks go from the recorder's delivery thread into the client's queue. Audio of answers goes from a
 handler of the client into the player. When the user begins to speak, the player tells to the sample what was
-heard, and the server is told.
+heard, and the server is told. What the microphone hears of the loudspeaker itself is the matter of voice_echo.py.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
 open, drain or close a device run in daemon threads of their own.
@@ -11,7 +11,6 @@ open, drain or close a device run in daemon threads of their own.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import TracebackType
@@ -34,19 +33,16 @@ from .voice_devices import (
     Recorder,
     check_rate,
     make_player,
-    make_recorder,
 )
+from .voice_echo import EchoAction, EchoControl, EchoEvent, EchoMode, check_echo
+from .voice_timing import FirstSampleWatch
 
-__all__ = ["Chunk", "CutEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
+__all__ = ["Chunk", "CutEvent", "EchoEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
 
 Mode = Literal["manual", "vad"]
 # On average the end of a turn waits for half a chunk. Compared with 20 ms this costs 50 more messages a second,
 # which is 1 % of a core.
 CHUNK_MS = 10
-# Seconds between two looks at the player's position; a device period is about 10 ms.
-FIRST_SAMPLE_POLL = 0.004
-# Seconds after which an answer that has not sounded is no longer watched.
-FIRST_SAMPLE_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,16 +64,24 @@ class CutEvent:
 class VoiceSession:
     """A spoken conversation: sends the microphone, plays the answers, handles interruptions.
 
-    It emits ``voice.cut`` (`CutEvent`) through the client, and adds ``first_sample`` to the client's ``timings``.
+    It emits ``voice.cut`` (`CutEvent`) and ``voice.echo`` (`EchoEvent`) through the client, and adds ``first_sample`` to
+    the client's ``timings``.
 
     Parameters
     ----------
     client : RealtimeClient
         Connected or not; `start` connects it.
     recorder, player : optional
-        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet. Default: made at the negotiated rates.
+        `wavtools.WavRecorder` and `WavStreamPlayer`, not opened yet. Default: made at the negotiated rates. A recorder of
+        yours cancels the echo if it was made with ``echo_canceller="auto", reference=player``.
     mode : "manual" or "vad", optional
         Push to talk, or detection of turns by the server. Default: what the client's session says.
+    echo : "auto", "cancel", "half-duplex" or "off"
+        What is done when the microphone hears the loudspeaker. "auto": cancel it from the first sample, step aside after 3
+        seconds of answer without an echo (headphones), and return when one is heard; half-duplex if the echo cannot be
+        cancelled; nothing if the microphone's name says that the system cancels it. "cancel": at all times.
+        "half-duplex": under vad, send silence while an answer is heard and 0.4 seconds after, so that nobody can interrupt
+        by speaking. "off": nothing.
     fade_ms : float
         Fade of an interrupted answer in milliseconds. The offset stays exact.
     chunk_ms : float
@@ -93,7 +97,7 @@ class VoiceSession:
     Raises
     ------
     ValueError
-        a mode that does not exist, a time that is no number
+        a mode or echo that does not exist, a time that is no number
 
     Examples
     --------
@@ -108,6 +112,7 @@ class VoiceSession:
         player: Player | None = None,
         *,
         mode: Mode | None = None,
+        echo: EchoMode = "auto",
         fade_ms: float = 0.0,
         chunk_ms: float = CHUNK_MS,
     ) -> None:
@@ -127,13 +132,14 @@ class VoiceSession:
         self._changing = asyncio.Lock()
         # The turn detection to return to from manual mode.
         self._vad: dict[str, Any] = {"type": "server_vad"}
-        # Waits for the first sample of an answer, and that answer's id.
-        self._watch: asyncio.Task[None] | None = None
-        self._watched: str | None = None
+        self._first_sample = FirstSampleWatch(client, self._failed)
         self._closing: asyncio.Task[None] | None = None
         # Closes everything, whoever called `stop` and whatever becomes of the caller.
         self._stopping: asyncio.Task[None] | None = None
         self._devices = Devices()
+        self._echo = EchoControl(
+            check_echo(echo), self._devices, lambda event: client.emit("voice.echo", event), self._failed
+        )
 
     # Starting and stopping
 
@@ -148,7 +154,8 @@ class VoiceSession:
         StateError
             started already
         ConfigurationError
-            a recorder or player whose rate differs from the session's
+            a recorder or player whose rate differs from the session's, or a recorder that cannot cancel the echo under
+            echo="cancel"
         ConnectError
             the session could not be opened
         """
@@ -160,13 +167,13 @@ class VoiceSession:
         client = self.client
         self._configure_mode()
         player = self.player = self.player or make_player(client.output_sample_rate)
-        recorder = self.recorder = self.recorder or make_recorder(client.input_sample_rate)
+        recorder = self.recorder = self.recorder or self._echo.make_recorder(client.input_sample_rate, player)
         check_rate("player", player.sample_rate, client.output_sample_rate)
         check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
         client.on("conversation.updated", self._on_updated)
         client.on("conversation.interrupted", self._on_interrupted)
         client.on("close", self._on_close)
-        self._watched = None
+        self._first_sample.reset()
         client.playback = lambda: self._devices.played(player)
         self._started = True
         try:
@@ -174,6 +181,7 @@ class VoiceSession:
             if not client.is_connected():
                 await client.connect()
             await self._devices.call(recorder.begin)
+            self._echo.open(recorder, player)
             if self._mode == "vad":
                 await self._record()
         except BaseException:
@@ -218,8 +226,8 @@ class VoiceSession:
         client, recorder, player = self.client, self.recorder, self.player
         assert recorder is not None and player is not None
         client.playback = None
-        if self._watch is not None:
-            self._watch.cancel()
+        self._first_sample.cancel()
+        self._echo.close()
         failures = []
 
         async def attempt(step: Awaitable[object]) -> None:
@@ -266,6 +274,11 @@ class VoiceSession:
         return self._mode or "manual"
 
     @property
+    def echo(self) -> EchoAction:
+        """What is done about the echo now: "cancel", "bypass" (none is heard), "half-duplex" or "off" (also if stopped)."""
+        return self._echo.action
+
+    @property
     def talking(self) -> bool:
         """True between `talk` and `release`."""
         return self._talking
@@ -299,6 +312,19 @@ class VoiceSession:
             self._mode = mode
             self.client.update_session(turn_detection=self._vad)
             await self._record()
+
+    @any_thread
+    def set_echo(self, echo: EchoMode) -> None:
+        """Change what is done about the echo, at any time; see the parameter of the session. Thread: any.
+
+        Raises
+        ------
+        ValueError
+            an echo that does not exist
+        ConfigurationError
+            "cancel" with a recorder that cannot; nothing changes
+        """
+        self._echo.set_mode(check_echo(echo))
 
     async def talk(self) -> None:
         """The key was pressed: stop the answer and open the microphone. For manual mode.
@@ -395,6 +421,7 @@ class VoiceSession:
         player, client = self.player, self.client
         assert player is not None
         receipt: Receipt | None = player.interrupt(self.fade_ms) if self.fade_ms else player.interrupt()
+        self._echo.cut()
         if receipt is None:
             return None
         item = client.conversation.get_item(receipt.track_id)
@@ -418,23 +445,9 @@ class VoiceSession:
         except BufferError as error:
             self.unplayed_samples += len(delta.audio)
             self.client.report_error(ErrorEvent(str(error), "player", exception=error))
-        if self._watched != item.id:
-            self._watched = item.id
-            if self._watch is not None:
-                self._watch.cancel()
-            self._watch = start(self._watch_first_sample(item.id), "watching the player", self._failed)
-
-    async def _watch_first_sample(self, item_id: str) -> None:
-        """Note when the device took the first sample of an answer; the player's position tells."""
-        player = self.player
-        assert player is not None
-        deadline = time.monotonic() + FIRST_SAMPLE_PATIENCE
-        while time.monotonic() < deadline:
-            receipt = player.get_track_sample_offset()
-            if receipt is not None and receipt.track_id == item_id and receipt.offset > 0:
-                self.client.note_first_sample(item_id)
-                return
-            await asyncio.sleep(FIRST_SAMPLE_POLL)
+        else:
+            self._echo.queue(delta.audio, item.id)
+        self._first_sample.watch(self.player, item.id)
 
     def _on_interrupted(self, event: InterruptedEvent) -> None:
         if self.client.server_interrupts():
@@ -469,7 +482,7 @@ class VoiceSession:
 
     def _on_chunk(self, chunk: Chunk) -> None:
         """Send one chunk of the microphone. Thread: the recorder's delivery thread."""
-        samples = chunk.mono
+        samples = self._echo.hear(chunk, self._mode == "vad")
         if self.muted:
             if self._mode != "vad":
                 return

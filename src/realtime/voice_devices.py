@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from .daemon_threads import DaemonThreads
 from .errors import ConfigurationError
 from .protocol.audio_format import Int16Array
 
 __all__ = [
+    "CancellingRecorder",
     "Chunk",
     "Devices",
+    "EchoState",
+    "NamedRecorder",
     "Player",
     "Receipt",
     "Recorder",
+    "ReferencedChunk",
+    "cancels_echo",
     "check_rate",
     "make_player",
     "make_recorder",
@@ -41,6 +46,16 @@ class Chunk(Protocol):
     def mono(self) -> Int16Array: ...
 
 
+@runtime_checkable
+class ReferencedChunk(Chunk, Protocol):
+    """A chunk that also has the signal as captured, and what was played at the same frames, or None."""
+
+    @property
+    def raw(self) -> Int16Array: ...
+    @property
+    def played(self) -> Int16Array | None: ...
+
+
 class Recorder(Protocol):
     """The part of `wavtools.WavRecorder` that a voice session uses."""
 
@@ -51,6 +66,41 @@ class Recorder(Protocol):
     def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 8192) -> Any: ...
     def pause(self) -> Any: ...
     def end(self) -> Any: ...
+
+
+class EchoState(Protocol):
+    """The part of `wavtools.EchoState` that a voice session uses."""
+
+    @property
+    def erle_db(self) -> float: ...
+    @property
+    def delay_seconds(self) -> float | None: ...
+
+
+@runtime_checkable
+class CancellingRecorder(Protocol):
+    """A recorder that can cancel the echo; its ``echo`` is None if it was made without a canceller."""
+
+    cancelling: bool
+
+    @property
+    def echo(self) -> EchoState | None: ...
+
+
+class DeviceEntry(Protocol):
+    """The part of `wavtools.DeviceInfo` that a voice session uses."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def cancels_echo(self) -> bool: ...
+
+
+@runtime_checkable
+class NamedRecorder(Protocol):
+    """A recorder that can say which microphone it uses."""
+
+    def get_device_info(self) -> DeviceEntry | None: ...
 
 
 class Receipt(Protocol):
@@ -127,10 +177,40 @@ def make_player(sample_rate: int) -> Player:
     return player
 
 
-def make_recorder(sample_rate: int) -> Recorder:
-    """The recorder of a session for which none was given."""
-    from wavtools import WavRecorder
+def make_recorder(
+    sample_rate: int, player: Player | None = None, canceller: Literal["auto"] | None = None
+) -> Recorder:
+    """The recorder of a session for which none was given.
 
+    Parameters
+    ----------
+    sample_rate : int
+        Hz
+    player : Player, optional
+        What the microphone may hear. One that is no `WavStreamPlayer` cannot say what its device played.
+    canceller : "auto", optional
+        Cancel the echo of *player*.
+    """
+    from wavtools import WavRecorder, WavStreamPlayer
+
+    reference = player if isinstance(player, WavStreamPlayer) else None
     # The conversation keeps what was said; the recorder need not keep it as well.
-    recorder: Recorder = WavRecorder(sample_rate=sample_rate, keep_seconds=0)
+    recorder: Recorder = WavRecorder(
+        sample_rate=sample_rate,
+        keep_seconds=0,
+        echo_canceller=canceller if reference is not None else None,
+        reference=reference,
+    )
     return recorder
+
+
+def cancels_echo(recorder: Recorder) -> str | None:
+    """The name of the microphone if the system or the hardware cancels its echo, else None. Blocks; never raises."""
+    if not isinstance(recorder, NamedRecorder):
+        return None
+    try:
+        device = recorder.get_device_info()
+    except Exception:
+        # Nobody can say it now, and the session does without it.
+        return None
+    return device.name if device is not None and device.cancels_echo else None

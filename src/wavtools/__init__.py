@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wavtools.duplex_device import DuplexDevice
     from wavtools.echo import EchoCanceller, echo_canceller
     from wavtools.echo_native import NativeEchoCanceller
+    from wavtools.echo_detector import EchoDetector
     from wavtools.errors import (
         ConcurrencyError,
         DecodeError,
@@ -63,6 +64,7 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "EchoCanceller",
+    "EchoDetector",
     "Frequencies",
     "Gain",
     "LoudnessMeter",
@@ -118,6 +120,7 @@ _HOMES = {
     "duplex_device": ["DuplexDevice"],
     "echo": ["EchoCanceller", "echo_canceller"],
     "echo_native": ["NativeEchoCanceller"],
+    "echo_detector": ["EchoDetector"],
     "errors": [
         "ConcurrencyError",
         "DecodeError",

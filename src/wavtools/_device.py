@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from wavtools._backends import chosen_backends
+from wavtools._backends import chosen_backends, places
 from wavtools._callbacks import (
     capture_callback_address,
     duplex_callback_address,
@@ -48,6 +48,7 @@ __all__ = [
     "Kind",
     "NativeDevice",
     "default_channels",
+    "find_device",
     "list_devices",
 ]
 
@@ -131,6 +132,28 @@ def _name_text(native: Any) -> str:
     raw = bytes(ffi.string(native.name))
     text = raw.decode("utf-8", "replace")
     return text.rstrip("\ufffd") if len(raw) == 255 else text
+
+
+def find_device(kind: Direction, wanted: str | None) -> DeviceInfo | None:
+    """The system's entry of the device that *wanted* names; the default one for None.
+
+    None if the system does not list it. Raises DeviceError when no audio system answers, or no device fits.
+    """
+    failures = []
+    for backends, names in places({kind: wanted}):
+
+        def find(backends: list[int] = backends, name: str | None = names[kind]) -> DeviceInfo | None:
+            context = Context(backends)
+            try:
+                return _select(context, kind, name)[2]
+            finally:
+                context.close()
+
+        try:
+            return ask_server(find, lambda info: None)
+        except DeviceError as error:
+            failures.append(error)
+    raise failures[0]
 
 
 def list_devices(kind: Direction) -> list[DeviceInfo]:

@@ -6,6 +6,7 @@ Thread: any.
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from typing import Literal
 
@@ -13,6 +14,12 @@ __all__ = ["DeviceInfo", "DeviceList", "Direction", "Kind"]
 
 Direction = Literal["capture", "playback"]
 Kind = Literal["capture", "playback", "duplex"]
+
+# In names and ids of microphones whose echo the system or the hardware cancels: PulseAudio's "... (echo cancelled with
+# ...)", PipeWire's "echo-cancel-source", "Echo Cancelling Speakerphone", "USB AEC Microphone", macOS's voice processing unit
+_CANCELS = re.compile(
+    r"echo[ _.-]?cancel|voice[ _-]?processing|vpauaggregate|(?<![a-z])aec(?![a-z])", re.IGNORECASE
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +48,14 @@ class DeviceInfo:
     sample_rates: tuple[int, ...]
     channels: tuple[int, ...]
     backend: str
+
+    @property
+    def cancels_echo(self) -> bool:
+        """True if its name or id says that the system or the hardware cancels the echo of this microphone."""
+        if self.id.endswith(".monitor"):
+            # What a loudspeaker plays, whose name may tell of its other half.
+            return False
+        return any(_CANCELS.search(text) is not None for text in (self.name, self.id))
 
 
 class DeviceList(list[DeviceInfo]):

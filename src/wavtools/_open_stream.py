@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # What can be given as ``device=``.
     DeviceSpec: TypeAlias = str | int | DeviceInfo | AttachableDevice | None
 
-__all__ = ["device_name", "is_device_object", "open_stream"]
+__all__ = ["device_info", "device_name", "is_device_object", "open_stream"]
 
 
 def open_stream(
@@ -100,6 +100,23 @@ def device_name(spec: object, kind: Direction) -> str | None:
             f"there is no device {index}; list_devices() has {len(devices)}", operation="select"
         )
     return devices[index].id
+
+
+def device_info(spec: object, kind: Direction) -> DeviceInfo | None:
+    """The system's entry of the device that *spec* means; None for a silent clock and a device without a system.
+
+    Raises as device_name(), and DeviceError if no device fits.
+    """
+    if is_device_object(spec):
+        # A DuplexDevice says which microphone it opens; an OfflineDevice has none.
+        spec = getattr(spec, "input", "null")
+    if spec == "null":
+        return None
+    from wavtools._device import DeviceInfo, find_device
+
+    if isinstance(spec, DeviceInfo):
+        return spec
+    return find_device(kind, device_name(spec, kind))
 
 
 def _attach(spec: DeviceSpec, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:

@@ -88,6 +88,11 @@ class DuplexDevice:
 
     # ---- called by a recorder or player
 
+    @property
+    def input(self) -> DeviceSpec:
+        """The microphone as it was given to the constructor."""
+        return self._wanted["capture"]
+
     def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
         """Open the device for a recorder's or player's stream; they call this, through ``device=``."""
         from wavtools._supervisor import SupervisedDevice

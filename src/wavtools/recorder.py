@@ -22,6 +22,7 @@ from wavtools._audio_chunk import AudioChunk
 from wavtools._chunk_queue import ChunkQueue
 from wavtools._device_watch import DeviceWatch
 from wavtools._held import Held
+from wavtools._open_stream import device_info
 from wavtools._recorded_audio import RecordedAudio, as_floats
 from wavtools._recorder_states import RecorderStates, Status, check_record_to
 from wavtools._recorder_stats import RecorderStats
@@ -159,6 +160,25 @@ class WavRecorder(RecorderStates):
         from wavtools._device import list_devices
 
         return list_devices("capture")
+
+    def get_device_info(self) -> DeviceInfo | None:
+        """The system's entry of the microphone: of the open one, or of the one that begin() would open.
+
+        Its ``cancels_echo`` says if the system cancels the echo already. Thread: any; it asks the system, which takes a
+        moment.
+
+        Returns
+        -------
+        DeviceInfo or None
+            None for "null", for an OfflineDevice, and for a device that the system does not list.
+
+        Raises
+        ------
+        DeviceError
+            no audio system answers, or no device fits
+        """
+        spec = self._device_spec if self._status == "ended" else self._device_in_use
+        return device_info(spec, "capture")
 
     def listen_for_device_change(self, callback: Callable[[list[DeviceInfo]], None] | None) -> bool:
         """Call *callback* with the input devices: at once, and later whenever the set of them has changed.

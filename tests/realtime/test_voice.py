@@ -322,13 +322,13 @@ async def test_a_connected_client_is_used_as_it_is(server):
 
 
 async def test_an_answer_that_never_sounds_is_not_watched_for_ever(server, monkeypatch):
-    from realtime import voice as module
+    from realtime import voice_timing as module
 
     monkeypatch.setattr(module, "FIRST_SAMPLE_PATIENCE", 0.02)
     rig = Rig(server)
     async with rig.session(mode="manual") as voice:
         await server.peer.say(*turns.audio_begin(), turns.audio_delta(turns.tone(480)))
-        await until(lambda: voice._watch is not None and voice._watch.done())
+        await until(lambda: voice._first_sample._task is not None and voice._first_sample._task.done())
         assert not rig.of("timings")
 
 
