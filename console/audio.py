@@ -76,7 +76,7 @@ class Microphone:
                 self.problem = str(error)
                 recorder = self._make(SILENT)
                 recorder.begin()
-            recorder.cancelling = self._cancelling
+            recorder.cancelling = self._cancelling and self._speaker is not None
             self._recorder = recorder
 
     def record(self, callback: Callable[[Any], object] | None = None, chunk_size: int = 480) -> None:
@@ -127,7 +127,7 @@ class Microphone:
         with self._lock:
             self._cancelling = cancelling
             if self._recorder is not None:
-                self._recorder.cancelling = cancelling
+                self._recorder.cancelling = cancelling and self._speaker is not None
 
     @property
     def echo(self) -> Any:

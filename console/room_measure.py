@@ -131,7 +131,7 @@ def measure_room(microphone: Any, speaker: Any) -> RoomMeasure:
         recorder.quit()
         player.disconnect()
     system = device.name if device is not None and device.cancels_echo else ""
-    return judge(chunks, echo.canceller if echo is not None else "", system)
+    return judge(chunks, (echo.canceller if echo is not None else None) or "", system)
 
 
 def judge(chunks: list[Any], canceller: str, system: str) -> RoomMeasure:

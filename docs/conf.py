@@ -67,7 +67,7 @@ PACKAGES = ["wavtools", "realtime", "realtime.offline", "realtime.relay"]
 # The modules that applications use come first, in this order.
 FIRST = {
     "wavtools": "recorder player oneliners playback offline_device duplex_device wav decode analysis bands spectrum stft"
-    " levels loudness voice_activity gain resample pcm ring errors",
+    " levels loudness voice_activity gain echo echo_native resample pcm ring errors",
     "realtime": "client.client voice conversation.reducer conversation.items events errors tools",
 }
 

@@ -6,8 +6,9 @@
 
 import asyncio
 import os
+import sys
 
-from realtime import RealtimeClient
+from realtime import RealtimeClient, RealtimeError
 
 
 async def main() -> None:
@@ -20,11 +21,11 @@ async def main() -> None:
         modalities=["text"],
     )
     async with client:
-        client.send_user_message_content("Say hello.")
-        while (item := await client.wait_for_next_completed_item(timeout=60)).role != "assistant":
-            pass
-        print(item.formatted.text or item.formatted.transcript)
+        print(await client.ask("Say hello."))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except RealtimeError as error:
+        sys.exit(f"no answer: {error}")

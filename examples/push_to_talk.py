@@ -1,6 +1,6 @@
 """Talk with the model: Enter begins and ends what you say, and interrupts the answer; q and Enter quits.
 
-python examples/push_to_talk.py            # default microphone and loudspeaker; wear headphones
+python examples/push_to_talk.py            # default microphone and loudspeaker
 python examples/push_to_talk.py null       # a silent device, for machines without a sound card
 """
 
@@ -21,9 +21,13 @@ async def main(device: str | None) -> None:
     client.on("error", lambda event: print("error:", event.message))
     client.on("voice.cut", lambda event: print(f"[cut after {event.receipt.current_time:.1f} s]"))
 
-    @client.on("conversation.item.completed")
+    client.on("response.failed", lambda event: print(f"no answer: {event} ({event.reason})"))
+    client.on("user.transcript", lambda event: print("user:", event, flush=True))
+
+    @client.on("conversation.item.ended")
     def show(event):
-        print(f"{event.item.role}: {event.item.formatted.transcript}", flush=True)
+        if event.item.role == "assistant":
+            print(f"assistant: {event.item.formatted.transcript}", flush=True)
 
     recorder, player = WavRecorder(device=device), WavStreamPlayer(device=device)
     async with VoiceSession(client, recorder, player, mode="manual") as voice:

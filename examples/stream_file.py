@@ -1,4 +1,4 @@
-"""Send a WAV file to the model, chunk by chunk, and save the spoken answer.
+"""Send a recorded question to the model, print both transcripts and save the spoken answer.
 
 python examples/stream_file.py question.wav answer.wav
 """
@@ -7,27 +7,22 @@ import asyncio
 import sys
 from pathlib import Path
 
-from realtime import RealtimeClient
-from wavtools import WavRecorder
+from realtime import RealtimeClient, RealtimeError
 
 
-async def main(question: str, answer: str) -> None:
+async def main(question: Path, answer_path: str) -> None:
+    # Without turn detection the file is the whole turn.
     client = RealtimeClient(turn_detection=None, input_audio_transcription={"model": "gpt-transcribe"})
-    spoken = WavRecorder.decode(Path(question).read_bytes(), sample_rate=24_000).wav.pcm
+    client.on("user.transcript", lambda event: print("user:", event))
+    client.on("user.transcript.failed", lambda event: print("user: ?", event))
     async with client:
-        # 0.1 s at a time, as from a microphone.
-        for start in range(0, len(spoken), 2_400):
-            client.append_input_audio(spoken[start : start + 2_400])
-        # Commits the audio and requests an answer.
-        client.create_response()
-        while True:
-            item = await client.wait_for_next_completed_item(timeout=60)
-            if item.role == "assistant":
-                break
-        item.formatted.file.save(answer)
-        for item in client.conversation.get_items():
-            print(f"{item.role}: {item.formatted.transcript}")
+        answer = await client.ask(question)
+        print("assistant:", answer)
+        answer.file.save(answer_path)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    try:
+        asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    except (RealtimeError, OSError) as error:
+        sys.exit(f"no answer: {error}")

@@ -6,7 +6,7 @@ python examples/tools.py "What is the weather in Rome?"
 import asyncio
 import sys
 
-from realtime import RealtimeClient
+from realtime import RealtimeClient, RealtimeError
 
 client = RealtimeClient(modalities=["text"])
 
@@ -23,11 +23,11 @@ async def get_weather(location: str, lat: float, lng: float) -> dict[str, object
 async def main(question: str) -> None:
     client.on("error", print)
     async with client:
-        client.send_user_message_content(question)
-        while (item := await client.wait_for_next_completed_item(timeout=60)).role != "assistant":
-            pass
-        print(item.formatted.text or item.formatted.transcript)
+        print(await client.ask(question))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "What is the weather in Rome?"))
+    try:
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "What is the weather in Rome?"))
+    except RealtimeError as error:
+        sys.exit(f"no answer: {error}")

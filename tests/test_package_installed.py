@@ -21,6 +21,7 @@ EXTENSIONS = (
     "_encodings",
     "_callbacks",
     "_states",
+    "echo_native",
     "gain",
     "levels",
     "loudness",

@@ -116,6 +116,18 @@ def test_no_callback_touches_the_python_api_the_heap_or_a_lock(code, callback, l
         assert touched is None, f"{callback} leads to {name}, which uses {touched and touched.group()}"
 
 
+def test_an_echo_canceller_allocates_nothing_and_takes_no_lock_while_it_runs(code):
+    for start in ("wt_echo_process", "wt_echo_reset"):
+        bodies = reachable(code, start)
+        assert (
+            bodies.keys()
+            >= {"wt_echo_reset": {"make_window"}, "wt_echo_process": {"wt_echo_suppress", "find_jump"}}[start]
+        )
+        for name, body in bodies.items():
+            touched = FORBIDDEN.search(body)
+            assert touched is None, f"{start} leads to {name}, which uses {touched and touched.group()}"
+
+
 @pytest.mark.parametrize("callback", CALLBACKS)
 def test_every_call_of_a_callback_is_known(code, callback):
     for name, body in reachable(code, callback).items():

@@ -38,7 +38,7 @@ ROOMS = {
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
-        conversation events tools connection client voice_devices voice_timing voice_tapes voice_echo voice realtime
+        conversation events tools connection client voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission

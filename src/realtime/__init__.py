@@ -5,8 +5,10 @@ Thread: importing it starts none.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
+from typing import TYPE_CHECKING, Any
 
 if importlib.util.find_spec("websockets") is None:
     _ADVICE = "websockets is missing; install it with: pip install 'wavtools[realtime]'"
@@ -48,10 +50,20 @@ from .events import (
     ResponseFailedEvent,
     TimingsEvent,
     UsageEvent,
+    UserTranscriptEvent,
+    UserTranscriptFailedEvent,
 )
 from .voice import CutEvent, EchoEvent, VoiceSession
 
+if TYPE_CHECKING:
+    from .client.answer import Answer
+    from .synchronous import Talk, talk
+
+# Names of modules on top, which are imported when they are first used.
+_ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronous"}
+
 __all__ = [
+    "Answer",
     "AnswerError",
     "Change",
     "ClientStats",
@@ -82,9 +94,25 @@ __all__ = [
     "ResponseFailedEvent",
     "ServerError",
     "StateError",
+    "Talk",
     "TimingsEvent",
     "ToolError",
     "UsageEvent",
+    "UserTranscriptEvent",
+    "UserTranscriptFailedEvent",
     "VoiceSession",
     "hang_up",
+    "talk",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_TOP:
+        raise AttributeError(f"module 'realtime' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_ON_TOP[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -115,7 +115,10 @@ class AnswerError(RealtimeError):
         self, status: str, reason: str | None = None, code: str | None = None, message: str | None = None
     ) -> None:
         why = code or reason
-        super().__init__(message or f"the answer ended as {status!r}" + (f": {why}" if why else ""))
+        text = message or f"the answer ended as {status!r}"
+        if why and why not in text:
+            text += f" ({why})" if message else f": {why}"
+        super().__init__(text)
         self.status = status
         self.reason = reason
         self.code = code

@@ -56,6 +56,8 @@ __all__ = [
     "TranscriptionConfig",
     "TurnDetectionConfig",
     "UsageEvent",
+    "UserTranscriptEvent",
+    "UserTranscriptFailedEvent",
 ]
 
 
@@ -264,6 +266,52 @@ class UsageEvent:
     source: str = "response"
     response_id: str | None = None
     item_id: str | None = None
+
+
+@dataclass(frozen=True)
+class UserTranscriptEvent:
+    """``user.transcript``: the words of what the user said are there.
+
+    Attributes
+    ----------
+    transcript : str
+    item_id : str
+    item : Item or None
+        The user's item; None for one that is not in the conversation.
+    usage : Event or None
+        What the transcription cost, in the server's words.
+    """
+
+    transcript: str
+    item_id: str
+    item: Item | None = None
+    usage: Event | None = None
+
+    def __str__(self) -> str:
+        return self.transcript
+
+
+@dataclass(frozen=True)
+class UserTranscriptFailedEvent:
+    """``user.transcript.failed``: no words will come of what the user said.
+
+    Attributes
+    ----------
+    message : str
+        Why, for the user.
+    item_id : str
+    item : Item or None
+    code : str or None
+        Of the server's error; "connection_lost" if the connection ended before.
+    """
+
+    message: str
+    item_id: str
+    item: Item | None = None
+    code: str | None = None
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ class EchoState(Protocol):
     """The part of `wavtools.EchoState` that a voice session uses."""
 
     @property
+    def canceller(self) -> str | None: ...
+    @property
     def erle_db(self) -> float: ...
     @property
     def delay_seconds(self) -> float | None: ...
@@ -79,7 +81,7 @@ class EchoState(Protocol):
 
 @runtime_checkable
 class CancellingRecorder(Protocol):
-    """A recorder that can cancel the echo; its ``echo`` is None if it was made without a canceller."""
+    """A recorder that can cancel the echo; made without a canceller, its ``echo`` or the ``canceller`` of it is None."""
 
     cancelling: bool
 

@@ -156,9 +156,9 @@ class EchoControl:
         Raises ConfigurationError if "cancel" was asked for and the recorder cannot.
         """
         self._recorder = recorder
-        self._canceller = None
-        if isinstance(recorder, CancellingRecorder) and recorder.echo is not None:
-            self._canceller = recorder
+        state = recorder.echo if isinstance(recorder, CancellingRecorder) else None
+        can = state is not None and state.canceller is not None
+        self._canceller = recorder if can and isinstance(recorder, CancellingRecorder) else None
         self._queued = Queued(player)
         self._chunk_type = None
         self._convert = _converter(player.sample_rate, recorder.sample_rate)
@@ -278,7 +278,7 @@ class EchoControl:
         echo, residue = self._detectors
         played = tapes.played.read()
         found = echo.look(played, tapes.recorded.read())
-        if found and self.action == "cancel" and (self._state() or _NOTHING).erle_db < FAILING_DB:
+        if found and self.action == "cancel" and self._erle() < FAILING_DB:
             residue.look(played, tapes.clean.read())
         else:
             residue.reset()
@@ -306,7 +306,7 @@ class EchoControl:
             elif clear:
                 self._change("off", False, "no echo is heard any more: you can interrupt by speaking")
         elif self._gave_up:
-            if (self._state() or _NOTHING).erle_db >= WORKING_DB:
+            if self._erle() >= WORKING_DB:
                 self._gave_up = False
                 self._change("cancel", True, "the canceller works again")
         elif self.action == "bypass":
@@ -361,19 +361,12 @@ class EchoControl:
         if self._canceller is not None:
             self._canceller.cancelling = action == "cancel"
 
+    def _erle(self) -> float:
+        state = self._state()
+        return 0.0 if state is None else state.erle_db
+
     def _state(self) -> EchoState | None:
         return None if self._canceller is None else self._canceller.echo
-
-
-@dataclass(frozen=True)
-class _Nothing:
-    """The state of a canceller that has gone: its device has just closed."""
-
-    erle_db: float = 0.0
-    delay_seconds: float | None = None
-
-
-_NOTHING = _Nothing()
 
 
 def _converter(player_rate: int, recorder_rate: int) -> Callable[[Int16Array], Int16Array]:

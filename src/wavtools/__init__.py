@@ -17,14 +17,15 @@ from wavtools._version import __version__
 if TYPE_CHECKING:
     import wavtools.resample as _resample
     from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
+    from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
     from wavtools.analysis import AudioAnalysis, Frequencies
     from wavtools.decode import DecodedAudio
     from wavtools.duplex_device import DuplexDevice
     from wavtools.echo import EchoCanceller, echo_canceller
-    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.echo_detector import EchoDetector
+    from wavtools.echo_native import NativeEchoCanceller
     from wavtools.errors import (
         ConcurrencyError,
         DecodeError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         StateError,
         WavtoolsError,
     )
+    from wavtools.files.blocks import Blocks, blocks
     from wavtools.files.load import AudioInfo, info, load, save
     from wavtools.files.sound import Sound
     from wavtools.files.wav_reader import WavReader
@@ -57,6 +59,7 @@ __all__ = [
     "AudioAnalysis",
     "AudioChunk",
     "AudioInfo",
+    "Blocks",
     "ConcurrencyError",
     "DecodeError",
     "DecodedAudio",
@@ -64,6 +67,7 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "EchoCanceller",
+    "EchoState",
     "EchoDetector",
     "Frequencies",
     "Gain",
@@ -89,6 +93,7 @@ __all__ = [
     "WavtoolsError",
     "__version__",
     "apply_gain",
+    "blocks",
     "echo_canceller",
     "gain",
     "get_include",
@@ -118,6 +123,7 @@ _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
+    "_echo_stage": ["EchoState"],
     "echo": ["EchoCanceller", "echo_canceller"],
     "echo_native": ["NativeEchoCanceller"],
     "echo_detector": ["EchoDetector"],
@@ -130,6 +136,7 @@ _HOMES = {
         "WavtoolsError",
     ],
     "_events": ["DeviceEvent"],
+    "files.blocks": ["Blocks", "blocks"],
     "files.load": ["AudioInfo", "info", "load", "save"],
     "files.sound": ["Sound"],
     "files.wav_reader": ["WavReader"],

@@ -126,6 +126,11 @@ class CaptureSession:
         return self._state.last_callback_ns if self._state is not None else 0
 
     @property
+    def slips(self) -> int:
+        """Callbacks of the present device that were so late that a device of 30 ms runs dry."""
+        return self._state.slips if self._state is not None else 0
+
+    @property
     def room(self) -> int:
         """Frames that the ring can take now; 0 while the file is far behind."""
         if self._state is None:

@@ -88,6 +88,7 @@ class Interval:
     first: int = 0
 
 
+# More than 20 attributes: the session's settings, the present device, and what is pending change together, in one thread.
 class Delivery:
     """Consumer of the capture rings of one session, one for each device that it used.
 

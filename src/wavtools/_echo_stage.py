@@ -89,7 +89,6 @@ class EchoStage:
     ) -> None:
         self.cancelling = cancelling
         self._canceller = canceller
-        self._tap = tap
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
         self._frame = canceller.frame if canceller is not None else max(1, session_rate // 100)
@@ -130,12 +129,12 @@ class EchoStage:
     @property
     def has_reference(self) -> bool:
         """True if a player was given."""
-        return self._tap is not None
+        return self._reference is not None
 
     def close(self) -> None:
         """Let the player forget the recorder."""
-        if self._tap is not None:
-            self._tap.close()
+        if self._reference is not None:
+            self._reference.close()
 
     # ---- delivery thread
 
@@ -198,7 +197,7 @@ class EchoStage:
             self._resampler.reset()
         rows = self._waiting
         due = self._fed + len(rows) - self._rows
-        number, out = self._rows, np.zeros((0, self._channels + 2), np.int16)
+        number, out = self._out(rows[:0], np.zeros(0, np.int16))
         if due:
             played = self._played(0, len(rows), True)
             assert played is not None

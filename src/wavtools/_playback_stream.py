@@ -80,6 +80,7 @@ class PlaybackStream:
     kind: Kind = "playback"
     channels: int | None = None
     room = 0
+    slips = 0
 
     def __init__(
         self, state: PlaybackState, session_rate: int, rewind: weakref.WeakMethod[Callable[[float], None]]

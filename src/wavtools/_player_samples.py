@@ -42,9 +42,13 @@ def pcm16_frames(pcm: Any, channels: int) -> NDArray[np.int16]:
     ValueError
         another shape, or no whole number of frames
     """
-    # The usual case, once for each delta.
-    if channels == 1 and getattr(pcm, "ndim", 1) == 1:
-        return as_int16(pcm, "pcm")
+    if channels == 1:
+        # The usual case, once for each delta: no more than the check itself.
+        try:
+            return as_int16(pcm, "pcm")
+        except (TypeError, ValueError):
+            if getattr(pcm, "ndim", 1) == 1:
+                raise
     if isinstance(pcm, memoryview) and pcm.ndim != 1:
         pcm = np.asarray(pcm)
     if isinstance(pcm, np.ndarray) and pcm.ndim != 1 and pcm.dtype == np.int16:

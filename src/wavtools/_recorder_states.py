@@ -48,6 +48,7 @@ class Reference(Protocol):
         ...
 
 
+# More than 20 attributes: one for each argument of WavRecorder, and the session that they begin.
 class RecorderStates:
     """A recorder without its ways to look at the audio. The arguments are those of WavRecorder, checked."""
 

@@ -4,12 +4,13 @@ Two devices have two clocks. One anchor for each opening of a device says which 
 frame; from then on both are counted, because the times of single callbacks jitter. The times are followed slowly:
 
 * The drift of one clock against the other becomes a ratio, and the played frames are interpolated.
-* A change of more than 1 ms that stays for a second is a new anchor.
+* A change of more than 1 ms that stays is a new anchor. It is a true one: measured at a PulseAudio server without enough
+  processor time, the echo of a monitor moved by what the stamps told, within 0.1 ms.
 * A played frame that is still missing HOLD_SECONDS after its time means that the speaker ran dry: silence takes its place,
   and the anchor moves by as much.
 
-The anchor is chosen so that played frames are there LEAD_SECONDS before they are needed. Every device holds more than
-that, so the echo still comes after the frame that causes it.
+A period belongs to the time when its device asked for it. It is heard later, so the echo comes after the frame that causes
+it, and it is in the ring when it is needed, unless a callback is late.
 
 Thread: the recorder's delivery thread.
 """
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ClockOffset", "PlayedReference"]
 
-LEAD_SECONDS = 0.01
-HOLD_SECONDS = 0.02
-# An anchor is final once the stamps of that long agree within SPREAD_SECONDS.
-SETTLE_SECONDS = 0.25
-SPREAD_SECONDS = 0.003
-# The offset of the clocks is judged by medians over that long.
+HOLD_SECONDS = 0.03
+# Stamps that agree within AGREE_SECONDS for that long tell the truth, also after a jump.
+STEADY_SECONDS = 0.2
+STEADY_STAMPS = 6
+AGREE_SECONDS = 0.0006
+# An anchor is final after that long, even if the stamps do not agree.
+SETTLE_SECONDS = 1.0
+# Where stamps jitter, the offset is judged by medians over that long.
 MEDIAN_SECONDS = 0.5
 # A median that is farther away is a jump, if the next one is too.
 JUMP_SECONDS = 0.001
@@ -76,7 +79,9 @@ class ClockOffset:
         self.anchor: float | None = None
         self.drift = 0.0
         self.settled = False
-        self._since = -math.inf
+        self._since = math.inf
+        # (time, offset) of the newest stamps, and the offsets since the last median.
+        self._recent: deque[tuple[float, float]] = deque()
         self._observed: list[float] = []
         # (time, median less what the anchor says)
         self._medians: deque[tuple[float, float]] = deque(maxlen=DRIFT_MEDIANS)
@@ -94,42 +99,57 @@ class ClockOffset:
     def settle_again(self) -> None:
         """Look for a final anchor again; the present one and the drift count until then."""
         self.settled, self._since = False, math.inf
+        self._recent.clear()
         self._observed.clear()
         self._medians.clear()
 
     def observe(self, now: float, offset: float) -> None:
         """Take the offset, in seconds, that the newest stamps tell at *now*."""
         if self.anchor is None:
-            self.anchor, self._origin, self._since = offset, now, now
+            self.anchor, self._origin = offset, now
         self._since = min(self._since, now)
-        self._observed.append(offset)
+        self._recent.append((now, offset))
+        while now - self._recent[0][0] > STEADY_SECONDS:
+            self._recent.popleft()
+        offsets = [one for _, one in self._recent]
+        steady = (
+            len(offsets) >= STEADY_STAMPS
+            and now - self._recent[0][0] >= STEADY_SECONDS * 0.75
+            and max(offsets) - min(offsets) <= AGREE_SECONDS
+        )
+        usual = statistics.median(offsets)
         if not self.settled:
-            self._settle(now)
-        elif now - self._since >= MEDIAN_SECONDS:
-            error = statistics.median(self._observed) - self.at(now)
+            self.anchor, self._origin = usual, now
+            self.settled = steady or now - self._since >= SETTLE_SECONDS
+        elif steady and abs(usual - self.at(now)) > JUMP_SECONDS:
+            self._jump(now, usual)
+        else:
+            self._observed.append(offset)
+        if self.settled and now - self._since >= MEDIAN_SECONDS and self._observed:
+            self._medians.append((now, statistics.median(self._observed) - self.at(now)))
             self._observed, self._since = [], now
-            self._medians.append((now, error))
             self._follow(now)
 
-    def _settle(self, now: float) -> None:
-        if now - self._since < SETTLE_SECONDS:
-            return
-        agree = max(self._observed) - min(self._observed) <= SPREAD_SECONDS
-        if agree or now - self._since >= 4 * SETTLE_SECONDS:
-            self.anchor, self._origin = statistics.median(self._observed), now
-            self._observed, self._since, self.settled = [], now, True
-        else:
-            # The oldest stamps are of a device that was starting.
-            del self._observed[: len(self._observed) // 4]
+    def _jump(self, now: float, offset: float) -> None:
+        moved = offset - self.at(now)
+        medians = [(time, error - moved) for time, error in self._medians]
+        self._medians.clear()
+        if abs(moved) < 1.5 * JUMP_SECONDS:
+            # As the drift of two clocks reaches it: what tells the drift is kept.
+            self._medians.extend(medians)
+        self.anchor, self._origin, self._since = offset, now, now
+        self.jumps += 1
+        self._observed.clear()
 
     def _follow(self, now: float) -> None:
-        """A new anchor after a jump, or another ratio once the drift is known."""
+        """A new anchor after a jump among stamps that jitter, or another ratio once the drift is known."""
         *earlier, before, last = [0.0, *(error for _, error in self._medians)]
         usual = statistics.median(earlier[-4:]) if earlier else before
-        if min(before - usual, last - usual) > JUMP_SECONDS or max(before - usual, last - usual) < -JUMP_SECONDS:
-            self.anchor, self._origin = self.at(now) + last, now
-            self.jumps += 1
-            self._medians.clear()
+        if (
+            min(before - usual, last - usual) > JUMP_SECONDS
+            or max(before - usual, last - usual) < -JUMP_SECONDS
+        ):
+            self._jump(now, self.at(now) + last)
             return
         if len(self._medians) < DRIFT_MEDIANS:
             return
@@ -168,6 +188,10 @@ class PlayedReference:
         # Frames of silence that took the place of missing ones, since the last that was there.
         self._dry = 0
         self._take_ring(None)
+
+    def close(self) -> None:
+        """Let the player forget the recorder. Any thread."""
+        self._tap.close()
 
     def begin(self, state: CaptureState, device_rate: int, seat: Seat) -> None:
         """Go on with another microphone, whose ring *state* is; capture positions begin at 0 again."""
@@ -295,7 +319,7 @@ class PlayedReference:
             return None
         seconds = position / self._device_rate
         now = self._state.stamp[1] * 1e-9 - (self._state.stamp[0] - position) / self._device_rate
-        offset = self._offset.at(now) - LEAD_SECONDS
+        offset = self._offset.at(now)
         if self._offset.drift == 0.0:
             return _nearest(captured) + round(offset * self._rate)
         return (seconds + offset) * self._rate

@@ -5,6 +5,7 @@ Thread: any; pure.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 __all__ = ["converter", "mono"]
@@ -30,6 +31,10 @@ def converter(given: Any, name: str, wanted: str) -> str:
     form = f"{getattr(dtype, 'kind', '')}{getattr(dtype, 'itemsize', '')}"
     if isinstance(given, (list, tuple)):
         return f"pass numpy.asarray({name}, numpy.{'int16' if wanted == 'int16' else 'float32'})"
+    if isinstance(given, (str, os.PathLike)):
+        return f"read a file with wavtools.load({name}).pcm"
+    if form in ("i2", "f4") and not getattr(dtype, "isnative", True):
+        return _native(form, name, wanted)
     if form == "i4":
         floats = f"({name} / 2**31).astype(np.float32)"
         return f"convert with {floats if wanted == 'float32' else f'({name} >> 16).astype(np.int16)'}"
@@ -45,6 +50,15 @@ def converter(given: Any, name: str, wanted: str) -> str:
     if wanted == "float32":
         return "convert int16 with wavtools.pcm.pcm16_to_float32"
     return "convert floats of another width with .astype(np.float32)"
+
+
+def _native(form: str, name: str, wanted: str) -> str:
+    """How to convert int16 or float32 of the other byte order."""
+    kind, other = ("int16", "float32") if form == "i2" else ("float32", "int16")
+    native = f"{name}.astype(np.{kind})"
+    if wanted == other:
+        native = f"wavtools.pcm.{'pcm16_to_float32' if form == 'i2' else 'float32_to_pcm16'}({native})"
+    return f"convert with {native}"
 
 
 def mono(shape: tuple[int, ...], name: str) -> str:

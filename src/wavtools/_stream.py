@@ -76,6 +76,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def slips(self) -> int:
+        """Callbacks that were so late that a device of 30 ms runs dry; asked of duplex streams only."""
+        ...
+
+    @property
     def room(self) -> int:
         """Frames that a capture stream can take now."""
         ...

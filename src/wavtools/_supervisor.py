@@ -74,6 +74,8 @@ class SupervisedDevice:
         self._probe: _Probe | None = None
         self._suspended = False
         self._suspended_ns = 0
+        # Of a duplex stream, as told.
+        self._slips = 0
         self._lost_at = 0.0
         self._retries = _Retries()
         self._thread = threading.Thread(target=self._run, name="wavtools-supervisor", daemon=True)
@@ -186,6 +188,8 @@ class SupervisedDevice:
         notified = device.seat.take_notified()
         if _REROUTED in notified:
             self._tell("rerouted", "the system moved the stream")
+        if self._stream.kind == "duplex":
+            self._tell_slips()
         if not device.running:
             # It does not come back by itself, whatever the server answers.
             self._lose(device, "the device ended")
@@ -213,6 +217,11 @@ class SupervisedDevice:
         elif self._probe and answer is True and self._probe.age > PATIENCE_SECONDS:
             # Ask again: a suspended device's server may die too.
             self._probe = None
+
+    def _tell_slips(self) -> None:
+        before, self._slips = self._slips, self._stream.slips
+        if self._slips > before:
+            self._tell("slipped", "a late callback moved the microphone against the speaker")
 
     def _suspend(self, reason: str) -> None:
         self._suspended, self._suspended_ns = True, now_ns()

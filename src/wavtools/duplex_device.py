@@ -1,7 +1,7 @@
 """DuplexDevice: a microphone and a speaker on one clock, so that played and captured frames are aligned.
 
-Echo cancellation and session recording need the frames that were really played, silence included, aligned with the
-frames captured. Two separate devices drift apart; one duplex device has a single callback for both directions.
+One callback serves both directions. A WavRecorder with a ``reference`` aligns two separate devices by itself (see
+_reference.py); this is for programs that need one clock.
 
 Thread: control threads. The device's own callback is duplex_callback in _callbacks.pyx.
 """
@@ -59,7 +59,9 @@ class DuplexDevice:
     Notes
     -----
     One piece of hardware has one clock. With two, the system (or miniaudio) keeps them in step: now and then it leaves out
-    or repeats a few samples of the slower one.
+    or repeats a few samples of the slower one. A callback that comes more than 25 ms late moves the microphone against the
+    speaker by some milliseconds, until the device is opened again: ``on_event`` gets a DeviceEvent "slipped", and
+    ``recorder.echo.slips`` counts it. Two devices of their own and ``WavRecorder(reference=player)`` do not have that.
     """
 
     def __init__(
@@ -169,6 +171,12 @@ class DuplexDevice:
             (half.stream.last_callback_ns for half in list(self._halves.values()) if half.seated),
             default=now_ns(),
         )
+
+    @property
+    def slips(self) -> int:
+        """Late callbacks, as the recorder's half counts them; 0 without a recorder."""
+        half = self._halves.get("capture")
+        return half.stream.slips if half is not None else 0
 
     def fit(
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool

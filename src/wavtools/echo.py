@@ -11,12 +11,18 @@ There are two:
 * ``"webrtc"``: AEC3 of the WebRTC project, from ``pip install "wavtools[aec]"``. It also offers noise suppression and
   automatic gain.
 
+``"auto"`` takes the native one, because it measured better. On tapes of 20 s in five synthetic rooms (-3 and 0 dB, 20 to
+200 ms, one with 100 ppm of drift, one with a loudspeaker that distorts) neither let Silero hear speech in the echo. In the
+first half second the echo fell by 45 to 53 dB (WebRTC: 27 to 38), in the median of half seconds by 25 to 39 dB (32 to 37;
+WebRTC is the better one where the loudspeaker distorts: 32 against 25). Of a voice over the loudspeaker Silero heard 88 to
+95 % (60 to 87 %), and with headphones it began 30 ms later than without a canceller (600 ms). After jumps of 2.5 to 20 ms
+nothing was taken for speech (once in five tapes). 10 ms of audio cost 80 us (150 to 170 us, with its measurements in NumPy).
+
 Thread: one at a time per canceller; any thread.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wavtools._arguments import integer, number
@@ -102,8 +108,8 @@ def echo_canceller(
     Parameters
     ----------
     kind : {"auto", "native", "webrtc"}
-        ``"auto"`` is ``"webrtc"`` where noise suppression or automatic gain is asked for or where ``wavtools[aec]`` is
-        installed, else ``"native"``. The ``name`` of the result tells which it is.
+        ``"auto"`` is ``"native"``, and ``"webrtc"`` where noise suppression or automatic gain is asked for. The ``name`` of
+        the result tells which it is; the module's description says why.
     sample_rate : int
         Hz of both signals, 8000 to 48000.
     tail_seconds : float
@@ -132,14 +138,10 @@ def echo_canceller(
         raise ValueError(
             'the native echo canceller has no noise suppression or automatic gain; pass "webrtc"'
         )
-    if kind == "webrtc" or (kind == "auto" and (extras or _webrtc_is_installed())):
+    if kind == "webrtc" or extras:
         from wavtools._echo_webrtc import WebrtcEchoCanceller
 
         return WebrtcEchoCanceller(rate, bool(noise_suppression), bool(automatic_gain))
     from wavtools.echo_native import NativeEchoCanceller
 
     return NativeEchoCanceller(rate, tail_seconds=tail)
-
-
-def _webrtc_is_installed() -> bool:
-    return importlib.util.find_spec("pywebrtc_audio") is not None

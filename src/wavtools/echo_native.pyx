@@ -3,11 +3,9 @@
 """The echo canceller of wavtools itself, in C: no dependency, no GIL, no allocation, one frame of delay.
 
 A filter of Kalman's kind learns the way from loudspeaker to microphone in each bin, and a suppressor takes out what the
-filter leaves. It hears who speaks while the loudspeaker plays: it has no detector of double talk that could decide wrongly. It
-follows clocks that differ by up to 500 ppm, and echoes that jump by up to 20 ms because a device lost or repeated samples.
-Each processor gives the same bits.
-
-Measured on synthetic tapes at 24 kHz: see "Speakers or headphones" in the documentation.
+filter leaves. It has no detector of double talk that could decide wrongly, so it lets through who speaks while the
+loudspeaker plays. It follows clocks that differ by up to 500 ppm, and echoes that jump by up to 20 ms because a device
+lost or repeated samples. Each processor gives the same bits. The module `wavtools.echo` has figures.
 
 Thread: one at a time per NativeEchoCanceller. GIL: released.
 """
@@ -89,7 +87,7 @@ cdef class NativeEchoCanceller:
 
     @property
     def path_delay_seconds(self) -> float | None:
-        """Seconds from a played sample to its echo; None before an echo was cancelled by 10 dB. Any thread."""
+        """Seconds from a played sample to its echo; None before an echo was lowered by 8 dB. Any thread."""
         cdef int32_t delay = wt_echo_path_delay(self.state)
         return None if delay < 0 else delay / <double> self.sample_rate
 

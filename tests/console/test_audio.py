@@ -114,3 +114,20 @@ def test_bars_are_the_peak_of_each_tenth():
     values = np.zeros(72)
     values[[0, 71]] = 0.5, 2.0
     assert bars(values) == (0.5, 0, 0, 0, 0, 0, 0, 0, 0, 1.0)
+
+
+def test_the_microphone_cancels_what_the_speaker_plays():
+    device = OfflineDevice(24_000, duplex=True)
+    speaker = Speaker(24_000, device)
+    microphone = Microphone(24_000, device, speaker=speaker)
+    assert microphone.echo is None and microphone.get_device_info() is None
+    speaker.connect()
+    microphone.begin()
+    assert microphone.cancelling and microphone.echo.cancelling and microphone.echo.canceller
+    microphone.cancelling = False
+    assert not microphone.cancelling and not microphone.echo.cancelling
+    microphone.end()
+    microphone.begin()
+    assert not microphone.echo.cancelling
+    microphone.end()
+    speaker.disconnect()

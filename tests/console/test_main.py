@@ -58,12 +58,14 @@ def test_doctor_says_what_to_mend(tmp_path):
 
 
 @pytest.mark.audio
-def test_doctor_measures_the_round_trip_of_a_tone(offline_url, audio_server):
+def test_doctor_measures_the_round_trip_of_a_tone_and_the_echo_of_the_room(offline_url, audio_server):
     # The speaker's own monitor as microphone: what is played is heard.
     options = ["--url", offline_url, "--input", "speaker.monitor", "--output", "speaker"]
     done = run_console("doctor", *options, env=audio_server.env)
     assert "ok       endpoint: " in done.stdout, done.stdout + done.stderr
     assert "test tone: heard after " in done.stdout, done.stdout
+    assert "echo: the microphone hears the speaker after " in done.stdout, done.stdout
+    assert "canceller removes " in done.stdout and "(cancel)" in done.stdout, done.stdout
     assert done.returncode == 0
 
 

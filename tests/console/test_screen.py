@@ -29,7 +29,7 @@ async def test_it_opens_and_says_how_to_begin(size):
         app.model.notices.clear()
         app.model.revision += 1
         await assert_snapshot(pilot, "start")
-        for key in ("space", "v", "c", "p", "x", "d", "/", "m", "s", "?", "q"):
+        for key in ("space", "v", "c", "p", "x", "d", "e", "/", "m", "s", "?", "q"):
             assert f"{key} " in screen_text(app).splitlines()[-1]
 
 

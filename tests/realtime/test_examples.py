@@ -130,3 +130,54 @@ async def test_telephone_bridge(offline_url):
     finally:
         bridge.kill()
         await bridge.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("quickstart.py", ()),
+        ("tools.py", ()),
+        ("azure.py", ()),
+        ("stream_file.py", (str(question_path()), "answer.wav")),
+    ],
+)
+def test_an_example_shows_why_an_answer_failed(name, arguments, tmp_path):
+    from realtime.offline import start_server_process
+
+    with start_server_process("--voice", "standin", "--fault", "failed=insufficient_quota") as server:
+        azure = {
+            "AZURE_OPENAI_ENDPOINT": server.url.replace("ws:", "http:").partition("/v1")[0],
+            "AZURE_OPENAI_API_KEY": "k",
+            "AZURE_OPENAI_DEPLOYMENT": "gpt-realtime",
+        }
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / name), *arguments],
+            env=environment(server.url, **azure),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            cwd=tmp_path,
+        )
+    assert "insufficient_quota" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_push_to_talk_shows_why_an_answer_failed():
+    from realtime.offline import start_server_process
+
+    with start_server_process("--voice", "standin", "--fault", "failed=insufficient_quota") as server:
+        program = subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "push_to_talk.py"), "null"],
+            env=environment(server.url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdin is not None and program.stdout is not None
+        program.stdin.write("\n\n")
+        program.stdin.flush()
+        for line in program.stdout:
+            if line.startswith("no answer:"):
+                break
+        program.communicate("q\n", timeout=30)
+    assert "insufficient_quota" in line and program.returncode == 0

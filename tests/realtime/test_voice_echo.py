@@ -28,6 +28,7 @@ def often(monkeypatch):
 
 @dataclass
 class State:
+    canceller: str | None = "own"
     erle_db: float = 30.0
     delay_seconds: float | None = 0.1
 
@@ -333,3 +334,74 @@ async def test_what_was_played_is_found_from_the_player_where_the_recorder_does_
             microphone.hear(loud)
         await until(lambda: len(heard_by(server.peer)) == 461 * 240)
         assert heard_by(server.peer)[-240:].all()
+
+
+@pytest.mark.parametrize("kind", ["native", "webrtc"])
+async def test_a_real_canceller_keeps_the_answer_out_of_what_is_sent_and_the_user_in_it(server, kind):
+    if kind == "webrtc":
+        pytest.importorskip("pywebrtc_audio")
+    room = Room(server)
+    room.recorder = WavRecorder(RATE, device=room.device, echo_canceller=kind, reference=room.player)
+    async with room.session() as voice:
+        assert voice.echo == "cancel"
+        await room.answer(server.peer, speech("answer", 8))
+        await room.run(8)
+        await until(lambda: room.of("voice.echo"))
+        assert {(event.action, event.heard) for event in room.of("voice.echo")} == {("cancel", True)}
+        assert room.of("voice.echo")[0].delay_ms == pytest.approx(100, abs=15)
+        await until(lambda: len(heard_by(server.peer)) >= 7.5 * RATE)
+        sent = heard_by(server.peer)[RATE : 7 * RATE].astype(float)
+        echo = speech("answer", 6).astype(float) * room.gain
+        assert 20 * np.log10(echo.std() / sent.std()) > 20
+        await room.run(1, speech("hello", 1))
+        await until(lambda: len(heard_by(server.peer)) >= 8.9 * RATE)
+        assert heard_by(server.peer)[8 * RATE :].astype(float).std() == pytest.approx(
+            speech("hello", 0.9).astype(float).std(), rel=0.15
+        )
+        assert not room.of("error")
+
+
+async def test_a_recorder_that_only_knows_what_was_played_becomes_half_duplex(server):
+    room = Room(server)
+    room.recorder = WavRecorder(RATE, device=room.device, reference=room.player)
+    async with room.session() as voice:
+        assert voice.echo == "off"
+        await room.answer(server.peer, speech("answer", 8))
+        await room.run(5)
+        await until(lambda: voice.echo == "half-duplex")
+
+
+@pytest.mark.parametrize(
+    ("echo", "canceller"), [("auto", True), ("cancel", True), ("half-duplex", False), ("off", None)]
+)
+async def test_the_recorder_that_a_session_makes_has_what_its_mode_needs(server, echo, canceller):
+    room = Room(server)
+    voice = VoiceSession(room.client, player=room.player, mode="manual", echo=echo)
+    made = voice._echo.make_recorder(RATE, room.player)
+    made.begin("null")
+    try:
+        state = made.echo
+        assert (state is None) == (canceller is None)
+        assert state is None or (state.canceller is not None) == canceller
+    finally:
+        made.end()
+
+
+async def test_an_interruption_before_the_devices_are_open_and_after_they_closed_is_no_mistake(server):
+    room = Room(server)
+    voice = room.session()
+    voice._echo.cut()
+    voice._echo.queue(np.zeros(10, np.int16), "a")
+    async with voice:
+        pass
+    voice._echo.cut()
+    voice._echo.queue(np.zeros(10, np.int16), "a")
+
+
+async def test_turning_it_off_in_the_middle_of_an_answer_ends_the_looks(server):
+    room = Room(server)
+    async with room.session() as voice:
+        await room.answer(server.peer, speech("answer", 3))
+        voice.set_echo("off")
+        await until(lambda: voice._echo._watching.done())
+        assert not room.of("error")

@@ -106,3 +106,10 @@ def test_a_loudspeaker_is_audible_until_the_room_is_quiet():
     assert not tapes.audible and tapes.audible_samples == 40 * 80
     tapes.take(quiet[:0], quiet[:0], None)
     assert not tapes.audible
+
+
+def test_a_closed_player_has_played_nothing(playing):
+    _, player, queued, _ = playing
+    player.disconnect()
+    queued.add(ramp(10), "a")
+    assert queued.take() == []

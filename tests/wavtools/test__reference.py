@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wavtools._played_tap import PlayedSource, PlayedTap
-from wavtools._reference import HOLD_SECONDS, LEAD_SECONDS, ClockOffset, PlayedReference
+from wavtools._reference import HOLD_SECONDS, ClockOffset, PlayedReference
 from wavtools._states import Seat
 
 RATE = 24_000
@@ -101,12 +101,12 @@ class Rig:
         return captured - (self.speaker.start + position / RATE / self.speaker.speed)
 
 
-def test_played_frames_are_older_by_the_lead_and_to_the_sample_from_then_on() -> None:
+def test_played_frames_are_those_that_the_device_asked_for_then_to_the_sample() -> None:
     rig = Rig()
     frames = rig.run(12)[RATE:]
     first = int(np.argmax(np.correlate(rig.speaker.signal[: 6 * RATE].astype(float), frames[:2400], "valid")))
     assert np.array_equal(frames, rig.speaker.signal[first : first + len(frames)])
-    assert rig.lead(rig.read[500], 500) == pytest.approx(LEAD_SECONDS, abs=0.001)
+    assert rig.lead(rig.read[500], 500) == pytest.approx(0.0, abs=0.001)
     assert rig.reference.slips == 0
 
 
@@ -145,7 +145,7 @@ def test_a_speaker_that_runs_dry_is_followed_and_counted_once() -> None:
     rig.run(3)
     assert rig.lead(rig.read[-5], len(rig.read) - 5) == pytest.approx(before, abs=0.0011)
     silent = [block for block in rig.read[300:320] if not block.any()]
-    assert 1 <= len(silent) <= 3
+    assert 1 <= len(silent) <= 4
     assert rig.reference.slips == 1
 
 
@@ -154,7 +154,7 @@ def test_a_jump_of_the_clocks_is_a_new_anchor_only_if_it_stays() -> None:
     now = 0.0
     for k in range(1000):
         now += 0.01
-        offset.observe(now, 5.0 + (0.004 if 400 <= k < 440 else 0.0))
+        offset.observe(now, 5.0 + (0.004 if 400 <= k < 410 else 0.0))
     assert offset.jumps == 0
     assert offset.at(now) == 5.0
     for _ in range(300):

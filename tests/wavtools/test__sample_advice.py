@@ -24,12 +24,16 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "float32_to_pcm16": pcm.float32_to_pcm16,
     "level": levels.rms_db,
 }
-GIVEN = {
+GIVEN: dict[str, Any] = {
     "int32": (SINE * 2**31).astype(np.int32),
     "float64": SINE,
     "float16": SINE.astype(np.float16),
     "list": SINE.astype(np.float32).tolist(),
 }
+# The byte order that this machine does not have.
+for _native in (SINE.astype(np.float32), (SINE * 2**15).astype(np.int16)):
+    _foreign = _native.dtype.newbyteorder()
+    GIVEN[str(_foreign)] = _native.astype(_foreign)
 
 
 @pytest.mark.parametrize("given", GIVEN)
@@ -47,6 +51,11 @@ def test_what_an_error_says_to_write_is_taken_at_the_same_loudness(call: str, gi
     converted = eval(written, {"np": np, "numpy": np, "wavtools": wavtools, **names})
     CALLS[call](converted)
     assert levels.rms_db(converted) == pytest.approx(levels.rms_db(SINE.astype(np.float32)), abs=0.01)
+
+
+def test_a_path_in_place_of_samples_is_told_to_load_the_file() -> None:
+    with pytest.raises(TypeError, match=r"read a file with wavtools\.load\(x\)\.pcm"):
+        pcm.as_int16("speech.wav", "x")
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])

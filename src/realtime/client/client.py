@@ -6,10 +6,10 @@ Thread: the event loop's; plain methods may be called from any thread, see `Real
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,10 @@ from .observable import ObservableClient
 from .raw_events import RawEvents
 from .session import Session
 
+if TYPE_CHECKING:
+    from .answer import Answer
+    from .answers import Answers
+
 __all__ = ["RealtimeClient"]
 
 
@@ -44,10 +48,10 @@ class RealtimeClient(ObservableClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
-    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``response.failed``, ``response.ended``,
-    ``error``, ``error.benign``, ``close``, ``connection.changed``, ``usage``, ``rate_limits``, ``timings``,
-    ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A
-    handler gets one object, see `realtime.events`.
+    (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
+    ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
+    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``realtime.event``; and those of the protocol, in GA
+    names, as ``server.<type>`` and ``client.<type>``. A handler gets one object, see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
     thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
@@ -102,6 +106,9 @@ class RealtimeClient(ObservableClient):
     --------
     >>> client = RealtimeClient(instructions="You are a great, upbeat friend.")      # doctest: +SKIP
     """
+
+    # Made by the first `ask`.
+    _answers: Answers | None = None
 
     def __init__(
         self,
@@ -285,6 +292,42 @@ class RealtimeClient(ObservableClient):
         self.create_response()
         return item_id if parts else None
 
+    def ask(self, question: Any = None, *, timeout: float | None = None, **parameters: Any) -> Answer:
+        """Ask the model, and get its answer: ``await client.ask("...")``, or ``async for piece in client.ask("...")``.
+
+        Returns at once; what was asked before is answered first. Thread: the event loop's; see `realtime.talk` for
+        scripts.
+
+        Parameters
+        ----------
+        question : str, samples, recording, os.PathLike or parts of a message, optional
+            Text; int16 samples, shape (frames,), mono at `input_sample_rate`; a `wavtools.Sound`, `WavFile` or
+            `RecordedAudio`, or the path of a file, which are resampled; parts as for `send_user_message_content`.
+            Without one, the answer is to what was said: in manual mode the audio sent so far is committed.
+        timeout : float, optional
+            Seconds until the answer must have ended; then it is cancelled, and awaiting it raises TimeoutError.
+        **parameters
+            Of ``response.create``: ``instructions``, ``output_modalities``, ``tool_choice``, ...
+
+        Returns
+        -------
+        Answer
+            Awaiting it raises AnswerError if the answer failed, was cut off, was refused or lost.
+
+        Raises
+        ------
+        StateError
+            not connected
+        TypeError, ValueError
+            a question of another kind, a value that no server takes; nothing is sent then
+        """
+        from .answers import Answers
+
+        self._need_connection()
+        if self._answers is None:
+            self._answers = Answers(self._session)
+        return self._answers.ask(question, timeout, parameters)
+
     @any_thread
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:
         """Add any item to the conversation without requesting an answer; returns its id.
@@ -444,28 +487,6 @@ class RealtimeClient(ObservableClient):
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
 
-    # Waiting
-
-    def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
-
-        Raises AnswerError if an answer fails, or ends without an item, before that.
-        """
-        return _item_of(self.wait_for_next("conversation.item.appended", timeout))
-
-    def wait_for_next_completed_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
-        """Wait for the next item that gets its final status and return it; to be awaited.
-
-        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`. Raises
-        AnswerError if an answer fails, or ends without an item, before that.
-        """
-        return _item_of(self.wait_for_next("conversation.item.ended", timeout))
-
     def _need_connection(self) -> None:
         if self._link.state not in ("connected", "reconnecting"):
             raise StateError("the client is not connected: call connect() first")
-
-
-async def _item_of(wait: Coroutine[Any, Any, Any]) -> Item:
-    item: Item = (await wait).item
-    return item

@@ -6,8 +6,11 @@ Thread: the event loop's; plain methods may be called from any thread, see `Real
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from ..connection.outbox import Outbox
+from ..conversation.items import Item
 from ..conversation.reducer import Conversation
 from ..events import ClientStats, ErrorEvent, Event
 from .configurable import ConfigurableClient
@@ -51,6 +54,23 @@ class ObservableClient(ConfigurableClient):
         if timings is not None:
             self.emit("timings", timings)
 
+    # Waiting
+
+    def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
+        """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
+
+        Raises AnswerError if an answer fails, or ends without an item, before that.
+        """
+        return _item_of(self.wait_for_next("conversation.item.appended", timeout))
+
+    def wait_for_next_completed_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
+        """Wait for the next item that gets its final status and return it; to be awaited.
+
+        The status is "completed", or "incomplete" for an item that was cancelled. See `wait_for_next`. Raises
+        AnswerError if an answer fails, or ends without an item, before that.
+        """
+        return _item_of(self.wait_for_next("conversation.item.ended", timeout))
+
     # Counters
 
     @property
@@ -79,3 +99,8 @@ class ObservableClient(ConfigurableClient):
     def rate_limits(self) -> dict[str, Event]:
         """Rate limits as the server last stated them, by name. A copy."""
         return dict(self._session.reports.rate_limits)
+
+
+async def _item_of(wait: Coroutine[Any, Any, Any]) -> Item:
+    item: Item = (await wait).item
+    return item

@@ -23,7 +23,7 @@ from ..protocol.redact import Redactor, logger_with
 from .emitter import EventEmitter
 from .meter import Meter
 
-__all__ = ["Reports", "ended_of", "leaves_waiting"]
+__all__ = ["Reports", "answer_error", "ended_of", "leaves_waiting", "refusal"]
 
 log = logging.getLogger("realtime")
 
@@ -66,6 +66,17 @@ def ended_of(response: Wire, event: Event) -> ResponseEndedEvent | None:
         message or ENDS.get((status, reason)) or f"the answer ended as {status!r}: {reason or NO_REASON}"
     )
     return ResponseEndedEvent(response_id, message, kind, code, event, status, reason)
+
+
+def answer_error(ended: ResponseEndedEvent) -> AnswerError:
+    """What waits for an answer that ended in this way raise."""
+    return AnswerError(ended.status, ended.reason, ended.code, ended.message)
+
+
+def refusal(error: Wire) -> AnswerError:
+    """The server's error about a client event, as the exception of those who wait for the answer to it."""
+    code, message = text_of(error.get("code")), text_of(error.get("message"))
+    return AnswerError("failed", code or text_of(error.get("type")), code, message)
 
 
 def leaves_waiting(ended: ResponseEndedEvent, items: Iterable[Item]) -> bool:
@@ -205,17 +216,14 @@ class Reports:
             emitter.emit("response.failed", ended)
         emitter.emit("response.ended", ended)
         if not wanted and ended.status != "cancelled":
-            log.warning("%s", self.redactor.text(ended.message))
+            log.warning("%s", self.redactor.text(str(answer_error(ended))))
         if waited_for:
-            error = AnswerError(ended.status, ended.reason, ended.code, ended.message)
-            emitter.fail_waiters(error, ITEM_EVENTS)
+            emitter.fail_waiters(answer_error(ended), ITEM_EVENTS)
 
     def request_refused(self, error: Wire) -> None:
         """No answer will come to a request: waits for its item raise AnswerError."""
-        code, message = text_of(error.get("code")), text_of(error.get("message"))
-        if code != ANOTHER_IS_ACTIVE:
-            refused = AnswerError("failed", code or text_of(error.get("type")), code, message)
-            self._emitter.fail_waiters(refused, ITEM_EVENTS)
+        if text_of(error.get("code")) != ANOTHER_IS_ACTIVE:
+            self._emitter.fail_waiters(refusal(error), ITEM_EVENTS)
 
     def failed(self, what: str, source: str, error: BaseException, event: Event | None = None) -> None:
         """Log something unforeseen with its traceback, and emit ``error`` with it.
@@ -256,22 +264,6 @@ class Reports:
             if name is not None:
                 remember(self.rate_limits, name, Event(limit))
         self._emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
-
-    def on_transcribed(self, event: Event) -> None:
-        """``conversation.item.input_audio_transcription.completed``"""
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            item_id = text_of(event.get("item_id"))
-            total = dict(self._meter.total)
-            self._emitter.emit("usage", UsageEvent(Event(usage), total, "transcription", item_id=item_id))
-
-    def on_transcription_failed(self, event: Event) -> None:
-        """``conversation.item.input_audio_transcription.failed``"""
-        error = error_of(event)
-        code = text_of(error.get("code"))
-        reason = text_of(error.get("message")) or code
-        message = f"the user's speech was not transcribed: {reason}"
-        self.error(ErrorEvent(message, type=text_of(error.get("type")), code=code, event=event))
 
     def usage(self, usage: Any, response_id: str | None) -> None:
         """Add the tokens of a response, and emit ``usage``."""

@@ -25,13 +25,15 @@ __all__ = ["ResponseSequencer"]
 class _Request:
     """A ``response.create`` that was queued.
 
-    ``overtaken`` once a response has ended after it, ``wanted`` until it is cancelled.
+    ``overtaken`` once a response has ended after it, ``wanted`` until it is cancelled; ``claim`` is the event id under
+    which it was asked for, also when it is sent again under another one.
     """
 
-    __slots__ = ("overtaken", "parameters", "wanted")
+    __slots__ = ("claim", "overtaken", "parameters", "wanted")
 
-    def __init__(self, parameters: Wire) -> None:
+    def __init__(self, parameters: Wire, claim: str | None) -> None:
         self.parameters = parameters
+        self.claim = claim
         self.overtaken = False
         self.wanted = True
 
@@ -47,6 +49,8 @@ class ResponseSequencer:
         True if its cancellation was sent.
     pending : dict or None
         Parameters of the request that waits.
+    answering : str or None
+        Event id under which the response being made was asked for; None if the server began it by itself.
     pending_for_tools : bool
         True if a request is due because tools have answered.
     outside : OutsideResponses
@@ -55,6 +59,9 @@ class ResponseSequencer:
 
     def __init__(self) -> None:
         self.pending: Wire | None = None
+        # The event id that the waiting request will have, and the one under which it was asked for; None for our own.
+        self._pending_id: str | None = None
+        self._pending_claim: str | None = None
         self.pending_for_tools = False
         self.outside = OutsideResponses()
         self._id_prefix = generate_id("req_", 12)
@@ -68,6 +75,7 @@ class ResponseSequencer:
 
     def _forget_response(self) -> None:
         self.active: str | None = None
+        self.answering: str | None = None
         self.cancelling = False
         # The event id of the request whose response.created has not come; None without one.
         self._requested: str | None = None
@@ -83,8 +91,12 @@ class ResponseSequencer:
 
     def forget(self) -> None:
         """Forget everything, a waiting request included."""
-        self.pending, self.pending_for_tools = None, False
+        self._drop_pending()
         self.reset()
+
+    def _drop_pending(self) -> None:
+        self.pending, self.pending_for_tools = None, False
+        self._pending_id = self._pending_claim = None
 
     def sent(self, event_id: str) -> None:
         """The request was sent."""
@@ -116,6 +128,15 @@ class ResponseSequencer:
         """True while a request waits for its turn."""
         return self.pending is not None or self.pending_for_tools
 
+    def awaits(self, event_id: str) -> bool:
+        """True while what was asked for as *event_id* waits for its turn or for its response."""
+        return event_id in (self._pending_claim, self.claim_of(self._requested or ""))
+
+    def claim_of(self, event_id: str) -> str | None:
+        """The event id under which the request *event_id* was asked for."""
+        request = self._requests.get(event_id)
+        return None if request is None else request.claim
+
     # Requests
 
     def request(self, parameters: Wire, event_id: str | None = None) -> list[Wire]:
@@ -125,13 +146,15 @@ class ResponseSequencer:
             self.outside.requested(event_id, parameters)
             return [{"type": "response.create", "event_id": event_id, "response": parameters}]
         self.pending = parameters if parameters or self.pending is None else self.pending
-        return self.next_request(tools_running=False, event_id=event_id)
+        if event_id is not None:
+            self._pending_id = self._pending_claim = event_id
+        return self.next_request(tools_running=False)
 
     def tools_answered(self) -> None:
         """An output was sent: a request is due once all tools have answered."""
         self.pending_for_tools = True
 
-    def next_request(self, *, tools_running: bool, event_id: str | None = None) -> list[Wire]:
+    def next_request(self, *, tools_running: bool) -> list[Wire]:
         """The requests to send now, if any are due."""
         if self.busy:
             return []
@@ -144,9 +167,10 @@ class ResponseSequencer:
         parameters, self.pending = self.pending or {}, None
         if not tools_running:
             self.pending_for_tools = False
-        self._requested, self._sent = event_id or self._next_id(), False
+        self._requested, self._sent = self._pending_id or self._next_id(), False
+        claim, self._pending_id, self._pending_claim = self._pending_claim, None, None
         self._expected = self.cancelling = self._cancel_next = self._cancel_due = False
-        remember(self._requests, self._requested, _Request(parameters))
+        remember(self._requests, self._requested, _Request(parameters, claim))
         event: Wire = {"type": "response.create", "event_id": self._requested}
         return [*events, {**event, "response": parameters} if parameters else event]
 
@@ -167,8 +191,11 @@ class ResponseSequencer:
                 self.cancelling = self._cancel_next = self._cancel_due = False
         if request is None or not another_is_active:
             return
-        if self.pending is None and request.wanted:
-            self.pending = request.parameters
+        if request.claim == self.answering:
+            self.answering = None
+        if request.wanted:
+            self.pending = request.parameters if self.pending is None else self.pending
+            self._pending_claim = self._pending_claim or request.claim
         if self.active is None and not request.overtaken:
             # Its response.created has come or will come; no request may be sent before its response.done.
             self.active = ""
@@ -192,7 +219,8 @@ class ResponseSequencer:
         if self._requested is None and not tools_running:
             # The server began by itself and knows the outputs.
             self.pending_for_tools = False
-        self._requested, self._sent, self._expected = None, False, False
+        self.answering, self._requested = self.claim_of(self._requested or ""), None
+        self._sent = self._expected = False
         self.active = text_of(response.get("id")) or ""
         self.cancelling, self._cancel_next = self._cancel_next, False
         return True
@@ -203,7 +231,7 @@ class ResponseSequencer:
         if self.outside.done(text_of(response_id)):
             return False
         if self.active is not None and (not self.active or response_id in (self.active, None)):
-            self.active = None
+            self.active = self.answering = None
             self.cancelling = self._cancel_next = self._cancel_due = False
         for request in self._requests.values():
             request.overtaken = True
@@ -221,7 +249,7 @@ class ResponseSequencer:
         A response that was requested is cancelled as well, and if *expected* one that the server will begin by
         itself: `created` then sets ``cancelling``, and `cancel_due` says what to send.
         """
-        self.pending, self.pending_for_tools = None, False
+        self._drop_pending()
         for request in self._requests.values():
             request.wanted = False
         if not self.active and (self.busy or (self._expected and expected)):

@@ -18,9 +18,8 @@ from ..connection.outbox import Commit, Entry, Outbox
 from ..connection.unconfirmed import Unconfirmed
 from ..conversation.change import Change
 from ..conversation.history import awaits_transcript
-from ..conversation.interruption import settle
 from ..conversation.reducer import Conversation
-from ..errors import ConnectionLostError
+from ..errors import AnswerError, ConnectionLostError
 from ..events import (
     CloseEvent,
     ConnectionEvent,
@@ -30,11 +29,10 @@ from ..events import (
     ItemEvent,
     ItemUpdatedEvent,
     RealtimeEvent,
-    ResponseFailedEvent,
 )
 from ..protocol import codec
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import error_of
+from ..protocol.error_codes import ANOTHER_IS_ACTIVE, error_of
 from ..protocol.ids import generate_id
 from ..protocol.localai import is_localai, localai_session
 from ..protocol.reading import Wire, dict_of, ms_of, text_of
@@ -45,9 +43,11 @@ from .emitter import EventEmitter
 from .meter import Meter
 from .opening import choose_profile, first_update
 from .refusals import UPDATES, Refusals
-from .reports import Reports, ended_of, leaves_waiting
+from .reports import Reports, refusal
+from .response_events import ResponseEvents
 from .restoration import Restoration
 from .settings import Settings
+from .transcripts import Transcripts
 from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
@@ -126,15 +126,32 @@ class Session(LinkDelegate):
         self._restoration = Restoration(
             conversation, self._unconfirmed, self.turns, self.settings, self._writer, outbox, resume_note
         )
-        self._hooks: dict[str, Callable[[Event], None]] = {
+        self._transcripts = Transcripts(emitter, conversation, self.settings, self.meter, self.reports)
+        self._responses = ResponseEvents(
+            emitter,
+            conversation,
+            self.turns,
+            self.meter,
+            self.reports,
+            self._writer,
+            self.send,
+            self.announce,
+        )
+        self._hooks = self._make_hooks()
+
+    def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
+        """What a server event causes beside the change of the conversation."""
+        return {
             "session.created": self._on_session,
             "session.updated": self._on_session,
             "error": self._on_error,
-            "conversation.item.input_audio_transcription.completed": self.reports.on_transcribed,
-            "conversation.item.input_audio_transcription.failed": self.reports.on_transcription_failed,
+            "conversation.item.input_audio_transcription.completed": self._transcripts.completed,
+            "conversation.item.input_audio_transcription.failed": self._transcripts.failed,
+            "input_audio_buffer.committed": self._transcripts.committed,
+            "conversation.item.added": self._transcripts.on_added,
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
-            "response.created": self._on_response_created,
+            "response.created": self._responses.created,
             "response.done": self._on_response_done,
             "rate_limits.updated": self.reports.on_rate_limits,
         }
@@ -346,6 +363,8 @@ class Session(LinkDelegate):
         emitter, item, kind = self.emitter, change.item, change.kind
         if kind == "updated":
             emitter.emit("conversation.updated", ItemUpdatedEvent(item, change.delta))
+            if self.turns.follower is not None and change.delta is not None:
+                self.turns.follower.grew(item, change.delta)
             return
         event = ItemEvent(item)
         emitter.emit(f"conversation.item.{kind}", event)
@@ -379,15 +398,8 @@ class Session(LinkDelegate):
 
     def lost(self, code: int, reason: str, by_server: bool) -> bool:
         self.configuration.session_ended()
-        response_lost, response_id = self.turns.connection_lost()
-        self.announce(self.conversation.abandon())
-        if response_lost:
-            message = f"the connection was lost while the answer was made ({_why(code, reason)})"
-            lost = "connection_lost"
-            ended = ResponseFailedEvent(response_id, message, lost, str(code), reason=lost)
-            self.reports.response_ended(
-                ended, waited_for=leaves_waiting(ended, self.conversation.get_items())
-            )
+        self._responses.lost(code, _why(code, reason))
+        self._transcripts.lost()
         blamed = self._writer.session_lost(code if by_server else 1006)
         if blamed is None:
             return True
@@ -404,11 +416,18 @@ class Session(LinkDelegate):
     def closed(self, event: CloseEvent) -> None:
         self.configuration.session_ended()
         self.turns.stop()
+        if self.turns.follower is not None:
+            why = (
+                f"the connection was closed ({_why(event.code, event.reason)}) before the answer was complete"
+            )
+            lost = AnswerError("failed", "connection_lost", str(event.code), why)
+            self.turns.follower.lost(lost, closed=True)
         self.outbox.clear()
         self._unconfirmed.clear()
         self._writer.forget_undeliverable()
         self.created = None
         self.announce(self.conversation.abandon())
+        self._transcripts.lost()
         if event.error:
             what = f"the connection was closed ({_why(event.code, event.reason)})"
             self.reports.error(ErrorEvent(what, "connection", code=str(event.code)))
@@ -451,41 +470,16 @@ class Session(LinkDelegate):
         self.meter.turn_ended(time.monotonic())
         self.turns.turn_ended()
 
-    def _on_response_created(self, event: Event) -> None:
-        response = dict_of(event.get("response"))
-        response_id = text_of(response.get("id"))
-        inside = self.turns.response_created(response)
-        self._writer.response_began()
-        if response_id is not None:
-            if inside:
-                self.meter.created(response_id, time.monotonic())
-            else:
-                self.conversation.leave_out(response_id)
-
     def _on_response_done(self, event: Event) -> None:
-        response = event.get("response")
-        inside = self.turns.response_done(response)
-        if isinstance(response, dict):
-            response_id = text_of(response.get("id"))
-            changes, told = settle(self.conversation, response_id or "")
-            self.announce(changes)
-            for unheard in told:
-                self.send(unheard)
-            self.reports.usage(response.get("usage"), response_id)
-            ended = ended_of(response, event)
-            if ended is not None:
-                waited_for = inside and leaves_waiting(ended, self.conversation.get_items())
-                self.reports.response_ended(ended, waited_for=waited_for)
-            if response_id is not None:
-                timings = self.meter.done(response_id, time.monotonic())
-                if timings is not None:
-                    self.emitter.emit("timings", timings)
-        self.turns.request_next()
+        self._responses.done(event)
         self._at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
         cause = self._writer.cause_of(error)
+        if cause is not None and self.turns.follower is not None:
+            again = text_of(error.get("code")) == ANOTHER_IS_ACTIVE
+            self.turns.follower.refused(cause, refusal(error), again=again)
         self._refusals.undo(cause, text_of(error.get("code")), text_of(error.get("param")))
         if cause is not None and cause["type"] == "response.create":
             self.reports.request_refused(error)

@@ -22,6 +22,7 @@ from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
 from ..protocol.reading import Wire, text_of
 from ..tools import Call, Toolbox
+from .follower import Follower
 from .response_sequencer import ResponseSequencer
 from .settings import Settings
 
@@ -55,6 +56,8 @@ class TurnTaking:
     ----------
     toolbox : Toolbox
         The application's tools and their running calls.
+    follower : Follower or None
+        Is told of the responses that answer a request of its own.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class TurnTaking:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
+        self.follower: Follower | None = None
         self._send = send
         self._report = report
         self._conversation = conversation
@@ -93,6 +97,23 @@ class TurnTaking:
         """True if no response is being made, requested or waiting to be requested, and no tool runs."""
         sequencer = self._sequencer
         return not (sequencer.busy or sequencer.waiting or sequencer.outside or self.toolbox.running)
+
+    @property
+    def answering(self) -> str | None:
+        """Event id under which the response being made was asked for."""
+        return self._sequencer.answering
+
+    def makes(self, response_id: str) -> bool:
+        """True while the response *response_id* is being made."""
+        return self._sequencer.active == response_id
+
+    def awaits(self, event_id: str) -> bool:
+        """True while what was asked for as *event_id* waits for its turn or for its response."""
+        return self._sequencer.awaits(event_id)
+
+    def claim_of(self, event_id: str) -> str | None:
+        """The event id under which the request *event_id* was asked for."""
+        return self._sequencer.claim_of(event_id)
 
     def restorable_calls(self) -> set[str]:
         """Ids of calls whose output will still be sent, or was sent and not confirmed."""
@@ -136,6 +157,7 @@ class TurnTaking:
         events = self._sequencer.cancel(expected=expected)
         self.drop_response()
         self._send_all(events)
+        self._rested()
 
     def note_cancellation(self, response_id: str | None) -> None:
         """The application itself cancels a response: *response_id*, or the one that is being made."""
@@ -208,6 +230,11 @@ class TurnTaking:
         held = self._conversation.input.speaking and self._settings.server_answers()
         self._send_all(self._sequencer.next_request(tools_running=bool(self.toolbox.running) or held))
         self._watch_for_stall()
+        self._rested()
+
+    def _rested(self) -> None:
+        if self.follower is not None:
+            self.follower.rested(idle=self.idle)
 
     def call_completed(self, item: Item) -> None:
         """The model called a tool: run it, unless the application handles that tool itself."""

@@ -37,6 +37,8 @@ PASSED_OVER = frozenset(
 class Delta:
     """The piece that one event added to an item: one attribute is set, the others are None.
 
+    ``str(delta)`` is its text or transcript, "" without one.
+
     Attributes
     ----------
     audio : numpy.ndarray or None
@@ -57,6 +59,9 @@ class Delta:
         self.transcript = transcript
         self.text = text
         self.arguments = arguments
+
+    def __str__(self) -> str:
+        return self.text or self.transcript or ""
 
     def __repr__(self) -> str:
         if self.audio is not None:

@@ -104,6 +104,8 @@ class Item:
         The parts as the server last stated them, with GA names and without audio data.
     audio_end_ms : int or None
         How many milliseconds of the answer were heard; None unless the answer was truncated.
+    transcription : "pending", "completed", "failed" or None
+        Of what the user said: its words are due, there, or will not come. None if the server was not asked for them.
     received_samples : int
         Samples of its audio that arrived, dropped ones included: the length of the audio on the server.
     fields : dict
@@ -126,6 +128,7 @@ class Item:
     output: str | None = None
     audio_end_ms: int | None = None
     fields: dict[str, Any] = field(default_factory=dict)
+    transcription: Literal["pending", "completed", "failed"] | None = None
     received_samples: int = 0
     interrupted: bool = False
     stream: AnswerStream = field(default_factory=AnswerStream, repr=False)

@@ -401,13 +401,13 @@ static void guard(wt_echo *e)
     compare(e);
 }
 
-/* Notes whether this echo was ever cancelled by 10 dB: only then it is one. */
+/* Notes whether the echo ever fell by 8 dB: only then it is one, and not chance. */
 static void judge(wt_echo *e)
 {
     float near = energy(e->near_past + 3 * e->size - e->frame, e->frame);
     e->near_level += 0.1f * (near - e->near_level) + TINY;
     e->error_level += 0.1f * (energy(e->error + e->size - e->frame, e->frame) - e->error_level) + TINY;
-    if (e->error_level < 0.1f * e->near_level && e->near_level > 1e-6f * (float)e->frame) e->heard = 1;
+    if (e->error_level < 0.16f * e->near_level && e->near_level > 1e-6f * (float)e->frame) e->heard = 1;
 }
 
 /* Where the echo begins: the first strong tap of the first strong partition. */
@@ -467,7 +467,7 @@ void wt_echo_process(wt_echo *e, const int16_t *near_in, const int16_t *played, 
     transform(e, e->error, NULL, e->error_re, e->error_im);
     power(e->error_re, e->error_im, e->error_power, e->bins);
     adapt(e);
-    if (e->heard) follow_drift(e);
+    follow_drift(e);
     constrain(e);
     wt_echo_suppress(e, clean);
     measure(e, clean);

@@ -65,7 +65,7 @@ struct wt_echo {
     float *background, *least, *slow_power;
     uint32_t minimum_age, random;
 
-    /* True once the echo fell by 10 dB; frames that a suspicion and a pause still last. */
+    /* True once the echo fell by 8 dB; frames that a suspicion and a pause still last. */
     int heard, suspicion, pause;
     float near_level, error_level, before, after, last_near;
     uint32_t blocks;

@@ -1,8 +1,8 @@
 /* Suppresses the echo that the filter left, bin by bin, and fills up with noise like that of the room.
  *
- * What is left is estimated from three sides: the filter's own covariance says what it does not know yet; regression of the
- * error on the copy says how much leaks through steadily; and while a jump is suspected, all of it is taken as echo. The gain
- * is Wiener's, with the decision-directed ratio of Ephraim and Malah.
+ * What is left is estimated from three sides: the filter's own covariance says what it does not know yet; regression of
+ * the error on the copy says how much leaks through steadily; and while a jump is suspected, all of it is taken as echo.
+ * The gain is Wiener's, with the decision-directed ratio of Ephraim and Malah.
  *
  * Thread: one at a time per canceller.
  */
@@ -15,15 +15,15 @@
 #define LEARN 0.05f
 #define REACH 4
 /* How much more than the regression says is taken out; how slowly the copy's power fades, as reverberation does. */
-#define OVER 2.0f
+#define OVER 4.0f
 #define FADE 0.6f
 /* Part of the copy's power that turns up in other bins, where a loudspeaker distorts. */
-#define DISTORTED 0.3f
+#define DISTORTED 1.0f
 #define DISTORTED_REACH 15
 /* How much more than the covariance says is taken out. */
 #define OVER_SPREAD 1.5f
 /* How much of the last frame's ratio is kept, and the least gain (-45 dB). */
-#define DIRECTED 0.6f
+#define DIRECTED 0.8f
 #define LEAST_GAIN 0.005623413f
 /* Frames over which the least power counts as background noise. */
 #define MINIMUM_AGE 50

@@ -23,6 +23,15 @@
 #define WT_PREFETCH(x) ((void)(x))
 #endif
 
+/* Keeps a vector in a register: GCC may load it again for each use, though loads are what the filters wait for. */
+#if defined(WT_WIDE) && defined(__GNUC__) && !defined(WT_PLAIN)
+#define WT_IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__SSE2__) && defined(__GNUC__) && !defined(WT_PLAIN)
+#define WT_IN_REGISTER(v) __asm__("" : "+x"((v).low), "+x"((v).high))
+#else
+#define WT_IN_REGISTER(v) ((void)(v))
+#endif
+
 /* GCC and Clang have vector types. WT_PLAIN disables them, so that tests can run the code for other compilers. */
 #if defined(__GNUC__) && !defined(WT_PLAIN)
 #define WT_VECTORS
@@ -73,7 +82,9 @@ WT_INLINE v8 v8_set(float x) { return (v8){x, x, x, x, x, x, x, x}; }
 WT_INLINE v4 v8_low(v8 v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
 WT_INLINE v4 v8_high(v8 v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7); }
+#define v8_pick(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
+#define v8_pick(a, b, ...) __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(32)))){__VA_ARGS__})
 WT_INLINE v4 v8_low(v8 v) { return (v4){v[0], v[1], v[2], v[3]}; }
 WT_INLINE v4 v8_high(v8 v) { return (v4){v[4], v[5], v[6], v[7]}; }
 WT_INLINE v8 v8_join(v4 a, v4 b) { return (v8){a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]}; }
@@ -134,10 +145,19 @@ WT_INLINE void v8_transpose(v8 v[8])
 /* The sums of the eight lanes of a, b, c and d: ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)). */
 WT_INLINE v4 v8_sum_lanes(v8 a, v8 b, v8 c, v8 d)
 {
+#if defined(WT_WIDE)
+    /* Two at a time, one in each half of a register. */
+    v8 ac = v8_add(v8_pick(a, c, 0, 1, 2, 3, 8, 9, 10, 11), v8_pick(a, c, 4, 5, 6, 7, 12, 13, 14, 15));
+    v8 bd = v8_add(v8_pick(b, d, 0, 1, 2, 3, 8, 9, 10, 11), v8_pick(b, d, 4, 5, 6, 7, 12, 13, 14, 15));
+    v8 sums = v8_add(v8_pick(ac, bd, 0, 1, 8, 9, 4, 5, 12, 13), v8_pick(ac, bd, 2, 3, 10, 11, 6, 7, 14, 15));
+    v4 ab = v8_low(sums), cd = v8_high(sums);
+    return v4_add(v4_pick(ab, cd, 0, 2, 4, 6), v4_pick(ab, cd, 1, 3, 5, 7));
+#else
     v4 s = v4_add(v8_low(a), v8_high(a)), t = v4_add(v8_low(b), v8_high(b));
     v4 u = v4_add(v8_low(c), v8_high(c)), w = v4_add(v8_low(d), v8_high(d));
     v4_transpose(&s, &t, &u, &w);
     return v4_add(v4_add(s, u), v4_add(t, w));
+#endif
 }
 
 #if defined(WT_WIDEST) /* one 512-bit register */

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -40,7 +40,7 @@ from wavtools.files.frames import BlockFrames, FrameSource
 from wavtools.files.mpeg import end_of_frames
 from wavtools.files.ogg import links
 
-__all__ = ["FlacFrames", "open_compressed"]
+__all__ = ["FlacFrames", "decoded_blocks", "open_compressed"]
 
 # Frames that a decoder gives at a time.
 BLOCK_FRAMES = 16_384
@@ -58,24 +58,45 @@ def open_compressed(path: _Path, found: Found, name: str) -> FrameSource:
     DecodeError
         damaged, without sound, or of a format whose decoder is not installed
     """
+    kind, reason, path, data = _input_of(path, found, name)
+    if kind == "flac":
+        return FlacFrames(_Decoder(path, data, kind, name), flac_facts(found.head(26))[1] or None, name)
+    return BlockFrames(_decoding(kind, path, data, name, reason), name)
+
+
+def decoded_blocks(path: _Path, found: Found, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Decode the file of `open_compressed` from its beginning: the rate in Hz and float32 of shape (n, channels), n >= 1.
+
+    A FLAC file that ends early gives what is there. Raises DecodeError as `open_compressed`, also after some blocks.
+    """
+    kind, reason, path, data = _input_of(path, found, name)
+    return _decoding(kind, path, data, name, reason)()
+
+
+def _input_of(path: _Path, found: Found, name: str) -> tuple[FileFormat, str, _Path, bytes]:
+    """The kind of decoder, why one is needed, and what it reads: the path, or bytes where that is None."""
     kind, reason = found.kind, found.reason
-    head = found.head(26)
-    if kind == "flac" and (bits := flac_facts(head)[0]) > 24:
+    if kind == "flac" and (bits := flac_facts(found.head(26))[0]) > 24:
         kind, reason = "other", too_wide(bits, name)
     if path is not None and kind != "ogg" and not (kind == "mp3" and _has_tags(found)) and not found.start:
-        data = b""
-    else:
-        # Tags, which the decoders do not all skip, stay outside.
-        path, data = None, found.compressed()
+        return kind, reason, path, b""
+    # Tags, which the decoders do not all skip, stay outside.
+    return kind, reason, None, found.compressed()
+
+
+def _decoding(
+    kind: FileFormat, path: _Path, data: bytes, name: str, reason: str
+) -> Callable[[], Iterator[tuple[int, NDArray[np.float32]]]]:
+    """What starts to decode from the beginning."""
     if kind == "flac":
-        return FlacFrames(_Decoder(path, data, "flac", name), flac_facts(head)[1] or None, name)
+        return partial(_miniaudio_blocks, path, data, kind, name)
     if kind == "mp3":
-        return BlockFrames(partial(_mp3_blocks, path, data[: end_of_frames(data)], name), name)
+        return partial(_miniaudio_blocks, path, data[: end_of_frames(data)], kind, name)
     if kind == "ogg" and (parts := vorbis_links(data)) is not None:
-        return BlockFrames(partial(_vorbis_blocks, parts, name), name)
+        return partial(_vorbis_blocks, parts, name)
     if kind == "ogg" and len(links(data)) > 1:
-        return BlockFrames(partial(_whole, data, kind, name, reason), name)
-    return BlockFrames(partial(_av_blocks, path, data, name, reason), name)
+        return partial(_whole, data, kind, name, reason)
+    return partial(_av_blocks, path, data, name, reason)
 
 
 def _has_tags(found: Found) -> bool:
@@ -162,8 +183,10 @@ class FlacFrames:
         self._decoder.close()
 
 
-def _mp3_blocks(path: _Path, data: bytes, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    decoder = _Decoder(path, data, "mp3", name)
+def _miniaudio_blocks(
+    path: _Path, data: bytes, kind: str, name: str
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    decoder = _Decoder(path, data, kind, name)
     try:
         while len(block := decoder.read(BLOCK_FRAMES)):
             yield decoder.sample_rate, block

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
-from wavtools.files.encodings import Encoding, read_samples, sample_type
+from wavtools.files.encodings import sample_type
 from wavtools.files.found import Found, find_sound
 from wavtools.files.replacing import replaced
-from wavtools.files.sound import Sound, read_sound
+from wavtools.files.sound import Sound, read_sound, typed_samples
 from wavtools.files.sources import open_source
 from wavtools.files.wav_writer import WavWriter, as_frames
 
@@ -90,8 +90,7 @@ def _load(found: Found, name: str, wanted: np.dtype[Any]) -> Sound:
     from wavtools.files.compressed import decode_compressed
 
     values, rate, truncated = decode_compressed(found.compressed(), found.kind, name, found.reason)
-    flat = read_samples(values.astype("<f4", copy=False).reshape(-1).data, Encoding("float", 4), wanted)
-    return Sound(flat if values.shape[1] == 1 else flat.reshape(values.shape), rate, truncated)
+    return Sound(typed_samples(values, wanted), rate, truncated)
 
 
 def info(source: str | os.PathLike[str] | Buffer | BinaryIO) -> AudioInfo:

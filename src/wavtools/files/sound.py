@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from wavtools.errors import DecodeError
 from wavtools.files.containers import Layout
-from wavtools.files.encodings import convert
+from wavtools.files.encodings import Encoding, convert, read_samples
 from wavtools.files.sources import read_into
 
-__all__ = ["Sound", "read_frames", "read_sound"]
+__all__ = ["Sound", "read_frames", "read_sound", "typed_samples"]
 
 # Samples that are read at a time: they stay in the processor's cache until they are converted.
 _BLOCK_SAMPLES = 1 << 16
@@ -95,3 +95,9 @@ def _fill(file: BinaryIO, layout: Layout, flat: NDArray[Any]) -> int:
         if there < wanted:
             break
     return done
+
+
+def typed_samples(decoded: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A decoder's samples, shape (n, channels), as *dtype*: shape (n,) for one channel, else (n, channels)."""
+    flat = read_samples(decoded.astype("<f4", copy=False).reshape(-1).data, Encoding("float", 4), dtype)
+    return flat if decoded.shape[1] == 1 else flat.reshape(decoded.shape)
