@@ -14,6 +14,7 @@ Thread: the event loop; another thread reads the commands.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -88,7 +89,7 @@ async def tell_played(client: RealtimeClient, voice: VoiceSession) -> None:
             continue
         item = client.conversation.get_item(heard.track_id)
         done = item is not None and item.status == "completed"
-        if done and item is not None and 0 < len(item.audio) <= heard.offset:
+        if done and item is not None and 0 < item.received_samples <= heard.offset:
             told = heard.track_id
             tell("played", samples=heard.offset)
 
@@ -103,6 +104,8 @@ async def main() -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             client.send_user_message_content(line.strip().removeprefix("ask "))
         watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
 
 
 if __name__ == "__main__":
