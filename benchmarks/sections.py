@@ -23,6 +23,7 @@ ORDER = [
     "relay",
     "console",
     "latency budget",
+    "echo",
 ]
 
 

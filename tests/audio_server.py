@@ -20,7 +20,7 @@ from tests.conftest import require_program
 
 MODULES = """
 load-module module-native-protocol-unix
-load-module module-null-sink sink_name=speaker norewinds=1 rate={rate} channels=1 format=s16le
+load-module module-null-sink sink_name=speaker norewinds=1 rate={rate} channels={speakers} format=s16le
 load-module module-null-sink sink_name=room norewinds=1 rate={rate} channels=1 format=s16le
 set-default-sink speaker
 set-default-source room.monitor
@@ -34,13 +34,15 @@ class AudioServer:
 
     # Runs the programs of python() and popen().
     interpreter: tuple[str, ...] = (sys.executable,)
+    # More options of the server
+    options: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path, rate: int = 48_000) -> None:
+    def __init__(self, folder: Path, rate: int = 48_000, speakers: int = 1) -> None:
         self._pulseaudio = require_program("pulseaudio", "pulseaudio")
         require_program("pactl", "pulseaudio-utils")
         self.folder = folder
         self._script = folder / "modules.pa"
-        self._script.write_text(MODULES.format(rate=rate))
+        self._script.write_text(MODULES.format(rate=rate, speakers=speakers))
         self.env = {
             # Only our program loads a sanitizer's runtime: not the server, and (PROLOGUE) not the program's children.
             **{name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
@@ -56,7 +58,7 @@ class AudioServer:
         """Start the server and wait until it answers."""
         (self.folder / "pulse").mkdir(mode=0o700, exist_ok=True)
         command = [self._pulseaudio, "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-        command += ["--disable-shm=yes", f"--file={self._script}"]
+        command += ["--disable-shm=yes", f"--file={self._script}", *self.options]
         log = (self.folder / "server.log").open("wb")
         self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
         log.close()

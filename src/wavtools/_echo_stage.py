@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EchoStage", "EchoState"]
 
+# After the speaker has moved, the echo of its old path is still on its way for that long: none of it goes out, and the
+# canceller learns the new path when it has passed.
+HOLD_SECONDS = 0.3
+
 _log = logging.getLogger("wavtools")
 
 Samples = NDArray[np.int16]
@@ -103,6 +107,10 @@ class EchoStage:
         self._resets = 0
         self._failing = False
         self._rerouted = False
+        # Rows that go out silent before the canceller begins anew; rows since something was played.
+        self._held = 0
+        self._hold_rows = -(-int(HOLD_SECONDS * session_rate) // self._frame) * self._frame
+        self._quiet_rows = self._hold_rows
 
     # ---- any thread
 
@@ -173,12 +181,12 @@ class EchoStage:
             frames = self._resampler.process(frames)
         self._wait(frames)
         if self._reference is not None and self._reference.changed():
-            self._reset()
+            self._hold()
         if self._rerouted:
             self._rerouted = False
             if self._reference is not None:
                 self._reference.restart()
-            self._reset()
+            self._hold()
         played = []
         for start in range(0, len(self._waiting) - self._frame + 1, self._frame):
             one = self._played(start, self._frame, False)
@@ -244,6 +252,7 @@ class EchoStage:
 
     def _out(self, rows: Samples, played: Samples) -> tuple[int, Samples]:
         """Number of the first row that comes out when these go in, and the rows."""
+        self._quiet_rows = 0 if played.any() else self._quiet_rows + len(played)
         line = np.concatenate([self._line, np.column_stack([rows[:, : self._channels], played])])
         near = rows[:, 0] if self._channels == 1 else mean_of_channels(rows[:, : self._channels])
         delayed, self._line = line[: len(rows)], line[len(rows) :]
@@ -263,6 +272,13 @@ class EchoStage:
         """*near* without the echo; None if the canceller fails, which is logged once."""
         if not len(near):
             return near
+        if self._held:
+            silent = min(self._held, len(near))
+            self._held -= silent
+            if not self._held:
+                self._reset()
+            rest = self._clean(canceller, near[silent:], played[silent:])
+            return None if rest is None else np.pad(rest, (silent, 0))
         try:
             clean: Samples = canceller.process(near, np.ascontiguousarray(played))
             if clean.shape != near.shape or clean.dtype != near.dtype:
@@ -277,6 +293,13 @@ class EchoStage:
             return None
         self._failing = False
         return clean
+
+    def _hold(self) -> None:
+        """The speaker has moved: forget the room, once what it played until now has faded away."""
+        if self._quiet_rows < self._hold_rows and self._canceller is not None:
+            self._held = self._hold_rows
+        else:
+            self._reset()
 
     def _reset(self) -> None:
         """Let the canceller forget the room."""
