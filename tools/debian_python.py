@@ -7,6 +7,8 @@
 Debian's packages are unpacked, not installed: the interpreter runs beside this system, without chroot, and for another
 processor under qemu. Its children are this system's programs, compilers included, so that building takes as long as it
 does here. It needs mmdebstrap and root; for arm64 also qemu-user and g++-aarch64-linux-gnu.
+
+Thread: main.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def archive() -> str:
     """The Debian archive that this system's packages come from."""
     files = [*Path("/etc/apt").rglob("*.list"), *Path("/etc/apt").rglob("*.sources")]
     text = "\n".join(file.read_text() for file in files)
-    return next(url for url in re.findall(r"\w+://\S+/debian/?(?=\s)", text) if "archive" not in url)
+    found: list[str] = re.findall(r"\w+://\S+/debian/?(?=\s)", text)
+    return next(url for url in found if "archive" not in url)
 
 
 def unpack(root: Path, suite: str, version: str, architecture: str) -> None:
@@ -99,7 +102,7 @@ def install(folder: Path, version: str, architecture: str, packages: list[str]) 
     platforms = [
         f"--platform={tag}_{machine}" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
     ]
-    wheels = [
+    wheels: list[str | Path] = [
         "--target",
         site,
         "--python-version",
@@ -120,7 +123,7 @@ def build(folder: Path, source: Path, version: str, architecture: str) -> None:
     python = folder / "venv" / "bin" / "python"
     run(python, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", wheels, cwd=source, env=environment)
     site = folder / "venv" / "lib" / f"python{version}" / "site-packages"
-    options = ["--target", site, "--upgrade", "--no-deps", "--python-version", version, "--only-binary=:all:"]
+    options: list[str | Path] = ["--target", site, "--upgrade", "--no-deps", "--python-version", version, "--only-binary=:all:"]
     options += [f"--platform=linux_{PROCESSORS[architecture][3]}"]
     run(*PIP, "install", *options, *wheels.glob("*.whl"))
 
