@@ -13,6 +13,7 @@ Thread: main.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -37,6 +38,13 @@ PROCESSORS = {
 LIBRARIES = ["base-files", "libasound2t64", "libpulse0", "libstdc++6", "libatomic1"]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 BUILDS = ["setuptools>=77", "Cython>=3.1,<4", "numpy>=2", "cffi"]
+EMIT = """
+import json, sys
+sys.path.insert(0, ".")
+from build_ffi_module import ffibuilder
+made = ffibuilder.distutils_extension("emitted")
+print(json.dumps({name: value for name, value in vars(made).items() if value}))
+"""
 SOURCES = [
     "src",
     "console",
@@ -123,7 +131,15 @@ def build(folder: Path, source: Path, version: str, architecture: str) -> None:
     python = folder / "venv" / "bin" / "python"
     run(python, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", wheels, cwd=source, env=environment)
     site = folder / "venv" / "lib" / f"python{version}" / "site-packages"
-    options: list[str | Path] = ["--target", site, "--upgrade", "--no-deps", "--python-version", version, "--only-binary=:all:"]
+    options: list[str | Path] = [
+        "--target",
+        site,
+        "--upgrade",
+        "--no-deps",
+        "--python-version",
+        version,
+        "--only-binary=:all:",
+    ]
     options += [f"--platform=linux_{PROCESSORS[architecture][3]}"]
     run(*PIP, "install", *options, *wheels.glob("*.whl"))
 
@@ -159,16 +175,43 @@ def make(
 
 
 def add_miniaudio(folder: Path, version: str, architecture: str) -> None:
-    """Its wheel; compiled where there is none, as pip does for a user."""
+    """Its wheel; compiled where there is none, with its own options. Its C code is made here: that takes long under qemu."""
     try:
         install(folder, version, architecture, ["miniaudio", "--only-binary=:all:"])
+        return
     except subprocess.CalledProcessError:
-        # Only miniaudio itself from source: what builds it may come as wheels.
-        target = folder / "download"
-        run(*PIP, "download", "--no-deps", "--no-binary=miniaudio", "-d", target, "miniaudio")
-        (packed,) = target.glob("miniaudio-*.tar.gz")
-        shutil.unpack_archive(packed, target)
-        build(folder, packed.with_name(packed.name.removesuffix(".tar.gz")), version, architecture)
+        print("miniaudio has no wheel there: compiling it")
+    target = folder / "download"
+    # Only miniaudio itself from source: what builds it may come as wheels.
+    run(*PIP, "download", "--no-deps", "--no-binary=miniaudio", "-d", target, "miniaudio")
+    (packed,) = target.glob("miniaudio-*.tar.gz")
+    shutil.unpack_archive(packed, target)
+    source = packed.with_name(packed.name.removesuffix(".tar.gz"))
+    done = subprocess.run(
+        [sys.executable, "-c", EMIT], cwd=source, capture_output=True, text=True, check=True
+    )
+    made = json.loads(done.stdout.splitlines()[-1])
+    triplet = PROCESSORS[architecture][0]
+    headers = [
+        f"-I{folder / 'root' / 'usr' / 'include' / f'python{version}'}",
+        "-idirafter",
+        folder / "root/usr/include",
+    ]
+    headers += [f"-I{name}" for name in made["include_dirs"]]
+    macros = [f"-D{name}" if value is None else f"-D{name}={value}" for name, value in made["define_macros"]]
+    site = folder / "venv" / "lib" / f"python{version}" / "site-packages"
+    library = site / f"_miniaudio.cpython-{version.replace('.', '')}-{triplet}.so"
+    command = [
+        f"{triplet}-gcc",
+        "-shared",
+        "-fPIC",
+        *made["extra_compile_args"],
+        *macros,
+        *headers,
+        *made["sources"],
+    ]
+    run(*command, "-o", library, *(f"-l{name}" for name in made["libraries"]), cwd=source)
+    shutil.copy(source / "miniaudio.py", site)
 
 
 def main() -> int:
