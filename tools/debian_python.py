@@ -57,8 +57,12 @@ SOURCES = [
 ]
 
 
-def run(*command: str | Path, **options: object) -> None:
-    subprocess.run(["nice", *command], check=True, stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
+def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> None:
+    """Run a command, with variables of its own. Bytecode is kept: without it each start under qemu takes a minute."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(
+        ["nice", *command], check=True, stdin=subprocess.DEVNULL, cwd=cwd, env={**environment, **variables}
+    )
 
 
 def archive() -> str:
@@ -125,11 +129,11 @@ def install(folder: Path, version: str, architecture: str, packages: list[str]) 
 def build(folder: Path, source: Path, version: str, architecture: str) -> None:
     """Build a wheel of *source* with the folder's Python and this system's compiler, and put it into the folder."""
     # Python's own headers include one by its architecture's name.
-    environment = {**os.environ, "CFLAGS": f"-idirafter {folder / 'root' / 'usr' / 'include'}"}
+    flags = f"-idirafter {folder / 'root' / 'usr' / 'include'}"
     wheels = folder / "wheels" / source.name
     shutil.rmtree(wheels, ignore_errors=True)
     python = folder / "venv" / "bin" / "python"
-    run(python, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", wheels, cwd=source, env=environment)
+    run(python, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", wheels, cwd=source, CFLAGS=flags)
     site = folder / "venv" / "lib" / f"python{version}" / "site-packages"
     options: list[str | Path] = [
         "--target",

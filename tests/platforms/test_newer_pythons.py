@@ -12,7 +12,7 @@ from tests.platforms.debian_pythons import folder_of, output_of, run_tests
 pytestmark = pytest.mark.timeout(3600)
 
 PYTHONS = {"3.13": "trixie", "3.14": "sid", "3.15": "sid"}
-REALTIME = ["test_wire.py", "test_link.py", "test_client.py", "test_session.py"]
+REALTIME = ["test_link.py", "test_client.py", "test_session.py"]
 
 
 @pytest.fixture(scope="module", params=PYTHONS)
@@ -27,3 +27,8 @@ def test_the_package_is_built_and_imported(folder):
 
 def test_the_tests_of_wavtools_pass(folder, record_property):
     record_property(folder.name, run_tests(folder))
+
+
+def test_the_tests_of_realtime_pass(folder, record_property):
+    found = run_tests(folder, *(f"tests/realtime/{name}" for name in REALTIME))
+    record_property(f"{folder.name}, realtime", found)
