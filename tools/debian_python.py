@@ -85,7 +85,7 @@ def unpack(root: Path, suite: str, version: str, architecture: str) -> None:
     if emulator:
         command = f'{emulator} -0 "$0" -L {root} {interpreter}'
     else:
-        libraries = f"{root}/usr/lib/{triplet}"
+        libraries = f"{root}/usr/lib/{triplet}:{root}/usr/lib/{triplet}/pulseaudio"
         command = f'{root / linker} --argv0 "$0" --library-path {libraries} {interpreter}'
     # Beside the real one: Python finds its library from where it believes to be.
     launcher = root / "usr" / "bin" / "python"
