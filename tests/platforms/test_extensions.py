@@ -97,13 +97,10 @@ def test_every_module_is_compiled_for_it(target, extensions, tmp_path):
     options = ["-std=c11", "-O0", "-fno-sanitize=undefined", "-fvisibility=hidden", "-fPIC", "-DNDEBUG"]
     options += [f"-I{NATIVE}", f"-I{include}"]
     sources = sorted({source for files in extensions.values() for source in files})
-    if target not in LINKED:
-        zig(target, *options, "-fsyntax-only", *sources)
-        return
     objects = {source: tmp_path / f"{Path(source).stem}.o" for source in sources}
     for source, made in objects.items():
         zig(target, *options, "-c", source, "-o", made)
-    for name, files in extensions.items():
+    for name, files in extensions.items() if target in LINKED else ():
         library = tmp_path / f"{name}.so"
         zig(target, "-shared", LINKED[target][0], *(objects[file] for file in files), "-o", library)
         assert library.read_bytes()[:4].hex() == LINKED[target][1]
