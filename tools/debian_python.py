@@ -128,8 +128,9 @@ def install(folder: Path, version: str, architecture: str, packages: list[str]) 
 
 def build(folder: Path, source: Path, version: str, architecture: str) -> None:
     """Build a wheel of *source* with the folder's Python and this system's compiler, and put it into the folder."""
-    # Python's own headers include one by its architecture's name.
-    flags = f"-idirafter {folder / 'root' / 'usr' / 'include'}"
+    # Python's own headers include one by its architecture's name. Debian's Python may name those of /usr.
+    include = folder / "root" / "usr" / "include"
+    flags = f"-I{include / f'python{version}'} -idirafter {include}"
     wheels = folder / "wheels" / source.name
     shutil.rmtree(wheels, ignore_errors=True)
     python = folder / "venv" / "bin" / "python"
