@@ -100,10 +100,10 @@ class Answer:
 
     @property
     def cost(self) -> Cost | None:
-        """US dollars for `usage`, a float; None if no price is known. See `realtime.prices.cost_of`."""
+        """US dollars for `usage`, a float; None before the end and without a known price. See `realtime.prices.cost_of`."""
         from ..prices import cost_of
 
-        return cost_of(self.model, self.usage)
+        return None if self.model is None else cost_of(self.model, self.usage)
 
     @property
     def file(self) -> Any:
