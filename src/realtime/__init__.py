@@ -26,6 +26,7 @@ from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
 from .errors import (
     AnswerError,
+    BudgetError,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
@@ -35,6 +36,7 @@ from .errors import (
     ToolError,
 )
 from .events import (
+    BudgetEvent,
     ClientStats,
     CloseEvent,
     ConnectionEvent,
@@ -65,6 +67,8 @@ _ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronou
 __all__ = [
     "Answer",
     "AnswerError",
+    "BudgetError",
+    "BudgetEvent",
     "Change",
     "ClientStats",
     "CloseEvent",

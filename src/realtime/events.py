@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .conversation.items import Item
+    from .prices import Cost
 
 __all__ = [
     "AudioConfig",
     "AudioFormatConfig",
     "AudioInputConfig",
     "AudioOutputConfig",
+    "BudgetEvent",
     "ClientStats",
     "CloseEvent",
     "ConnectionEvent",
@@ -259,6 +261,8 @@ class UsageEvent:
     source : "response" or "transcription"
         Transcriptions are billed separately, and are not in ``total``.
     response_id, item_id : str or None
+    model : str or None
+        The model that is billed.
     """
 
     usage: Event
@@ -266,6 +270,28 @@ class UsageEvent:
     source: str = "response"
     response_id: str | None = None
     item_id: str | None = None
+    model: str | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """US dollars, a float; None if no price is known. See `realtime.prices.cost_of`."""
+        from .prices import cost_of
+
+        return cost_of(self.model, self.usage)
+
+
+@dataclass(frozen=True)
+class BudgetEvent:
+    """``budget.reached``: the client has cost what it may, and requests no more answers.
+
+    Attributes
+    ----------
+    cost, budget : float
+        US dollars.
+    """
+
+    cost: float
+    budget: float
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,10 @@ class ConfigurableClient(EventEmitter):
         """True while a session is open."""
         return self._link.state == "connected"
 
+    def _need_connection(self) -> None:
+        if self._link.state not in ("connected", "reconnecting"):
+            raise StateError("the client is not connected: call connect() first")
+
     # Session
 
     @property

@@ -126,13 +126,14 @@ class Session(LinkDelegate):
         self._restoration = Restoration(
             conversation, self._unconfirmed, self.turns, self.settings, self._writer, outbox, resume_note
         )
-        self._transcripts = Transcripts(emitter, conversation, self.settings, self.meter, self.reports)
+        self._transcripts = Transcripts(emitter, conversation, self.settings, self.reports)
         self._responses = ResponseEvents(
             emitter,
             conversation,
             self.turns,
             self.meter,
             self.reports,
+            self.settings,
             self._writer,
             self.send,
             self.announce,
@@ -186,8 +187,8 @@ class Session(LinkDelegate):
 
     def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
         """Request a response, now or after the one that is being made."""
-        self.meter.turn_ended(time.monotonic())
         self.turns.request_response(parameters, event_id)
+        self.meter.turn_ended(time.monotonic())
 
     def announce(self, changes: list[Change]) -> None:
         """Emit the events of *changes*."""

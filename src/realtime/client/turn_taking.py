@@ -58,6 +58,10 @@ class TurnTaking:
         The application's tools and their running calls.
     follower : Follower or None
         Is told of the responses that answer a request of its own.
+    refusal : callable or None
+        Says why no response may be requested for now; None while it may.
+    when_idle : callable or None
+        Called when nothing is being made, requested or due, and no tool runs.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class TurnTaking:
     ) -> None:
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
         self.follower: Follower | None = None
+        self.refusal: Callable[[], Exception | None] | None = None
+        self.when_idle: Callable[[], None] | None = None
         self._send = send
         self._report = report
         self._conversation = conversation
@@ -144,8 +150,19 @@ class TurnTaking:
 
     # Requests of the application
 
+    def why_not(self) -> Exception | None:
+        """Why no response may be requested for now; None while it may."""
+        return None if self.refusal is None else self.refusal()
+
+    def need_leave(self) -> None:
+        """Raise `why_not`."""
+        error = self.why_not()
+        if error is not None:
+            raise error
+
     def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
-        """Request a response with *parameters*, now or after the one that is being made."""
+        """Request a response with *parameters*, now or after the one that is being made; `need_leave` goes before."""
+        self.need_leave()
         self._send_all(self._sequencer.request(parameters, event_id))
         self._watch_for_stall()
 
@@ -225,7 +242,9 @@ class TurnTaking:
         return inside
 
     def request_next(self) -> None:
-        """Request a response if one is due."""
+        """Request a response if one is due, and allowed."""
+        if self._sequencer.waiting and self.why_not() is not None:
+            self._sequencer.drop_pending()
         # While the user speaks to a server that answers by itself, that answer will know the outputs.
         held = self._conversation.input.speaking and self._settings.server_answers()
         self._send_all(self._sequencer.next_request(tools_running=bool(self.toolbox.running) or held))
@@ -235,6 +254,8 @@ class TurnTaking:
     def _rested(self) -> None:
         if self.follower is not None:
             self.follower.rested(idle=self.idle)
+        if self.when_idle is not None and self.idle:
+            self.when_idle()
 
     def call_completed(self, item: Item) -> None:
         """The model called a tool: run it, unless the application handles that tool itself."""
