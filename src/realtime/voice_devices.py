@@ -129,9 +129,17 @@ class Player(Protocol):
 
 
 class Devices:
-    """Calls of the devices of one voice session."""
+    """Calls of the devices of one voice session.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    input, output : optional
+        Specs of the devices of a recorder and a player that the session makes.
+    """
+
+    def __init__(self, input: Any = None, output: Any = None) -> None:
+        self.input = input
+        self.output = output
         self._threads = DaemonThreads("realtime-device", MAX_CALLS)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -171,16 +179,19 @@ def check_rate(name: str, rate: int, needed: int) -> None:
         )
 
 
-def make_player(sample_rate: int) -> Player:
+def make_player(sample_rate: int, device: Any = None) -> Player:
     """The player of a session for which none was given."""
     from wavtools import WavStreamPlayer
 
-    player: Player = WavStreamPlayer(sample_rate=sample_rate)
+    player: Player = WavStreamPlayer(sample_rate=sample_rate, device=device)
     return player
 
 
 def make_recorder(
-    sample_rate: int, player: Player | None = None, canceller: Literal["auto"] | None = None
+    sample_rate: int,
+    player: Player | None = None,
+    canceller: Literal["auto"] | None = None,
+    device: Any = None,
 ) -> Recorder:
     """The recorder of a session for which none was given.
 
@@ -192,6 +203,8 @@ def make_recorder(
         What the microphone may hear. One that is no `WavStreamPlayer` cannot say what its device played.
     canceller : "auto", optional
         Cancel the echo of *player*.
+    device : optional
+        Spec of the microphone.
     """
     from wavtools import WavRecorder, WavStreamPlayer
 
@@ -199,6 +212,7 @@ def make_recorder(
     # The conversation keeps what was said; the recorder need not keep it as well.
     recorder: Recorder = WavRecorder(
         sample_rate=sample_rate,
+        device=device,
         keep_seconds=0,
         echo_canceller=canceller if reference is not None else None,
         reference=reference,
