@@ -11,8 +11,7 @@ open, drain or close a device run in daemon threads of their own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .background import describe, start
@@ -20,7 +19,7 @@ from .client.client import RealtimeClient
 from .client.home_loop import HomeLoop, any_thread
 from .errors import StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .protocol.numbers import not_negative, positive
+from .protocol.numbers import not_negative
 from .voice_detection import TurnDetection
 from .voice_devices import (
     Chunk,
@@ -30,6 +29,7 @@ from .voice_devices import (
     Recorder,
     check_rate,
     make_player,
+    one_by_one,
 )
 from .voice_echo import EchoAction, EchoControl, EchoEvent, EchoMode, check_echo
 from .voice_events import CutEvent, FalseInterruptionEvent, IdleEvent
@@ -87,14 +87,12 @@ class VoiceSession:
         and otherwise it returns, with ``interruption.false``. The session then sets ``interrupt_response`` and
         ``create_response`` of the turn detection to false, and requests the answers itself; `stop` takes that back.
     input, output : None, str, int, DeviceInfo, OfflineDevice or DuplexDevice, optional
-        The devices of the recorder and the player that the session makes, as for ``device=`` of `wavtools.WavRecorder` and
-        `wavtools.WavStreamPlayer`.
+        Devices of the recorder and the player that the session makes, as for ``device=`` of `wavtools.WavRecorder`.
     idle_timeout : float, optional
-        Seconds without anybody speaking, user or model, after which ``voice.idle`` is emitted and the session stops.
+        Seconds without anybody speaking, user or model, after which the session emits ``voice.idle`` and stops.
     on_chunk : callable, optional
-        A plain function that gets every chunk of the microphone, `wavtools.AudioChunk`, its echo cancelled, while the
-        microphone is open; also while it is muted. Thread: the recorder's delivery thread. What it raises is reported as
-        ``error``, once for each error, and recording goes on.
+        A plain function that gets every `wavtools.AudioChunk` of the microphone, echo cancelled, muted or not. Thread: the
+        recorder's delivery thread. What it raises is reported as ``error``, once, and recording goes on.
     fade_ms : float
         Fade of an interrupted answer in milliseconds. The offset stays exact.
     chunk_ms : float
@@ -110,8 +108,7 @@ class VoiceSession:
     TypeError
         an *on_chunk* that is no plain function
     ValueError
-        a mode, echo or interrupt that does not exist, a time that is no number or an *idle_timeout* of 0, a device beside
-        a recorder or player of yours
+        a mode, echo or interrupt that does not exist, a time that is no number, a device beside a recorder of yours
 
     Examples
     --------
@@ -179,11 +176,7 @@ class VoiceSession:
             self._interruptions = Interruptions(
                 client, self._detection, self._microphone, self._loudness, self.interrupt
             )
-        self._idle: IdleWatch | None = None
-        if idle_timeout is not None:
-            self._idle = IdleWatch(
-                positive(idle_timeout, "idle_timeout"), self._somebody_speaks, self._on_idle, self._failed
-            )
+        self._idle = IdleWatch(idle_timeout, self._somebody_speaks, self._on_idle, self._failed)
 
     # Starting and stopping
 
@@ -229,8 +222,7 @@ class VoiceSession:
             self._echo.open(recorder, player)
             if self._mode == "vad":
                 await self._record()
-            if self._idle is not None:
-                self._idle.begin()
+            self._idle.begin()
         except BaseException:
             try:
                 await self.stop()
@@ -263,38 +255,31 @@ class VoiceSession:
         client.playback = None
         self._first_sample.cancel()
         self._echo.close()
-        for part in (self._idle, self._interruptions):
-            if part is not None:
-                part.close()
-        failures = []
-
-        async def attempt(step: Awaitable[object]) -> None:
-            try:
-                await step
-            except Exception as error:
-                failures.append(error)
+        self._idle.close()
+        if self._interruptions is not None:
+            self._interruptions.close()
 
         def end_recording() -> None:
             if recorder.get_status() != "ended":
                 recorder.end()
 
-        # The microphone first: chunks without a connection would be counted as dropped.
-        await attempt(self._devices.close("microphone", end_recording))
-        await attempt(client.disconnect())
-        await attempt(self._devices.close("output", player.disconnect))
-        self._handlers.remove()
-        self._detection.end()
-        self._loudness.player = None
-        if failures:
-            raise failures[0]
+        try:
+            # The microphone first: chunks without a connection would be counted as dropped.
+            await one_by_one(
+                self._devices.close("microphone", end_recording),
+                client.disconnect(),
+                self._devices.close("output", player.disconnect),
+            )
+        finally:
+            self._handlers.remove()
+            self._detection.end()
+            self._loudness.player = None
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self.stop()
 
     # Talking
@@ -419,10 +404,7 @@ class VoiceSession:
         return self.client.send_user_message_content(text)
 
     def mute(self, muted: bool = True) -> None:
-        """Mute or unmute the microphone.
-
-        Under VAD the server gets silence meanwhile, so that turns still end.
-        """
+        """Mute or unmute the microphone. Under VAD the server gets silence meanwhile, so that turns still end."""
         self._microphone.muted = muted
 
     @property
@@ -494,21 +476,17 @@ class VoiceSession:
 
     def _on_close(self, event: CloseEvent) -> None:
         if event.error and self._started:
-            self._closing = start(self._pause(), "pausing the microphone", self._failed)
-
-    async def _pause(self) -> None:
-        """The connection has ended for good: stop recording."""
-        self._talking = False
-        if self.recorder is not None:
-            await self._microphone.pause_if_recording(self.recorder)
+            # The connection has ended for good.
+            self._talking = False
+            pausing = self._microphone.pause(self._need_started())
+            self._closing = start(pausing, "pausing the microphone", self._failed)
 
     def _somebody_speaks(self) -> bool:
         client = self.client
         return self._talking or client.conversation.input.speaking or client.busy or self._loudness.playing
 
-    def _on_idle(self) -> None:
-        assert self._idle is not None
-        self.client.emit("voice.idle", IdleEvent(self._idle.seconds))
+    def _on_idle(self, seconds: float) -> None:
+        self.client.emit("voice.idle", IdleEvent(seconds))
         start(self.stop(), "stopping the idle voice session", self._failed)
 
     def _failed(self, name: str, error: BaseException) -> None:

@@ -6,7 +6,7 @@ Thread: the event loop's; the calls run in daemon threads of their own ("realtim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from .daemon_threads import DaemonThreads
@@ -27,6 +27,7 @@ __all__ = [
     "check_rate",
     "make_player",
     "make_recorder",
+    "one_by_one",
 ]
 
 # Calls of one session's devices that may block at once
@@ -169,6 +170,18 @@ class Devices:
         await self._threads.call(wait, PLAYBACK_PATIENCE)
         await asyncio.sleep(getattr(player.get_track_sample_offset(), "latency", 0.0))
         return True
+
+
+async def one_by_one(*steps: Awaitable[object]) -> None:
+    """Await each of *steps*, whatever becomes of those before it; the first exception is raised at the end."""
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            await step
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def check_rate(name: str, rate: int, needed: int) -> None:

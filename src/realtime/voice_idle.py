@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from .background import Failed, start
+from .protocol.numbers import positive
 
 __all__ = ["IdleWatch"]
 
@@ -22,23 +23,29 @@ class IdleWatch:
 
     Parameters
     ----------
-    seconds : float
+    seconds : float or None
+        Above 0; None waits for nothing.
     somebody_speaks : callable
         True while the user or the model speaks, or will.
     idle : callable
-        Called once, when it has come to that.
+        ``idle(seconds)`` is called once, when it has come to that.
     failed : callable
         As for `background.start`.
+
+    Raises
+    ------
+    ValueError
+        *seconds* is no number above 0
     """
 
     def __init__(
         self,
-        seconds: float,
+        seconds: float | None,
         somebody_speaks: Callable[[], bool],
-        idle: Callable[[], object],
+        idle: Callable[[float], object],
         failed: Failed,
     ) -> None:
-        self.seconds = seconds
+        self._seconds = None if seconds is None else positive(seconds, "idle_timeout")
         self._somebody_speaks = somebody_speaks
         self._idle = idle
         self._failed = failed
@@ -46,7 +53,8 @@ class IdleWatch:
 
     def begin(self) -> None:
         """Count from now."""
-        self._task = start(self._watch(), "waiting for silence", self._failed)
+        if self._seconds is not None:
+            self._task = start(self._watch(self._seconds), "waiting for silence", self._failed)
 
     def close(self) -> None:
         """Stop waiting."""
@@ -54,11 +62,11 @@ class IdleWatch:
             self._task.cancel()
             self._task = None
 
-    async def _watch(self) -> None:
+    async def _watch(self, seconds: float) -> None:
         spoken = time.monotonic()
-        while (left := spoken + self.seconds - time.monotonic()) > 0:
+        while (left := spoken + seconds - time.monotonic()) > 0:
             await asyncio.sleep(min(LOOK_SECONDS, left))
             if self._somebody_speaks():
                 spoken = time.monotonic()
         self._task = None
-        self._idle()
+        self._idle(seconds)

@@ -83,11 +83,6 @@ class Microphone:
     async def pause(self, recorder: Recorder) -> None:
         """Stop sending; returns when every sample captured before the call was delivered."""
         async with self._changing:
-            await self._devices.call(recorder.pause)
-
-    async def pause_if_recording(self, recorder: Recorder) -> None:
-        """`pause`, unless the recorder rests or was closed."""
-        async with self._changing:
             if recorder.get_status() == "recording":
                 await self._devices.call(recorder.pause)
 
