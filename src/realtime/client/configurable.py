@@ -127,6 +127,10 @@ class ConfigurableClient(EventEmitter):
         """True if the server itself cancels an answer when it hears the user."""
         return self._session.settings.server_interrupts()
 
+    def server_answers(self) -> bool:
+        """True if the server itself answers when the user's turn is over."""
+        return self._session.settings.server_answers()
+
     @property
     def input_sample_rate(self) -> int:
         """Sample rate of `append_input_audio` in Hz: 24000, or 8000 if G.711 was negotiated."""

@@ -36,6 +36,11 @@ class ObservableClient(ConfigurableClient):
         """The conversation so far: its items, live."""
         return self._session.conversation
 
+    @property
+    def busy(self) -> bool:
+        """True while an answer is being made or was requested, or a tool runs."""
+        return not self._session.turns.idle
+
     # For VoiceSession and the like
 
     @any_thread
