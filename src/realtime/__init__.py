@@ -44,15 +44,18 @@ from .events import (
     InterruptedEvent,
     ItemEvent,
     ItemUpdatedEvent,
+    McpApprovalEvent,
     RateLimitsEvent,
     RealtimeEvent,
     ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
+    ToolProgressEvent,
     UsageEvent,
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
+from .tools import ToolContext, ToolResult
 from .voice import CutEvent, EchoEvent, VoiceSession
 
 if TYPE_CHECKING:
@@ -86,6 +89,7 @@ __all__ = [
     "ItemEvent",
     "ItemUpdatedEvent",
     "LinkOptions",
+    "McpApprovalEvent",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
@@ -96,7 +100,10 @@ __all__ = [
     "StateError",
     "Talk",
     "TimingsEvent",
+    "ToolContext",
     "ToolError",
+    "ToolProgressEvent",
+    "ToolResult",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",

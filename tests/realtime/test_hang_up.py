@@ -188,7 +188,7 @@ async def test_hanging_up_says_what_is_wrong(client):
     with pytest.raises(StateError, match="call it in a tool, or pass the client"):
         hang_up()
     for after in ("soon", -1, float("nan"), True, None):
-        with pytest.raises(ValueError, match='after must be "answer" or seconds'):
+        with pytest.raises(ValueError, match='after must be "farewell" or seconds'):
             hang_up(client, after=after)
     with pytest.raises(ValueError, match="timeout must be seconds"):
         hang_up(client, timeout=-1)

@@ -50,7 +50,8 @@ class RealtimeClient(ObservableClient):
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
     (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
     ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
-    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``realtime.event``; and those of the protocol, in GA
+    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``mcp.approval``, ``tool.progress``,
+    ``realtime.event``; and those of the protocol, in GA
     names, as ``server.<type>`` and ``client.<type>``. A handler gets one object, see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
@@ -232,7 +233,7 @@ class RealtimeClient(ObservableClient):
         await self.disconnect()
 
     @any_thread
-    def hang_up(self, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
+    def hang_up(self, *, after: After = "farewell", timeout: float = 30.0) -> HangUp:
         """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
         return HangUp(self, self._session, after, timeout)
 
@@ -486,7 +487,3 @@ class RealtimeClient(ObservableClient):
         """
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
-
-    def _need_connection(self) -> None:
-        if self._link.state not in ("connected", "reconnecting"):
-            raise StateError("the client is not connected: call connect() first")
