@@ -31,6 +31,7 @@ from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
+from .event_names import check_event_name
 from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
 from .observable import ObservableClient
@@ -51,8 +52,8 @@ class RealtimeClient(ObservableClient):
     (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
     ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
     ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``mcp.approval``, ``tool.progress``,
-    ``realtime.event``; and those of the protocol, in GA
-    names, as ``server.<type>`` and ``client.<type>``. A handler gets one object, see `realtime.events`.
+    ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. Names that
+    begin with ``app.`` are the application's own, for `emit`. A handler gets one object, see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
     thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
@@ -136,7 +137,9 @@ class RealtimeClient(ObservableClient):
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
         profile_named(dialect)
-        super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
+        super().__init__(
+            lambda error, name, handler: self._session.reports.handler_failed(error, name), check_event_name
+        )
         self.model = model
         self.call_id = call_id
         if isinstance(subprotocols, str):
