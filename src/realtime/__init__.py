@@ -46,15 +46,18 @@ from .events import (
     InterruptedEvent,
     ItemEvent,
     ItemUpdatedEvent,
+    McpApprovalEvent,
     RateLimitsEvent,
     RealtimeEvent,
     ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
+    ToolProgressEvent,
     UsageEvent,
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
+from .tools import ToolContext, ToolResult
 from .voice import CutEvent, EchoEvent, VoiceSession
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ __all__ = [
     "ItemEvent",
     "ItemUpdatedEvent",
     "LinkOptions",
+    "McpApprovalEvent",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
@@ -100,7 +104,10 @@ __all__ = [
     "StateError",
     "Talk",
     "TimingsEvent",
+    "ToolContext",
     "ToolError",
+    "ToolProgressEvent",
+    "ToolResult",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",

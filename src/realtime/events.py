@@ -49,12 +49,14 @@ __all__ = [
     "InterruptedEvent",
     "ItemEvent",
     "ItemUpdatedEvent",
+    "McpApprovalEvent",
     "RateLimitsEvent",
     "RealtimeEvent",
     "ResponseEndedEvent",
     "ResponseFailedEvent",
     "SessionConfig",
     "TimingsEvent",
+    "ToolProgressEvent",
     "TranscriptionConfig",
     "TurnDetectionConfig",
     "UsageEvent",
@@ -338,6 +340,50 @@ class UserTranscriptFailedEvent:
 
     def __str__(self) -> str:
         return self.message
+
+
+@dataclass(frozen=True)
+class McpApprovalEvent:
+    """``mcp.approval``: an MCP server's tool is called when the application approves, see `RealtimeClient.approve`.
+
+    Attributes
+    ----------
+    request_id : str
+    server_label, name : str
+        Of the MCP server and of its tool.
+    arguments : str
+        JSON, as the model stated them.
+    item : Item or None
+        The request in the conversation.
+    """
+
+    request_id: str
+    server_label: str
+    name: str
+    arguments: str = ""
+    item: Item | None = None
+
+    def __str__(self) -> str:
+        return f"{self.server_label}: {self.name}({self.arguments})"
+
+
+@dataclass(frozen=True)
+class ToolProgressEvent:
+    """``tool.progress``: a tool tells how far it is, with `ToolContext.progress`.
+
+    Attributes
+    ----------
+    text : str
+    name, call_id : str
+        Of the tool and of its call.
+    """
+
+    text: str
+    name: str
+    call_id: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
+from .event_names import check_event_name
 from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
 from .raw_events import RawEvents
@@ -46,9 +47,10 @@ class RealtimeClient(InputClient):
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
     (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
     ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
-    ``connection.changed``, ``usage``, ``budget.reached``, ``rate_limits``, ``timings``,
-    ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and ``client.<type>``. A handler
-    gets one object, see `realtime.events`.
+    ``connection.changed``, ``usage``, ``budget.reached``, ``rate_limits``, ``timings``, ``mcp.approval``,
+    ``tool.progress``, ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and
+    ``client.<type>``. Names that begin with ``app.`` are the application's own, for `emit`. A handler gets one object,
+    see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
     thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
@@ -139,7 +141,9 @@ class RealtimeClient(InputClient):
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
         profile_named(dialect)
-        super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
+        super().__init__(
+            lambda error, name, handler: self._session.reports.handler_failed(error, name), check_event_name
+        )
         self.model = model
         self.call_id = call_id
         if isinstance(subprotocols, str):
@@ -242,7 +246,7 @@ class RealtimeClient(InputClient):
         await self.disconnect()
 
     @any_thread
-    def hang_up(self, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
+    def hang_up(self, *, after: After = "farewell", timeout: float = 30.0) -> HangUp:
         """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
         return HangUp(self, self._session, after, timeout)
 

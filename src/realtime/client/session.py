@@ -40,6 +40,7 @@ from .agreement import Agreement
 from .allowed_fields import allowed_part, left_out_error
 from .configuration import Configuration
 from .emitter import EventEmitter
+from .mcp import Mcp
 from .meter import Meter
 from .opening import choose_profile, first_update
 from .refusals import UPDATES, Refusals
@@ -52,7 +53,6 @@ from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
 
-# In either dialect.
 # Characters of a server's names in messages.
 MAX_NAME = 80
 
@@ -85,6 +85,8 @@ class Session(LinkDelegate):
         Changes settings and tools.
     turns : TurnTaking
         Requests responses and calls tools.
+    mcp : Mcp
+        Knows which requests of MCP servers were answered.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Session(LinkDelegate):
             self.send,
             self.announce,
         )
+        self.mcp = Mcp(emitter, conversation, self.reports)
         self._hooks = self._make_hooks()
 
     def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
@@ -155,6 +158,7 @@ class Session(LinkDelegate):
             "response.created": self._responses.created,
             "response.done": self._on_response_done,
             "rate_limits.updated": self.reports.on_rate_limits,
+            **self.mcp.hooks,
         }
 
     def reset(self) -> None:

@@ -62,6 +62,8 @@ class TurnTaking:
         Says why no response may be requested for now; None while it may.
     when_idle : callable or None
         Called when nothing is being made, requested or due, and no tool runs.
+    asides : set of str
+        Event ids of requests to say something beside the conversation; the answer to a tool's output comes after.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class TurnTaking:
         self.follower: Follower | None = None
         self.refusal: Callable[[], Exception | None] | None = None
         self.when_idle: Callable[[], None] | None = None
+        self.asides: set[str] = set()
         self._send = send
         self._report = report
         self._conversation = conversation
@@ -134,11 +137,13 @@ class TurnTaking:
     def connection_lost(self) -> tuple[bool, str | None]:
         """The connection was lost: True and the response's id if a response was lost with it."""
         self._connected = False
+        self.asides.clear()
         return self._sequencer.lost()
 
     def stop(self) -> None:
         """The connection has ended for good: cancel tools, drop requests."""
         self._connected = False
+        self.asides.clear()
         self.toolbox.cancel()
         # The next connection begins another conversation, in which ids may come again.
         self.toolbox.forget()
@@ -203,11 +208,19 @@ class TurnTaking:
         None stands for the id where the server does not name the request.
         """
         self._sequencer.refused(event_id, another_is_active=another_is_active)
+        if not another_is_active:
+            self.asides.discard(event_id or "")
         self.request_next()
 
     def cancel_refused(self) -> None:
         """The server had nothing to cancel."""
         self._sequencer.cancel_refused()
+
+    def aside_ended(self, event_id: str) -> None:
+        """What was said beside the conversation is over: an answer that waited for its end is requested."""
+        if event_id in self.asides:
+            self.asides.discard(event_id)
+            self.request_next()
 
     def turn_began(self) -> None:
         """The server heard the user begin to speak."""
@@ -246,7 +259,7 @@ class TurnTaking:
         if self._sequencer.waiting and self.why_not() is not None:
             self._sequencer.drop_pending()
         # While the user speaks to a server that answers by itself, that answer will know the outputs.
-        held = self._conversation.input.speaking and self._settings.server_answers()
+        held = bool(self.asides) or (self._conversation.input.speaking and self._settings.server_answers())
         self._send_all(self._sequencer.next_request(tools_running=bool(self.toolbox.running) or held))
         self._watch_for_stall()
         self._rested()
@@ -269,13 +282,13 @@ class TurnTaking:
 
     # Tools
 
-    def _tool_answered(self, call: Call, output: str, failure: BaseException | None) -> None:
+    def _tool_answered(self, call: Call, output: str, failure: BaseException | None, respond: bool) -> None:
         if failure is not None:
             message = f"the call of tool {call.name!r} failed: {describe(failure)}"
             self._report(ErrorEvent(message, "tool", exception=failure))
         item = {"type": "function_call_output", "call_id": call.call_id, "output": output}
         self._send({"type": "conversation.item.create", "item": {"id": generate_id("item_"), **item}})
-        if call.key not in self._muted_calls:
+        if respond and call.key not in self._muted_calls:
             self._sequencer.tools_answered()
         self.request_next()
 
