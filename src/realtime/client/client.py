@@ -31,7 +31,6 @@ from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
-from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
 from .observable import ObservableClient
 from .raw_events import RawEvents
@@ -40,6 +39,7 @@ from .session import Session
 if TYPE_CHECKING:
     from .answer import Answer
     from .answers import Answers
+    from .farewell import After, HangUp, Playback
 
 __all__ = ["RealtimeClient"]
 
@@ -234,6 +234,8 @@ class RealtimeClient(ObservableClient):
     @any_thread
     def hang_up(self, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
         """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
+        from .farewell import HangUp
+
         return HangUp(self, self._session, after, timeout)
 
     @any_thread

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wavtools import pcm
 
@@ -22,7 +21,8 @@ from . import codec
 
 __all__ = ["FORMATS", "PCM16", "AudioFormat", "Int16Array", "format_of"]
 
-Int16Array = NDArray[np.int16]
+# NumPy's NDArray[np.int16], without the import of numpy.typing.
+Int16Array = np.ndarray[tuple[Any, ...], np.dtype[np.int16]]
 EMPTY: Int16Array = np.zeros(0, np.int16)
 EMPTY.flags.writeable = False
 

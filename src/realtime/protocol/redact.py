@@ -9,11 +9,10 @@ Thread: any; the set of secrets is fixed after construction.
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-
-from websockets.frames import Frame, Opcode
 
 __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 
@@ -141,7 +140,11 @@ class _RedactingLogger(_Adapter):
 
 def _without_body(argument: object) -> object:
     """The kind and size of a data frame; websockets would log both ends of its text, which may hold half a key."""
-    if isinstance(argument, Frame) and argument.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+    frames = sys.modules.get("websockets.frames")
+    if frames is None:
+        # Without the module there are no frames.
+        return argument
+    if isinstance(argument, frames.Frame) and argument.opcode in frames.DATA_OPCODES:
         return f"{argument.opcode.name} [{len(argument.data)} bytes]"
     return argument
 
