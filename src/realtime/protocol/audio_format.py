@@ -82,7 +82,10 @@ class AudioFormat:
         A server may cut its stream between any two bytes: pass the rest of one delta as *carry* of the next.
         Raises ValueError for text that is not base64.
         """
-        data = codec.b64decode(text)
+        return self.split(codec.b64decode(text), carry)
+
+    def split(self, data: bytes, carry: bytes = b"") -> tuple[Int16Array, bytes]:
+        """Samples of one delta's wire bytes, and the bytes after the last whole sample; as `decode`."""
         if carry:
             data = carry + data
         if self.sample_bytes == 2 and len(data) & 1:
