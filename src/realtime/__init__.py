@@ -19,7 +19,6 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client.client import RealtimeClient
-from .client.farewell import HangUp, hang_up
 from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
@@ -58,14 +57,24 @@ from .events import (
     UserTranscriptFailedEvent,
 )
 from .tools import ToolContext, ToolResult
-from .voice import CutEvent, EchoEvent, VoiceSession
 
 if TYPE_CHECKING:
     from .client.answer import Answer
+    from .client.farewell import HangUp, hang_up
     from .synchronous import Talk, talk
+    from .voice import CutEvent, EchoEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
-_ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronous"}
+_ON_TOP = {
+    "Answer": "client.answer",
+    "CutEvent": "voice",
+    "EchoEvent": "voice",
+    "HangUp": "client.farewell",
+    "Talk": "synchronous",
+    "VoiceSession": "voice",
+    "hang_up": "client.farewell",
+    "talk": "synchronous",
+}
 
 __all__ = [
     "Answer",

@@ -28,7 +28,6 @@ from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
 from .event_names import check_event_name
-from .farewell import After, HangUp, Playback
 from .home_loop import any_thread
 from .raw_events import RawEvents
 from .session import Session
@@ -37,6 +36,7 @@ from .user_input import InputClient
 if TYPE_CHECKING:
     from .answer import Answer
     from .answers import Answers
+    from .farewell import After, HangUp, Playback
 
 __all__ = ["RealtimeClient"]
 
@@ -248,6 +248,8 @@ class RealtimeClient(InputClient):
     @any_thread
     def hang_up(self, *, after: After = "farewell", timeout: float = 30.0) -> HangUp:
         """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
+        from .farewell import HangUp
+
         return HangUp(self, self._session, after, timeout)
 
     @any_thread

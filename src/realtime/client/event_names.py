@@ -43,6 +43,7 @@ OWN_EVENTS = frozenset(
         "user.transcript.failed",
         "voice.cut",
         "voice.echo",
+        "voice.idle",
     )
 )
 # Names that begin so belong to the application.

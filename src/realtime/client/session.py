@@ -30,7 +30,7 @@ from ..events import (
     ItemUpdatedEvent,
     RealtimeEvent,
 )
-from ..protocol import codec
+from ..protocol.audio_frames import read_event, with_text
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, error_of
 from ..protocol.ids import generate_id
@@ -288,7 +288,7 @@ class Session(LinkDelegate):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = codec.loads(frame, prune=True)
+            raw = read_event(frame)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
@@ -299,7 +299,7 @@ class Session(LinkDelegate):
             return
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
-            self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
+            self.emitter.emit("realtime.event", RealtimeEvent("server", Event(with_text(raw)), time.time()))
         try:
             events = self._writer.profile.inbound(raw)
         except Exception as error:
@@ -323,12 +323,12 @@ class Session(LinkDelegate):
                 self._unusable(event, error)
         name = f"server.{kind}"
         if self.emitter.wants(name):
-            self.emitter.emit(name, Event(event))
+            self.emitter.emit(name, Event(with_text(event)))
 
     def _unusable(self, event: Wire, error: Exception) -> None:
         self.conversation.malformed += 1
         self.reports.failed(
-            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(event)
+            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(with_text(event))
         )
 
     def _apply(self, kind: str, event: Wire) -> None:
@@ -343,7 +343,7 @@ class Session(LinkDelegate):
         changes = self.conversation.apply(placed)
         if self.conversation.malformed != before:
             message = f"a malformed {kind[:MAX_NAME]!r} event was ignored"
-            self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
+            self.reports.error(ErrorEvent(message, "wire", event=Event(with_text(event))))
         if kind.startswith("response."):
             now = time.monotonic()
             self.turns.response_event(now)
