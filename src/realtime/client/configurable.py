@@ -240,7 +240,9 @@ class ConfigurableClient(EventEmitter):
         self.emit("tool.progress", ToolProgressEvent(text, name, call_id))
 
     @any_thread
-    def approve(self, request: McpApprovalEvent | str, approve: bool = True, *, reason: str | None = None) -> str:
+    def approve(
+        self, request: McpApprovalEvent | str, approve: bool = True, *, reason: str | None = None
+    ) -> str:
         """Approve or refuse a call that an MCP server's tool waits for; the server goes on by itself.
 
         Parameters
@@ -270,7 +272,3 @@ class ConfigurableClient(EventEmitter):
         )["item"]
         self._session.mcp.note_answer(item)
         return self._session.create_item(item)
-
-    def _need_connection(self) -> None:
-        if self._link.state not in ("connected", "reconnecting"):
-            raise StateError("the client is not connected: call connect() first")
