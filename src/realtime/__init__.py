@@ -33,6 +33,7 @@ from .errors import (
     ServerError,
     StateError,
     ToolError,
+    TranscriptionError,
 )
 from .events import (
     ClientStats,
@@ -57,10 +58,22 @@ from .voice import CutEvent, EchoEvent, VoiceSession
 
 if TYPE_CHECKING:
     from .client.answer import Answer
+    from .phone import PhoneCall
     from .synchronous import Talk, talk
+    from .transcriber import Transcriber
+    from .transcript import Segment, TranscriptionUsage, Words
 
 # Names of modules on top, which are imported when they are first used.
-_ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronous"}
+_ON_TOP = {
+    "Answer": "client.answer",
+    "PhoneCall": "phone",
+    "Segment": "transcript",
+    "Talk": "synchronous",
+    "Transcriber": "transcriber",
+    "TranscriptionUsage": "transcript",
+    "Words": "transcript",
+    "talk": "synchronous",
+}
 
 __all__ = [
     "Answer",
@@ -86,21 +99,27 @@ __all__ = [
     "ItemEvent",
     "ItemUpdatedEvent",
     "LinkOptions",
+    "PhoneCall",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
     "RealtimeEvent",
     "ResponseEndedEvent",
     "ResponseFailedEvent",
+    "Segment",
     "ServerError",
     "StateError",
     "Talk",
     "TimingsEvent",
     "ToolError",
+    "Transcriber",
+    "TranscriptionError",
+    "TranscriptionUsage",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",
     "VoiceSession",
+    "Words",
     "hang_up",
     "talk",
 ]
