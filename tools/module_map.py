@@ -40,7 +40,7 @@ ROOMS = {
         errors callables printing env_file background daemon_threads command_line protocol
         conversation events tools connection client
         voice_devices voice_timing voice_tapes voice_echo voice synchronous
-        transcript utterances speech_pauses transcriber phone realtime
+        transcript utterances speech_pauses transcriber phone_marks phone realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
