@@ -48,6 +48,11 @@ class SpeechPauses:
         """The audio so far has been committed or cleared."""
         self._speech = self._quiet = self._length = 0.0
 
+    @property
+    def is_silent(self) -> bool:
+        """True if nothing since the last end of an utterance was louder than the background."""
+        return self._speech == 0
+
     def push(self, samples: Int16Array) -> Literal["speech", "silence"] | None:
         """What the audio up to here ends: "speech" is to be committed, long "silence" to be cleared."""
         self._length += len(samples) / self._rate

@@ -264,7 +264,8 @@ class Transcriber:
         """Run *function* in the event loop: at once if this is its thread, so that the order of events stays."""
         if self.client.home.is_here:
             function(*arguments)
-        elif self._loop is not None:
+        else:
+            assert self._loop is not None
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _end_utterance(self, kind: str) -> None:
@@ -297,7 +298,8 @@ class Transcriber:
 
         Raises StateError if not connected.
         """
-        self.commit()
+        if self._pauses is None or not self._pauses.is_silent:
+            self.commit()
         self._in_loop(self._begin_ending)
 
     def _begin_ending(self) -> None:
