@@ -152,7 +152,8 @@ class Gate:
         kind = self._kind(query)
         if beta and kind != "realtime":
             raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", f"a {kind} needs GA: leave out the beta header")
-        model = self.model(query.get("model"), beta=beta)
+        # The model of a transcription stands in its session.
+        model = self.model(query.get("model") if kind == "realtime" else None, beta=beta)
         return Admission(client, address, model, beta, _select(subprotocols), call_id, kind)
 
     def _kind(self, query: dict[str, str]) -> str:
