@@ -292,8 +292,7 @@ class PhoneCall:
         self._heard.set()
 
     def _failed(self, name: str, error: BaseException) -> None:
-        if not self._ended.is_set():
-            log.info("%s has ended: %s", name, background.describe(error))
+        log.info("%s has ended: %s", name, background.describe(error))
         self._ended.set()
         self._heard.set()
 
