@@ -33,6 +33,7 @@ from .errors import (
     ServerError,
     StateError,
     ToolError,
+    TranscriptionError,
 )
 from .events import (
     BudgetEvent,
@@ -61,7 +62,10 @@ from .tools import ToolContext, ToolResult
 if TYPE_CHECKING:
     from .client.answer import Answer
     from .client.farewell import HangUp, hang_up
+    from .phone import PhoneCall
     from .synchronous import Talk, talk
+    from .transcriber import Transcriber
+    from .transcript import Segment, TranscriptionUsage, Words
     from .voice import CutEvent, EchoEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
@@ -70,8 +74,13 @@ _ON_TOP = {
     "CutEvent": "voice",
     "EchoEvent": "voice",
     "HangUp": "client.farewell",
+    "PhoneCall": "phone",
+    "Segment": "transcript",
     "Talk": "synchronous",
+    "Transcriber": "transcriber",
+    "TranscriptionUsage": "transcript",
     "VoiceSession": "voice",
+    "Words": "transcript",
     "hang_up": "client.farewell",
     "talk": "synchronous",
 }
@@ -103,12 +112,14 @@ __all__ = [
     "ItemUpdatedEvent",
     "LinkOptions",
     "McpApprovalEvent",
+    "PhoneCall",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
     "RealtimeEvent",
     "ResponseEndedEvent",
     "ResponseFailedEvent",
+    "Segment",
     "ServerError",
     "StateError",
     "Talk",
@@ -117,10 +128,14 @@ __all__ = [
     "ToolError",
     "ToolProgressEvent",
     "ToolResult",
+    "Transcriber",
+    "TranscriptionError",
+    "TranscriptionUsage",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",
     "VoiceSession",
+    "Words",
     "hang_up",
     "talk",
 ]

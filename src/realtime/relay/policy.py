@@ -21,6 +21,7 @@ from ..protocol.redact import Secret
 __all__ = [
     "CLIENT_EVENTS",
     "SERVER_EVENTS",
+    "SESSION_KINDS",
     "AuthPolicy",
     "ClientPolicy",
     "LimitPolicy",
@@ -64,6 +65,9 @@ RESPONSE_FIELDS = _AUDIO_FIELDS | {"metadata"}
 ITEM_TYPES = frozenset(("message", "function_call", "function_call_output"))
 # Without "system": a system message is an instruction.
 ITEM_ROLES = frozenset(("user", "assistant"))
+
+# Kinds of sessions; a client selects a transcription by ?intent=transcription.
+SESSION_KINDS = ("realtime", "transcription")
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -119,6 +123,7 @@ class ClientPolicy:
     voices: tuple[str, ...] = ()
     beta: bool = True
     calls: bool = False
+    kinds: tuple[str, ...] = ("realtime",)
     client_secret_seconds: int = 0
     events: frozenset[str] = CLIENT_EVENTS
     server_events: frozenset[str] = SERVER_EVENTS
