@@ -146,25 +146,18 @@ class RealtimeClient(InputClient):
         )
         self.model = model
         self.call_id = call_id
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols must be a list of names, not one text")
-        subprotocols = tuple(subprotocols)
-
-        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": _names(subprotocols)}
 
         async def endpoint() -> Endpoint:
             key = await ask_for_key(api_key)
             return Endpoint(url, key, self.model, dialect, call_id=call_id, **request)
 
         self._outbox = Outbox(input_queue_seconds)
+        kept = {"keep_audio_seconds": keep_audio_seconds, "keep_input_seconds": keep_input_seconds}
         self._session = Session(
             self,
             endpoint,
-            Conversation(
-                max_items=max_items,
-                keep_audio_seconds=keep_audio_seconds,
-                keep_input_seconds=keep_input_seconds,
-            ),
+            Conversation(max_items=max_items, **kept),
             self._outbox,
             None if tool_timeout is None else not_negative(tool_timeout, "tool_timeout"),
             resume_note,
@@ -176,14 +169,17 @@ class RealtimeClient(InputClient):
         # Tools may end the session without knowing the client, see hang_up().
         self._session.turns.toolbox.owner = self
         self.playback: Playback | None = None
+        self._limit(budget, prune_tool_items)
+        if session or extra_session is not None:
+            self.update_session(extra_session=extra_session, **session)
+
+    def _limit(self, budget: float | None, prune_tool_items: bool) -> None:
         if budget is not None:
             self.budget = budget
         if prune_tool_items:
             from .pruning import Pruner
 
             Pruner(self._session)
-        if session or extra_session is not None:
-            self.update_session(extra_session=extra_session, **session)
 
     def __repr__(self) -> str:
         return f"<RealtimeClient {self.state}, model {self.model!r}, {len(self.conversation)} items>"
@@ -448,3 +444,9 @@ class RealtimeClient(InputClient):
         """
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
+
+
+def _names(subprotocols: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols must be a list of names, not one text")
+    return tuple(subprotocols)

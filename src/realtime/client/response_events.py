@@ -34,6 +34,8 @@ class ResponseEvents:
         Queues a client event.
     announce : callable
         Emits the events of changes.
+    at_rest : callable
+        Called when a response has ended.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class ResponseEvents:
         writer: FrameWriter,
         send: Callable[[Wire], object],
         announce: Callable[[list[Change]], None],
+        at_rest: Callable[[], object],
     ) -> None:
         self._emitter = emitter
         self._conversation = conversation
@@ -57,6 +60,7 @@ class ResponseEvents:
         self._writer = writer
         self._send = send
         self._announce = announce
+        self._at_rest = at_rest
 
     def created(self, event: Event) -> None:
         """``response.created``"""
@@ -97,6 +101,7 @@ class ResponseEvents:
             if inside and self._turns.follower is not None:
                 self._turns.follower.done(response_id or "", response.get("usage"), timings, ended)
         self._turns.request_next()
+        self._at_rest()
 
     def lost(self, code: int, why: str) -> None:
         """The connection was lost; another one may follow."""

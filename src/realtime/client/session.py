@@ -106,7 +106,6 @@ class Session(LinkDelegate):
         self.meter = Meter()
         self.reports = Reports(emitter, self.meter)
         self.created: asyncio.Event | None = None
-        self._at_rest = at_rest
         self._make_endpoint = make_endpoint
         self._endpoint: Endpoint | None = None
         self._agreement = Agreement()
@@ -139,6 +138,7 @@ class Session(LinkDelegate):
             self._writer,
             self.send,
             self.announce,
+            at_rest,
         )
         self.mcp = Mcp(emitter, conversation, self.reports)
         self._hooks = self._make_hooks()
@@ -156,7 +156,7 @@ class Session(LinkDelegate):
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "response.created": self._responses.created,
-            "response.done": self._on_response_done,
+            "response.done": self._responses.done,
             "rate_limits.updated": self.reports.on_rate_limits,
             **self.mcp.hooks,
         }
@@ -474,10 +474,6 @@ class Session(LinkDelegate):
     def _on_speech_stopped(self, event: Event) -> None:
         self.meter.turn_ended(time.monotonic())
         self.turns.turn_ended()
-
-    def _on_response_done(self, event: Event) -> None:
-        self._responses.done(event)
-        self._at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = error_of(event)
