@@ -228,8 +228,7 @@ def test_another_device_on_either_side_resets_the_canceller_and_keeps_every_fram
     room, chunks, canceller = Room(), list[AudioChunk](), Subtractor()
     recorder = WavRecorder(RATE, device=room.microphone, reference=room.player, echo_canceller=canceller)
     recorder.begin()
-    sound = music(RATE)
-    room.player.add_16bit_pcm(sound)
+    room.player.add_16bit_pcm(music(2 * RATE))
     recorder.record(chunks.append, 500)
     room.run(4800)
     until_blocking(lambda: len(chunks) == 9)
@@ -240,14 +239,14 @@ def test_another_device_on_either_side_resets_the_canceller_and_keeps_every_fram
     else:
         room.microphone = OfflineDevice(RATE)
         recorder.use_device(room.microphone)
-    room.run(4800)
+    room.run(RATE)
     recorder.pause()
     assert recorder.echo is not None
     assert recorder.echo.resets == 1
     assert canceller.resets == before + 1
     recorder.end()
-    assert len(joined(chunks, "raw")) == 9600
-    assert np.array_equal(joined(chunks, "mono")[-2400:], room.spoken[7200:9600])
+    assert len(joined(chunks, "raw")) == 4800 + RATE
+    assert np.array_equal(joined(chunks, "mono")[-2400:], room.spoken[RATE + 2400 : RATE + 4800])
 
 
 def test_the_tap_ends_with_the_recorder_and_one_player_serves_one_recorder() -> None:
