@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.waiting import until_blocking
-from wavtools import AudioChunk, OfflineDevice, StateError, WavRecorder, WavStreamPlayer
+from wavtools import AudioChunk, OfflineDevice, StateError, WavRecorder, WavStreamPlayer, read_wav
 
 RATE = 24_000
 Samples = NDArray[np.int16]
@@ -174,6 +175,23 @@ def test_a_reference_alone_fills_played_and_cancels_nothing() -> None:
         assert not recorder.cancelling
         with pytest.raises(StateError, match="echo_canceller"):
             recorder.cancelling = True
+
+
+def test_a_recorded_file_holds_the_clean_signal_across_pauses(tmp_path: Path) -> None:
+    room, path = Room(), tmp_path / "clean.wav"
+    recorder = WavRecorder(
+        RATE, device=room.microphone, reference=room.player, echo_canceller=Subtractor(), record_to=path
+    )
+    recorder.begin()
+    room.player.add_16bit_pcm(music(RATE))
+    for _ in range(3):
+        recorder.record(lambda chunk: None)
+        room.run(2345)
+        recorder.pause()
+        room.run(1111)
+    recorder.end()
+    said = [room.spoken[start : start + 2345] for start in range(0, 3 * 3456, 3456)]
+    assert np.array_equal(read_wav(path.read_bytes()).pcm.reshape(-1), np.concatenate(said))
 
 
 def test_several_channels_are_stored_raw_and_mono_is_clean() -> None:
