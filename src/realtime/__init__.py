@@ -19,13 +19,13 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client.client import RealtimeClient
-from .client.farewell import HangUp, hang_up
 from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
 from .errors import (
     AnswerError,
+    BudgetError,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
@@ -35,6 +35,7 @@ from .errors import (
     ToolError,
 )
 from .events import (
+    BudgetEvent,
     ClientStats,
     CloseEvent,
     ConnectionEvent,
@@ -44,27 +45,42 @@ from .events import (
     InterruptedEvent,
     ItemEvent,
     ItemUpdatedEvent,
+    McpApprovalEvent,
     RateLimitsEvent,
     RealtimeEvent,
     ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
+    ToolProgressEvent,
     UsageEvent,
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
-from .voice import CutEvent, EchoEvent, VoiceSession
+from .tools import ToolContext, ToolResult
 
 if TYPE_CHECKING:
     from .client.answer import Answer
+    from .client.farewell import HangUp, hang_up
     from .synchronous import Talk, talk
+    from .voice import CutEvent, EchoEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
-_ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronous"}
+_ON_TOP = {
+    "Answer": "client.answer",
+    "CutEvent": "voice",
+    "EchoEvent": "voice",
+    "HangUp": "client.farewell",
+    "Talk": "synchronous",
+    "VoiceSession": "voice",
+    "hang_up": "client.farewell",
+    "talk": "synchronous",
+}
 
 __all__ = [
     "Answer",
     "AnswerError",
+    "BudgetError",
+    "BudgetEvent",
     "Change",
     "ClientStats",
     "CloseEvent",
@@ -86,6 +102,7 @@ __all__ = [
     "ItemEvent",
     "ItemUpdatedEvent",
     "LinkOptions",
+    "McpApprovalEvent",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
@@ -96,7 +113,10 @@ __all__ = [
     "StateError",
     "Talk",
     "TimingsEvent",
+    "ToolContext",
     "ToolError",
+    "ToolProgressEvent",
+    "ToolResult",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",

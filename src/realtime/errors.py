@@ -7,6 +7,7 @@
     * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message,
       retry_after
     * ConnectionLostError (ConnectionError): the connection ended while a call waited for it; has code, reason
+    * BudgetError: no answer is requested, because the budget is spent; has cost, budget
     * AnswerError: an answer ended otherwise than "completed" while a call waited for it; has status, reason, code
     * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
     * ToolError: a tool call could not be run; the model receives its message
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerError",
+    "BudgetError",
     "ConfigurationError",
     "ConnectError",
     "ConnectionLostError",
@@ -122,6 +124,23 @@ class AnswerError(RealtimeError):
         self.status = status
         self.reason = reason
         self.code = code
+
+
+class BudgetError(RealtimeError):
+    """No answer is requested, because the client's budget is spent.
+
+    Attributes
+    ----------
+    cost, budget : float
+        US dollars.
+    """
+
+    def __init__(self, cost: float, budget: float) -> None:
+        super().__init__(
+            f"the budget of ${budget:.4f} is spent (${cost:.4f} so far): set client.budget to a higher one to go on"
+        )
+        self.cost = cost
+        self.budget = budget
 
 
 class ServerError(RealtimeError):

@@ -146,9 +146,10 @@ class EchoControl:
 
     def make_recorder(self, sample_rate: int, player: Player) -> Recorder:
         """The recorder of a session for which none was given, with what the mode needs."""
+        device = self._devices.input
         if self.mode == "off":
-            return make_recorder(sample_rate)
-        return make_recorder(sample_rate, player, None if self.mode == "half-duplex" else "auto")
+            return make_recorder(sample_rate, device=device)
+        return make_recorder(sample_rate, player, None if self.mode == "half-duplex" else "auto", device)
 
     def open(self, recorder: Recorder, player: Player) -> None:
         """Begin, with open devices.

@@ -101,6 +101,30 @@ def survive_kills(server: AudioServer, kills: int) -> None:
     assert program.returncode == 0
 
 
+def wait_for_a_frozen_server(server: AudioServer) -> None:
+    """Stop the server's process for longer than a program waits, and let it go on: the player plays on."""
+    program = server.popen("""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 60, np.int16))
+        print("playing")
+        sys.stdin.readline()
+        calls = player.stats.callbacks
+        while player.stats.callbacks <= calls + 3:
+            pass
+        print("plays")
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    server.process.send_signal(signal.SIGCONT)
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split()[-1] == "plays"
+    assert program.returncode == 0
+
+
 def record_through_kills(server: AudioServer, kills: int) -> None:
     """Kill the server again and again under a recorder: it is told, captures on, and drops nothing."""
     program = server.popen(
@@ -309,10 +333,13 @@ class PipeWireServer(AudioServer):
         return output_of(["pactl", "list", "short", "sinks"], self.env)
 
     def kill(self, *names: str) -> None:
-        """End these parts, or all; start() starts them again."""
+        """End these parts, or all; start() starts them again, as a service manager does."""
         for name in names or self.PARTS:
             kill(self.parts.pop(name))
         if "pipewire" not in self.parts:
+            # The session manager ends by itself then.
+            if "wireplumber" in self.parts:
+                self.parts.pop("wireplumber").wait(10)
             for socket in self.folder.glob("pipewire-0*"):
                 socket.unlink()
 

@@ -6,8 +6,6 @@ WAVTOOLS_SOAK=1 runs more of it.
 from __future__ import annotations
 
 import os
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from tests.platforms.servers import (
     play_and_record_on_one_device,
     record_through_kills,
     survive_kills,
+    wait_for_a_frozen_server,
 )
 from tests.wavtools.test__device import record_monitor
 
@@ -86,23 +85,4 @@ def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
 
 
 def test_a_frozen_server_is_waited_for(server):
-    program = server.popen("""
-        import sys, numpy as np, wavtools
-        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
-        player.connect()
-        player.add_16bit_pcm(np.ones(24_000 * 60, np.int16))
-        print("playing")
-        sys.stdin.readline()
-        calls = player.stats.callbacks
-        while player.stats.callbacks <= calls + 3:
-            pass
-        print("plays")
-        player.disconnect()
-    """)
-    assert program.stdout.readline().strip() == "playing"
-    server.process.send_signal(signal.SIGSTOP)
-    time.sleep(1.5)
-    server.process.send_signal(signal.SIGCONT)
-    rest, _ = program.communicate("\n", timeout=30)
-    assert rest.split()[-1] == "plays"
-    assert program.returncode == 0
+    wait_for_a_frozen_server(server)

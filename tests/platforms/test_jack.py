@@ -10,7 +10,12 @@ import os
 import numpy as np
 import pytest
 
-from tests.platforms.servers import JackServer
+from tests.platforms.servers import (
+    JackServer,
+    play_and_record_on_one_device,
+    record_through_kills,
+    wait_for_a_frozen_server,
+)
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
 
@@ -181,6 +186,18 @@ def test_a_program_that_lists_devices_all_the_time_survives_the_death_of_the_ser
     rest, _ = program.communicate("\n", timeout=30)
     assert rest.split() == ["True"]
     assert program.returncode == 0
+
+
+def test_a_recorder_alone_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, KILLS)
+
+
+def test_a_frozen_server_is_waited_for(server):
+    wait_for_a_frozen_server(server)
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "jack:", "jack:")
 
 
 def test_latency_is_what_the_server_holds(server):
