@@ -17,7 +17,7 @@ __all__ = [
     "CancellingRecorder",
     "Chunk",
     "Devices",
-    "EchoState",
+    "CancellerState",
     "NamedRecorder",
     "Player",
     "Receipt",
@@ -69,7 +69,7 @@ class Recorder(Protocol):
     def end(self) -> Any: ...
 
 
-class EchoState(Protocol):
+class CancellerState(Protocol):
     """The part of `wavtools.EchoState` that a voice session uses."""
 
     @property
@@ -87,7 +87,7 @@ class CancellingRecorder(Protocol):
     cancelling: bool
 
     @property
-    def echo(self) -> EchoState | None: ...
+    def echo(self) -> CancellerState | None: ...
 
 
 class DeviceEntry(Protocol):

@@ -25,7 +25,7 @@ from .voice_devices import (
     CancellingRecorder,
     Chunk,
     Devices,
-    EchoState,
+    CancellerState,
     Player,
     Recorder,
     ReferencedChunk,
@@ -366,7 +366,7 @@ class EchoControl:
         state = self._state()
         return 0.0 if state is None else state.erle_db
 
-    def _state(self) -> EchoState | None:
+    def _state(self) -> CancellerState | None:
         return None if self._canceller is None else self._canceller.echo
 
 
