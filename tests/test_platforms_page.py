@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.platforms.records import SYSTEMS, version_of
-from tools import platforms_page
+from tools import check_installed, platforms_page
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -115,6 +115,42 @@ def test_a_whole_run_of_a_module_writes_its_record(tmp_path, chosen, written):
 def test_versions_of_packages_that_are_missing_are_left_out():
     assert version_of("pytest")
     assert version_of("no-such-package-anywhere") == ""
+
+
+PROMISES = "## Which test holds what"
+
+
+def test_every_test_that_the_page_names_exists():
+    """Written as `folder/test_x.py::test_y`, `test_y` of the file named before it, or with `…` for the rest of a name."""
+    section = platforms_page.PAGE.read_text(encoding="utf-8").partition(PROMISES)[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    for line in rows:
+        named = re.findall(r"`([^`]+)`", line.split(" | ")[1])
+        assert named, line
+        source = ""
+        for one in named:
+            file, _, name = (
+                one.rpartition("::") if "::" in one else (("", "", one), (one, "", ""))[".py" in one]
+            )
+            if file and file != "…":
+                source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert f"def {name.removesuffix('…')}" in source, one
+
+
+def test_the_compilers_that_an_installation_needs_are_named():
+    """g++ brings gcc along; miniaudio, where it has no wheel, is compiled by it."""
+    for name in ("README.md", "docs/troubleshooting.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert re.search(r"python3-dev (\S+ )*g\+\+", text), name
+
+
+def test_options_without_a_test_run_the_usual_tests_of_an_installed_package():
+    usual = check_installed.with_tests([])
+    assert "tests/wavtools" in usual
+    assert check_installed.with_tests(["-p", "no:cacheprovider"]) == ["-p", "no:cacheprovider", *usual]
+    for one in ("tests/wavtools/test_ring.py", "tests/wavtools/test_ring.py::test_x"):
+        assert check_installed.with_tests([one]) == [one]
 
 
 def test_wheels_are_built_for_every_python_that_the_classifiers_name():

@@ -32,6 +32,9 @@ EMULATED = {
     "powerpc64le-linux-musl": "qemu-ppc64le",
     "s390x-linux-musl": "qemu-s390x",
 }
+ARM = "arm-linux-musleabihf"
+ARMV6 = "-mcpu=arm1176jzf_s"
+ARM1176 = ("-cpu", "arm1176")
 LINKED = ["aarch64-macos", "x86_64-macos", "aarch64-windows"]
 OTHERS = ["polyphase.c", "blocks.c"]
 
@@ -44,11 +47,11 @@ def compiled(target: str, folder, *options: str):
     return program
 
 
-def sums(target: str, folder) -> list[str]:
+def sums(target: str, folder, *options: str, cpu: tuple[str, ...] = ()) -> list[str]:
     """Checksums of the set that every processor has."""
     emulator = require_program(EMULATED[target], "qemu-user")
-    program = compiled(target, folder)
-    done = subprocess.run([emulator, program], capture_output=True, text=True, check=True)
+    program = compiled(target, folder, *options)
+    done = subprocess.run([emulator, *cpu, program], capture_output=True, text=True, check=True)
     return [line for line in done.stdout.splitlines() if line.startswith("base ")]
 
 
@@ -70,6 +73,35 @@ def test_floats_with_more_bits_than_floats_are_refused():
 @pytest.mark.parametrize("target", list(EMULATED)[1:])
 def test_every_processor_gives_the_same_bits(target, expected, tmp_path):
     assert sums(target, tmp_path) == expected
+
+
+def test_armv6_gives_the_same_bits(expected, tmp_path):
+    """The processor of the first Raspberry Pi and of the Pi Zero."""
+    assert sums(ARM, tmp_path, ARMV6, cpu=ARM1176) == expected
+
+
+def test_armv6s_ring_between_two_threads_loses_repeats_and_reorders_nothing(tmp_path):
+    """Its counters have 8 bytes, which are atomic there through a library at best."""
+    emulator = require_program(EMULATED[ARM], "qemu-user")
+    program = tmp_path / "spsc_stress"
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", ARM, ARMV6, *FLAGS, f"-I{NATIVE}"]
+    subprocess.run([*command, HERE / "spsc_stress.c", "-o", program, "-lpthread"], check=True)
+    done = subprocess.run(
+        [emulator, *ARM1176, program, "37", "30000", "1"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "30000 received, 0 wrong, 0 left\n"
+
+
+def test_modules_of_32_bit_linux_are_linked_with_the_library_of_atomics():
+    """As setup.py lists them where a pointer has 4 bytes: ARMv6's compiler calls that library."""
+    code = """
+import sys, setuptools
+sys.maxsize = 2**31 - 1
+from distutils.core import run_setup
+print(all("-latomic" in one.extra_link_args for one in run_setup("setup.py", stop_after="init").ext_modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
 
 
 @pytest.mark.parametrize("target", LINKED)

@@ -13,13 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import openai
 import pytest
 from websockets.asyncio.client import connect
 
 from realtime.offline import start_server_process
 from realtime.offline.client_secrets import HELD, ClientSecrets
 from tests.offline_probe import MODEL_QUERY, Probe, open_probe
+
+openai = pytest.importorskip("openai", reason="the openai SDK is in wavtools[dev]")
 
 KEY = "sk-test-0123456789"
 AUTHORISED = {"Authorization": f"Bearer {KEY}"}

@@ -97,7 +97,16 @@ def test_a_file_of_any_encoder_gives_the_same_samples(case: files.Encoded, tmp_p
     apart = 2.0**-24 if float32_only else 0.0 if case.row in (*files.LOSSLESS_ROWS, files.G711) else 2e-4
     # Decoders of ADPCM round differently.
     apart = 5e-3 if "ADPCM" in case.form else apart
-    shorter = 8 if case.row == files.LOSSY else 128 if case.row in files.VORBIS_ROWS else 0
+    # From FFmpeg 8.1 on, the padding of AAC's last frame is left out.
+    shorter = (
+        1024
+        if "AAC" in case.form
+        else 8
+        if case.row == files.LOSSY
+        else 128
+        if case.row in files.VORBIS_ROWS
+        else 0
+    )
     for reader, expected in others(path, case).items():
         shared = min(len(expected), len(got))
         assert abs(len(got) - len(expected)) <= shorter, reader
@@ -136,4 +145,7 @@ def test_there_are_sixty_files_by_eight_encoders() -> None:
 
 
 def test_the_table_of_formats_is_current() -> None:
-    assert files.table() in (ROOT / "docs/files.md").read_text(encoding="utf-8")
+    page = ROOT / "docs" / "files.md"
+    if not page.exists():
+        pytest.skip("the pages are not beside an installed package")
+    assert files.table() in page.read_text(encoding="utf-8")
