@@ -39,7 +39,8 @@ ROOMS = {
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
         conversation events tools connection client
-        voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
+        voice_options voice_events voice_devices voice_timing voice_tapes voice_echo voice_detection voice_handlers
+        voice_idle voice_microphone voice_volume voice_speech voice_interruption voice synchronous realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission

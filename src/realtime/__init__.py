@@ -53,7 +53,7 @@ from .events import (
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
-from .voice import CutEvent, EchoEvent, VoiceSession
+from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
 
 if TYPE_CHECKING:
     from .client.answer import Answer
@@ -78,9 +78,11 @@ __all__ = [
     "EchoEvent",
     "ErrorEvent",
     "Event",
+    "FalseInterruptionEvent",
     "Formatted",
     "FormattedTool",
     "HangUp",
+    "IdleEvent",
     "InterruptedEvent",
     "Item",
     "ItemEvent",
