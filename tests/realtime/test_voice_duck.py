@@ -102,7 +102,9 @@ class Talk:
             self.client.on(name, lambda event, name=name: self.events.append((name, event)))
         self.player = WavStreamPlayer(RATE, device=device)
         recorder = WavRecorder(RATE, device=device)
-        self.voice = VoiceSession(self.client, recorder, self.player, mode="vad", echo="off", interrupt="duck")
+        self.voice = VoiceSession(
+            self.client, recorder, self.player, mode="vad", echo="off", interrupt="duck"
+        )
         self.said = np.zeros(0, np.int16)
         self.volumes: list[float] = []
 
@@ -145,6 +147,8 @@ async def test_with_the_offline_server_coughs_cost_no_answer_and_speech_cuts_it_
             item = cut.item
             await talk.run(lambda: item.audio_end_ms == cut.receipt.offset * 1000 // RATE)
             # The turn gets its answer; the coughs got none and are no turns.
-            await talk.run(lambda: talk.heard() > 0 and talk.player.get_track_sample_offset().track_id != item.id)
+            await talk.run(
+                lambda: talk.heard() > 0 and talk.player.get_track_sample_offset().track_id != item.id
+            )
             users = [one for one in talk.client.conversation.get_items() if one.role == "user"]
             assert len(users) == 2 and not talk.of("error")

@@ -395,7 +395,14 @@ async def test_audio_of_the_application_after_an_answer_is_no_answer_once_it_is_
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("No.", True), ("(speech, 0.4 s)", False), ("[cough] ", False), ("*coughs", False), ("...", False), ("はい", True)],
+    [
+        ("No.", True),
+        ("(speech, 0.4 s)", False),
+        ("[cough] ", False),
+        ("*coughs", False),
+        ("...", False),
+        ("はい", True),
+    ],
 )
 def test_a_description_of_a_sound_is_no_word(text, words):
     assert has_words(text) is words
@@ -421,4 +428,3 @@ def test_what_the_microphone_finds_after_the_loop_has_ended_is_lost_without_an_e
 
     asyncio.run(session())
     listeners[0].hear(np.concatenate((QUIET[:4_800], NOISE)))
-

@@ -35,7 +35,9 @@ async def test_input_and_output_choose_the_devices_of_the_session(server):
 
 def test_a_device_beside_a_recorder_or_player_of_the_applications_own_is_refused(client):
     rig = OfflineDevice()
-    with pytest.raises(ValueError, match="input is for the recorder that the session makes: give yours its device="):
+    with pytest.raises(
+        ValueError, match="input is for the recorder that the session makes: give yours its device="
+    ):
         VoiceSession(client, object(), None, input=rig)
     with pytest.raises(ValueError, match="or leave player out"):
         VoiceSession(client, None, object(), output="null")
