@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import wavtools
-from realtime import RealtimeClient
+from realtime import FalseInterruptionEvent, IdleEvent, RealtimeClient, VoiceSession
 from wavtools import OfflineDevice, TrackOffset, WavFile, WavPacker, WavRecorder, WavStreamPlayer
 from wavtools.pcm import float32_to_pcm16, pcm16_to_float32
 from wavtools.resample import Resampler, resample
@@ -37,3 +37,16 @@ assert_type(recorder.end(), WavFile)
 
 client = RealtimeClient(url="ws://127.0.0.1:1")
 assert_type(client.is_connected(), bool)
+assert_type(client.busy, bool)
+assert_type(client.server_answers(), bool)
+voice = VoiceSession(
+    client,
+    interrupt="duck",
+    input=device,
+    output=device,
+    idle_timeout=60,
+    on_chunk=lambda chunk: chunk.mono.max(),
+)
+assert_type(voice.muted, bool)
+assert_type(FalseInterruptionEvent("item_1", 0.5).item_id, str | None)
+assert_type(IdleEvent(60.0).seconds, float)

@@ -111,7 +111,7 @@ class Talk:
     def of(self, name: str) -> list:
         return [event for known, event in self.events if known == name]
 
-    async def run(self, until, seconds: float = 20.0) -> None:
+    async def run(self, until, seconds: float = 60.0) -> None:
         began = time.monotonic()
         for step in range(int(seconds * 100)):
             if until():

@@ -380,17 +380,28 @@ async def test_audio_of_the_application_after_an_answer_is_no_answer_once_it_is_
     async with rig.session():
         peer = server.peer
         await peer.say(*turns.audio_answer("yes", turns.tone(4_800)))
-        await until(lambda: "item_answer" in {item.id for item in rig.client.conversation.get_items()})
-        await until(lambda: rig.client.conversation.get_item("item_answer").status == "completed")
-        rig.device.render(9_600)
-        await rig.hears(peer)
-        assert rig.player.volume == 1.0
-        await rig.stops(peer)
-        await peer.expect("response.create")
+        await until(lambda: rig.client.conversation.get_items())
+        await until(lambda: rig.client.conversation.get_items()[0].status == "completed")
         rig.player.add_16bit_pcm(turns.tone(2_400), "jingle")
+        rig.device.render(6_000)
+        await rig.hears(peer)
+        assert rig.player.volume == pytest.approx(0.1)
+        await rig.stops(peer)
+        await until(lambda: rig.of("interruption.false"))
         rig.device.render(4_800)
         await rig.hears(peer, 3)
-        assert rig.player.volume == pytest.approx(0.1)  # the requested answer is being made
+        assert rig.player.volume == 1.0
+
+
+async def test_what_the_microphone_finds_after_the_decision_changes_nothing(server):
+    rig = Ducking(server)
+    async with rig.session() as voice:
+        await rig.answer(server.peer)
+        voice._interruptions._found("lasts")
+        await rig.hears(server.peer)
+        for _ in range(2):
+            voice._interruptions._found("lasts")
+        assert len(rig.of("voice.cut")) == 1
 
 
 @pytest.mark.parametrize(

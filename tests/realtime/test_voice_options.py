@@ -60,6 +60,16 @@ async def test_when_nobody_speaks_for_the_idle_timeout_the_session_says_so_and_s
     assert rig.recorder.get_status() == "ended" and not rig.of("error")
 
 
+async def test_a_session_that_is_stopped_before_is_not_idle(server):
+    rig = Rig(server)
+    rig.client.on("voice.idle", lambda event: rig.events.append(("voice.idle", event)))
+    async with rig.session(idle_timeout=0.2) as voice:
+        # Nothing says how turns are found: push to talk.
+        assert voice.mode == "manual"
+    await asyncio.sleep(0.4)
+    assert not rig.of("voice.idle")
+
+
 async def test_whoever_speaks_keeps_the_session_open(server):
     rig = Rig(server)
     rig.client.on("voice.idle", lambda event: rig.events.append(("voice.idle", event)))
