@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import wavtools
-from realtime import EchoEvent, RealtimeClient, VoiceSession
+from realtime import EchoEvent, FalseInterruptionEvent, IdleEvent, RealtimeClient, VoiceSession
 from wavtools import (
     EchoCanceller,
     EchoDetector,
@@ -69,3 +69,17 @@ def tell(event: EchoEvent) -> None:
 
 
 client.on("voice.echo", tell)
+
+assert_type(client.busy, bool)
+assert_type(client.server_answers(), bool)
+session = VoiceSession(
+    client,
+    interrupt="duck",
+    input=device,
+    output=device,
+    idle_timeout=60,
+    on_chunk=lambda chunk: chunk.mono.max(),
+)
+assert_type(session.muted, bool)
+assert_type(FalseInterruptionEvent("item_1", 0.5).item_id, str | None)
+assert_type(IdleEvent(60.0).seconds, float)

@@ -66,14 +66,16 @@ if TYPE_CHECKING:
     from .synchronous import Talk, talk
     from .transcriber import Transcriber
     from .transcript import Segment, TranscriptionUsage, Words
-    from .voice import CutEvent, EchoEvent, VoiceSession
+    from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
 _ON_TOP = {
     "Answer": "client.answer",
     "CutEvent": "voice",
     "EchoEvent": "voice",
+    "FalseInterruptionEvent": "voice",
     "HangUp": "client.farewell",
+    "IdleEvent": "voice",
     "PhoneCall": "phone",
     "Segment": "transcript",
     "Talk": "synchronous",
@@ -103,9 +105,11 @@ __all__ = [
     "EchoEvent",
     "ErrorEvent",
     "Event",
+    "FalseInterruptionEvent",
     "Formatted",
     "FormattedTool",
     "HangUp",
+    "IdleEvent",
     "InterruptedEvent",
     "Item",
     "ItemEvent",

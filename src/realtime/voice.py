@@ -36,7 +36,7 @@ from .voice_events import CutEvent, FalseInterruptionEvent, IdleEvent
 from .voice_handlers import Handlers
 from .voice_idle import IdleWatch
 from .voice_microphone import Microphone
-from .voice_options import InterruptMode, Mode, check_interrupt, check_mode, check_on_chunk, check_spec
+from .voice_options import InterruptMode, Mode, check_interrupt, check_mode, check_spec
 from .voice_timing import FirstSampleWatch
 from .voice_volume import Loudness
 
@@ -159,12 +159,7 @@ class VoiceSession:
             check_echo(echo), self._devices, lambda event: client.emit("voice.echo", event), self._failed
         )
         self._microphone = Microphone(
-            client,
-            self._devices,
-            not_negative(chunk_ms, "chunk_ms"),
-            self._echo.hear,
-            check_on_chunk(on_chunk),
-            self._failed,
+            client, self._devices, chunk_ms, self._echo.hear, on_chunk, self._failed
         )
         self._loudness = Loudness()
         ducks = check_interrupt(interrupt) == "duck"

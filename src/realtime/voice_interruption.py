@@ -12,12 +12,14 @@ Thread: the event loop's, except the calls of `SpeechWatch`, which are passed to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 from .client.client import RealtimeClient
+from .errors import StateError
 from .events import Event, InterruptedEvent, UserTranscriptEvent, UserTranscriptFailedEvent
 from .protocol.bounded_dict import remember
 from .protocol.reading import branch, dict_of, ms_of, text_of
@@ -91,7 +93,7 @@ class Interruptions:
         self._microphone = microphone
         self._loudness = loudness
         self._cut = cut
-        self._watch: SpeechWatch | None = None
+        self._watch: SpeechWatch
         # The speech that goes on, turns that have ended and are not committed, and short ones whose words are awaited
         self._turn: _Turn | None = None
         self._ended: list[_Turn] = []
@@ -114,11 +116,9 @@ class Interruptions:
         loop = asyncio.get_running_loop()
 
         def found(finding: Finding) -> None:
-            try:
+            # The loop may have ended.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._found, finding)
-            except RuntimeError:
-                # The loop has ended.
-                pass
 
         self._watch = SpeechWatch(sample_rate, found)
         self._microphone.listener = self._watch.hear
@@ -127,7 +127,7 @@ class Interruptions:
     def close(self) -> None:
         """The session ends."""
         self.reset()
-        self._microphone.listener = self._watch = None
+        self._microphone.listener = None
         self._handlers.remove()
 
     def reset(self) -> None:
@@ -138,8 +138,7 @@ class Interruptions:
         self._turn = None
         self._ended.clear()
         self._doubtful.clear()
-        if self._watch is not None:
-            self._watch.disarm()
+        self._watch.disarm()
         self._loudness.restore()
 
     # What the server hears
@@ -154,10 +153,9 @@ class Interruptions:
             self._turn.stop_timer()
         heard = event.response_active or self._loudness.playing
         turn = self._turn = _Turn(event.item_id, event.audio_start_ms, real=not heard)
-        watch = self._watch
-        if not heard or watch is None:
+        if not heard:
             return
-        if watch.arm():
+        if self._watch.arm():
             self._is_real(turn)
             return
         self._loudness.lower()
@@ -185,8 +183,7 @@ class Interruptions:
             # The session began in the middle of it.
             turn = _Turn(text_of(event.get("item_id")), None, real=True)
         turn.stop_timer()
-        if self._watch is not None:
-            self._watch.disarm()
+        self._watch.disarm()
         if not turn.real:
             turn.seconds = turn.seconds or time.monotonic() - turn.began
             self._loudness.restore()
@@ -210,7 +207,7 @@ class Interruptions:
         if not self._ended:
             return
         turn = self._ended.pop(0)
-        turn.item_id = text_of(event.get("item_id")) or turn.item_id
+        turn.item_id = text_of(event.get("item_id"))
         if turn.real:
             self._answer()
         elif branch(self._client.session, "input").get("transcription") and turn.item_id is not None:
@@ -256,8 +253,7 @@ class Interruptions:
         """Stop the answer: somebody speaks."""
         turn.real = True
         turn.stop_timer()
-        if self._watch is not None:
-            self._watch.disarm()
+        self._watch.disarm()
         self._cut()
 
     def _is_false(self, turn: _Turn) -> None:
@@ -265,13 +261,14 @@ class Interruptions:
         turn.stop_timer()
         if turn.item_id is not None:
             self._doubtful.pop(turn.item_id, None)
-            if self._client.state in ("connected", "reconnecting"):
+            # The connection may have ended.
+            with contextlib.suppress(StateError):
                 self._client.delete_item(turn.item_id)
         self._client.emit("interruption.false", FalseInterruptionEvent(turn.item_id, turn.seconds))
 
     def _answer(self) -> None:
         """Request the answer to a turn, as the server would have done."""
-        if self._detection.answers and self._client.state in ("connected", "reconnecting"):
+        if self._detection.answers:
             self._client.create_response()
 
     def _times(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ daemon threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 from .background import Failed, describe
 from .client.client import RealtimeClient
 from .protocol.audio_format import Int16Array
+from .protocol.numbers import not_negative
 from .voice_devices import Chunk, Devices, Recorder
+from .voice_options import check_on_chunk
 
 __all__ = ["Microphone"]
 
@@ -38,6 +41,13 @@ class Microphone:
     failed : callable
         As for `background.start`, if *on_chunk* raises.
 
+    Raises
+    ------
+    TypeError
+        an *on_chunk* that is no plain function
+    ValueError
+        a *chunk_ms* that is no number
+
     Attributes
     ----------
     muted : bool
@@ -59,15 +69,15 @@ class Microphone:
         self.listener: Callable[[Int16Array], object] | None = None
         self._client = client
         self._devices = devices
-        self._chunk_ms = chunk_ms
+        self._chunk_ms = not_negative(chunk_ms, "chunk_ms")
         self._hear = hear
-        self._on_chunk = on_chunk
+        self._on_chunk = check_on_chunk(on_chunk)
         self._failed = failed
         # True under vad, where the server finds the turns
         self._vad = False
         # Text of the error of on_chunk that was reported last: one of each chunk would flood the application.
         self._reported: str | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop
         # Held while the recorder starts or pauses.
         self._changing = asyncio.Lock()
 
@@ -105,7 +115,8 @@ class Microphone:
             on_chunk(chunk)
         except BaseException as error:
             what = describe(error)
-            if what != self._reported and self._loop is not None and not self._loop.is_closed():
+            if what != self._reported:
                 self._reported = what
-                # Does not wait: the loop may be busy, and the microphone goes on.
-                self._loop.call_soon_threadsafe(self._failed, "on_chunk", error)
+                # Does not wait: the loop may be busy, or may have ended.
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._failed, "on_chunk", error)
