@@ -34,7 +34,9 @@ async def captions(
     from realtime.errors import RealtimeError, TranscriptionError
 
     if file is not None and not file.is_file():
-        raise UserError(f"{file}: {'it is a folder' if file.is_dir() else 'no such file'}; give an audio file")
+        raise UserError(
+            f"{file}: {'it is a folder' if file.is_dir() else 'no such file'}; give an audio file"
+        )
     endpoint = Endpoint(offline=offline, url=url)
     if endpoint.offline:
         print("starting the offline server (no key, no network) ...", file=sys.stderr, flush=True)

@@ -104,7 +104,7 @@ class Endpoint:
         from realtime import Transcriber
 
         try:
-            return Transcriber(**({} if model is None else {"model": model}), **where)
+            return Transcriber(**where) if model is None else Transcriber(model, **where)
         except (TypeError, ValueError) as error:
             raise UserError(str(error)) from error
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import wavtools
-from realtime import RealtimeClient
+from realtime import PhoneCall, RealtimeClient, Transcriber, TranscriptionUsage, Words
 from wavtools import OfflineDevice, TrackOffset, WavFile, WavPacker, WavRecorder, WavStreamPlayer
 from wavtools.pcm import float32_to_pcm16, pcm16_to_float32
 from wavtools.resample import Resampler, resample
@@ -37,3 +37,20 @@ assert_type(recorder.end(), WavFile)
 
 client = RealtimeClient(url="ws://127.0.0.1:1")
 assert_type(client.is_connected(), bool)
+
+captions = Transcriber(url="ws://127.0.0.1:1", language="en")
+assert_type(captions.append(pcm), bool)
+assert_type(captions.usage, TranscriptionUsage)
+assert_type(captions.usage.minutes, float)
+assert_type(captions.client, RealtimeClient)
+
+
+async def read(captions: Transcriber) -> None:
+    async for words in captions:
+        assert_type(words, Words)
+
+
+async def answer(websocket: object) -> None:
+    async with PhoneCall(websocket, instructions="Be brief.") as call:
+        assert_type(call.stream_id, str)
+        await call.wait_until_ended()

@@ -98,7 +98,9 @@ class PhoneCall:
         iter_text = getattr(websocket, "iter_text", None)
         self._frames: AsyncIterator[Any] = aiter(iter_text() if iter_text is not None else websocket)
         self.client = client or RealtimeClient(**{"turn_detection": "server_vad", **options})
-        self._own_formats = client is None and not {"input_audio_format", "output_audio_format", "audio"} & options.keys()
+        self._own_formats = (
+            client is None and not {"input_audio_format", "output_audio_format", "audio"} & options.keys()
+        )
         self._on_digit = on_digit
         self._start_timeout = not_negative(start_timeout, "start_timeout")
         self._format: AudioFormat = _known("g711_ulaw")
@@ -143,7 +145,9 @@ class PhoneCall:
             await client.connect()
         if client.input_sample_rate != RATE or client.output_sample_rate != RATE:
             await client.disconnect()
-            raise StateError("the session has no G.711: set input_audio_format and output_audio_format to 'g711_ulaw'")
+            raise StateError(
+                "the session has no G.711: set input_audio_format and output_audio_format to 'g711_ulaw'"
+            )
         for work, name in ((self._read(), "phone: read"), (self._write(), "phone: write")):
             self._tasks.append(background.start(work, name, self._failed))
 
@@ -190,7 +194,9 @@ class PhoneCall:
                 self.parameters = dict_of(start.get("customParameters"))
                 encoding = text_of(dict_of(start.get("mediaFormat")).get("encoding")) or "audio/x-mulaw"
                 if encoding.lower() not in ENCODINGS:
-                    raise StateError(f"the provider streams {encoding!r}: set it to G.711 (audio/x-mulaw) at 8000 Hz")
+                    raise StateError(
+                        f"the provider streams {encoding!r}: set it to G.711 (audio/x-mulaw) at 8000 Hz"
+                    )
                 self._format = _known(ENCODINGS[encoding.lower()])
                 return
         raise StateError("the provider hung up before the call began")

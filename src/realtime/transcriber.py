@@ -19,10 +19,17 @@ from wavtools.pcm import as_int16
 from .client.client import RealtimeClient
 from .client.question import spoken
 from .errors import ConnectionLostError, StateError, TranscriptionError
-from .events import CloseEvent, ConnectionEvent, ErrorEvent, Event, UserTranscriptEvent, UserTranscriptFailedEvent
+from .events import (
+    CloseEvent,
+    ConnectionEvent,
+    ErrorEvent,
+    Event,
+    UserTranscriptEvent,
+    UserTranscriptFailedEvent,
+)
 from .protocol.audio_format import Int16Array
 from .protocol.numbers import not_negative
-from .protocol.reading import text_of
+from .protocol.reading import dict_of, text_of
 from .speech_pauses import SpeechPauses
 from .transcript import TranscriptionUsage, Words
 from .utterances import Utterances
@@ -422,7 +429,7 @@ class Transcriber:
     def _on_error(self, event: ErrorEvent) -> None:
         if event.source not in ("server", "connection"):
             log.warning("%s", event.message)
-        if event.source != "server" or (event.event or {}).get("type") == f"{TRANSCRIPTION[7:]}.failed":
+        if event.source != "server" or dict_of(event.event).get("type") == f"{TRANSCRIPTION[7:]}.failed":
             return
         if event.caused_by == CLEAR:
             self._on_cleared()

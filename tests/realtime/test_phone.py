@@ -22,7 +22,10 @@ from tests.waiting import until
 from tests.wire_server import Peer, ScriptedServer, session_object
 from wavtools import pcm
 
-START = {"event": "start", "start": {"streamSid": "MZ1", "callSid": "CA1", "customParameters": {"name": "Ada"}}}
+START = {
+    "event": "start",
+    "start": {"streamSid": "MZ1", "callSid": "CA1", "customParameters": {"name": "Ada"}},
+}
 PIECE = 160
 
 
@@ -64,8 +67,16 @@ def answer_events(item_id: str, samples: int) -> list[dict[str, Any]]:
     address = {"response_id": f"r_{item_id}", "item_id": item_id, "output_index": 0, "content_index": 0}
     part = {"type": "output_audio", "transcript": ""}
     return [
-        {"type": "response.created", "response": {"id": f"r_{item_id}", "status": "in_progress", "output": []}},
-        {"type": "response.output_item.added", "response_id": f"r_{item_id}", "output_index": 0, "item": item},
+        {
+            "type": "response.created",
+            "response": {"id": f"r_{item_id}", "status": "in_progress", "output": []},
+        },
+        {
+            "type": "response.output_item.added",
+            "response_id": f"r_{item_id}",
+            "output_index": 0,
+            "item": item,
+        },
         {"type": "conversation.item.added", "previous_item_id": None, "item": item},
         {"type": "response.content_part.added", **address, "part": part},
         {"type": "response.output_audio.delta", **address, "delta": audio},
@@ -198,7 +209,9 @@ async def test_digits_are_told_and_their_handler_may_fail(is_async):
 async def test_frames_that_cannot_be_read_are_dropped():
     async with a_call() as provider:
         payloads = [None, 5, "not base64!"]
-        await provider.send("no JSON", "[1]", "{}", {"event": []}, {"event": "media"}, {"event": "mark"}, {"event": "dtmf"})
+        await provider.send(
+            "no JSON", "[1]", "{}", {"event": []}, {"event": "media"}, {"event": "mark"}, {"event": "dtmf"}
+        )
         await provider.send(*({"event": "media", "media": {"payload": one}} for one in payloads))
         await provider.send({"event": "media", "media": {"payload": "/////w=="}})
         append = await provider.server.peer.expect("input_audio_buffer.append")
@@ -291,7 +304,9 @@ def test_options_beside_a_client_are_refused():
         PhoneCall(Scripted(), client, voice="ash")
 
 
-@pytest.mark.parametrize("provider", [Scripted(START, error=ConnectionError("reset")), Scripted(START, fails=True)])
+@pytest.mark.parametrize(
+    "provider", [Scripted(START, error=ConnectionError("reset")), Scripted(START, fails=True)]
+)
 async def test_a_provider_that_breaks_off_ends_the_call(provider):
     async with ScriptedServer(audio=g711()["audio"]) as server:
         call = PhoneCall(provider, url=server.url, api_key="")
@@ -338,7 +353,7 @@ def test_what_is_heard_and_what_is_cut_add_up(answers, sent, heard):
     heard_pieces = pieces[: min(heard, len(pieces))]
     for piece in heard_pieces:
         assert marks.returned(piece.mark)
-    expected = {item_id: 0 for item_id in queued}
+    expected = dict.fromkeys(queued, 0)
     for piece in heard_pieces:
         expected[piece.item_id] += len(piece.samples)
     unheard = [item_id for item_id in queued if expected[item_id] < queued[item_id]]

@@ -105,7 +105,9 @@ async def test_segments_name_their_speakers(offline_url):
     async with Transcriber("gpt-4o-transcribe-diarize", url=offline_url, api_key="k") as captions:
         heard = [words async for words in captions.read(spoken)]
     [segment] = heard[-1].segments
-    assert segment.speaker == "A" and segment.start == 0.0 and segment.end > 1 and segment.text == heard[-1].text
+    assert (
+        segment.speaker == "A" and segment.start == 0.0 and segment.end > 1 and segment.text == heard[-1].text
+    )
     # The silence behind the turn, which the end commits, gives no words.
     assert [words.final for words in heard].count(True) == 1
     assert captions.usage.input_tokens > 0
@@ -170,7 +172,9 @@ async def test_a_relay_that_does_not_name_the_kind_says_so():
 
 
 async def test_a_failed_utterance_is_raised_and_the_next_one_is_read():
-    failed = said("failed", error={"type": "server_error", "code": "audio_unintelligible", "message": "noise"})
+    failed = said(
+        "failed", error={"type": "server_error", "code": "audio_unintelligible", "message": "noise"}
+    )
     done = said("completed", "item_2", transcript="after it")
     commit = {"type": "input_audio_buffer.committed", "item_id": "item_2"}
     async with scripted(failed, commit, done) as server, captions_of(server) as captions:
@@ -322,7 +326,10 @@ async def test_without_a_pause_only_commit_ends_an_utterance():
 
 async def test_more_than_the_socket_takes_waits(monkeypatch):
     monkeypatch.setattr("realtime.transcriber.QUEUE_SECONDS", 0.4)
-    async with scripted(said("completed", transcript="x")) as server, captions_of(server, pause=None) as captions:
+    async with (
+        scripted(said("completed", transcript="x")) as server,
+        captions_of(server, pause=None) as captions,
+    ):
         assert await texts(captions, tone(3)) == [("x", True)]
         assert captions.client.stats.input_samples_dropped == 0
 

@@ -52,10 +52,15 @@ def test_final_words_without_words_end_interim_ones():
 def test_segments_of_one_utterance_are_together():
     utterances = Utterances()
     for speaker in ("A", "B"):
-        utterances.segment(Event({"item_id": "i", "text": speaker, "speaker": speaker, "start": 1, "end": True}))
+        utterances.segment(
+            Event({"item_id": "i", "text": speaker, "speaker": speaker, "start": 1, "end": True})
+        )
     utterances.completed(UserTranscriptEvent("A B", "i"))
     words = utterances.take()
-    assert [(one.speaker, one.start, one.end) for one in words.segments] == [("A", 1.0, None), ("B", 1.0, None)]
+    assert [(one.speaker, one.start, one.end) for one in words.segments] == [
+        ("A", 1.0, None),
+        ("B", 1.0, None),
+    ]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.text(max_size=4), st.integers(), st.none()))))

@@ -151,7 +151,9 @@ class Gate:
         call_id = self._call_id(query)
         kind = self._kind(query)
         if beta and kind != "realtime":
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", f"a {kind} needs GA: leave out the beta header")
+            raise RefusedError(
+                HTTPStatus.BAD_REQUEST, "beta", f"a {kind} needs GA: leave out the beta header"
+            )
         # The model of a transcription stands in its session.
         model = self.model(query.get("model") if kind == "realtime" else None, beta=beta)
         return Admission(client, address, model, beta, _select(subprotocols), call_id, kind)

@@ -80,7 +80,9 @@ class Pipe:
         self._client_rules = ClientRules(policy, admission.model, translator, admission.kind)
         expires_at = time.time() + policy.limits.session_seconds
         self._server_rules = ServerRules(policy, endpoint.redactor, expires_at, translator)
-        self._opening = Opening(context, endpoint, self._server_rules, self, beta=admission.beta, kind=admission.kind)
+        self._opening = Opening(
+            context, endpoint, self._server_rules, self, beta=admission.beta, kind=admission.kind
+        )
         self._turns = Turns(answers=admission.kind == "realtime")
         self._tools: ServerTools | None = None
         if context.handlers:
