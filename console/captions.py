@@ -33,10 +33,8 @@ async def captions(
     """
     from realtime.errors import RealtimeError, TranscriptionError
 
-    if file is not None and not file.is_file():
-        raise UserError(
-            f"{file}: {'it is a folder' if file.is_dir() else 'no such file'}; give an audio file"
-        )
+    if file is not None:
+        _check_file(file)
     endpoint = Endpoint(offline=offline, url=url)
     if endpoint.offline:
         print("starting the offline server (no key, no network) ...", file=sys.stderr, flush=True)
@@ -59,6 +57,12 @@ async def captions(
         raise UserError(one_line(str(error)) or type(error).__name__) from error
     finally:
         await endpoint.close()
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        what = "it is a folder" if file.is_dir() else "no such file"
+        raise UserError(f"{file}: {what}; give an audio file")
 
 
 @contextlib.asynccontextmanager

@@ -95,8 +95,7 @@ class Transcriber:
     Examples
     --------
     >>> async with Transcriber(language="en") as captions:     # doctest: +SKIP
-    ...     recorder.record(captions.append)
-    ...     async for words in captions:
+    ...     async for words in captions.read(question_path()):
     ...         print(words, end="\\n" if words.final else "\\r")
     """
 
@@ -369,7 +368,8 @@ class Transcriber:
         block, most = int(BLOCK_SECONDS * self.sample_rate), int(QUEUE_SECONDS * self.sample_rate)
         try:
             for start in range(0, len(samples), block):
-                while self.client.stats.input_samples_queued > most:
+                # The outbox has no event for it, and a file may take minutes.
+                while self.client.stats.input_samples_queued > most:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 if not self.append(samples[start : start + block]):
                     return
