@@ -77,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument(
         "--events", type=Path, help="write every protocol event to this file, one line of JSON each"
     )
+    captions = verbs.add_parser(
+        "captions", parents=[where], help="print what is said: by the microphone, or in a file"
+    )
+    captions.add_argument("file", type=Path, nargs="?", help="audio file; without one: the microphone")
     verbs.add_parser("devices", help="list microphones and speakers")
     verbs.add_parser(
         "doctor",
@@ -158,6 +162,12 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         from .talk import talk
 
         return talk(arguments.question, arguments.out, events=arguments.events, **where)
+    if arguments.verb == "captions":
+        from .captions import captions
+
+        # --model is the model of the transcription; that of a conversation in the settings is another one.
+        model = getattr(arguments, "model", None)
+        return captions(arguments.file, **{**where, "model": model}, microphone=settings.input)
     if arguments.verb == "doctor":
         from .doctor import doctor
 

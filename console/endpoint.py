@@ -82,13 +82,9 @@ class Endpoint:
         UserError
             A package is missing, the offline server does not start, or a setting is wrong.
         """
-        try:
-            from realtime import RealtimeClient
-            from realtime.offline import ServerStartError, start_server_process
-        except ImportError as error:
-            raise UserError(
-                f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
-            ) from error
+        where = await self._address()
+        from realtime import RealtimeClient
+
         settings: dict[str, Any] = {
             "instructions": INSTRUCTIONS,
             "input_audio_transcription": {"model": "whisper-1"},
@@ -96,6 +92,30 @@ class Endpoint:
         }
         if self._model is not None:
             settings["model"] = self._model
+        try:
+            return RealtimeClient(**where, **settings)
+        except (TypeError, ValueError) as error:
+            # ConfigurationError, and a setting that does not exist
+            raise UserError(str(error)) from error
+
+    async def make_transcriber(self, model: str | None) -> Any:
+        """Return a Transcriber that is not yet connected; *model* None takes its default. Raises UserError."""
+        where = await self._address()
+        from realtime import Transcriber
+
+        try:
+            return Transcriber(**where) if model is None else Transcriber(model, **where)
+        except (TypeError, ValueError) as error:
+            raise UserError(str(error)) from error
+
+    async def _address(self) -> dict[str, Any]:
+        """URL and key of the server, which is started if it is the offline server. Raises UserError."""
+        try:
+            from realtime.offline import ServerStartError, start_server_process
+        except ImportError as error:
+            raise UserError(
+                f"{error.name} is missing; install it with: pip install 'wavtools[realtime]'"
+            ) from error
         url = self._url
         if self.offline:
             if self._server is None:
@@ -105,12 +125,7 @@ class Endpoint:
                     raise UserError(str(error)) from error
             url = self._server.url
         # The offline server needs no key, so it does not get one
-        api_key = "" if self.offline else self.key.reveal()
-        try:
-            return RealtimeClient(api_key=api_key, url=url, **settings)
-        except (TypeError, ValueError) as error:
-            # ConfigurationError, and a setting that does not exist
-            raise UserError(str(error)) from error
+        return {"url": url, "api_key": "" if self.offline else self.key.reveal()}
 
     async def close(self) -> None:
         """Stop the offline server, if there is one."""

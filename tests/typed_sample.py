@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import wavtools
-from realtime import EchoEvent, FalseInterruptionEvent, IdleEvent, RealtimeClient, VoiceSession
+from realtime import (
+    EchoEvent,
+    FalseInterruptionEvent,
+    IdleEvent,
+    PhoneCall,
+    RealtimeClient,
+    Transcriber,
+    TranscriptionUsage,
+    VoiceSession,
+    Words,
+)
 from wavtools import (
     EchoCanceller,
     EchoDetector,
@@ -83,3 +93,20 @@ session = VoiceSession(
 assert_type(session.muted, bool)
 assert_type(FalseInterruptionEvent("item_1", 0.5).item_id, str | None)
 assert_type(IdleEvent(60.0).seconds, float)
+
+captions = Transcriber(url="ws://127.0.0.1:1", language="en")
+assert_type(captions.append(pcm), bool)
+assert_type(captions.usage, TranscriptionUsage)
+assert_type(captions.usage.minutes, float)
+assert_type(captions.client, RealtimeClient)
+
+
+async def read(captions: Transcriber) -> None:
+    async for words in captions:
+        assert_type(words, Words)
+
+
+async def answer(websocket: object) -> None:
+    async with PhoneCall(websocket, instructions="Be brief.") as call:
+        assert_type(call.stream_id, str)
+        await call.wait_until_ended()

@@ -29,7 +29,7 @@ from .events import (
 )
 from .protocol.audio_format import Int16Array
 from .protocol.numbers import not_negative
-from .protocol.reading import text_of
+from .protocol.reading import dict_of, text_of
 from .speech_pauses import SpeechPauses
 from .transcript import TranscriptionUsage, Words
 from .utterances import Utterances
@@ -95,8 +95,7 @@ class Transcriber:
     Examples
     --------
     >>> async with Transcriber(language="en") as captions:     # doctest: +SKIP
-    ...     recorder.record(captions.append)
-    ...     async for words in captions:
+    ...     async for words in captions.read(question_path()):
     ...         print(words, end="\\n" if words.final else "\\r")
     """
 
@@ -369,7 +368,8 @@ class Transcriber:
         block, most = int(BLOCK_SECONDS * self.sample_rate), int(QUEUE_SECONDS * self.sample_rate)
         try:
             for start in range(0, len(samples), block):
-                while self.client.stats.input_samples_queued > most:
+                # The outbox has no event for it, and a file may take minutes.
+                while self.client.stats.input_samples_queued > most:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 if not self.append(samples[start : start + block]):
                     return
@@ -429,7 +429,7 @@ class Transcriber:
     def _on_error(self, event: ErrorEvent) -> None:
         if event.source not in ("server", "connection"):
             log.warning("%s", event.message)
-        if event.source != "server" or (event.event or {}).get("type") == f"{TRANSCRIPTION[7:]}.failed":
+        if event.source != "server" or dict_of(event.event).get("type") == f"{TRANSCRIPTION[7:]}.failed":
             return
         if event.caused_by == CLEAR:
             self._on_cleared()

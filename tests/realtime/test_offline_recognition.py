@@ -10,6 +10,10 @@ import pytest
 
 from realtime.offline.models.interfaces import Voice
 from realtime.offline.models.standin import PrerenderedSpeech
+from realtime.offline.session.interim import InterimTranscript
+from realtime.offline.session.recognition import Recogniser, Speech
+from realtime.offline.session.turns import InputBuffer
+from realtime.protocol.audio_format import PCM16
 from tests.offline_models import (
     TRANSCRIPTION,
     Damaged,
@@ -135,3 +139,28 @@ async def test_a_missing_recogniser_fails_the_transcription_and_says_why(ears: t
         failed = await probe.until(f"{TRANSCRIPTION}.failed")
     assert failed["error"]["message"] == says
     assert log[-1] == says
+
+
+async def test_interim_words_of_a_long_utterance_cost_no_more_than_its_length():
+    lengths: list[int] = []
+
+    class Ears:
+        async def transcribe(self, samples: np.ndarray, rate: int) -> str:
+            lengths.append(len(samples))
+            return "word"
+
+    class Said:
+        def emit(self, kind: str, **fields: object) -> None: ...
+
+        def end_of_task(self, task: object) -> None: ...
+
+    rate, buffer, speech = PCM16.sample_rate, InputBuffer(), Speech("i", 0, InterimTranscript())
+    recogniser = Recogniser(Ears(), Said())
+    for _ in range(10 * 120):
+        buffer.append(np.zeros(rate // 10, np.int16))
+        recogniser.follow(speech, buffer, PCM16)
+        # The recognition is a task: it begins and ends here.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    # Every 0.6 s it would be 200 recognitions of 60 s on average, a hundred times the speech.
+    assert lengths[0] == 0.6 * rate and sum(lengths) < 20 * len(buffer)

@@ -27,17 +27,19 @@ async def transcribing(peer: Peer) -> None:
 
 
 async def test_a_transcription_session_goes_through_without_model_and_instructions():
-    async with spied(transcribing, clients=BOTH, session={"instructions": INSTRUCTIONS}) as (relay, upstream):
-        async with join(relay, f"{PATH}?intent=transcription&model=gpt-4o-transcribe") as socket:
-            assert (await receive(socket, "session.created"))["session"]["type"] == "transcription"
-            await socket.send(json.dumps({"type": "session.update", "session": SESSION}))
-            assert (await upstream.peer.expect("session.update"))["session"] == SESSION
-            assert upstream.peer.socket.request.path == f"{PATH}?intent=transcription"
-            assert len(upstream.peer.received) == 1
+    async with (
+        spied(transcribing, clients=BOTH, session={"instructions": INSTRUCTIONS}) as (relay, upstream),
+        join(relay, f"{PATH}?intent=transcription&model=gpt-4o-transcribe") as socket,
+    ):
+        assert (await receive(socket, "session.created"))["session"]["type"] == "transcription"
+        await socket.send(json.dumps({"type": "session.update", "session": SESSION}))
+        assert (await upstream.peer.expect("session.update"))["session"] == SESSION
+        assert upstream.peer.socket.request.path == f"{PATH}?intent=transcription"
+        assert len(upstream.peer.received) == 1
 
 
 async def test_a_client_cannot_change_the_kind_of_its_session():
-    async with spied(transcribing, clients=BOTH) as (relay, upstream):
+    async with spied(transcribing, clients=BOTH) as (relay, _):
         async with join(relay, f"{PATH}?intent=transcription") as socket:
             await socket.send(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
             error = (await receive(socket, "error"))["error"]
