@@ -59,7 +59,9 @@ async def test_a_list_that_failed_is_an_error(client, server):
     (added,) = turns.with_ids([{"type": "conversation.item.added", "item": item}])
     await peer.say(added, *turns.with_ids([{"type": "mcp_list_tools.failed", "item_id": "mcpl_1"}]))
     error = await log.until("error")
-    assert error.code == "mcp_list_tools_failed" and "'files'" in error.message and "server_url" in error.message
+    assert (
+        error.code == "mcp_list_tools_failed" and "'files'" in error.message and "server_url" in error.message
+    )
     failed = {"type": "mcp_list_tools.failed", "item_id": "gone", "error": {"message": "no route"}}
     await peer.say(*turns.with_ids([failed]))
     assert (await log.until("error", 2)).message.endswith("no route")

@@ -111,10 +111,14 @@ async def test_an_aside_is_heard_at_once_and_the_answer_comes_after_it(client, s
     assert said["instructions"] == 'Say exactly "Just ”one” moment, I’m looking." and nothing else.'
     assert (await peer.expect("conversation.item.create"))["item"]["output"] == "found"
     begun = turns.audio_begin("item_aside", "resp_aside")[1:]
-    await peer.say(aside(request["event_id"]), *begun, turns.audio_delta(turns.tone(480), "item_aside", "resp_aside"))
+    await peer.say(
+        aside(request["event_id"]), *begun, turns.audio_delta(turns.tone(480), "item_aside", "resp_aside")
+    )
 
     def spoken() -> list:
-        return [one.delta for one in log.of("conversation.updated") if one.item.id == "item_aside" and one.delta]
+        return [
+            one.delta for one in log.of("conversation.updated") if one.item.id == "item_aside" and one.delta
+        ]
 
     await until(spoken)
     assert len(spoken()[0].audio) == 480

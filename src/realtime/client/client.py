@@ -39,6 +39,9 @@ from .raw_events import RawEvents
 from .session import Session
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..protocol.types import SessionKeywords
     from .answer import Answer
     from .answers import Answers
 
@@ -133,7 +136,7 @@ class RealtimeClient(ObservableClient):
         keep_audio_seconds: float = 1200.0,
         keep_input_seconds: float = 300.0,
         extra_session: Mapping[str, Any] | None = None,
-        **session: Any,
+        **session: Unpack[SessionKeywords],
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
         profile_named(dialect)

@@ -17,12 +17,15 @@ from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
 from ..protocol.session_keywords import refuse_unknown
 from ..tools import describe_function
-from .emitter import EventEmitter
 from .home_loop import any_thread
 from .mcp import approval_response
 from .session import Session
+from .typed_events import TypedEmitter
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..protocol.types import SessionKeywords
     from .asides import Asides
 
 __all__ = ["ConfigurableClient"]
@@ -30,7 +33,7 @@ __all__ = ["ConfigurableClient"]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-class ConfigurableClient(EventEmitter):
+class ConfigurableClient(TypedEmitter):
     """Session fields and tools of a client; `RealtimeClient` makes its session and its link.
 
     Attributes
@@ -70,7 +73,13 @@ class ConfigurableClient(EventEmitter):
         return Event(copy.deepcopy(self._session.settings.server_session))
 
     @any_thread
-    def update_session(self, *, extra_session: Mapping[str, Any] | None = None, **keywords: Any) -> bool:
+    def update_session(
+        self,
+        *,
+        model: str | None = None,
+        extra_session: Mapping[str, Any] | None = None,
+        **keywords: Unpack[SessionKeywords],
+    ) -> bool:
         """Set session fields, now and for every session to come.
 
         Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
@@ -80,10 +89,12 @@ class ConfigurableClient(EventEmitter):
 
         Parameters
         ----------
+        model : str, optional
+            The model of the next session.
         extra_session : mapping, optional
             Fields that this package does not know, in the server's names; sent unchanged.
         **keywords
-            The fields.
+            The fields, see `realtime.events.SessionKeywords`.
 
         Returns
         -------
@@ -102,14 +113,14 @@ class ConfigurableClient(EventEmitter):
         refuse_unknown(keywords, "update_session", type(self))
         if extra_session is not None and not isinstance(extra_session, Mapping):
             raise TypeError(f"extra_session must be a mapping, not {type(extra_session).__name__}")
-        model = keywords.pop("model", None)
+        given: dict[str, Any] = {**keywords}
         if model is not None and not isinstance(model, str):
             raise TypeError(f"model is a text, not {type(model).__name__}")
-        keywords = check_event({"type": "session.update", "session": keywords})["session"]
+        given = check_event({"type": "session.update", "session": given})["session"]
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
         extra = check_event({"type": "session.update", "session": dict(extra_session or {})})["session"]
-        fields = session_from_keywords(keywords)
+        fields = session_from_keywords(given)
         self._session.configuration.update(merge_session(fields, extra))
         if model is not None:
             self.model = model
@@ -232,7 +243,9 @@ class ConfigurableClient(EventEmitter):
         self.emit("tool.progress", ToolProgressEvent(text, name, call_id))
 
     @any_thread
-    def approve(self, request: McpApprovalEvent | str, approve: bool = True, *, reason: str | None = None) -> str:
+    def approve(
+        self, request: McpApprovalEvent | str, approve: bool = True, *, reason: str | None = None
+    ) -> str:
         """Approve or refuse a call that an MCP server's tool waits for; the server goes on by itself.
 
         Parameters

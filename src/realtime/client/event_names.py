@@ -81,7 +81,9 @@ def _prefix_meant(name: str) -> str | None:
     if prefix.startswith("server.") and prefix.endswith("."):
         # Server events that this package does not know
         return name
-    return _nearest(name, {f"{one.rpartition('.')[0]}.*" for one in KNOWN if "." in one} | {"server.*", "client.*"})
+    return _nearest(
+        name, {f"{one.rpartition('.')[0]}.*" for one in KNOWN if "." in one} | {"server.*", "client.*"}
+    )
 
 
 def _meant(name: str) -> str | None:

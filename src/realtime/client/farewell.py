@@ -51,8 +51,8 @@ def hang_up(client: Any = None, *, after: After = "farewell", timeout: float = 3
     client : RealtimeClient, optional
         Default: the client whose tool calls this.
     after : "farewell", "answer" or float
-        "farewell" and "answer" mean the same: when no tool runs, no answer is under way, and the last one was played to its end: by the player of
-        a `VoiceSession`, else for as long as its audio lasts. A number: after so many seconds.
+        "farewell" and "answer" mean the same: when no tool runs, no answer is under way, and the last one was played to
+        its end: by the player of a `VoiceSession`, else for as long as its audio lasts. A number: after so many seconds.
     timeout : float
         Seconds after which the connection is closed in any case.
 
