@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
 import subprocess
 import sys
@@ -57,8 +59,9 @@ async def wrong() -> None:
 
 
 def lines_with_errors(command: list[str], path: Path) -> set[int]:
+    env = {**os.environ, "MYPYPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-m", *command, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", *command, str(path)], cwd=path.parent, env=env, capture_output=True, text=True
     )
     found = re.findall(rf"{re.escape(path.name)}:(\d+):.*error", done.stdout)
     assert found, done.stdout + done.stderr
@@ -73,9 +76,20 @@ def test_type_checkers_find_wrong_attributes_and_keywords(tmp_path, checker):
     path.write_text(PROGRAM)
     expected = {number for number, line in enumerate(PROGRAM.split("\n"), 1) if "# expected" in line}
     if checker == "mypy":
-        command = ["mypy", "--config-file", "", "--no-incremental", "--follow-imports", "silent"]
+        cache = str(ROOT / ".mypy_cache" / "programs")
+        command = ["mypy", "--config-file", "", "--cache-dir", cache, "--follow-imports", "silent"]
+            "mypy",
+            "--config-file",
+            "",
+            "--cache-dir",
+            str(ROOT / ".mypy_cache" / "programs"),
+            "--follow-imports",
+            "silent",
+        ]
     else:
-        (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+        (tmp_path / "pyrightconfig.json").write_text(
+            json.dumps({"typeCheckingMode": "standard", "extraPaths": [str(ROOT / "src")]})
+        )
         command = ["basedpyright", "--project", str(tmp_path / "pyrightconfig.json")]
         command += ["--pythonpath", sys.executable]
     assert lines_with_errors(command, path) == expected

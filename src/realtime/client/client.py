@@ -27,7 +27,7 @@ from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative, whole_number
 from ..protocol.outgoing import check_event
-from ..protocol.profiles import profile_named
+from ..protocol.profiles import takes_ga
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
@@ -139,7 +139,7 @@ class RealtimeClient(ObservableClient):
         **session: Unpack[SessionKeywords],
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
-        profile_named(dialect)
+        self._speaks_ga = takes_ga(dialect, url)
         super().__init__(
             lambda error, name, handler: self._session.reports.handler_failed(error, name), check_event_name
         )

@@ -48,6 +48,8 @@ class ConfigurableClient(TypedEmitter):
     _link: Link
     model: str | None
     call_id: str | None
+    # False for a server of another vendor, which takes other values.
+    _speaks_ga = True
     # Made by the first `say`.
     _asides: Asides | None = None
 
@@ -121,6 +123,11 @@ class ConfigurableClient(TypedEmitter):
             raise StateError("the model is fixed while connected: call disconnect() first")
         extra = check_event({"type": "session.update", "session": dict(extra_session or {})})["session"]
         fields = session_from_keywords(given)
+        if self._speaks_ga and fields:
+            # Imported here: a client without settings does not need it.
+            from ..protocol.session_values import check_values
+
+            check_values(fields, given)
         self._session.configuration.update(merge_session(fields, extra))
         if model is not None:
             self.model = model
