@@ -78,14 +78,6 @@ def test_type_checkers_find_wrong_attributes_and_keywords(tmp_path, checker):
     if checker == "mypy":
         cache = str(ROOT / ".mypy_cache" / "programs")
         command = ["mypy", "--config-file", "", "--cache-dir", cache, "--follow-imports", "silent"]
-            "mypy",
-            "--config-file",
-            "",
-            "--cache-dir",
-            str(ROOT / ".mypy_cache" / "programs"),
-            "--follow-imports",
-            "silent",
-        ]
     else:
         (tmp_path / "pyrightconfig.json").write_text(
             json.dumps({"typeCheckingMode": "standard", "extraPaths": [str(ROOT / "src")]})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event, McpApprovalEvent, ToolProgressEvent
+from ..protocol.attribute_names import missing_attribute
 from ..protocol.dialect import merge_session, session_from_keywords
 from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
@@ -52,6 +53,11 @@ class ConfigurableClient(TypedEmitter):
     _speaks_ga = True
     # Made by the first `say`.
     _asides: Asides | None = None
+
+    if not TYPE_CHECKING:
+        # Called for attributes that do not exist; type checkers find these by themselves.
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(type(self), name)
 
     @property
     def state(self) -> State:
