@@ -147,9 +147,7 @@ class RealtimeClient(ObservableClient):
         self.call_id = call_id
         if isinstance(subprotocols, str):
             raise TypeError("subprotocols must be a list of names, not one text")
-        subprotocols = tuple(subprotocols)
-
-        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": tuple(subprotocols)}
 
         async def endpoint() -> Endpoint:
             key = await ask_for_key(api_key)

@@ -51,6 +51,8 @@ class ConfigurableClient(TypedEmitter):
     call_id: str | None
     # False for a server of another vendor, which takes other values.
     _speaks_ga = True
+    # Ids of requests of MCP servers
+    _answered_requests: frozenset[str] = frozenset()
     # Made by the first `say`.
     _asides: Asides | None = None
 
@@ -286,7 +288,9 @@ class ConfigurableClient(TypedEmitter):
         item = check_event(
             {"type": "conversation.item.create", "item": approval_response(request, approve, reason)}
         )["item"]
-        self._session.mcp.note_answer(item)
+        if item["approval_request_id"] in self._answered_requests:
+            raise StateError(f"the request {item['approval_request_id']!r} was answered already")
+        self._answered_requests |= {item["approval_request_id"]}
         return self._session.create_item(item)
 
     def _need_connection(self) -> None:

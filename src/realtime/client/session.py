@@ -85,8 +85,6 @@ class Session(LinkDelegate):
         Changes settings and tools.
     turns : TurnTaking
         Requests responses and calls tools.
-    mcp : Mcp
-        Knows which requests of MCP servers were answered.
     """
 
     def __init__(
@@ -139,7 +137,6 @@ class Session(LinkDelegate):
             self.send,
             self.announce,
         )
-        self.mcp = Mcp(emitter, conversation, self.reports)
         self._hooks = self._make_hooks()
 
     def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
@@ -157,7 +154,7 @@ class Session(LinkDelegate):
             "response.created": self._responses.created,
             "response.done": self._on_response_done,
             "rate_limits.updated": self.reports.on_rate_limits,
-            **self.mcp.hooks,
+            **Mcp(self.emitter, self.conversation, self.reports).hooks,
         }
 
     def reset(self) -> None:
