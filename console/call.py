@@ -213,7 +213,7 @@ class Call:
             ("server.response.done", self._on_response_done),
             ("close", self._on_close),
         ):
-            client.on(name, handler)
+            client.on(name)(handler)
         weather = weather_is_offline if self.endpoint.offline else get_weather
         self._tools.add_to(client, self._fetch_weather or weather)
 

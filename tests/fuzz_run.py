@@ -383,7 +383,7 @@ def offline_checks(values: Values) -> Callable[[int], object]:
     """The offline server's checks of client events."""
     from realtime.offline.checks.client_events import check_event
     from realtime.offline.checks.json_text import parse_json
-    from realtime.offline.checks.schema import RequestError
+    from realtime.protocol.schema import RequestError
 
     def feed(number: int) -> None:
         event = values.changed(CLIENT_EVENTS, CLIENT_PLACES)

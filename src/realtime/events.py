@@ -22,6 +22,7 @@ from .protocol.types import (
     ContentPart,
     FunctionTool,
     SessionConfig,
+    SessionKeywords,
     TranscriptionConfig,
     TurnDetectionConfig,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "ResponseEndedEvent",
     "ResponseFailedEvent",
     "SessionConfig",
+    "SessionKeywords",
     "TimingsEvent",
     "ToolProgressEvent",
     "TranscriptionConfig",

@@ -67,11 +67,11 @@ async def test_a_handler_that_raises_anything_leaves_the_client_hearing(client, 
 
 
 async def test_a_handler_that_cannot_be_compared_lets_others_be_removed(client):
-    client.on("x", Broken(ValueError()))
-    client.on("x", print)
-    client.off("x", print)
+    client.on("app.x", Broken(ValueError()))
+    client.on("app.x", print)
+    client.off("app.x", print)
     with pytest.raises(ValueError, match="not registered"):
-        client.off("x", print)
+        client.off("app.x", print)
 
 
 async def test_a_failing_error_handler_is_not_called_for_its_own_failure(client, server, caplog):
@@ -91,11 +91,11 @@ async def test_a_failing_error_handler_is_not_called_for_its_own_failure(client,
 
 
 async def test_a_dropped_event_is_counted_in_the_stats(client, server):
-    client.on("x", lambda event: asyncio.Event().wait())
+    client.on("app.x", lambda event: asyncio.Event().wait())
     log = Log(client, "error")
     await connected(client, server)
     for number in range(1_010):
-        client.emit("x", number)
+        client.emit("app.x", number)
     assert client.stats.handler_events_dropped == 10
     assert [event.type for event in log.of("error")] == ["TimeoutError"]
 

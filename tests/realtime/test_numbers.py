@@ -57,7 +57,7 @@ async def test_a_time_that_is_no_number_or_below_0_is_refused(value):
 async def test_a_wait_takes_a_deadline_that_has_passed_and_no_other_nonsense():
     client = Bench().client
     with pytest.raises(TimeoutError):
-        await client.wait_for_next("x", timeout=-1)
+        await client.wait_for_next("app.x", timeout=-1)
     for value in (math.nan, "2", [2]):
         with pytest.raises((TypeError, ValueError)):
             client.wait_for_next_item(timeout=value)

@@ -20,7 +20,6 @@ from websockets.datastructures import Headers
 from realtime.offline import SessionOptions, choose_voice
 from realtime.offline.admission import Admission, AdmissionError, admit, is_our_path
 from realtime.offline.beta import BetaDialect
-from realtime.offline.checks.schema import RequestError
 from realtime.offline.checks.session_object import SessionConfig
 from realtime.offline.client_secrets import ClientSecrets
 from realtime.offline.http_api import HttpAnswer, HttpApi, HttpRequest
@@ -28,6 +27,7 @@ from realtime.offline.http_front import read_request
 from realtime.offline.models.workers import Models
 from realtime.offline.replies.rules import RuleReplies
 from realtime.offline.session.session import Session
+from realtime.protocol.schema import RequestError
 from tests.realtime.test_offline_fuzz import SEEDS
 
 VALUES = max(100, int(os.environ.get("WAVTOOLS_FUZZ_FRAMES", "3000")) // 10)

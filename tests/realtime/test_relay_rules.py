@@ -382,3 +382,36 @@ def test_a_new_session_says_which_fields_clients_may_set():
             "allowed_session_fields"
         ]
     )
+
+
+# --- approval of calls of MCP servers
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_policy_lets_clients_approve_calls_of_mcp_servers(allowed):
+    policy = Policy(session=SessionPolicy(tools=({"type": "mcp", "server_label": "files"},)))
+    if allowed:
+        types = policy.clients.item_types | {"mcp_approval_response"}
+        policy = replace(policy, clients=replace(policy.clients, item_types=types))
+    answer = {
+        "id": "item_1",
+        "type": "mcp_approval_response",
+        "approval_request_id": "mcpr_1",
+        "approve": True,
+    }
+    event = {"type": "conversation.item.create", "item": answer}
+    verdict = rules(policy).judge(json.dumps(event).encode(), 0.0)[0]
+    assert isinstance(verdict, Refusal) != allowed
+    server_rules = ServerRules(policy, Redactor([]), time.time())
+    for kind, shown in (("mcp_approval_request", allowed), ("mcp_call", False), ("mcp_list_tools", False)):
+        item = {
+            "id": f"item_{kind}",
+            "type": kind,
+            "server_label": "files",
+            "name": "delete",
+            "arguments": "{}",
+        }
+        done = {"type": "conversation.item.done", "previous_item_id": None, "item": item}
+        assert (server_rules.filter(json.dumps(done).encode())[0] is not None) == shown
+    event["item"]["role"] = "system"
+    assert isinstance(rules(policy).judge(json.dumps(event).encode(), 0.0)[0], Refusal)

@@ -65,3 +65,20 @@ async def test_what_only_the_server_knows_goes_through_extra_session():
 def test_subprotocols_are_a_list():
     with pytest.raises(TypeError, match="subprotocols must be a list"):
         RealtimeClient(subprotocols="realtime")
+
+
+def test_a_method_in_camel_case_is_told_its_name():
+    client = RealtimeClient(api_key="")
+    for owner, given, meant in (
+        (client, "updateSession", "update_session"),
+        (client, "getTurnDetectionType", "get_turn_detection_type"),
+        (client, "waitForNextItem", "wait_for_next_item"),
+        (client.conversation, "getItems", "get_items"),
+        (client.conversation, "getItem", "get_item"),
+    ):
+        with pytest.raises(AttributeError, match=f"{given!r}: use {meant}$"):
+            getattr(owner, given)
+    for name in ("zzz", "zzzZzz", "_private"):
+        with pytest.raises(AttributeError, match=f"no attribute {name!r}$"):
+            getattr(client, name)
+    assert not hasattr(client, "on_nothing")

@@ -10,14 +10,15 @@ import functools
 import pathlib
 import sys
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypedDict, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, TypedDict, TypeVar, Union
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import NotRequired, Required
 
 from realtime.errors import ToolError
-from realtime.tools import definition_of, describe_function
+from realtime.tools import definition_of, describe_function, plain_types
 
 if TYPE_CHECKING:
     from decimal import Context
@@ -139,8 +140,8 @@ def test_objects_are_described_with_their_fields(engine):
     assert "title" not in str(found) and "$ref" not in str(found)
 
 
-@pytest.mark.parametrize("annotation", [Any, object, Opaque, list[Opaque]])
-def test_a_type_that_cannot_be_described_takes_any_value(engine, annotation):
+@pytest.mark.parametrize("annotation", [Any, object, list[Any]])
+def test_any_takes_any_value(engine, annotation):
     assert shape(annotation)[1](["a"]) == ["a"]
 
 
@@ -171,7 +172,7 @@ def test_pydantic_models_are_described_and_checked():
 
 
 def test_none_is_allowed_where_it_is_the_default(engine):
-    def look(place: str = None, count=4, how=OPAQUE, by: Opaque = None):  # noqa: RUF013 - as many write it
+    def look(place: str = None, count=4, how=OPAQUE, by: Any = None):  # noqa: RUF013 - as many write it
         return place
 
     definition, check = describe_function(look)
@@ -316,3 +317,36 @@ def test_any_argument_is_converted_or_refused_with_a_text(own, value, number):
             convert(value)
         except ToolError as error:
             assert "argument 'x'" in str(error)
+
+
+def test_a_type_that_cannot_be_described_is_refused_where_the_tool_is_made(engine):
+    def tool(thing: list[Opaque]) -> None: ...
+
+    with pytest.raises(
+        TypeError, match=r"tool tool: parameter 'thing': Opaque cannot be described.*pydantic"
+    ):
+        definition_of(tool)
+
+
+_Text = TypeVar("_Text")
+_UserId = NewType("_UserId", int)
+
+
+class _Place(TypedDict):
+    city: Required[str]
+    country: NotRequired[Annotated[str, "Two letters."]]
+
+
+def test_names_of_types_and_marks_of_fields_are_looked_through(engine):
+    def tool(user: _UserId, place: _Place) -> None: ...
+
+    definition, check = describe_function(tool)
+    properties = definition["parameters"]["properties"]
+    assert properties["user"]["type"] == "integer"
+    assert properties["place"]["required"] == ["city"]
+    assert properties["place"]["properties"]["country"]["description"] == "Two letters."
+    assert check({"user": 5, "place": {"city": "Oslo"}}) == {"user": 5, "place": {"city": "Oslo"}}
+
+
+def test_a_type_variable_takes_any_value():
+    assert plain_types.shape_of(_Text)[0] == {}

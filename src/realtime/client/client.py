@@ -23,7 +23,7 @@ from ..protocol.endpoint import DEFAULT_MODEL, Endpoint
 from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative, whole_number
 from ..protocol.outgoing import check_event
-from ..protocol.profiles import profile_named
+from ..protocol.profiles import takes_ga
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
@@ -34,6 +34,9 @@ from .session import Session
 from .user_input import InputClient
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..protocol.types import SessionKeywords
     from .answer import Answer
     from .answers import Answers
     from .farewell import After, HangUp, Playback
@@ -137,10 +140,10 @@ class RealtimeClient(InputClient):
         budget: float | None = None,
         prune_tool_items: bool = False,
         extra_session: Mapping[str, Any] | None = None,
-        **session: Any,
+        **session: Unpack[SessionKeywords],
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
-        profile_named(dialect)
+        self._speaks_ga = takes_ga(dialect, url)
         super().__init__(
             lambda error, name, handler: self._session.reports.handler_failed(error, name), check_event_name
         )

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..connection.link import Link, State
 from ..errors import StateError
 from ..events import Event, McpApprovalEvent, ToolProgressEvent
+from ..protocol.attribute_names import missing_attribute
 from ..protocol.dialect import merge_session, session_from_keywords
 from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
 from ..protocol.session_keywords import refuse_unknown
 from ..tools import describe_function
-from .emitter import EventEmitter
 from .home_loop import any_thread
 from .mcp import approval_response
 from .session import Session
+from .typed_events import TypedEmitter
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..protocol.types import SessionKeywords
     from .asides import Asides
 
 __all__ = ["ConfigurableClient"]
@@ -30,7 +34,7 @@ __all__ = ["ConfigurableClient"]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-class ConfigurableClient(EventEmitter):
+class ConfigurableClient(TypedEmitter):
     """Session fields and tools of a client; `RealtimeClient` makes its session and its link.
 
     Attributes
@@ -45,8 +49,17 @@ class ConfigurableClient(EventEmitter):
     _link: Link
     model: str | None
     call_id: str | None
+    # False for a server of another vendor, which takes other values.
+    _speaks_ga = True
+    # Ids of requests of MCP servers
+    _answered_requests: frozenset[str] = frozenset()
     # Made by the first `say`.
     _asides: Asides | None = None
+
+    if not TYPE_CHECKING:
+        # Called for attributes that do not exist; type checkers find these by themselves.
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(type(self), name)
 
     @property
     def state(self) -> State:
@@ -74,7 +87,13 @@ class ConfigurableClient(EventEmitter):
         return Event(copy.deepcopy(self._session.settings.server_session))
 
     @any_thread
-    def update_session(self, *, extra_session: Mapping[str, Any] | None = None, **keywords: Any) -> bool:
+    def update_session(
+        self,
+        *,
+        model: str | None = None,
+        extra_session: Mapping[str, Any] | None = None,
+        **keywords: Unpack[SessionKeywords],
+    ) -> bool:
         """Set session fields, now and for every session to come.
 
         Takes GA's fields and the flat ones of beta: ``voice``, ``modalities``, ``input_audio_format``,
@@ -84,10 +103,12 @@ class ConfigurableClient(EventEmitter):
 
         Parameters
         ----------
+        model : str, optional
+            The model of the next session.
         extra_session : mapping, optional
             Fields that this package does not know, in the server's names; sent unchanged.
         **keywords
-            The fields.
+            The fields, see `realtime.events.SessionKeywords`.
 
         Returns
         -------
@@ -106,14 +127,19 @@ class ConfigurableClient(EventEmitter):
         refuse_unknown(keywords, "update_session", type(self))
         if extra_session is not None and not isinstance(extra_session, Mapping):
             raise TypeError(f"extra_session must be a mapping, not {type(extra_session).__name__}")
-        model = keywords.pop("model", None)
+        given: dict[str, Any] = {**keywords}
         if model is not None and not isinstance(model, str):
             raise TypeError(f"model is a text, not {type(model).__name__}")
-        keywords = check_event({"type": "session.update", "session": keywords})["session"]
+        given = check_event({"type": "session.update", "session": given})["session"]
         if model is not None and self.state != "disconnected":
             raise StateError("the model is fixed while connected: call disconnect() first")
         extra = check_event({"type": "session.update", "session": dict(extra_session or {})})["session"]
-        fields = session_from_keywords(keywords)
+        fields = session_from_keywords(given)
+        if self._speaks_ga and fields:
+            # Imported here: a client without settings does not need it.
+            from ..protocol.session_values import check_values
+
+            check_values(fields, given)
         self._session.configuration.update(merge_session(fields, extra))
         if model is not None:
             self.model = model
@@ -270,5 +296,7 @@ class ConfigurableClient(EventEmitter):
         item = check_event(
             {"type": "conversation.item.create", "item": approval_response(request, approve, reason)}
         )["item"]
-        self._session.mcp.note_answer(item)
+        if item["approval_request_id"] in self._answered_requests:
+            raise StateError(f"the request {item['approval_request_id']!r} was answered already")
+        self._answered_requests |= {item["approval_request_id"]}
         return self._session.create_item(item)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..conversation.reducer import Conversation
-from ..errors import StateError
 from ..events import ErrorEvent, Event, McpApprovalEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.ids import generate_id
@@ -35,21 +34,13 @@ class Mcp:
         self._emitter = emitter
         self._conversation = conversation
         self._reports = reports
-        # Ids of requests that were told, and of those that were answered
+        # Ids of requests that were told
         self._told: dict[str, None] = {}
-        self._answered: dict[str, None] = {}
         self.hooks: dict[str, Callable[[Event], None]] = {
             "conversation.item.done": self._item_done,
             "response.output_item.done": self._item_done,
             "mcp_list_tools.failed": self._list_failed,
         }
-
-    def note_answer(self, item: Wire) -> None:
-        """An answer to a request is sent. Raises StateError if that request was answered before."""
-        request_id = item["approval_request_id"]
-        if request_id in self._answered:
-            raise StateError(f"the request {request_id!r} was answered already")
-        remember(self._answered, request_id, None)
 
     def _item_done(self, event: Event) -> None:
         raw = dict_of(event.get("item"))

@@ -85,8 +85,6 @@ class Session(LinkDelegate):
         Changes settings and tools.
     turns : TurnTaking
         Requests responses and calls tools.
-    mcp : Mcp
-        Knows which requests of MCP servers were answered.
     """
 
     def __init__(
@@ -140,7 +138,6 @@ class Session(LinkDelegate):
             self.announce,
             at_rest,
         )
-        self.mcp = Mcp(emitter, conversation, self.reports)
         self._hooks = self._make_hooks()
 
     def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
@@ -158,7 +155,7 @@ class Session(LinkDelegate):
             "response.created": self._responses.created,
             "response.done": self._responses.done,
             "rate_limits.updated": self.reports.on_rate_limits,
-            **self.mcp.hooks,
+            **Mcp(self.emitter, self.conversation, self.reports).hooks,
         }
 
     def reset(self) -> None:

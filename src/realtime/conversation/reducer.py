@@ -10,10 +10,11 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..protocol.attribute_names import missing_attribute
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
 from ..protocol.bounded_dict import remember
 from ..protocol.numbers import whole_number
@@ -165,6 +166,11 @@ class Conversation:
         self.items.rename(item_id, new_id)
         if item_id in self._stashed:
             self._stashed[new_id] = self._stashed.pop(item_id)
+
+    if not TYPE_CHECKING:
+        # Called for attributes that do not exist; type checkers find these by themselves.
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute(type(self), name)
 
     def leave_out(self, response_id: str) -> None:
         """Hide the items of a response that is outside the conversation."""

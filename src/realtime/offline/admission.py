@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
 
-from .checks.schema import RequestError
+from ..protocol.schema import RequestError
 from .checks.session_object import DEFAULT_MODEL
 from .client_secrets import ClientSecret, ClientSecrets
 

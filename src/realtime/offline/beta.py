@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ..protocol.beta import BetaTranslator
 from ..protocol.dialect import BETA_FORMATS, SessionKind
-from .checks.schema import RequestError, choice, decimal, either, integer, invalid_value
+from ..protocol.schema import RequestError, choice, decimal, either, integer, invalid_value
 
 _AUDIO_FORMATS = tuple(BETA_FORMATS.values())
 _GA_ONLY = ("type", "audio", "output_modalities")

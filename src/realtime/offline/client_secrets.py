@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.ids import generate_server_id
-from .checks.schema import anything, choice, integer, record
+from ..protocol.schema import anything, choice, integer, record
 from .checks.session_object import DEFAULT_MODEL, SessionConfig, check_type
 
 # Secrets held at a time; the oldest is forgotten first.

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..protocol import codec
-from .checks.schema import RequestError, array, boolean, decimal, integer, nullable, record, text
+from ..protocol.schema import RequestError, array, boolean, decimal, integer, nullable, record, text
 
 UNKNOWN_EVENT = "offline.unknown"
 

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 
+from ..protocol.schema import RequestError
 from .admission import AdmissionError, check_key
 from .checks.json_text import parse_json
-from .checks.schema import RequestError
 from .client_secrets import ClientSecrets
 
 # The models of the list. Every name of a realtime model opens a session.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import dialect as dialects
 from .audio_format import PCM16, AudioFormat
@@ -27,6 +28,7 @@ __all__ = [
     "profile_named",
     "profile_of_host",
     "profile_shown",
+    "takes_ga",
 ]
 
 # ElevenLabs' model "max" refuses a smaller limit of an answer's tokens.
@@ -247,6 +249,17 @@ def profile_of_host(host: str) -> Profile | None:
         if any(host == known or host.endswith(f".{known}") for known in profile.hosts):
             return profile
     return None
+
+
+def takes_ga(dialect: str, url: str | None) -> bool:
+    """True if a server of this ``dialect=`` and address takes a GA session, as far as the two tell.
+
+    Raises ValueError for a dialect that does not exist.
+    """
+    profile = profile_named(dialect)
+    if profile is None and isinstance(url, str):
+        profile = profile_of_host(urlsplit(url).hostname or "")
+    return profile is None or profile.name == "ga"
 
 
 def profile_shown(created: Wire) -> Profile | None:

@@ -11,28 +11,12 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from .dialect import PLACES
+from .types import SessionConfig, SessionKeywords
 
 __all__ = ["SESSION_KEYWORDS", "refuse_unknown"]
 
 # Fields of a session in either dialect.
-SESSION_KEYWORDS = frozenset(PLACES) | {
-    "audio",
-    "include",
-    "instructions",
-    "max_output_tokens",
-    "model",
-    "output_modalities",
-    "parallel_tool_calls",
-    "prompt",
-    "reasoning",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "tracing",
-    "truncation",
-    "type",
-}
+SESSION_KEYWORDS = frozenset(SessionKeywords.__annotations__) | frozenset(SessionConfig.__annotations__)
 # Names of other libraries, without underscores, and what they are here.
 _ALIASES = {
     "baseurl": "url",

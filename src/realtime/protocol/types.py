@@ -15,6 +15,8 @@ __all__ = [
     "ContentPart",
     "FunctionTool",
     "SessionConfig",
+    "SessionFields",
+    "SessionKeywords",
     "TranscriptionConfig",
     "TurnDetectionConfig",
 ]
@@ -84,11 +86,10 @@ class FunctionTool(TypedDict, total=False):
     parameters: dict[str, Any]
 
 
-class SessionConfig(TypedDict, total=False):
-    """The session object; `RealtimeClient.session_config` holds the fields that the application set."""
+class SessionFields(TypedDict, total=False):
+    """What GA's session object and the keywords of the client have in common."""
 
     type: Literal["realtime", "transcription"]
-    model: str
     output_modalities: list[Literal["audio", "text"]]
     instructions: str
     audio: AudioConfig
@@ -104,6 +105,12 @@ class SessionConfig(TypedDict, total=False):
     temperature: float
 
 
+class SessionConfig(SessionFields, total=False):
+    """The session object; `RealtimeClient.session_config` holds the fields that the application set."""
+
+    model: str
+
+
 class ContentPart(TypedDict, total=False):
     """One part of a message's content; its ``type`` determines its other fields."""
 
@@ -113,3 +120,17 @@ class ContentPart(TypedDict, total=False):
     transcript: str | None
     image_url: str
     detail: str
+
+
+class SessionKeywords(SessionFields, total=False):
+    """Keywords of `RealtimeClient` and `RealtimeClient.update_session`: GA's fields, and the flat ones of beta."""
+
+    voice: str | dict[str, Any]
+    speed: float
+    modalities: list[str] | tuple[str, ...]
+    turn_detection: str | TurnDetectionConfig | dict[str, Any] | None
+    input_audio_format: str
+    output_audio_format: str
+    input_audio_transcription: str | TranscriptionConfig | dict[str, Any] | None
+    input_audio_noise_reduction: dict[str, Any] | None
+    max_response_output_tokens: int | Literal["inf"]

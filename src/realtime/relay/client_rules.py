@@ -18,7 +18,7 @@ from ..protocol.beta import BetaTranslator
 from .buckets import Bucket
 from .close_codes import INVALID_DATA, POLICY_VIOLATION
 from .plain_append import is_plain_append
-from .policy import Policy, is_one_of
+from .policy import APPROVAL, Policy, is_one_of
 from .strict_json import StrictJSONError, parse
 
 __all__ = ["APPEND", "ClientRules", "Judged", "Refusal", "Verdict", "Violation"]
@@ -41,6 +41,8 @@ _COMMON_FIELDS = frozenset(("type", "event_id"))
 _ITEM_FIELDS = frozenset(
     ("id", "type", "object", "status", "role", "content", "call_id", "name", "arguments", "output", "phase")
 )
+# Of the answer to an MCP server's request of approval, where the policy allows this type of item
+_APPROVAL_FIELDS = frozenset(("id", "type", "approval_request_id", "approve", "reason"))
 _CONTENT_FIELDS = frozenset(("type", "text", "audio", "transcript", "image_url", "detail"))
 # Values that ask for nothing: taken out, not refused. Some clients, such as the vendor's reference client, always
 # send the whole session.
@@ -302,8 +304,11 @@ class ClientRules:
     def _check_item(self, item: Any) -> None:
         if not isinstance(item, dict):
             raise _Refused("invalid_value", "item must be an object", "item")
-        _only(item, _ITEM_FIELDS, (), "item.")
         kind = item.get("type", "message")
+        if kind == APPROVAL and APPROVAL in self._clients.item_types:
+            _only(item, _APPROVAL_FIELDS, (), "item.")
+            return
+        _only(item, _ITEM_FIELDS, (), "item.")
         if not is_one_of(kind, self._clients.item_types):
             raise _Refused(
                 "not_allowed", f"clients may not create items of type {str(kind)[:64]!r}", "item.type"

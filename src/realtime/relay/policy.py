@@ -19,6 +19,7 @@ from ..protocol.event_types import CLIENT_EVENTS, SERVER_EVENTS
 from ..protocol.redact import Secret
 
 __all__ = [
+    "APPROVAL",
     "CLIENT_EVENTS",
     "SERVER_EVENTS",
     "SESSION_KINDS",
@@ -62,6 +63,8 @@ SESSION_FIELDS = _AUDIO_FIELDS | {
     "input_audio_noise_reduction",
 }
 RESPONSE_FIELDS = _AUDIO_FIELDS | {"metadata"}
+# Item that answers an MCP server's request of approval: a client may approve only where the policy names it
+APPROVAL = "mcp_approval_response"
 ITEM_TYPES = frozenset(("message", "function_call", "function_call_output"))
 # Without "system": a system message is an instruction.
 ITEM_ROLES = frozenset(("user", "assistant"))

@@ -18,7 +18,7 @@ from ..protocol.beta import BETA_NAMES, BetaTranslator
 from ..protocol.bounded_dict import remember
 from ..protocol.reading import dict_of, text_of
 from ..protocol.redact import Redactor
-from .policy import Policy, is_one_of
+from .policy import APPROVAL, Policy, is_one_of
 
 __all__ = ["DELTA", "UNREADABLE", "Filtered", "ServerRules"]
 
@@ -85,6 +85,8 @@ class ServerRules:
         self._tool_names = {tool.get("name") for tool in injected if tool.get("name")}
         self._hides_tools = bool(injected)
         self._hides_mcp = any(tool.get("type") == "mcp" for tool in injected)
+        # Clients that may approve calls of the relay's MCP servers see the requests, and nothing else of them.
+        self._shown_mcp = "mcp_approval_request" if APPROVAL in policy.clients.item_types else None
         self._server_tools = {tool.definition["name"] for tool in policy.tools}
         self._quotes = Redactor(_pieces(policy.session.instructions or ""))
         # Hidden item -> the item before it
@@ -205,7 +207,12 @@ class ServerRules:
             hidden = (
                 (kind == "function_call" and is_one_of(item.get("name"), self._server_tools))
                 or (kind == "function_call_output" and is_one_of(item.get("call_id"), self._hidden_calls))
-                or (self._hides_mcp and isinstance(kind, str) and kind.startswith("mcp_"))
+                or (
+                    self._hides_mcp
+                    and isinstance(kind, str)
+                    and kind.startswith("mcp_")
+                    and kind != self._shown_mcp
+                )
             )
             if hidden and isinstance(identifier, str):
                 if kind == "function_call" and isinstance(item.get("call_id"), str):

@@ -14,7 +14,7 @@ import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 __all__ = ["shape_of", "text_in"]
 
@@ -47,8 +47,10 @@ _ARRAYS: dict[Any, Any] = {
 def shape_of(annotation: Any, depth: int = 0) -> Shape:
     """The JSON schema of a type, and the function that converts a value to it.
 
-    The function raises ValueError for a value of another type. A type that is not known takes any value.
+    The function raises ValueError for a value of another type. A type that holds itself takes any value from a certain
+    depth on. Raises TypeError for a type that cannot be described.
     """
+    annotation = _bare(annotation)
     if depth > MAX_DEPTH:
         return {}, _unchanged
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -71,7 +73,32 @@ def shape_of(annotation: Any, depth: int = 0) -> Shape:
         return _one_of([member.value for member in kind], list(kind))
     if dataclasses.is_dataclass(kind) or is_typeddict(kind):
         return _fields(kind, depth)
-    return {}, _unchanged
+    if isinstance(annotation, TypeVar):
+        return {}, _unchanged
+    raise TypeError(
+        f"{getattr(annotation, '__qualname__', None) or annotation} cannot be described to the model: use str, int, float, "
+        "bool, list, dict, Literal, Enum, a dataclass, a TypedDict or Any, or install pydantic for types that it knows"
+    )
+
+
+def _bare(annotation: Any) -> Any:
+    """The type behind a NewType, the name of a type, and the marks of a TypedDict's fields."""
+    while True:
+        if _mark_of(annotation) is not None:
+            annotation = get_args(annotation)[0]
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation
+
+
+def _mark_of(annotation: Any) -> str | None:
+    """ "Required", "NotRequired" or "ReadOnly"; None for a type without such a mark."""
+    # Python 3.10 has them in typing_extensions only.
+    name = getattr(get_origin(annotation), "_name", None)
+    return name if name in ("Required", "NotRequired", "ReadOnly") else None
 
 
 def text_in(annotation: Any) -> str | None:
@@ -262,7 +289,13 @@ def _fields(kind: Any, depth: int) -> Shape:
         missing = dataclasses.MISSING
         required = [one.name for one in fields if one.default is missing and one.default_factory is missing]
     else:
-        required = [name for name in hints if name in kind.__required_keys__]
+        # Where annotations are texts, Python itself does not see the marks.
+        marks = {name: _mark_of(hint) for name, hint in hints.items()}
+        required = [
+            name
+            for name in hints
+            if marks[name] == "Required" or (marks[name] != "NotRequired" and name in kind.__required_keys__)
+        ]
     shapes = {name: shape_of(hint, depth + 1) for name, hint in hints.items()}
 
     def convert(value: Any) -> Any:

@@ -34,8 +34,9 @@ def definition_of(function: Callable[..., Any]) -> dict[str, Any]:
     ----------
     function : callable
         Annotations may be str, int, float, bool, list, dict and their like with item types, Literal, Enum, Optional,
-        unions, dataclasses, TypedDict, dates, and with pydantic whatever pydantic knows. A parameter of any other
-        type, or of none, takes any value. Texts of parameters come from the docstring or from ``Annotated``.
+        unions, dataclasses, TypedDict, dates, and with pydantic whatever pydantic knows. A parameter without an
+        annotation takes any value. Texts of parameters come from the docstring or from ``Annotated``. A first parameter
+        of type `ToolContext` is left out.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def definition_of(function: Callable[..., Any]) -> dict[str, Any]:
     ------
     TypeError
         the function takes ``*args``, ``**kwargs`` or positional-only parameters, or an annotation names what is not
-        known
+        known, or a type that cannot be described
     """
     return describe_function(function)[0]
 
@@ -74,7 +75,10 @@ def describe_function(function: Callable[..., Any]) -> tuple[dict[str, Any], Che
         annotation = evaluated(parameter, function, name)
         if parameter.default is None and annotation is not parameter.empty:
             annotation = Optional[annotation]  # noqa: UP045 - also for an annotation that has no `|`
-        schema, converters[parameter.name] = _shape_of(annotation)
+        try:
+            schema, converters[parameter.name] = _shape_of(annotation)
+        except TypeError as error:
+            raise TypeError(f"tool {name}: parameter {parameter.name!r}: {error}") from None
         definitions.update(schema.pop("$defs", {}))
         if parameter.name in texts:
             schema.setdefault("description", texts[parameter.name])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema import (
+from ...protocol.schema import (
     Check,
     RequestError,
     anything,
@@ -21,7 +21,7 @@ from .schema import (
     tagged,
     text,
 )
-from .session_object import (
+from ...protocol.session_schema import (
     FORMAT,
     MAX_OUTPUT_TOKENS,
     MODALITIES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...protocol import codec
-from .schema import RequestError
+from ...protocol.schema import RequestError
 
 # Levels of arrays and objects; copying and encoding a value recurse as deep.
 LEVELS = 100

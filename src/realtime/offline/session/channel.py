@@ -14,9 +14,9 @@ from typing import Any
 
 from ...protocol import codec
 from ...protocol.ids import generate_server_id
+from ...protocol.schema import RequestError
 from ..beta import BetaDialect
 from ..checks.client_events import CONTROL_EVENT
-from ..checks.schema import RequestError
 from ..faults import Faults, FaultyStream
 from .call_audio import CallAudio
 from .conversation import Conversation

@@ -6,7 +6,7 @@ Thread: the event loop; pure state, no I/O.
 from __future__ import annotations
 
 from ...protocol.ids import generate_server_id
-from ..checks.schema import RequestError
+from ...protocol.schema import RequestError
 from .items import Item
 
 # The previous_item_id that means "before all items".

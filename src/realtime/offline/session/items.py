@@ -13,7 +13,7 @@ from typing import Any
 from ...protocol import codec
 from ...protocol.audio_format import AudioFormat, Int16Array
 from ...protocol.ids import generate_server_id
-from ..checks.schema import RequestError
+from ...protocol.schema import RequestError
 from ..replies.images import Image
 
 

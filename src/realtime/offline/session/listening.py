@@ -17,7 +17,7 @@ from wavtools.resample import Resampler
 
 from ...protocol.audio_format import Int16Array
 from ...protocol.ids import generate_server_id
-from ..checks.schema import RequestError
+from ...protocol.schema import RequestError
 from ..checks.session_object import STREAMING_MODELS, SessionConfig
 from ..models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 from ..models.workers import Models

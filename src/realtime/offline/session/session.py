@@ -15,10 +15,10 @@ from typing import Any
 
 from ...protocol import codec
 from ...protocol.ids import generate_server_id
+from ...protocol.schema import RequestError
 from ..beta import BetaDialect
 from ..checks.client_events import CONTROL_EVENT, check_event
 from ..checks.json_text import parse_json
-from ..checks.schema import RequestError
 from ..checks.session_object import SESSION_SECONDS, SessionConfig
 from ..faults import Faults
 from ..models.interfaces import ModelError

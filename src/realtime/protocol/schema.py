@@ -1,7 +1,7 @@
 """Checks of untrusted JSON whose errors are those of the vendor's API: a code, a message, a path.
 
 A check is a callable ``check(value, path)`` that returns None or raises RequestError. The functions here
-build the schemas of client_events.py and session_object.py.
+build the schemas of `session_schema` and of the offline server's ``client_events``.
 
 As at the vendor, null for an optional property means that it is not given: ``record`` removes it from the value, so
 that no reader of the value meets it. Where null is a value of its own ("off"), the property is ``nullable``.
