@@ -210,7 +210,9 @@ def test_counts_of_another_shape_than_before_are_ignored():
 
 
 async def test_a_budget_holds_against_the_offline_server(offline_url: str):
-    async with RealtimeClient(api_key="", url=offline_url, turn_detection=None, output_modalities=["text"]) as client:
+    async with RealtimeClient(
+        api_key="", url=offline_url, turn_detection=None, output_modalities=["text"]
+    ) as client:
         log = Log(client, "budget.reached", "usage")
         answer = await client.ask("hello")
         assert 0 < answer.cost == client.cost and client.context_used > 0

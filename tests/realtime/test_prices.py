@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from realtime import prices
 from realtime.prices import TABLE, Cost, Prices, TotalCost, context_window, cost_of, prices_of, total_cost
@@ -77,7 +76,10 @@ def test_the_cost_of_a_recorded_usage_agrees_with_the_formula(model, recorded, m
 
 
 def test_cached_tokens_are_a_part_of_the_input_and_counted_once():
-    whole, cached = usage((1_000_000, 0, 0), (0, 0, 0), (0, 0)), usage((1_000_000, 0, 0), (1_000_000, 0, 0), (0, 0))
+    whole, cached = (
+        usage((1_000_000, 0, 0), (0, 0, 0), (0, 0)),
+        usage((1_000_000, 0, 0), (1_000_000, 0, 0), (0, 0)),
+    )
     assert (float(cost_of(FULL, whole)), float(cost_of(FULL, cached))) == (4.0, 0.4)
 
 
@@ -140,7 +142,11 @@ def test_the_application_can_replace_prices():
 
 def test_prices_can_be_given_with_the_question():
     one = usage((1_000_000, 0, 0), (0, 0, 0), (0, 0))
-    assert float(cost_of("x", one, Prices(text_in=2.0))) == float(cost_of("x", one, {"x": {"text_in": 2.0}})) == 2.0
+    assert (
+        float(cost_of("x", one, Prices(text_in=2.0)))
+        == float(cost_of("x", one, {"x": {"text_in": 2.0}}))
+        == 2.0
+    )
     assert cost_of("y", one, {"x": {"text_in": 2.0}}) is None
 
 
@@ -186,7 +192,9 @@ def test_a_package_without_the_model_leaves_it_to_the_application(source):
 
 def test_the_total_of_a_client_names_what_it_lacks():
     recorded = RECORDED[0][1]
-    total = total_cost([(FULL, "response", recorded), ("gpt-live-transcribe", "transcription", {"seconds": 60})])
+    total = total_cost(
+        [(FULL, "response", recorded), ("gpt-live-transcribe", "transcription", {"seconds": 60})]
+    )
     assert total.responses == cost_of(FULL, recorded) and total.transcriptions == 0.017
     assert total == pytest.approx(total.responses + 0.017) and total.unpriced == ()
     total = total_cost([(FULL, "response", recorded), ("mine", "response", recorded), (None, "response", {})])
@@ -203,6 +211,8 @@ def test_costs_can_be_copied_and_stored(cost):
 @given(JSON)
 def test_no_usage_that_a_server_sends_raises(anything):
     for model in (FULL, "gpt-live-transcribe"):
-        cost = cost_of(model, {"input_token_details": anything, "output_token_details": anything, "seconds": anything})
+        cost = cost_of(
+            model, {"input_token_details": anything, "output_token_details": anything, "seconds": anything}
+        )
         assert cost is None or cost >= 0
     assert cost_of(FULL, anything) is None or cost_of(FULL, anything) >= 0
