@@ -9,6 +9,7 @@ from typing_extensions import assert_type
 
 import wavtools
 from realtime import RealtimeClient
+from realtime.prices import Cost, TotalCost, cost_of
 from wavtools import OfflineDevice, TrackOffset, WavFile, WavPacker, WavRecorder, WavStreamPlayer
 from wavtools.pcm import float32_to_pcm16, pcm16_to_float32
 from wavtools.resample import Resampler, resample
@@ -37,3 +38,8 @@ assert_type(recorder.end(), WavFile)
 
 client = RealtimeClient(url="ws://127.0.0.1:1")
 assert_type(client.is_connected(), bool)
+assert_type(client.cost, TotalCost | None)
+assert_type(client.budget, float | None)
+assert_type(client.context_used, float | None)
+assert_type(client.send_image(b"", detail="low"), str)
+assert_type(cost_of("gpt-realtime-2.1", {}), Cost | None)
