@@ -38,7 +38,7 @@ ROOMS = {
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol
-        conversation events tools connection client
+        prices conversation events tools connection client
         voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
     """,
     "realtime.relay": """
