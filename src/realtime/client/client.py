@@ -142,11 +142,7 @@ class RealtimeClient(InputClient):
         super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
         self.model = model
         self.call_id = call_id
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols must be a list of names, not one text")
-        subprotocols = tuple(subprotocols)
-
-        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": _names(subprotocols)}
 
         async def endpoint() -> Endpoint:
             key = await ask_for_key(api_key)
@@ -172,14 +168,17 @@ class RealtimeClient(InputClient):
         # Tools may end the session without knowing the client, see hang_up().
         self._session.turns.toolbox.owner = self
         self.playback: Playback | None = None
+        self._save(budget, prune_tool_items)
+        if session or extra_session is not None:
+            self.update_session(extra_session=extra_session, **session)
+
+    def _save(self, budget: float | None, prune_tool_items: bool) -> None:
         if budget is not None:
             self.budget = budget
         if prune_tool_items:
             from .pruning import Pruner
 
             Pruner(self._session)
-        if session or extra_session is not None:
-            self.update_session(extra_session=extra_session, **session)
 
     def __repr__(self) -> str:
         return f"<RealtimeClient {self.state}, model {self.model!r}, {len(self.conversation)} items>"
@@ -442,3 +441,9 @@ class RealtimeClient(InputClient):
         """
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
+
+
+def _names(subprotocols: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols must be a list of names, not one text")
+    return tuple(subprotocols)
