@@ -32,7 +32,7 @@ from .state import (
 )
 from .text import clean, one_line
 from .transcript import ItemRow, Transcript
-from .untrusted import mapping, whole
+from .untrusted import mapping, number, whole
 
 __all__ = ["BANDS", "SILENCE", "SessionModel"]
 
@@ -56,6 +56,8 @@ class SessionModel:
         Seconds since the epoch; None while disconnected.
     tokens : dict
         Sums since the connection began, by kind.
+    dollars : float
+        US dollars for everything whose price is known.
     answering : bool
         The server is making a response.
     revision : int
@@ -78,6 +80,7 @@ class SessionModel:
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MAX_NOTICES))
     turns: deque[Turn] = field(default_factory=lambda: deque(maxlen=MAX_TURNS))
     tokens: dict[str, int] = field(default_factory=dict)
+    dollars: float = 0.0
     memory: dict[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
     revision: int = 0
@@ -167,6 +170,7 @@ class SessionModel:
         """``usage``"""
         counts = {one_line(name, 60): whole(count) for name, count in event.total.items()}
         self.tokens = {name: count for name, count in counts.items() if count is not None}
+        self.dollars += number(getattr(event, "cost", None), 0) or 0.0
         self.revision += 1
 
     def on_session(self, session: Any) -> None:

@@ -1,6 +1,6 @@
 """Saved sessions: writes a session to a folder and reads it again.
 
-``session.json``  items in order, turns, tokens, memory, numbers of dropped entries; ``version`` 1
+``session.json``  items in order, turns, tokens, dollars, memory, numbers of dropped entries; ``version`` 1
 ``events.jsonl``  every event, audio as its size: {"time", "source", "event"}, "repeat" for a run of microphone chunks
 ``NNN-role.wav``  the audio of each item that has audio
 
@@ -110,6 +110,7 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
         "items": items,
         "turns": [vars(turn) for turn in model.turns],
         "tokens": model.tokens,
+        "dollars": model.dollars,
         "memory": model.memory,
         "place": vars(model.place),
         "evicted": {
@@ -147,6 +148,7 @@ class SavedSession:
         model.server.voice = text(saved.get("voice"), 20)
         counts = {text(name, 60): whole(count) for name, count in mapping(saved.get("tokens")).items()}
         model.tokens = {name: count for name, count in counts.items() if count is not None}
+        model.dollars = number(saved.get("dollars"), 0) or 0.0
         memory = list(mapping(saved.get("memory")).items())[:MAX_MEMORY]
         model.remember({text(key, 200): text(value, 2_000, lines=True) for key, value in memory})
         if isinstance(saved.get("place"), dict):

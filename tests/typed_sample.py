@@ -19,6 +19,7 @@ from realtime import (
     VoiceSession,
     Words,
 )
+from realtime.prices import Cost, TotalCost, cost_of
 from wavtools import (
     EchoCanceller,
     EchoDetector,
@@ -110,3 +111,8 @@ async def answer(websocket: object) -> None:
     async with PhoneCall(websocket, instructions="Be brief.") as call:
         assert_type(call.stream_id, str)
         await call.wait_until_ended()
+assert_type(client.cost, TotalCost | None)
+assert_type(client.budget, float | None)
+assert_type(client.context_used, float | None)
+assert_type(client.send_image(b"", detail="low"), str)
+assert_type(cost_of("gpt-realtime-2.1", {}), Cost | None)

@@ -36,7 +36,7 @@ ACTIONS = {key: action for key, action, _, _ in KEYS}
 
 
 def head(model: SessionModel, now: float, wide: bool) -> Text:
-    """Return the first line: state, time, latency, model, endpoint, key, tokens. A narrow screen cuts it on the right."""
+    """Return the first line: state, time, latency, model, endpoint, key, tokens, cost. A narrow screen cuts it."""
     line = Text(no_wrap=True, overflow="ellipsis")
     if wide:
         line.append("realtime console  ", style="bold")
@@ -57,6 +57,8 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
     tokens = model.tokens
     if tokens:
         line.append(f"  tokens {tokens.get('input_tokens', 0)} in {tokens.get('output_tokens', 0)} out")
+    if model.dollars:
+        line.append(f"  ${model.dollars:.4f}")
     return line
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from console.screen.words import head
 from console.session import SessionModel
+from realtime.events import Event, UsageEvent
 from tests.console.fakes import answer, cut, timings, updated, usage, wire
 
 
@@ -86,6 +88,15 @@ def test_a_new_session_divides_and_rows_above_are_not_live():
     ]
     # The divider cannot be selected
     assert model.select(-1).id == "a1"
+
+
+def test_the_first_line_shows_what_the_conversation_costs():
+    model = SessionModel()
+    counts = {"input_token_details": {"text_tokens": 1_000}, "output_token_details": {"text_tokens": 100}}
+    for kind, name in (("response", "gpt-realtime-2.1"), ("response", "mine")):
+        model.on_usage(UsageEvent(Event(counts), {"input_tokens": 1_000}, kind, model=name))
+    assert model.dollars == pytest.approx(0.0064)
+    assert str(head(model, 0.0, wide=True)).endswith("tokens 1000 in 0 out  $0.0064")
 
 
 def test_tokens_notices_and_memory_are_clean_and_bounded():

@@ -28,6 +28,7 @@ def model():
     model.on_timings(timings("a1", 1.0, 1.25), 10.0, 2.0)
     model.remember({"name": "Ada"})
     model.tokens = {"input_tokens": 7}
+    model.dollars = 0.0125
     model.place.name = "Paris"
     return model
 
@@ -49,7 +50,7 @@ async def test_a_saved_session_happens_again_in_the_same_model(model, tmp_path):
         )  # fmt: skip
         np.testing.assert_array_equal(old.audio, new.audio)
     assert (again.memory, again.tokens, again.place.name) == ({"name": "Ada"}, {"input_tokens": 7}, "Paris")
-    assert again.latency == pytest.approx(0.25)
+    assert again.latency == pytest.approx(0.25) and again.dollars == 0.0125
     await replay.close()
 
 

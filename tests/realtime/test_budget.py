@@ -202,6 +202,13 @@ def test_a_server_that_names_ever_new_models_fills_no_memory():
     assert meter.by_model[None, "response"] == {"input_tokens": 10}
 
 
+def test_seconds_add_up_with_their_fractions():
+    meter = Meter()
+    for seconds in (1.5, 2.25, float("nan"), True):
+        meter.add_to_model("m", "transcription", {"type": "duration", "seconds": seconds})
+    assert meter.by_model["m", "transcription"] == {"seconds": 3.75}
+
+
 def test_counts_of_another_shape_than_before_are_ignored():
     meter = Meter()
     meter.add_to_model("m", "response", {"a": 1, "b": {"c": 1}})

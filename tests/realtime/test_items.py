@@ -37,3 +37,12 @@ def test_the_heard_part_of_a_transcript_ends_with_a_word():
         2_000: "one two three four",
     }
     assert item.truncated
+
+
+def test_a_message_says_which_phase_of_the_answer_it_is():
+    item = Item("i")
+    assert item.phase is None
+    item.merge({"type": "message", "role": "assistant", "phase": "commentary"}, final=False)
+    assert item.phase == "commentary"
+    item.merge({"phase": 5}, final=True)
+    assert item.phase is None

@@ -7,9 +7,13 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from realtime import RealtimeClient
+from realtime.client.images import image_part
 from realtime.offline import OfflineServer, SessionOptions, choose_voice, start_server_process
+from realtime.offline.replies.images import Image
 from realtime.offline.replies.rules import Call, Context, Message, Say, ToolCall, ToolOutput
 from tests.offline_probe import open_probe
 
@@ -249,3 +253,26 @@ async def test_the_command_line_names_the_endpoint(endpoint: tuple[Endpoint, str
         done = await probe.say_text("Hi", output_modalities=["text"])
     assert done["output"][0]["content"][0]["text"] == "Good day."
     assert served.requests[0]["model"] == "small"
+
+
+async def test_a_vision_model_gets_the_images(endpoint: tuple[Endpoint, str]) -> None:
+    served, url = endpoint
+    served.stream({"content": "A red square."})
+    red = image_part(np.full((8, 8, 3), (255, 0, 0), np.uint8), "low")
+    async with (
+        OfflineServer(voice=choose_voice("standin"), replier=replier(url)) as server,
+        RealtimeClient(api_key="", url=server.url, turn_detection=None, output_modalities=["text"]) as client,
+    ):
+        client.send_image(np.full((8, 8, 3), (255, 0, 0), np.uint8), detail="low")
+        assert str(await client.ask("What is it?")) == "A red square."
+    shown, asked = served.requests[0]["messages"][-2:]
+    assert shown["content"] == [
+        {"type": "image_url", "image_url": {"url": red["image_url"], "detail": "low"}}
+    ]
+    assert asked["content"] == "What is it?"
+
+
+def test_words_and_images_of_one_message_stay_together() -> None:
+    part = image_part(np.zeros((8, 8), np.uint8))
+    body = chat_model.request_body("m", Context("", [Message("user", "Look!", [Image.of(part)])]))
+    assert [part["type"] for part in body["messages"][0]["content"]] == ["text", "image_url"]

@@ -97,10 +97,6 @@ class InputClient(ObservableClient):
             another image format, an image that servers find too large (about 11 MB), another shape or detail
         OSError
             a file that cannot be read
-
-        Examples
-        --------
-        >>> client.send_image("photo.jpg"); await client.ask("What is this?")      # doctest: +SKIP
         """
         from .images import image_part
 

@@ -141,7 +141,7 @@ class Item:
 
     @property
     def phase(self) -> str | None:
-        """What a message of the assistant is: "commentary" on its work, "final_answer"; None if the server does not say."""
+        """Of a message of the assistant: "commentary" on its work, or "final_answer"; None where the server states none."""
         return text_of(self.fields.get("phase"))
 
     @property
