@@ -19,6 +19,7 @@ ORDER = [
     "installing",
     "files, P19",
     "client",
+    "sessions",
     "offline voice",
     "relay",
     "console",
