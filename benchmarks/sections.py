@@ -19,6 +19,7 @@ ORDER = [
     "installing",
     "files, P19",
     "client",
+    "socket",
     "sessions",
     "offline voice",
     "relay",

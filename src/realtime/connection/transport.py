@@ -206,8 +206,8 @@ class Transport:
                 await self._socket.send(self._fragments(text))
                 return
             self._written += len(text)
-            socket = self._socket
-            if socket.state is State.OPEN and not socket.transport.get_write_buffer_size():
+            socket, pipe = self._socket, self._socket.transport
+            if socket.state is State.OPEN and not (pipe.get_write_buffer_size() or pipe.is_closing()):
                 # Nothing waits for the peer to read: written at once, in a quarter of the time that send() takes.
                 broadcast((socket,), text)
             else:

@@ -39,7 +39,7 @@ class AnswerStream:
 
     def decode(self, audio: str | bytes) -> Int16Array:
         """Whole samples of the next delta, given as base64 text or as wire bytes. Raises ValueError for other text."""
-        if type(audio) is bytes:
+        if isinstance(audio, bytes):
             samples, self._carry = self.format.split(audio, self._carry)
         else:
             samples, self._carry = self.format.decode(audio, self._carry)
