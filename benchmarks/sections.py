@@ -19,6 +19,8 @@ ORDER = [
     "installing",
     "files, P19",
     "client",
+    "socket",
+    "sessions",
     "offline voice",
     "relay",
     "console",
