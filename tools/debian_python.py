@@ -150,7 +150,7 @@ def build(folder: Path, source: Path, version: str, architecture: str) -> None:
 
 
 def build_ours(folder: Path, version: str, architecture: str) -> None:
-    """The package as it is now. The C code that Cython generated here is taken along; it takes long under qemu."""
+    """The package as it is now, with the C code that `make build` generated here: Cython takes a long time under qemu."""
     source = folder / "source"
     for name in SOURCES:
         file = ROOT / name
@@ -160,6 +160,11 @@ def build_ours(folder: Path, version: str, architecture: str) -> None:
         elif file.exists():
             source.mkdir(exist_ok=True)
             shutil.copy2(file, source / name)
+    # Cython compares its files with NumPy's of the folder, which are newer; and compilers compare theirs with these.
+    made = (folder / "made").stat().st_mtime
+    for file in (source / "build" / "cython").rglob("*.c"):
+        if file.stat().st_mtime < made:
+            os.utime(file, (made, made))
     build(folder, source, version, architecture)
 
 

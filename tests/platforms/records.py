@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def version_of(package: str) -> str:
     query = ["dpkg-query", "--show", "--showformat=${Version}", package]
     try:
         done = subprocess.run(query, capture_output=True, text=True, check=True)
-        return done.stdout.partition(":")[2].partition("-")[0] or done.stdout.partition("-")[0]
+        return re.sub(r"^\d+:|[-+~].*", "", done.stdout)
     except (OSError, subprocess.CalledProcessError):
         try:
             return importlib.metadata.version(package)

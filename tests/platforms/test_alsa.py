@@ -71,9 +71,10 @@ def test_latency_is_what_the_device_holds(server):
     assert len(result.stdout.split()) == 2
 
 
-def test_a_killed_server_is_survived_again_and_again(server):
+def test_a_killed_server_is_survived_again_and_again(server, record_property):
     """Its devices end by themselves, as those of a card that is unplugged."""
     survive_kills(server, KILLS)
+    record_property("kills of the server survived", KILLS)
 
 
 def test_a_recorder_survives_a_killed_server_again_and_again(server):

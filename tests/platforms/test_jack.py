@@ -117,7 +117,7 @@ def test_one_channel_is_recorded_of_two_ports(server):
     assert result.stdout.splitlines() == ["2 14400", "1 14400", "2 14400"], result
 
 
-def test_a_killed_server_crashes_nobody_and_both_streams_go_on(server):
+def test_a_killed_server_crashes_nobody_and_both_streams_go_on(server, record_property):
     program = server.popen("""
         import sys, threading, numpy as np, wavtools
         said = threading.Lock()
@@ -148,6 +148,7 @@ def test_a_killed_server_crashes_nobody_and_both_streams_go_on(server):
     rest, _ = program.communicate("\n", timeout=30)
     assert rest.split() == [str(24_000 * 120)]
     assert program.returncode == 0
+    record_property("kills of the server survived", KILLS)
 
 
 def test_a_program_that_lists_devices_all_the_time_survives_the_death_of_the_server(server):
