@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EchoStage", "EchoState"]
 
-# After the speaker has moved, the echo of its old path is still on its way for that long: none of it goes out, and the
-# canceller learns the new path when it has passed.
-HOLD_SECONDS = 0.3
+# After the speaker has moved, the echo of its old path is still on its way for PASS_SECONDS: the canceller begins anew when
+# it has passed, and nothing goes out until it has learnt for LEARN_SECONDS.
+PASS_SECONDS = 0.2
+LEARN_SECONDS = 0.15
 
 _log = logging.getLogger("wavtools")
 
@@ -107,10 +108,11 @@ class EchoStage:
         self._resets = 0
         self._failing = False
         self._rerouted = False
-        # Rows that go out silent before the canceller begins anew; rows since something was played.
-        self._held = 0
-        self._hold_rows = -(-int(HOLD_SECONDS * session_rate) // self._frame) * self._frame
-        self._quiet_rows = self._hold_rows
+        # Rows until the canceller begins anew, and until something goes out again; rows since something was played.
+        self._passing = self._muted = 0
+        self._pass_rows = -(-int(PASS_SECONDS * session_rate) // self._frame) * self._frame
+        self._learn_rows = int(LEARN_SECONDS * session_rate)
+        self._quiet_rows = self._pass_rows
 
     # ---- any thread
 
@@ -261,6 +263,10 @@ class EchoStage:
             if clean is None or not self.cancelling:
                 raw = delayed[:, : self._channels]
                 clean = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
+            elif self._muted:
+                clean = clean.copy()
+                clean[: self._muted] = 0
+            self._muted = max(0, self._muted - len(rows))
             delayed = np.column_stack([delayed, clean])
         lead = min(self._lead, len(delayed))
         self._lead -= lead
@@ -272,13 +278,13 @@ class EchoStage:
         """*near* without the echo; None if the canceller fails, which is logged once."""
         if not len(near):
             return near
-        if self._held:
-            silent = min(self._held, len(near))
-            self._held -= silent
-            if not self._held:
+        if self._passing:
+            passed = min(self._passing, len(near))
+            self._passing -= passed
+            if not self._passing:
                 self._reset()
-            rest = self._clean(canceller, near[silent:], played[silent:])
-            return None if rest is None else np.pad(rest, (silent, 0))
+            rest = self._clean(canceller, near[passed:], played[passed:])
+            return None if rest is None else np.pad(rest, (passed, 0))
         try:
             clean: Samples = canceller.process(near, np.ascontiguousarray(played))
             if clean.shape != near.shape or clean.dtype != near.dtype:
@@ -296,8 +302,8 @@ class EchoStage:
 
     def _hold(self) -> None:
         """The speaker has moved: forget the room, once what it played until now has faded away."""
-        if self._quiet_rows < self._hold_rows and self._canceller is not None:
-            self._held = self._hold_rows
+        if self._quiet_rows < self._pass_rows and self._canceller is not None:
+            self._passing, self._muted = self._pass_rows, self._pass_rows + self._learn_rows
         else:
             self._reset()
 

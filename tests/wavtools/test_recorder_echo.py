@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.waiting import until_blocking
 from wavtools import AudioChunk, OfflineDevice, StateError, WavRecorder, WavStreamPlayer
-from wavtools._echo_stage import HOLD_SECONDS
+from wavtools._echo_stage import LEARN_SECONDS, PASS_SECONDS
 
 RATE = 24_000
 Samples = NDArray[np.int16]
@@ -242,7 +242,7 @@ def test_another_device_on_either_side_resets_the_canceller_and_keeps_every_fram
         room.microphone = OfflineDevice(RATE)
         recorder.use_device(room.microphone)
     # The echo of a speaker that was left is still on its way: the canceller begins anew when it has passed.
-    held = round(HOLD_SECONDS * RATE) if side == "player" else 0
+    held = round((PASS_SECONDS + LEARN_SECONDS) * RATE) if side == "player" else 0
     room.run(held + 4800)
     recorder.pause()
     assert recorder.echo is not None
