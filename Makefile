@@ -55,9 +55,10 @@ bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
-platforms: build  ## run on every audio system and platform that this machine can be
+platforms: build  ## run on every audio system and platform that this machine can be; write docs/platforms.md
 	$(BIN)/python -m pip install --quiet ziglang
-	WAVTOOLS_SOAK=1 $(BIN)/python -m pytest tests/platforms
+	WAVTOOLS_SOAK=1 WAVTOOLS_RECORDS=docs/data/platforms $(BIN)/python -m pytest tests/platforms; \
+		status=$$?; $(BIN)/python tools/platforms_page.py; exit $$status
 
 neon: build  ## count the kernels' instructions on arm64, with NEON and without; needs the cross compiler and qemu-user
 	$(BIN)/python -m benchmarks.neon_counts

@@ -44,6 +44,9 @@ else:
         LINK += [f"-fsanitize={SANITIZE}"]
 
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+if sys.platform == "win32":
+    # M_PI in math.h, which Python.h includes before Cython's preamble can ask for it
+    MACROS += [("_USE_MATH_DEFINES", "1")]
 
 # Editing one of these rebuilds every extension.
 HEADERS = ["spsc.h", "clock.h", "stamp.h", "capture.h", "seat.h", "fade.h", "tap.h", "playback.h", "render.h"]

@@ -15,6 +15,7 @@ ORDER = [
     "NEON",
     "devices, P8",
     "devices, P9 and P14",
+    "audio systems",
     "installing",
     "files, P19",
     "client",

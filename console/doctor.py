@@ -140,6 +140,22 @@ async def doctor(settings: Settings, say: Callable[[str], None] = print) -> int:
     return 1 if report.bad else 0
 
 
+def _whereabouts(device: str | None, stream: Any) -> str:
+    """Name a device that opened, and the devices of its audio system."""
+    from wavtools import DeviceError
+
+    try:
+        found = stream.list_devices()
+    except DeviceError:
+        found = []
+    system = found[0].backend if found else ""
+    named, colon, _ = (device or "").partition(":")
+    if not found or (colon and not system.casefold().startswith(named.casefold())):
+        # The lists are those of the default audio system, and the name chose another one.
+        return f"{device or 'default'} opens"
+    return f"{device or 'default'} of {len(found)} on {system}: {', '.join(info.name for info in found)}"
+
+
 def _devices(report: _Report, settings: Settings) -> None:
     from wavtools import DeviceError, WavRecorder, WavStreamPlayer
 
@@ -150,7 +166,6 @@ def _devices(report: _Report, settings: Settings) -> None:
     ):
         stream: Any = make(RATE_HZ, device=device)
         try:
-            found = stream.list_devices()
             getattr(stream, start)()
             time.sleep(0.3)
             stats = stream.stats
@@ -159,10 +174,7 @@ def _devices(report: _Report, settings: Settings) -> None:
             report.fail(noun, str(error))
             continue
         opened += 1
-        names = ", ".join(info.name for info in found)
-        report.good(
-            noun, f"{device or 'default'} of {len(found)} on {found[0].backend if found else 'none'}: {names}"
-        )
+        report.good(noun, _whereabouts(device, stream))
         granted = {True: "granted", False: "refused", None: "cannot be seen here"}[stats.realtime_priority]
         line = f"{granted}; latency {stats.latency_seconds * 1000:.0f} ms"
         (report.note if stats.realtime_priority is False else report.good)(f"{noun} real-time priority", line)

@@ -58,6 +58,8 @@ def find_key(environment: Mapping[str, str], dotenv: DotEnv) -> Key:
     if kept:
         return _checked(kept, "keyring")
     path = _path()
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file; rename it")
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise UserError(f"others can read {path}; run: chmod 600 {path}")

@@ -130,6 +130,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
 
 def _config_file(path: Path) -> Mapping[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
+    if path.is_dir():
+        # Windows refuses to open a folder, with a reason that does not help
+        raise UserError(f"{path} is a folder, not a file; rename it")
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -10,7 +10,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-SRC = Path(__file__).parent.parent / "src"
+import realtime
+
+# Where the packages are, in the repository or installed
+SRC = Path(realtime.__file__).parents[1]
 
 
 class RelayProcess:

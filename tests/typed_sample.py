@@ -8,8 +8,19 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import wavtools
-from realtime import RealtimeClient
-from wavtools import OfflineDevice, TrackOffset, WavFile, WavPacker, WavRecorder, WavStreamPlayer
+from realtime import EchoEvent, RealtimeClient, VoiceSession
+from wavtools import (
+    EchoCanceller,
+    EchoDetector,
+    EchoState,
+    NativeEchoCanceller,
+    OfflineDevice,
+    TrackOffset,
+    WavFile,
+    WavPacker,
+    WavRecorder,
+    WavStreamPlayer,
+)
 from wavtools.pcm import float32_to_pcm16, pcm16_to_float32
 from wavtools.resample import Resampler, resample
 from wavtools.ring import RingBuffer
@@ -35,5 +46,26 @@ assert_type(WavPacker.pack(pcm, 24_000), WavFile)
 recorder = WavRecorder(device=device)
 assert_type(recorder.end(), WavFile)
 
+canceller = wavtools.echo_canceller("native", 24_000)
+assert_type(canceller, EchoCanceller)
+assert_type(canceller.process(pcm[:240], pcm[:240]), NDArray[np.int16])
+own: EchoCanceller = NativeEchoCanceller(24_000)
+listener = WavRecorder(device=device, echo_canceller=own, reference=player)
+assert_type(listener.echo, EchoState | None)
+assert_type(listener.cancelling, bool)
+assert_type(EchoDetector(24_000).look(pcm, pcm), bool)
+
 client = RealtimeClient(url="ws://127.0.0.1:1")
 assert_type(client.is_connected(), bool)
+
+voice = VoiceSession(client, listener, player, mode="vad", echo="auto")
+voice.set_echo("half-duplex")
+
+
+def tell(event: EchoEvent) -> None:
+    assert_type(event.heard, bool)
+    assert_type(event.erle_db, float | None)
+    assert_type(event.action == voice.echo, bool)
+
+
+client.on("voice.echo", tell)

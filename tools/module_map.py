@@ -26,19 +26,22 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _sample_advice _buffers errors _version _arguments _process _events _jack _miniaudio
-        _latch _one_call _held _aio
+        _latch _alarm _fine_clock _one_call _held _aio
         ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
         gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
         bands analysis echo_detector wav decode _states _callbacks
-        _call_within _device_info _backends _context _pulse_init _held_frames _device _stream _supervisor
+        _call_within _device_info _backends _context _probe _pulse_init _held_frames _device _stream _supervisor
         _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
-        _audio_store _audio_chunk _pcm_frames _reference _echo_stage _delivery _chunk_queue
+        _audio_store _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
         offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
     """,
     "realtime": """
-        errors callables printing env_file background daemon_threads command_line protocol
-        conversation events tools connection client voice_devices voice_timing voice_tapes voice_echo voice synchronous realtime
+        errors callables printing env_file background daemon_threads command_line protocol prices
+        conversation events tools connection client
+        voice_options voice_speech voice_events voice_handlers voice_detection voice_devices voice_volume voice_idle
+        voice_microphone voice_interruption voice_timing voice_tapes voice_echo voice synchronous
+        transcript utterances speech_pauses transcriber phone_marks phone realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
@@ -265,6 +268,10 @@ TESTED_BY = {
     "wavtools._native.kernels_v4.c": ["native/test_kernels.py"],
     "wavtools._native.kernels.inc": ["native/test_kernels.py", "wavtools/test_pcm.py"],
     "wavtools._native.kernels.h": ["native/test_kernels.py"],
+    "wavtools._native.echo.c": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo_suppress.c": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo.h": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
+    "wavtools._native.echo_state.h": ["wavtools/test_echo_native.py", "test_rt_lint.py"],
     "wavtools._native.fft.h": ["wavtools/test_spectrum.py"],
     "wavtools._native.vec8.h": ["native/test_kernels.py"],
     "wavtools._native.spsc.h": ["native/test_spsc.py", "wavtools/test_ring.py"],

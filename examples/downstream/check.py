@@ -8,7 +8,18 @@ pip install --no-build-isolation examples/downstream && python examples/downstre
 import downstream
 import numpy as np
 
-from wavtools import Gain, LoudnessMeter, Meter, VoiceActivity, levels, pcm, resample, ring, spectrum
+from wavtools import (
+    Gain,
+    LoudnessMeter,
+    Meter,
+    NativeEchoCanceller,
+    VoiceActivity,
+    levels,
+    pcm,
+    resample,
+    ring,
+    spectrum,
+)
 
 x = np.random.default_rng(0).uniform(-1, 1, 4_800).astype(np.float32)
 buffer = ring.RingBuffer(8_000)
@@ -30,6 +41,12 @@ assert np.array_equal(mono, pcm.mix_to_mono(x.reshape(-1, 2)))
 peak = 20 * np.log10(np.abs(out[:written].astype(np.float64)).max() / 32768)
 assert abs(downstream.peak_dbfs(out[:written]) - peak) < 1e-4
 assert downstream.peak_dbfs(np.zeros(10, np.int16)) == -np.inf
+
+played = (x * 9_000).astype(np.int16)
+near = np.concatenate([np.zeros(600, np.int16), played[:-600] // 2])
+expected = NativeEchoCanceller(24_000).process(near, played)
+downstream.cancel_echo(NativeEchoCanceller(24_000), near, played)
+assert np.array_equal(near, expected)
 
 loud = np.concatenate([np.zeros(4_800), np.sin(np.arange(19_200) / 8)]).astype(np.float32)
 expected = Gain(6).process(loud)

@@ -9,6 +9,7 @@ from libc.stdint cimport int16_t
 
 import numpy as np
 
+from wavtools.echo_native cimport NativeEchoCanceller
 from wavtools.gain cimport Gain
 from wavtools.levels cimport Meter, power_db, power_of_pcm16
 from wavtools.loudness cimport LoudnessMeter
@@ -74,6 +75,20 @@ def peak_dbfs(const int16_t[::1] pcm not None):
                 peak = max(peak, fabsf(block[i]))
             start += count
     return 20.0 * log10(peak) if peak > 0.0 else -INFINITY
+
+
+def cancel_echo(
+    NativeEchoCanceller canceller not None, int16_t[::1] near not None, const int16_t[::1] played not None,
+):
+    """Take the echo of *played* out of *near*, in place; the result is one frame late.
+
+    Raises ValueError unless both have the same length, 1 or more whole frames of the canceller.
+    """
+    cdef Py_ssize_t frames = near.shape[0] // canceller.frame
+    if frames == 0 or near.shape[0] % canceller.frame or played.shape[0] != near.shape[0]:
+        raise ValueError(f"expected two signals of one length, a multiple of {canceller.frame}")
+    with nogil:
+        canceller.run(&near[0], &played[0], &near[0], frames)
 
 
 def measure(

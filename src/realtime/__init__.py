@@ -19,13 +19,13 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client.client import RealtimeClient
-from .client.farewell import HangUp, hang_up
 from .connection.link import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation
 from .errors import (
     AnswerError,
+    BudgetError,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
@@ -33,8 +33,10 @@ from .errors import (
     ServerError,
     StateError,
     ToolError,
+    TranscriptionError,
 )
 from .events import (
+    BudgetEvent,
     ClientStats,
     CloseEvent,
     ConnectionEvent,
@@ -44,27 +46,50 @@ from .events import (
     InterruptedEvent,
     ItemEvent,
     ItemUpdatedEvent,
+    McpApprovalEvent,
     RateLimitsEvent,
     RealtimeEvent,
     ResponseEndedEvent,
     ResponseFailedEvent,
     TimingsEvent,
+    ToolProgressEvent,
     UsageEvent,
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
-from .voice import CutEvent, EchoEvent, VoiceSession
+from .tools import ToolContext, ToolResult
 
 if TYPE_CHECKING:
     from .client.answer import Answer
+    from .client.farewell import HangUp, hang_up
+    from .phone import PhoneCall
     from .synchronous import Talk, talk
+    from .transcriber import Transcriber
+    from .transcript import Segment, TranscriptionUsage, Words
+    from .voice import CutEvent, EchoEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
-_ON_TOP = {"Answer": "client.answer", "Talk": "synchronous", "talk": "synchronous"}
+_ON_TOP = {
+    "Answer": "client.answer",
+    "CutEvent": "voice",
+    "EchoEvent": "voice",
+    "HangUp": "client.farewell",
+    "PhoneCall": "phone",
+    "Segment": "transcript",
+    "Talk": "synchronous",
+    "Transcriber": "transcriber",
+    "TranscriptionUsage": "transcript",
+    "VoiceSession": "voice",
+    "Words": "transcript",
+    "hang_up": "client.farewell",
+    "talk": "synchronous",
+}
 
 __all__ = [
     "Answer",
     "AnswerError",
+    "BudgetError",
+    "BudgetEvent",
     "Change",
     "ClientStats",
     "CloseEvent",
@@ -86,21 +111,31 @@ __all__ = [
     "ItemEvent",
     "ItemUpdatedEvent",
     "LinkOptions",
+    "McpApprovalEvent",
+    "PhoneCall",
     "RateLimitsEvent",
     "RealtimeClient",
     "RealtimeError",
     "RealtimeEvent",
     "ResponseEndedEvent",
     "ResponseFailedEvent",
+    "Segment",
     "ServerError",
     "StateError",
     "Talk",
     "TimingsEvent",
+    "ToolContext",
     "ToolError",
+    "ToolProgressEvent",
+    "ToolResult",
+    "Transcriber",
+    "TranscriptionError",
+    "TranscriptionUsage",
     "UsageEvent",
     "UserTranscriptEvent",
     "UserTranscriptFailedEvent",
     "VoiceSession",
+    "Words",
     "hang_up",
     "talk",
 ]

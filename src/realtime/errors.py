@@ -7,7 +7,9 @@
     * ConnectError (ConnectionError): connect() failed; has code, reason, status, server_message,
       retry_after
     * ConnectionLostError (ConnectionError): the connection ended while a call waited for it; has code, reason
+    * BudgetError: no answer is requested, because the budget is spent; has cost, budget
     * AnswerError: an answer ended otherwise than "completed" while a call waited for it; has status, reason, code
+    * TranscriptionError: speech was not transcribed; has status, reason, code
     * ServerError: the server's ``error`` event as an exception; has type, code, param, event_id
     * ToolError: a tool call could not be run; the model receives its message
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerError",
+    "BudgetError",
     "ConfigurationError",
     "ConnectError",
     "ConnectionLostError",
@@ -28,6 +31,7 @@ __all__ = [
     "ServerError",
     "StateError",
     "ToolError",
+    "TranscriptionError",
 ]
 
 
@@ -122,6 +126,55 @@ class AnswerError(RealtimeError):
         self.status = status
         self.reason = reason
         self.code = code
+
+
+class BudgetError(RealtimeError):
+    """No answer is requested, because the client's budget is spent.
+
+    Attributes
+    ----------
+    cost, budget : float
+        US dollars.
+    """
+
+    def __init__(self, cost: float, budget: float) -> None:
+        super().__init__(
+            f"the budget of ${budget:.4f} is spent (${cost:.4f} so far): set client.budget to a higher one to go on"
+        )
+        self.cost = cost
+        self.budget = budget
+
+
+class TranscriptionError(RealtimeError):
+    """Speech was not transcribed, or a transcription session was refused.
+
+    Attributes
+    ----------
+    status : str
+        "failed" (one utterance, or the server had an error), "refused" (the session's settings) or "lost" (the
+        connection ended first).
+    reason : str or None
+        The type of the failure.
+    code : str or None
+        The error code.
+    item_id : str or None
+        The utterance; None if the error concerns no single one.
+    """
+
+    def __init__(
+        self,
+        status: str,
+        reason: str | None = None,
+        code: str | None = None,
+        message: str | None = None,
+        item_id: str | None = None,
+    ) -> None:
+        text = message or f"the transcription ended as {status!r}"
+        super().__init__(f"{text} ({code})" if code and code not in text else text)
+        self.status = status
+        self.reason = reason
+        self.code = code
+        self.item_id = item_id
 
 
 class ServerError(RealtimeError):

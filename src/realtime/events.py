@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .conversation.items import Item
+    from .prices import Cost
 
 __all__ = [
     "AudioConfig",
     "AudioFormatConfig",
     "AudioInputConfig",
     "AudioOutputConfig",
+    "BudgetEvent",
     "ClientStats",
     "CloseEvent",
     "ConnectionEvent",
@@ -47,12 +49,14 @@ __all__ = [
     "InterruptedEvent",
     "ItemEvent",
     "ItemUpdatedEvent",
+    "McpApprovalEvent",
     "RateLimitsEvent",
     "RealtimeEvent",
     "ResponseEndedEvent",
     "ResponseFailedEvent",
     "SessionConfig",
     "TimingsEvent",
+    "ToolProgressEvent",
     "TranscriptionConfig",
     "TurnDetectionConfig",
     "UsageEvent",
@@ -259,6 +263,8 @@ class UsageEvent:
     source : "response" or "transcription"
         Transcriptions are billed separately, and are not in ``total``.
     response_id, item_id : str or None
+    model : str or None
+        The model that is billed.
     """
 
     usage: Event
@@ -266,6 +272,28 @@ class UsageEvent:
     source: str = "response"
     response_id: str | None = None
     item_id: str | None = None
+    model: str | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """US dollars, a float; None if no price is known. See `realtime.prices.cost_of`."""
+        from .prices import cost_of
+
+        return cost_of(self.model, self.usage)
+
+
+@dataclass(frozen=True)
+class BudgetEvent:
+    """``budget.reached``: the client has cost what it may, and requests no more answers.
+
+    Attributes
+    ----------
+    cost, budget : float
+        US dollars.
+    """
+
+    cost: float
+    budget: float
 
 
 @dataclass(frozen=True)
@@ -312,6 +340,50 @@ class UserTranscriptFailedEvent:
 
     def __str__(self) -> str:
         return self.message
+
+
+@dataclass(frozen=True)
+class McpApprovalEvent:
+    """``mcp.approval``: an MCP server's tool is called when the application approves, see `RealtimeClient.approve`.
+
+    Attributes
+    ----------
+    request_id : str
+    server_label, name : str
+        Of the MCP server and of its tool.
+    arguments : str
+        JSON, as the model stated them.
+    item : Item or None
+        The request in the conversation.
+    """
+
+    request_id: str
+    server_label: str
+    name: str
+    arguments: str = ""
+    item: Item | None = None
+
+    def __str__(self) -> str:
+        return f"{self.server_label}: {self.name}({self.arguments})"
+
+
+@dataclass(frozen=True)
+class ToolProgressEvent:
+    """``tool.progress``: a tool tells how far it is, with `ToolContext.progress`.
+
+    Attributes
+    ----------
+    text : str
+    name, call_id : str
+        Of the tool and of its call.
+    """
+
+    text: str
+    name: str
+    call_id: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)

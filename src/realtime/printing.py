@@ -11,6 +11,7 @@ Thread: any.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -129,8 +130,10 @@ class Gate(io.TextIOBase):
         if isinstance(error, OSError):
             _discard(stream)
             if self._required:
-                if isinstance(error, BrokenPipeError):
-                    raise error
+                # Windows reports a reader that has gone as an invalid argument.
+                invalid = sys.platform == "win32" and error.errno == errno.EINVAL
+                if invalid or isinstance(error, BrokenPipeError):
+                    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
                 reason = error.strerror or type(error).__name__
                 raise OutputError(error.errno, f"cannot write the output: {reason}") from error
 

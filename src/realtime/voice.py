@@ -1,8 +1,8 @@
 """VoiceSession: joins a client, a microphone and a loudspeaker.
 
-Microphone chunks go from the recorder's delivery thread into the client's queue. Audio of answers goes from a
-handler of the client into the player. When the user begins to speak, the player tells to the sample what was
-heard, and the server is told. What the microphone hears of the loudspeaker itself is the matter of voice_echo.py.
+voice_microphone.py passes the microphone's chunks to the client. Audio of answers goes from a handler of the client into
+the player. When the user begins to speak, the player tells to the sample what was heard, and the server is told;
+voice_interruption.py decides whether that is due. voice_echo.py handles what the microphone hears of the loudspeaker.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
 open, drain or close a device run in daemon threads of their own.
@@ -11,20 +11,16 @@ open, drain or close a device run in daemon threads of their own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal
-
-import numpy as np
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .background import describe, start
 from .client.client import RealtimeClient
 from .client.home_loop import HomeLoop, any_thread
-from .conversation.items import Item
 from .errors import StateError
 from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from .protocol.numbers import not_negative
+from .voice_detection import TurnDetection
 from .voice_devices import (
     Chunk,
     Devices,
@@ -33,39 +29,42 @@ from .voice_devices import (
     Recorder,
     check_rate,
     make_player,
+    one_by_one,
 )
 from .voice_echo import EchoAction, EchoControl, EchoEvent, EchoMode, check_echo
+from .voice_events import CutEvent, FalseInterruptionEvent, IdleEvent
+from .voice_handlers import Handlers
+from .voice_idle import IdleWatch
+from .voice_microphone import Microphone
+from .voice_options import InterruptMode, Mode, check_interrupt, check_mode, check_on_chunk, check_spec
 from .voice_timing import FirstSampleWatch
+from .voice_volume import Loudness
 
-__all__ = ["Chunk", "CutEvent", "EchoEvent", "Player", "Receipt", "Recorder", "VoiceSession"]
+if TYPE_CHECKING:
+    from .voice_interruption import Interruptions
 
-Mode = Literal["manual", "vad"]
+__all__ = [
+    "Chunk",
+    "CutEvent",
+    "EchoEvent",
+    "FalseInterruptionEvent",
+    "IdleEvent",
+    "Player",
+    "Receipt",
+    "Recorder",
+    "VoiceSession",
+]
+
 # On average the end of a turn waits for half a chunk. Compared with 20 ms this costs 50 more messages a second,
 # which is 1 % of a core.
 CHUNK_MS = 10
 
 
-@dataclass(frozen=True)
-class CutEvent:
-    """``voice.cut``: playback was stopped.
-
-    Attributes
-    ----------
-    receipt : wavtools.TrackOffset
-        Where it was stopped.
-    item : Item or None
-        The answer that was stopped.
-    """
-
-    receipt: Any
-    item: Item | None
-
-
 class VoiceSession:
     """A spoken conversation: sends the microphone, plays the answers, handles interruptions.
 
-    It emits ``voice.cut`` (`CutEvent`) and ``voice.echo`` (`EchoEvent`) through the client, and adds ``first_sample`` to
-    the client's ``timings``.
+    It emits ``voice.cut`` (`CutEvent`), ``interruption.false`` (`FalseInterruptionEvent`), ``voice.echo`` (`EchoEvent`) and
+    ``voice.idle`` (`IdleEvent`) through the client, and adds ``first_sample`` to the client's ``timings``.
 
     Parameters
     ----------
@@ -82,6 +81,18 @@ class VoiceSession:
         cancelled; nothing if the microphone's name says that the system cancels it. "cancel": at all times.
         "half-duplex": under vad, send silence while an answer is heard and 0.4 seconds after, so that nobody can interrupt
         by speaking. "off": nothing.
+    interrupt : "cut" or "duck"
+        What speech over an answer does under vad. "cut": the answer stops when the server hears speech. "duck": it is
+        lowered by 20 dB then; it stops, exactly as with "cut", when the speech lasts (0.21 seconds) or words of it come,
+        and otherwise it returns, with ``interruption.false``. The session then sets ``interrupt_response`` and
+        ``create_response`` of the turn detection to false, and requests the answers itself; `stop` takes that back.
+    input, output : None, str, int, DeviceInfo, OfflineDevice or DuplexDevice, optional
+        Devices of the recorder and the player that the session makes, as for ``device=`` of `wavtools.WavRecorder`.
+    idle_timeout : float, optional
+        Seconds without anybody speaking, user or model, after which the session emits ``voice.idle`` and stops.
+    on_chunk : callable, optional
+        A plain function that gets every `wavtools.AudioChunk` of the microphone, echo cancelled, muted or not. Thread: the
+        recorder's delivery thread. What it raises is reported as ``error``, once, and recording goes on.
     fade_ms : float
         Fade of an interrupted answer in milliseconds. The offset stays exact.
     chunk_ms : float
@@ -89,15 +100,15 @@ class VoiceSession:
 
     Attributes
     ----------
-    muted : bool
-        True while the microphone is muted, see `mute`.
     unplayed_samples : int
         Samples of answers that were dropped because the player's queue was full.
 
     Raises
     ------
+    TypeError
+        an *on_chunk* that is no plain function
     ValueError
-        a mode or echo that does not exist, a time that is no number
+        a mode, echo or interrupt that does not exist, a time that is no number, a device beside a recorder of yours
 
     Examples
     --------
@@ -113,33 +124,59 @@ class VoiceSession:
         *,
         mode: Mode | None = None,
         echo: EchoMode = "auto",
+        interrupt: InterruptMode = "cut",
+        input: Any = None,
+        output: Any = None,
+        idle_timeout: float | None = None,
+        on_chunk: Callable[[Any], object] | None = None,
         fade_ms: float = 0.0,
         chunk_ms: float = CHUNK_MS,
     ) -> None:
-        if mode not in (None, "manual", "vad"):
-            raise ValueError(f"mode must be 'manual' or 'vad', not {mode!r}")
         self.client = client
         self.recorder = recorder
         self.player = player
         self.fade_ms = not_negative(fade_ms, "fade_ms")
-        self.muted = False
         self.unplayed_samples = 0
-        self._chunk_ms = not_negative(chunk_ms, "chunk_ms")
-        self._mode = mode
+        self._mode = None if mode is None else check_mode(mode)
         self._started = False
         self._talking = False
-        # Held while the recorder starts or pauses.
-        self._changing = asyncio.Lock()
-        # The turn detection to return to from manual mode.
-        self._vad: dict[str, Any] = {"type": "server_vad"}
         self._first_sample = FirstSampleWatch(client, self._failed)
+        self._handlers = Handlers(
+            client,
+            {
+                "conversation.updated": self._on_updated,
+                "conversation.interrupted": self._on_interrupted,
+                "close": self._on_close,
+            },
+        )
         self._closing: asyncio.Task[None] | None = None
         # Closes everything, whoever called `stop` and whatever becomes of the caller.
         self._stopping: asyncio.Task[None] | None = None
-        self._devices = Devices()
+        self._devices = Devices(
+            check_spec("input", input, "recorder", recorder), check_spec("output", output, "player", player)
+        )
         self._echo = EchoControl(
             check_echo(echo), self._devices, lambda event: client.emit("voice.echo", event), self._failed
         )
+        self._microphone = Microphone(
+            client,
+            self._devices,
+            not_negative(chunk_ms, "chunk_ms"),
+            self._echo.hear,
+            check_on_chunk(on_chunk),
+            self._failed,
+        )
+        self._loudness = Loudness()
+        ducks = check_interrupt(interrupt) == "duck"
+        self._detection = TurnDetection(client, ours=ducks)
+        self._interruptions: Interruptions | None = None
+        if ducks:
+            from .voice_interruption import Interruptions
+
+            self._interruptions = Interruptions(
+                client, self._detection, self._microphone, self._loudness, self.interrupt
+            )
+        self._idle = IdleWatch(idle_timeout, self._somebody_speaks, self._on_idle, self._failed)
 
     # Starting and stopping
 
@@ -165,16 +202,17 @@ class VoiceSession:
             await asyncio.wait({self._stopping})
             self._stopping = None
         client = self.client
-        self._configure_mode()
-        player = self.player = self.player or make_player(client.output_sample_rate)
+        player = self.player = self.player or make_player(client.output_sample_rate, self._devices.output)
         recorder = self.recorder = self.recorder or self._echo.make_recorder(client.input_sample_rate, player)
         check_rate("player", player.sample_rate, client.output_sample_rate)
         check_rate("recorder", recorder.sample_rate, client.input_sample_rate)
-        client.on("conversation.updated", self._on_updated)
-        client.on("conversation.interrupted", self._on_interrupted)
-        client.on("close", self._on_close)
+        self._mode = self._detection.begin(self._mode)
+        self._handlers.add()
         self._first_sample.reset()
         client.playback = lambda: self._devices.played(player)
+        self._loudness.player = player
+        if self._interruptions is not None:
+            self._interruptions.open(recorder.sample_rate)
         self._started = True
         try:
             await self._devices.call(player.connect)
@@ -184,6 +222,7 @@ class VoiceSession:
             self._echo.open(recorder, player)
             if self._mode == "vad":
                 await self._record()
+            self._idle.begin()
         except BaseException:
             try:
                 await self.stop()
@@ -191,18 +230,6 @@ class VoiceSession:
                 # It was reported. What made the start fail says more.
                 pass
             raise
-
-    def _configure_mode(self) -> None:
-        """Set the client's turn detection to the mode that was given, else take the mode from it."""
-        client = self.client
-        self._remember_vad()
-        vad_is_on = bool(client.get_turn_detection_type())
-        if self._mode is None:
-            self._mode = "vad" if vad_is_on else "manual"
-        elif self._mode == "manual":
-            client.update_session(turn_detection=None)
-        elif not vad_is_on:
-            client.update_session(turn_detection=self._vad)
 
     async def stop(self) -> None:
         """Close the microphone, the session and the output, in that order. Idempotent. A tool may call it.
@@ -228,42 +255,31 @@ class VoiceSession:
         client.playback = None
         self._first_sample.cancel()
         self._echo.close()
-        failures = []
-
-        async def attempt(step: Awaitable[object]) -> None:
-            try:
-                await step
-            except Exception as error:
-                failures.append(error)
+        self._idle.close()
+        if self._interruptions is not None:
+            self._interruptions.close()
 
         def end_recording() -> None:
             if recorder.get_status() != "ended":
                 recorder.end()
 
-        # The microphone first: chunks without a connection would be counted as dropped.
-        await attempt(self._devices.close("microphone", end_recording))
-        await attempt(client.disconnect())
-        await attempt(self._devices.close("output", player.disconnect))
-        for name, handler in (
-            ("conversation.updated", self._on_updated),
-            ("conversation.interrupted", self._on_interrupted),
-            ("close", self._on_close),
-        ):
-            try:
-                client.off(name, handler)
-            except ValueError:
-                # client.reset() has removed it.
-                pass
-        if failures:
-            raise failures[0]
+        try:
+            # The microphone first: chunks without a connection would be counted as dropped.
+            await one_by_one(
+                self._devices.close("microphone", end_recording),
+                client.disconnect(),
+                self._devices.close("output", player.disconnect),
+            )
+        finally:
+            self._handlers.remove()
+            self._detection.end()
+            self._loudness.player = None
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self.stop()
 
     # Talking
@@ -293,24 +309,24 @@ class VoiceSession:
         StateError
             not started
         """
-        if mode not in ("manual", "vad"):
-            raise ValueError(f"mode must be 'manual' or 'vad', not {mode!r}")
+        check_mode(mode)
         recorder = self._need_started()
         if mode == self._mode:
             return
         if mode == "manual":
-            self._remember_vad()
+            self._detection.remember()
             self._mode = mode
-            async with self._changing:
-                await self._devices.call(recorder.pause)
-            self.client.update_session(turn_detection=None)
+            await self._microphone.pause(recorder)
+            if self._interruptions is not None:
+                self._interruptions.reset()
+            self._detection.set_manual()
             # The server still holds the silence of the room, which is no part of the next turn.
             self.client.clear_input_audio()
         else:
             if self._talking:
                 await self.release()
             self._mode = mode
-            self.client.update_session(turn_detection=self._vad)
+            self._detection.set_vad()
             await self._record()
 
     @any_thread
@@ -367,9 +383,7 @@ class VoiceSession:
         if not self._talking:
             return False
         self._talking = False
-        async with self._changing:
-            # Returns when every sample captured before the call has been delivered.
-            await self._devices.call(recorder.pause)
+        await self._microphone.pause(recorder)
         if not send:
             if self.client.is_connected():
                 self.client.clear_input_audio()
@@ -390,11 +404,13 @@ class VoiceSession:
         return self.client.send_user_message_content(text)
 
     def mute(self, muted: bool = True) -> None:
-        """Mute or unmute the microphone.
+        """Mute or unmute the microphone. Under VAD the server gets silence meanwhile, so that turns still end."""
+        self._microphone.muted = muted
 
-        Under VAD the server gets silence meanwhile, so that turns still end.
-        """
-        self.muted = muted
+    @property
+    def muted(self) -> bool:
+        """True while the microphone is muted."""
+        return self._microphone.muted
 
     @any_thread
     def interrupt(self) -> Any:
@@ -422,6 +438,7 @@ class VoiceSession:
         assert player is not None
         receipt: Receipt | None = player.interrupt(self.fade_ms) if self.fade_ms else player.interrupt()
         self._echo.cut()
+        self._loudness.stopped(self.fade_ms)
         if receipt is None:
             return None
         item = client.conversation.get_item(receipt.track_id)
@@ -447,51 +464,40 @@ class VoiceSession:
             self.client.report_error(ErrorEvent(str(error), "player", exception=error))
         else:
             self._echo.queue(delta.audio, item.id)
+            self._loudness.queued(item.id, len(delta.audio))
         self._first_sample.watch(self.player, item.id)
 
     def _on_interrupted(self, event: InterruptedEvent) -> None:
         if self.client.server_interrupts():
             self.client.drop_response()
             self._cut()
+        elif self._interruptions is not None and self._mode == "vad":
+            self._interruptions.speech_started(event)
 
     def _on_close(self, event: CloseEvent) -> None:
         if event.error and self._started:
-            self._closing = start(self._pause(), "pausing the microphone", self._failed)
+            # The connection has ended for good.
+            self._talking = False
+            pausing = self._microphone.pause(self._need_started())
+            self._closing = start(pausing, "pausing the microphone", self._failed)
 
-    async def _pause(self) -> None:
-        """The connection has ended for good: stop recording."""
-        recorder = self.recorder
-        self._talking = False
-        async with self._changing:
-            if recorder is not None and recorder.get_status() == "recording":
-                await self._devices.call(recorder.pause)
+    def _somebody_speaks(self) -> bool:
+        client = self.client
+        return self._talking or client.conversation.input.speaking or client.busy or self._loudness.playing
+
+    def _on_idle(self, seconds: float) -> None:
+        self.client.emit("voice.idle", IdleEvent(seconds))
+        start(self.stop(), "stopping the idle voice session", self._failed)
 
     def _failed(self, name: str, error: BaseException) -> None:
-        """Tell the application that a background task ended by an exception."""
+        """Tell the application that a background task or its own function ended by an exception."""
         self.client.report_error(ErrorEvent(f"{name} failed: {describe(error)}", "voice", exception=error))
 
     # The microphone
 
     async def _record(self) -> None:
-        recorder = self.recorder
-        assert recorder is not None
-        chunk_size = max(1, int(recorder.sample_rate * self._chunk_ms / 1000))
-        async with self._changing:
-            if recorder.get_status() == "paused":
-                await self._devices.call(recorder.record, self._on_chunk, chunk_size)
-
-    def _on_chunk(self, chunk: Chunk) -> None:
-        """Send one chunk of the microphone. Thread: the recorder's delivery thread."""
-        samples = self._echo.hear(chunk, self._mode == "vad")
-        if self.muted:
-            if self._mode != "vad":
-                return
-            samples = np.zeros_like(samples)
-        self.client.append_input_audio(samples)
-
-    def _remember_vad(self) -> None:
-        # The whole object: servers give missing keys their defaults, not the earlier values.
-        self._vad = self.client.get_turn_detection() or self._vad
+        assert self.recorder is not None
+        await self._microphone.record(self.recorder, vad=self._mode == "vad")
 
     def _need_started(self) -> Recorder:
         if not self._started or self.recorder is None:

@@ -6,7 +6,7 @@ Thread: the event loop's; the calls run in daemon threads of their own ("realtim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from .daemon_threads import DaemonThreads
@@ -17,7 +17,7 @@ __all__ = [
     "CancellingRecorder",
     "Chunk",
     "Devices",
-    "EchoState",
+    "CancellerState",
     "NamedRecorder",
     "Player",
     "Receipt",
@@ -27,6 +27,7 @@ __all__ = [
     "check_rate",
     "make_player",
     "make_recorder",
+    "one_by_one",
 ]
 
 # Calls of one session's devices that may block at once
@@ -68,7 +69,7 @@ class Recorder(Protocol):
     def end(self) -> Any: ...
 
 
-class EchoState(Protocol):
+class CancellerState(Protocol):
     """The part of `wavtools.EchoState` that a voice session uses."""
 
     @property
@@ -86,7 +87,7 @@ class CancellingRecorder(Protocol):
     cancelling: bool
 
     @property
-    def echo(self) -> EchoState | None: ...
+    def echo(self) -> CancellerState | None: ...
 
 
 class DeviceEntry(Protocol):
@@ -129,9 +130,17 @@ class Player(Protocol):
 
 
 class Devices:
-    """Calls of the devices of one voice session."""
+    """Calls of the devices of one voice session.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    input, output : optional
+        Specs of the devices of a recorder and a player that the session makes.
+    """
+
+    def __init__(self, input: Any = None, output: Any = None) -> None:
+        self.input = input
+        self.output = output
         self._threads = DaemonThreads("realtime-device", MAX_CALLS)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -163,6 +172,18 @@ class Devices:
         return True
 
 
+async def one_by_one(*steps: Awaitable[object]) -> None:
+    """Await each of *steps*, whatever becomes of those before it; the first exception is raised at the end."""
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            await step
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
 def check_rate(name: str, rate: int, needed: int) -> None:
     """Raise ConfigurationError if a device runs at another rate than the session."""
     if rate != needed:
@@ -171,16 +192,19 @@ def check_rate(name: str, rate: int, needed: int) -> None:
         )
 
 
-def make_player(sample_rate: int) -> Player:
+def make_player(sample_rate: int, device: Any = None) -> Player:
     """The player of a session for which none was given."""
     from wavtools import WavStreamPlayer
 
-    player: Player = WavStreamPlayer(sample_rate=sample_rate)
+    player: Player = WavStreamPlayer(sample_rate=sample_rate, device=device)
     return player
 
 
 def make_recorder(
-    sample_rate: int, player: Player | None = None, canceller: Literal["auto"] | None = None
+    sample_rate: int,
+    player: Player | None = None,
+    canceller: Literal["auto"] | None = None,
+    device: Any = None,
 ) -> Recorder:
     """The recorder of a session for which none was given.
 
@@ -192,6 +216,8 @@ def make_recorder(
         What the microphone may hear. One that is no `WavStreamPlayer` cannot say what its device played.
     canceller : "auto", optional
         Cancel the echo of *player*.
+    device : optional
+        Spec of the microphone.
     """
     from wavtools import WavRecorder, WavStreamPlayer
 
@@ -199,6 +225,7 @@ def make_recorder(
     # The conversation keeps what was said; the recorder need not keep it as well.
     recorder: Recorder = WavRecorder(
         sample_rate=sample_rate,
+        device=device,
         keep_seconds=0,
         echo_canceller=canceller if reference is not None else None,
         reference=reference,

@@ -25,7 +25,7 @@ from .voice_devices import (
     CancellingRecorder,
     Chunk,
     Devices,
-    EchoState,
+    CancellerState,
     Player,
     Recorder,
     ReferencedChunk,
@@ -146,9 +146,10 @@ class EchoControl:
 
     def make_recorder(self, sample_rate: int, player: Player) -> Recorder:
         """The recorder of a session for which none was given, with what the mode needs."""
+        device = self._devices.input
         if self.mode == "off":
-            return make_recorder(sample_rate)
-        return make_recorder(sample_rate, player, None if self.mode == "half-duplex" else "auto")
+            return make_recorder(sample_rate, device=device)
+        return make_recorder(sample_rate, player, None if self.mode == "half-duplex" else "auto", device)
 
     def open(self, recorder: Recorder, player: Player) -> None:
         """Begin, with open devices.
@@ -365,7 +366,7 @@ class EchoControl:
         state = self._state()
         return 0.0 if state is None else state.erle_db
 
-    def _state(self) -> EchoState | None:
+    def _state(self) -> CancellerState | None:
         return None if self._canceller is None else self._canceller.echo
 
 

@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from wavtools._version import __version__
 
+if type(getattr(__spec__, "loader", None)).__name__ == "zipimporter":
+    raise ImportError(
+        "wavtools cannot be imported from a zip archive, because Python loads compiled modules from files only; "
+        "install it beside the archive (pip install wavtools), or use a tool that unpacks the archive (shiv, pex)"
+    )
+
 if TYPE_CHECKING:
     import wavtools.resample as _resample
     from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
@@ -67,8 +73,8 @@ __all__ = [
     "DeviceEvent",
     "DuplexDevice",
     "EchoCanceller",
-    "EchoState",
     "EchoDetector",
+    "EchoState",
     "Frequencies",
     "Gain",
     "LoudnessMeter",

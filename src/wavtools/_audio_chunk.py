@@ -40,7 +40,8 @@ class AudioChunk:
         Number of the first frame, counted at the session rate since begin(), pauses included. What no device captured
         is not counted: after a lost device ``frame`` goes on, and ``time`` jumps.
     time : float
-        When that frame was captured, in seconds of time.monotonic().
+        When that frame was captured, in seconds of time.monotonic(); finer than that clock where it is coarse (Windows
+        before Python 3.13).
     played : int16, shape (frames,), or None
         What the player played at the same frames, silence included; None unless the recorder has a ``reference``, or
         shares a duplex device with the player.

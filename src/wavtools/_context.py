@@ -31,23 +31,31 @@ CONNECT_SECONDS = 0.9
 _Result = TypeVar("_Result")
 
 _OR_NONE = "or use device='null' or an OfflineDevice"
+_HELD = "that no other program holds the device"
 if sys.platform.startswith("linux"):
     _ADVICE_NO_SERVER = f"start PulseAudio or PipeWire, {_OR_NONE}"
-    _ADVICE_OPEN = "check `pactl info` and that no other program holds the device"
+    _ADVICE_OPEN = f"check `pactl info` and {_HELD}"
+    _ADVICE_CAPTURE = ""
 elif sys.platform == "darwin":
     _ADVICE_NO_SERVER = f"check the sound settings, {_OR_NONE}"
-    _ADVICE_OPEN = (
+    _ADVICE_OPEN = f"check {_HELD}"
+    _ADVICE_CAPTURE = (
         "allow the microphone for this terminal in System Settings > Privacy & Security > Microphone"
     )
-else:
+elif sys.platform == "win32":
     _ADVICE_NO_SERVER = f"check that the Windows Audio service runs, {_OR_NONE}"
-    _ADVICE_OPEN = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
+    _ADVICE_OPEN = f"check {_HELD}"
+    _ADVICE_CAPTURE = "allow desktop apps to use the microphone in Settings > Privacy & security > Microphone"
+else:
+    _ADVICE_NO_SERVER = f"check the system's audio service, {_OR_NONE}"
+    _ADVICE_OPEN = f"check {_HELD}"
+    _ADVICE_CAPTURE = ""
 
 # What to try when an audio system does not answer, and when its device does not open. The platform's own advice holds for
 # the others.
 _NO_SERVER = {JACK: f"start its server (jackd, or PipeWire with pipewire-jack), {_OR_NONE}"}
 _NOT_OPEN = {
-    ALSA: "check `aplay -L` and that no other program holds the device",
+    ALSA: f"check `aplay -L` and {_HELD}",
     JACK: "check `jack_lsp` and that its server has ports of that direction",
 }
 
@@ -63,6 +71,7 @@ class Context:
         self._name = ffi.new("char[]", b"wavtools")
         config.pulse.pApplicationName = self._name
         config.jack.pClientName = self._name
+        code = int(lib.MA_NO_BACKEND)
         # One by one: only some of them need their messages kept off the terminal.
         for backend in backends:
             with quiet_stderr(backend):
@@ -72,7 +81,7 @@ class Context:
             if code == lib.MA_SUCCESS:
                 break
         names = ", ".join(BACKEND_NAMES[backend] for backend in backends)
-        advice = _NO_SERVER.get(backends[0], _ADVICE_NO_SERVER)
+        advice = _NO_SERVER.get(backends[0] if backends else -1, _ADVICE_NO_SERVER)
         check(code, "ma_context_init", f"no audio system answers (tried {names}); {advice}")
         self.backend = int(self.pointer.backend)
         self._finalizer = weakref.finalize(self, _close_context, self.pointer)
@@ -87,10 +96,10 @@ class Context:
     def name(self) -> str:
         return BACKEND_NAMES.get(self.backend, f"backend {self.backend}")
 
-    @property
-    def advice(self) -> str:
-        """What to try when this context's device does not open."""
-        return _NOT_OPEN.get(self.backend, _ADVICE_OPEN)
+    def advice(self, *, capture: bool) -> str:
+        """What to try when a device of this context does not open; *capture*: it would have recorded."""
+        advice = _NOT_OPEN.get(self.backend, _ADVICE_OPEN)
+        return f"{_ADVICE_CAPTURE}; {advice}" if capture and _ADVICE_CAPTURE else advice
 
 
 def _close_context(pointer: Any) -> None:

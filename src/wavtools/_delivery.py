@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._alarm import Alarm
 from wavtools._audio_chunk import AudioChunk
+from wavtools._fine_clock import monotonic
 from wavtools._latch import Latch
 from wavtools._pcm_frames import mean_of_channels, to_int16, with_channels
 from wavtools._states import CaptureState, Seat, now_ns
@@ -150,8 +150,8 @@ class Delivery:
         # Guards the intervals and the order of storing; taken before the recorder's lock. A signal handler may take it
         # again in the middle of a call.
         self._lock = threading.RLock()
-        # Holds something when there is a reason to look at the ring. Unlike an Event it may be put to by a signal handler.
-        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Rung when there is a reason to look at the capture ring
+        self._alarm = Alarm()
         # (callbacks, captured) when we last looked.
         self._seen = 0, 0
         self._closing = False
@@ -192,7 +192,7 @@ class Delivery:
 
     def wake(self) -> None:
         """Look at the ring now."""
-        self._wakes.put(None)
+        self._alarm.ring()
 
     def record(self, chunk_size: int, emit: Callable[[AudioChunk], None]) -> Latch:
         """Record, beginning with the next frame captured. The latch is set when everything was delivered, after a pause().
@@ -256,7 +256,7 @@ class Delivery:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._wait(self._until_due())
+                self._alarm.wait(self._until_due())
                 while not self._closing and self._pump():
                     pass
         except BaseException:
@@ -267,14 +267,6 @@ class Delivery:
             with self._lock:
                 for interval in self._intervals:
                     interval.done.set()
-
-    def _wait(self, seconds: float) -> None:
-        try:
-            self._wakes.get(timeout=seconds)
-            while True:
-                self._wakes.get_nowait()
-        except queue.Empty:
-            pass
 
     def _until_due(self) -> float:
         """Seconds to sleep. A callback may not make system calls, so it cannot wake us; we wake when one is due.
@@ -453,7 +445,7 @@ class Delivery:
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if channels == 1 else raw),
             frame=self._frame_at(interval.origin) + row,
-            time=time.monotonic() - age,
+            time=monotonic() - age,
             played=np.ascontiguousarray(frames[:, channels]) if frames.shape[1] > channels else None,
         )
 

@@ -11,6 +11,7 @@ Thread: control threads. Nothing here may be called from a device callback (mini
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ from wavtools._callbacks import (
 from wavtools._context import Context, ask_server
 from wavtools._device_info import DeviceInfo, DeviceList, Direction, Kind
 from wavtools._held_frames import held_seconds
-from wavtools._jack import keep_client
+from wavtools._jack import is_in_use, keep_client, old_client
 from wavtools._miniaudio import (
     ALSA,
     JACK,
@@ -114,6 +115,8 @@ def _enumerate(context: Context, kind: Direction) -> list[tuple[DeviceInfo, Any]
         )
         found.append((info, native))
     found.sort(key=lambda pair: not pair[0].default)
+    if context.backend == JACK:
+        _jack_devices[kind] = [info for info, _ in found]
     return found
 
 
@@ -134,6 +137,10 @@ def _name_text(native: Any) -> str:
     return text.rstrip("\ufffd") if len(raw) == 255 else text
 
 
+# JACK's devices when they were last listed. Listing makes clients, so it is not done while a device is open (_jack.py).
+_jack_devices: dict[Direction, list[DeviceInfo]] = {}
+
+
 def find_device(kind: Direction, wanted: str | None) -> DeviceInfo | None:
     """The system's entry of the device that *wanted* names; the default one for None.
 
@@ -143,7 +150,16 @@ def find_device(kind: Direction, wanted: str | None) -> DeviceInfo | None:
     for backends, names in places({kind: wanted}):
 
         def find(backends: list[int] = backends, name: str | None = names[kind]) -> DeviceInfo | None:
-            context = Context(backends)
+            in_use = JACK in backends and is_in_use()
+            if in_use:
+                # Listing makes clients, as in list_devices().
+                backends = backends[: backends.index(JACK)]
+            try:
+                context = Context(backends)
+            except DeviceError:
+                if in_use:
+                    return None
+                raise
             try:
                 return _select(context, kind, name)[2]
             finally:
@@ -163,7 +179,16 @@ def list_devices(kind: Direction) -> list[DeviceInfo]:
     """
 
     def enumerate_devices() -> list[DeviceInfo]:
-        context = Context(chosen_backends())
+        backends = chosen_backends()
+        remembered = _jack_devices.get(kind) if JACK in backends and is_in_use() else None
+        if remembered is not None:
+            backends = backends[: backends.index(JACK)]
+        try:
+            context = Context(backends)
+        except DeviceError:
+            if remembered is None:
+                raise
+            return DeviceList(remembered)
         try:
             return DeviceList(info for info, _ in _enumerate(context, kind))
         finally:
@@ -293,6 +318,11 @@ class NativeDevice:
         # What the config points to.
         self._keep: list[Any] = []
         self.channels = self._outputs = 0
+        if context.backend == JACK:
+            # Both, for the lists that are asked for while this is open.
+            for direction in ("capture", "playback"):
+                if direction not in wanted:
+                    _enumerate(context, direction)
         names = [
             self._ask_channels(config, direction, name, channels if direction == "capture" else outputs)
             for direction, name in wanted.items()
@@ -312,22 +342,23 @@ class NativeDevice:
         config.pUserData = ffi.cast("void *", self.seat.address)
         self._config = config
         self._device = ffi.new("ma_device *")
+        self._started = self._ended = False
+        self._closing: threading.Thread | None = None
+        self._close_lock = threading.Lock()
         threads = _thread_ids()
         with quiet_stderr(context.backend):
             code = _init(context)(context.pointer, ffi.addressof(config), self._device)
-        check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {context.advice}")
+            if context.backend == JACK and code == lib.MA_SUCCESS:
+                keep_client(self)
+        self._advice = context.advice(capture=kind != "playback")
+        check(code, "ma_device_init", f"cannot open {self.name} on {context.name}; {self._advice}")
         self._worker_ids = _thread_ids() - threads
         self.sample_rate = int(self._device.sampleRate)
         self.latency_seconds = BUFFER_MS / 1000
         if context.backend in (ALSA, JACK, WASAPI) and kind != "duplex":
             half = config.capture if kind == "capture" else config.playback
             self.latency_seconds = held_seconds(self._device, int(half.format)) or self.latency_seconds
-        self._started = self._ended = False
-        self._closing: threading.Thread | None = None
-        self._close_lock = threading.Lock()
         _open_devices.add(self)
-        if context.backend == JACK:
-            keep_client(self)
 
     def _ask_channels(self, config: Any, direction: Direction, name: str | None, count: int | None) -> str:
         """Fill in one direction of the config: the device called *name* and its channels. Returns what to call it."""
@@ -378,15 +409,18 @@ class NativeDevice:
         """True once it stopped by itself, also after it was closed."""
         return self._ended or (self._started and not self.closed and not self.running)
 
+    @property
+    def idle(self) -> bool:
+        """True from its opening until it was started or closed."""
+        return not self._started and not self.closed
+
     def start(self) -> None:
         threads = _thread_ids()
-        with quiet_stderr(self.context.backend):
+        with quiet_stderr(self.context.backend, makes_client=False):
             code = lib.ma_device_start(self._device)
         # JACK's thread begins here, the others' when the device is made.
         self._worker_ids |= _thread_ids() - threads
-        check(
-            code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self.context.advice}"
-        )
+        check(code, "ma_device_start", f"cannot start {self.name} on {self.context.name}; {self._advice}")
         self._started = True
 
     def close(self) -> None:
@@ -396,8 +430,9 @@ class NativeDevice:
         """
 
         def run() -> None:
-            lib.ma_device_stop(self._device)
-            lib.ma_device_uninit(self._device)
+            with old_client() if self.context.backend == JACK else contextlib.nullcontext():
+                lib.ma_device_stop(self._device)
+                lib.ma_device_uninit(self._device)
             self.context.close()
 
         with self._close_lock:

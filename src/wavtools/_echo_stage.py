@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._echo_guard import EchoGuard
 from wavtools._pcm_frames import mean_of_channels, to_int16, with_channels
 from wavtools._reference import PlayedReference
 from wavtools.resample import Resampler
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from wavtools.echo import EchoCanceller
 
 __all__ = ["EchoStage", "EchoState"]
-
-# After the speaker has moved, the echo of its old path is still on its way for PASS_SECONDS: the canceller begins anew when
-# it has passed, and nothing goes out until it has learnt for LEARN_SECONDS.
-PASS_SECONDS = 0.2
-LEARN_SECONDS = 0.15
 
 _log = logging.getLogger("wavtools")
 
@@ -108,11 +104,7 @@ class EchoStage:
         self._resets = 0
         self._failing = False
         self._rerouted = False
-        # Rows until the canceller begins anew, and until something goes out again; rows since something was played.
-        self._passing = self._muted = 0
-        self._pass_rows = -(-int(PASS_SECONDS * session_rate) // self._frame) * self._frame
-        self._learn_rows = int(LEARN_SECONDS * session_rate)
-        self._quiet_rows = self._pass_rows
+        self._guard = EchoGuard(session_rate, self._frame)
 
     # ---- any thread
 
@@ -123,18 +115,22 @@ class EchoStage:
     @property
     def state(self) -> EchoState:
         """How the canceller does at present."""
-        canceller, reference, source = self._canceller, self._reference, self._source
-        slips = self._slips_before
-        slips += reference.slips if reference is not None else 0
-        slips += source.slips if source is not None else 0
+        canceller = self._canceller
         return EchoState(
             canceller=None if canceller is None else canceller.name,
             cancelling=canceller is not None and self.cancelling,
             erle_db=0.0 if canceller is None else canceller.erle_db,
             delay_seconds=None if canceller is None else canceller.path_delay_seconds,
             resets=self._resets,
-            slips=slips,
+            slips=self._slips,
         )
+
+    @property
+    def _slips(self) -> int:
+        reference, source = self._reference, self._source
+        slips = self._slips_before
+        slips += reference.slips if reference is not None else 0
+        return slips + (source.slips if source is not None else 0)
 
     @property
     def has_reference(self) -> bool:
@@ -156,11 +152,10 @@ class EchoStage:
         """Go on with another device; flush() has given the rows of the one before."""
         if self._source is not None:
             self._slips_before += self._source.slips
-            self._reset()
-        self._source = _Microphone(state, device_rate, duplex, seat)
-        self._resampler: Resampler | None = None
-        if device_rate != self._rate:
-            self._resampler = Resampler(device_rate, self._rate, state.channels)
+            self._source = None
+            self._move()
+        resampler = None if device_rate == self._rate else Resampler(device_rate, self._rate, state.channels)
+        self._source = _Microphone(state, device_rate, duplex, seat, resampler)
         if self._reference is not None:
             self._reference.begin(state, device_rate, seat)
         # Frames that came from this device.
@@ -178,23 +173,25 @@ class EchoStage:
         Returns the number of the first row that is ready, and the rows: int16 (rows, channels + 2), with what was played
         and the clean signal after the captured channels; without a canceller there is no clean signal.
         """
+        assert self._source is not None
         self._taken += len(frames)
-        if self._resampler is not None:
-            frames = self._resampler.process(frames)
+        if self._source.resampler is not None:
+            frames = self._source.resampler.process(frames)
         self._wait(frames)
         if self._reference is not None and self._reference.changed():
-            self._hold()
+            self._move()
         if self._rerouted:
             self._rerouted = False
             if self._reference is not None:
                 self._reference.restart()
-            self._hold()
+            self._move()
         played = []
         for start in range(0, len(self._waiting) - self._frame + 1, self._frame):
             one = self._played(start, self._frame, False)
             if one is None:
                 break
             played.append(one)
+        self._guard.note_slips(self._slips)
         count = len(played) * self._frame
         rows, self._waiting = self._waiting[:count], self._waiting[count:]
         self._fed += count
@@ -202,9 +199,9 @@ class EchoStage:
 
     def flush(self) -> tuple[int, Samples]:
         """The rows that are still due of the frames so far; the next frame begins a segment."""
-        if self._resampler is not None:
-            self._wait(self._resampler.flush())
-            self._resampler.reset()
+        if self._source is not None and self._source.resampler is not None:
+            self._wait(self._source.resampler.flush())
+            self._source.resampler.reset()
         rows = self._waiting
         due = self._fed + len(rows) - self._rows
         number, out = self._out(rows[:0], np.zeros(0, np.int16))
@@ -254,19 +251,17 @@ class EchoStage:
 
     def _out(self, rows: Samples, played: Samples) -> tuple[int, Samples]:
         """Number of the first row that comes out when these go in, and the rows."""
-        self._quiet_rows = 0 if played.any() else self._quiet_rows + len(played)
+        self._guard.note_played(played)
         line = np.concatenate([self._line, np.column_stack([rows[:, : self._channels], played])])
         near = rows[:, 0] if self._channels == 1 else mean_of_channels(rows[:, : self._channels])
         delayed, self._line = line[: len(rows)], line[len(rows) :]
         if self._canceller is not None:
             clean = self._clean(self._canceller, np.ascontiguousarray(near), played)
-            if clean is None or not self.cancelling:
-                raw = delayed[:, : self._channels]
-                clean = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
-            elif self._muted:
-                clean = clean.copy()
-                clean[: self._muted] = 0
-            self._muted = max(0, self._muted - len(rows))
+            raw = delayed[:, : self._channels]
+            mono = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
+            clean = mono if clean is None else self._guard.pass_on(mono, clean)
+            if not self.cancelling:
+                clean = mono
             delayed = np.column_stack([delayed, clean])
         lead = min(self._lead, len(delayed))
         self._lead -= lead
@@ -278,13 +273,12 @@ class EchoStage:
         """*near* without the echo; None if the canceller fails, which is logged once."""
         if not len(near):
             return near
-        if self._passing:
-            passed = min(self._passing, len(near))
-            self._passing -= passed
-            if not self._passing:
+        if held := self._guard.take_held(len(near)):
+            # The canceller begins anew where the hold ends.
+            if not self._guard.holds:
                 self._reset()
-            rest = self._clean(canceller, near[passed:], played[passed:])
-            return None if rest is None else np.pad(rest, (passed, 0))
+            rest = self._clean(canceller, near[held:], played[held:])
+            return None if rest is None else np.pad(rest, (held, 0))
         try:
             clean: Samples = canceller.process(near, np.ascontiguousarray(played))
             if clean.shape != near.shape or clean.dtype != near.dtype:
@@ -300,11 +294,9 @@ class EchoStage:
         self._failing = False
         return clean
 
-    def _hold(self) -> None:
-        """The speaker has moved: forget the room, once what it played until now has faded away."""
-        if self._quiet_rows < self._pass_rows and self._canceller is not None:
-            self._passing, self._muted = self._pass_rows, self._pass_rows + self._learn_rows
-        else:
+    def _move(self) -> None:
+        """The speaker or the microphone is another one: forget the room, once the echo of the old path has faded away."""
+        if self._canceller is None or self._guard.moved():
             self._reset()
 
     def _reset(self) -> None:
@@ -325,6 +317,7 @@ class _Microphone:
     device_rate: int
     duplex: bool
     seat: Seat
+    resampler: Resampler | None
 
     @property
     def slips(self) -> int:

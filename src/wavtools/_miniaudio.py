@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from _miniaudio import ffi, lib
 
-from wavtools._jack import before_new_client
+from wavtools._jack import new_client, old_client
 from wavtools.errors import DeviceError
 
 __all__ = [
@@ -94,20 +94,28 @@ _stderr_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def quiet_stderr(backend: int) -> Iterator[None]:
+def quiet_stderr(backend: int, *, makes_client: bool = True) -> Iterator[None]:
     """Keep the C libraries below miniaudio from writing to the terminal.
 
     ALSA and JACK print many lines to file descriptor 2 when they find no device, which would spoil a terminal screen. The
     other backends print nothing, and calls to them may hang, so they run without this. What other Python threads write
     meanwhile is lost too, so use this around single calls.
 
-    On JACK each of these calls may make a client, so those of a dead server are closed before.
+    On JACK only one such call runs at a time. If it *makes_client*, the clients of a dead server are closed before.
     """
-    if backend not in (ALSA, JACK):
-        yield
-        return
     if backend == JACK:
-        before_new_client()
+        with new_client() if makes_client else old_client(), _to_nowhere():
+            yield
+    elif backend == ALSA:
+        with _to_nowhere():
+            yield
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _to_nowhere() -> Iterator[None]:
+    """Discard what is written to file descriptor 2."""
     with _stderr_lock:
         try:
             saved = os.dup(2)

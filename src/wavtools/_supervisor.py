@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping
 
 from wavtools._backends import Place, places
 from wavtools._call_within import call_within
-from wavtools._context import Context, connect_server
+from wavtools._context import connect_server
 from wavtools._device import NativeDevice
 from wavtools._device_info import Direction
 from wavtools._events import DeviceEvent, EventKind
 from wavtools._miniaudio import JACK, lib
+from wavtools._probe import Probe
 from wavtools._states import now_ns
 from wavtools._stream import Device, Stream
 from wavtools.errors import DeviceError
@@ -35,6 +36,8 @@ POLL_SECONDS = 0.02
 STALL_SECONDS = 0.08
 # For a server that answers while the device does not call: a null sink's first callback takes some time.
 PATIENCE_SECONDS = 1.0
+# For a server that was frozen and answers again: the next callback comes at once.
+GO_ON_SECONDS = 0.3
 # A restarted server is back within a second or so: retry often at first, then less often.
 RETRY_SECONDS = 0.05
 EAGER_SECONDS = 10.0
@@ -71,8 +74,10 @@ class SupervisedDevice:
         self._device: NativeDevice | None = self._last
         # Since when callbacks are due.
         self._since_ns = now_ns()
-        self._probe: _Probe | None = None
+        self._probe: Probe | None = None
         self._suspended = False
+        # Suspended because the server did not answer, not because the system said so.
+        self._unanswered = False
         self._suspended_ns = 0
         # Of a duplex stream, as told.
         self._slips = 0
@@ -201,20 +206,20 @@ class SupervisedDevice:
             self._probe = None
             # A callback that was running when the device stopped does not count.
             if self._suspended and self._stream.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
-                self._suspended = False
+                self._suspended = self._unanswered = False
                 self._tell("resumed", "the device calls again")
             return
         # Never a second client beside one of a JACK server that may be dead (see _jack.py). A death ends the device there.
         if self._probe is None and device.context.backend != JACK:
-            self._probe = _Probe(device.context.backend)
+            self._probe = Probe(device.context.backend)
         answer = self._probe.answer if self._probe else None
         if answer is False:
             self._lose(device, "the audio server is gone")
-        elif answer is True and not self._suspended and stalled > PATIENCE_SECONDS:
+        elif answer is True and stalled > PATIENCE_SECONDS and self._owes_callbacks:
             self._lose(device, "the device no longer calls")
         elif answer is None and stalled > PATIENCE_SECONDS and not self._suspended:
-            self._suspend("the audio server does not answer; waiting for it")
-        elif self._probe and answer is True and self._probe.age > PATIENCE_SECONDS:
+            self._suspend("the audio server does not answer; waiting for it", unanswered=True)
+        elif self._probe and answer is True and self._probe.answer_age > PATIENCE_SECONDS:
             # Ask again: a suspended device's server may die too.
             self._probe = None
 
@@ -223,8 +228,16 @@ class SupervisedDevice:
         if self._slips > before:
             self._tell("slipped", "a late callback moved the microphone against the speaker")
 
-    def _suspend(self, reason: str) -> None:
+    @property
+    def _owes_callbacks(self) -> bool:
+        """True if an answering server's device must call: it was not suspended, or only as long as nobody answered."""
+        if self._unanswered and self._probe:
+            return self._probe.answer_age > GO_ON_SECONDS
+        return not self._suspended
+
+    def _suspend(self, reason: str, *, unanswered: bool = False) -> None:
         self._suspended, self._suspended_ns = True, now_ns()
+        self._unanswered = unanswered
         self._tell("suspended", reason)
 
     def _lose(self, device: NativeDevice, reason: str) -> None:
@@ -233,7 +246,7 @@ class SupervisedDevice:
                 return
             self._device = None
             device.seat.vacate()
-        self._probe, self._suspended = None, False
+        self._probe, self._suspended, self._unanswered = None, False, False
         self._lost_at = time.monotonic()
         self._retries = _Retries()
         self._tell("lost", reason)
@@ -307,25 +320,3 @@ class _Retries:
             wait = RETRY_SECONDS if eager else LAZY_RETRY_SECONDS
             self._opens_failed = 0
         self._at = time.monotonic() + wait
-
-
-class _Probe:
-    """Asks an audio system whether it answers, without waiting for it. ``answer`` is None until it is known."""
-
-    def __init__(self, backend: int) -> None:
-        self.answer: bool | None = None
-        self._asked_at = time.monotonic()
-        threading.Thread(target=self._ask, args=(backend,), name="wavtools-probe", daemon=True).start()
-
-    @property
-    def age(self) -> float:
-        return time.monotonic() - self._asked_at
-
-    def _ask(self, backend: int) -> None:
-        try:
-            context = Context([backend])
-        except DeviceError:
-            self.answer = False
-        else:
-            self.answer = True
-            context.close()

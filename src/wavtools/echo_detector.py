@@ -76,15 +76,17 @@ class EchoDetector:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from wavtools import EchoDetector
-    >>> played = np.random.default_rng(0).normal(0, 3000, 48_000).astype(np.int16)
-    >>> recorded = np.roll(played, 2_400) // 10
-    >>> detector = EchoDetector(24_000)
-    >>> detector.look(played, recorded), detector.look(played, recorded)
-    (False, True)
-    >>> round(detector.delay_seconds, 3)
-    0.1
+    ::
+
+        import numpy as np
+        from wavtools import EchoDetector
+
+        played = np.random.default_rng(0).normal(0, 3000, 48_000).astype(np.int16)
+        recorded = np.roll(played, 2_400) // 10
+        detector = EchoDetector(24_000)
+        assert not detector.look(played, recorded)  # one look alone is not enough
+        assert detector.look(played, recorded)
+        assert round(detector.delay_seconds, 3) == 0.1
     """
 
     def __init__(self, sample_rate: int) -> None:

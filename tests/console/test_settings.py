@@ -42,7 +42,7 @@ def test_a_damaged_config_file_is_named(home):
         (b"\xff\xfe[\0c\0", "is not text in UTF-8"),
         (b"[console]\nmodel = 1\nmodel = 2\n", "already exists"),
         (b"[console]\noffline = perhaps\n", r"offline is 'perhaps' \(config file\); it can be yes or no"),
-        (None, "cannot read .*config.ini: Is a directory"),
+        (None, "config.ini is a folder, not a file; rename it"),
     ],
 )
 def test_a_config_file_that_cannot_be_used_is_one_line(home, data, says):

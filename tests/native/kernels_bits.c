@@ -3,10 +3,12 @@
  * Thread: one. tests/native/test_kernels.py builds and runs it, and compares sets, compilers and processors.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "encodings.h"
 #include "kernels.h"
 
 enum { COUNT = 32768, TAPS = 71, STRIDE = 80 };
@@ -133,6 +135,42 @@ static void levels(const wt_kernels *kernels)
     print_sum(kernels->name, "levels", found, sizeof found);
 }
 
+/* Files' samples: every way of storing them to every type, counts that are no whole groups of four, and back. */
+static void encodings(const wt_kernels *kernels)
+{
+    enum { STORED = 4099 };
+    static uint8_t bytes[4 * STORED], written[3 * STORED];
+    static int16_t shorts[STORED];
+    static int32_t ints[STORED];
+    static float floats[STORED];
+    static double doubles[STORED];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(random_bits() >> 24);
+    for (int stored = WT_UNSIGNED_8; stored <= WT_BIG_32; stored++) {
+        wt_read_int16(bytes, stored, shorts, STORED);
+        print_sum(kernels->name, "read_int16", shorts, sizeof shorts);
+        wt_read_int32(bytes, stored, ints, STORED);
+        print_sum(kernels->name, "read_int32", ints, sizeof ints);
+        wt_read_float(bytes, stored, floats, STORED);
+        print_sum(kernels->name, "read_float", floats, sizeof floats);
+        wt_read_double(bytes, stored, doubles, STORED);
+        print_sum(kernels->name, "read_double", doubles, sizeof doubles);
+    }
+    wt_write_24(ints, written, STORED);
+    print_sum(kernels->name, "write_24", written, sizeof written);
+    /* Beyond full scale, halves between two integers, and no number. */
+    for (int i = 0; i < STORED; i++) floats[i] = i % 3 ? uniform() * 1.2f : (float)(i - STORED / 2) / 65536.0f;
+    floats[0] = NAN;
+    for (int i = 0; i < STORED; i++) doubles[i] = floats[i];
+    wt_float_to_int16(floats, shorts, STORED);
+    print_sum(kernels->name, "float_to_int16", shorts, sizeof shorts);
+    wt_double_to_int16(doubles, shorts, STORED);
+    print_sum(kernels->name, "double_to_int16", shorts, sizeof shorts);
+    wt_float_to_int32(floats, ints, STORED);
+    print_sum(kernels->name, "float_to_int32", ints, sizeof ints);
+    wt_double_to_int32(doubles, ints, STORED);
+    print_sum(kernels->name, "double_to_int32", ints, sizeof ints);
+}
+
 int main(void)
 {
     const wt_kernels *kernels;
@@ -144,6 +182,7 @@ int main(void)
         if (!simple_filters(kernels)) return 2;
         if (!spectra(kernels)) return 1;
         levels(kernels);
+        encodings(kernels);
     }
     return 0;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -67,8 +68,20 @@ def here() -> dict[str, list[str]]:
 
 @pytest.mark.early(JOBS["here"])
 def test_every_set_of_this_processor_gives_the_same_bits(here) -> None:
-    assert len(here["base"]) == 100
+    assert len(here["base"]) == 137
     assert all(found == here["base"] for found in here.values())
+
+
+def test_the_program_takes_every_kernel_of_the_table_and_every_function_for_files() -> None:
+    table = (NATIVE / "kernels.h").read_text().partition("typedef struct wt_kernels")[2]
+    program = (HERE / "kernels_bits.c").read_text()
+    kernels = set(re.findall(r"\(\*(\w+)\)\(", table))
+    encodings = (NATIVE / "encodings.h").read_text()
+    files = {f"read_{name}" for name in re.findall(r"^WT_READ\(\w+, (\w+)\)", encodings, re.MULTILINE)}
+    files |= set(re.findall(r"^WT_ROUND\(\w+, \w+, (\w+),", encodings, re.MULTILINE)) | {"write_24"}
+    assert len(kernels) == 14 and len(files) == 9
+    assert {name for name in kernels if f"kernels->{name}(" not in program} == set()
+    assert {name for name in files if f"wt_{name}(" not in program} == set()
 
 
 @pytest.mark.early(JOBS["plain"])

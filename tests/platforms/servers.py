@@ -101,6 +101,99 @@ def survive_kills(server: AudioServer, kills: int) -> None:
     assert program.returncode == 0
 
 
+def wait_for_a_frozen_server(server: AudioServer) -> None:
+    """Stop the server's process for longer than a program waits, and let it go on: the player plays on."""
+    program = server.popen("""
+        import sys, numpy as np, wavtools
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 60, np.int16))
+        print("playing")
+        sys.stdin.readline()
+        calls = player.stats.callbacks
+        while player.stats.callbacks <= calls + 3:
+            pass
+        print("plays")
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    server.process.send_signal(signal.SIGCONT)
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split()[-1] == "plays"
+    assert program.returncode == 0
+
+
+def record_through_kills(server: AudioServer, kills: int) -> None:
+    """Kill the server again and again under a recorder: it is told, captures on, and drops nothing."""
+    program = server.popen(
+        """
+        import sys, time, wavtools
+        recorder = wavtools.WavRecorder(24_000, on_event=lambda event: print(event.kind))
+        recorder.begin()
+        recorder.record()
+        print("recording")
+        for _ in range(int(sys.argv[1])):
+            sys.stdin.readline()
+            calls = recorder.stats.callbacks
+            while recorder.stats.callbacks <= calls + 3:
+                time.sleep(0.01)
+            print("captures")
+        sys.stdin.readline()
+        print(recorder.stats.frames_dropped)
+        recorder.quit()
+    """,
+        kills,
+    )
+
+    def told() -> str:
+        """The next line that every audio system prints."""
+        while (line := program.stdout.readline().strip()) in ("suspended", "resumed", "rerouted"):
+            pass
+        return line
+
+    assert told() == "recording"
+    for _ in range(kills):
+        server.kill()
+        assert (line := told()) == "lost", line
+        server.start()
+        assert (line := told()) == "restored", line
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert (line := told()) == "captures", line
+    rest, _ = program.communicate("\n", timeout=30)
+    # An event may come between.
+    assert [word for word in rest.split() if word.isdigit()] == ["0"], rest
+    assert program.returncode == 0
+
+
+def play_and_record_on_one_device(server: AudioServer, input: str, output: str) -> None:
+    """A duplex device: what was played lies beside what was captured, each sample once and in order."""
+    result = server.python(
+        """
+        import sys, time, numpy as np, wavtools
+        device = wavtools.DuplexDevice(input=sys.argv[1], output=sys.argv[2])
+        player, recorder = (make(48_000, device=device) for make in (wavtools.WavStreamPlayer, wavtools.WavRecorder))
+        chunks = []
+        recorder.begin()
+        player.connect()
+        recorder.record(chunks.append, chunk_size=480)
+        time.sleep(0.3)
+        player.add_16bit_pcm(np.arange(1, 24_001, dtype=np.int16))
+        player.wait_until_idle()
+        time.sleep(0.3)
+        recorder.end()
+        player.disconnect()
+        played = np.concatenate([chunk.played for chunk in chunks])
+        print(np.array_equal(played[played != 0], np.arange(1, 24_001)), recorder.stats.frames_dropped)
+        """,
+        input,
+        output,
+    )
+    assert result.stdout.split() == ["True", "0"], result
+
+
 class JackServer(AudioServer):
     """jackd with its dummy driver: two ports each way, which programs may connect to each other."""
 
@@ -144,12 +237,48 @@ class AlsaServer(AudioServer):
 SINKS = ("speaker", "room")
 
 
+# Makes the null sinks in the session manager, as that makes the nodes of sound cards.
+CARDS_SCRIPT = """
+sinks = {{}}
+for _, name in ipairs({{ "{names}" }}) do
+  local node = Node("adapter", {{
+    ["factory.name"] = "support.null-audio-sink", ["node.name"] = name, ["node.description"] = name,
+    ["media.class"] = "Audio/Sink", ["audio.position"] = "MONO", ["audio.channels"] = 1, ["audio.rate"] = 48000,
+  }})
+  node:activate(Feature.Proxy.BOUND)
+  table.insert(sinks, node)
+end
+""".format(names='", "'.join(SINKS))
+# A sink that outlives WirePlumber 0.4 keeps its next start from linking any stream; so no such sink is made.
+DUMMY_SINK = '{ cmd = "load-module" args = "module-always-sink"'
+
+
+def let_the_session_manager_make_sinks(folder: Path) -> None:
+    """Write the configuration for that into *folder*."""
+    for name, text in (
+        ("main.lua.d/60-cards.lua", 'load_script("cards.lua")'),
+        ("scripts/cards.lua", CARDS_SCRIPT),
+    ):
+        path = folder / "wireplumber" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    usual = Path("/usr/share/pipewire/pipewire-pulse.conf").read_text()
+    (folder / "pipewire").mkdir()
+    (folder / "pipewire" / "pipewire-pulse.conf").write_text(usual.replace(DUMMY_SINK, "#{"))
+
+
 class PipeWireServer(AudioServer):
-    """pipewire, pipewire-pulse and wireplumber, with null sinks; ``parts`` holds their processes by name."""
+    """pipewire, pipewire-pulse and wireplumber, with null sinks; ``parts`` holds their processes by name.
+
+    With *cards*, the sinks are the session manager's, and vanish with it as sound cards do; else pipewire-pulse's.
+    """
 
     PARTS = ("pipewire", "wireplumber", "pipewire-pulse")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, cards: bool = False) -> None:
+        self._cards = cards
+        if cards:
+            let_the_session_manager_make_sinks(folder)
         for program, package in zip(self.PARTS, ("pipewire", "wireplumber", "pipewire-pulse"), strict=True):
             require_program(program, package)
         require_program("dbus-daemon", "dbus-daemon")
@@ -179,21 +308,38 @@ class PipeWireServer(AudioServer):
                 if name == "pipewire":
                     wait_for((self.folder / "pipewire-0").exists, "no PipeWire")
         wait_for(lambda: "Server Name" in output_of(["pactl", "info"], self.env), "no pipewire-pulse")
-        for name in SINKS:
+        for name in () if self._cards else SINKS:
             if name not in self._sinks():
                 options = ["rate=48000", "channels=1", "format=s16le"]
                 self.pactl("load-module", "module-null-sink", f"sink_name={name}", *options)
         wait_for(lambda: all(name in self._sinks() for name in SINKS), "no sinks")
         self.process = self.parts["pipewire"]
 
+    def sink_of_stream(self) -> str:
+        """Name of the sink of the only stream; empty without one."""
+        fields = output_of(["pactl", "list", "short", "sink-inputs"], self.env).split()
+        names = dict(line.split()[:2] for line in self._sinks().splitlines())
+        return names.get(fields[1], "") if fields else ""
+
+    def choose_defaults(self) -> None:
+        """Make "speaker" and the monitor of "room" the default devices, once the session manager is there."""
+        for kind, name in (("sink", "speaker"), ("source", "room.monitor")):
+            command = ["pactl", f"set-default-{kind}", name]
+            wait_for(
+                lambda command=command: not subprocess.run(command, env=self.env).returncode, "no default"
+            )
+
     def _sinks(self) -> str:
         return output_of(["pactl", "list", "short", "sinks"], self.env)
 
     def kill(self, *names: str) -> None:
-        """End these parts, or all; start() starts them again."""
+        """End these parts, or all; start() starts them again, as a service manager does."""
         for name in names or self.PARTS:
             kill(self.parts.pop(name))
         if "pipewire" not in self.parts:
+            # The session manager ends by itself then.
+            if "wireplumber" in self.parts:
+                self.parts.pop("wireplumber").wait(10)
             for socket in self.folder.glob("pipewire-0*"):
                 socket.unlink()
 

@@ -10,7 +10,13 @@ import os
 import numpy as np
 import pytest
 
-from tests.platforms.servers import AlsaServer, survive_kills
+from tests.platforms.servers import (
+    AlsaServer,
+    play_and_record_on_one_device,
+    record_through_kills,
+    survive_kills,
+    wait_for_a_frozen_server,
+)
 from tests.wavtools.test__device import record_monitor
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
@@ -68,3 +74,15 @@ def test_latency_is_what_the_device_holds(server):
 def test_a_killed_server_is_survived_again_and_again(server):
     """Its devices end by themselves, as those of a card that is unplugged."""
     survive_kills(server, KILLS)
+
+
+def test_a_recorder_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, KILLS)
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "alsa:", "alsa:")
+
+
+def test_a_frozen_server_is_waited_for(server):
+    wait_for_a_frozen_server(server)

@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
+from tests import early
 from tests.conftest import require_program
 from tests.native.test_kernels import FLAGS, HERE, NATIVE, SOURCES
+from tests.platforms.wine_server import ROOT, WINDOWS, build_windows_python
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -76,3 +78,46 @@ def test_systems_that_cannot_run_here_are_compiled_and_linked(target, tmp_path):
     for name in OTHERS:
         command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, "-Wall", "-Werror"]
         subprocess.run([*command, f"-I{NATIVE}", "-c", NATIVE / name, "-o", tmp_path / "object"], check=True)
+
+
+def test_the_c_code_is_iso_c11_without_extensions(tmp_path):
+    """So it is for MSVC: no vectors of GCC, no arrays of variable length. musl's headers are ISO C as well."""
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        "x86_64-linux-musl",
+        "-std=c11",
+        "-fgnuc-version=0",
+    ]
+    command += ["-D_POSIX_C_SOURCE=200809L", "-pedantic-errors", "-Wall", "-Wvla", "-Wgnu", "-Werror"]
+    # Of the header's functions none is called; musl's INFINITY is a constant beyond floats.
+    command += ["-Wno-unused-function", "-Wno-literal-range", f"-I{NATIVE}", "-o", tmp_path / "object"]
+    for file in (*NATIVE.glob("*.c"), *NATIVE.glob("*.h")):
+        source = tmp_path / "source.c"
+        source.write_text(f'#include "{file.name}"\n')
+        subprocess.run([*command, "-c", source], check=True)
+
+
+@pytest.mark.early.with_args(build_windows_python)
+def test_every_extension_compiles_for_windows_on_arm64(tmp_path):
+    early.result(build_windows_python)
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        "aarch64-windows",
+        *FLAGS,
+        "-DMS_WIN64",
+        "-O0",
+        "-w",
+    ]
+    command += ["-D_USE_MATH_DEFINES", f"-I{NATIVE}", f"-I{WINDOWS / 'include'}", "-o", tmp_path / "object"]
+    sources = sorted((ROOT / "build" / "cython" / "src" / "wavtools").glob("*.c"))
+    assert len(sources) >= 12
+    for source in sources:
+        subprocess.run([*command, "-c", source], check=True)

@@ -10,7 +10,12 @@ import os
 import numpy as np
 import pytest
 
-from tests.platforms.servers import JackServer
+from tests.platforms.servers import (
+    JackServer,
+    play_and_record_on_one_device,
+    record_through_kills,
+    wait_for_a_frozen_server,
+)
 
 pytestmark = [pytest.mark.audio, pytest.mark.timeout(300)]
 
@@ -145,6 +150,56 @@ def test_a_killed_server_crashes_nobody_and_both_streams_go_on(server):
     assert program.returncode == 0
 
 
+def test_a_program_that_lists_devices_all_the_time_survives_the_death_of_the_server(server):
+    """The lists come from memory while a device is open, and from a library that stays loaded while none is."""
+    program = server.popen("""
+        import sys, threading, time, numpy as np, wavtools
+        lists, ended = [], threading.Event()
+
+        def list_devices():
+            while not ended.wait(0.01):
+                try:
+                    lists.append(bool(wavtools.WavStreamPlayer.list_devices() and wavtools.WavRecorder.list_devices()))
+                except wavtools.DeviceError:
+                    pass
+
+        player = wavtools.WavStreamPlayer(24_000, on_event=lambda event: print(event.kind))
+        player.connect()
+        player.add_16bit_pcm(np.ones(24_000 * 120, np.int16))
+        listing = threading.Thread(target=list_devices)
+        listing.start()
+        while len(lists) < 10:
+            time.sleep(0.01)
+        print("playing")
+        sys.stdin.readline()
+        ended.set()
+        listing.join()
+        print(all(lists))
+        player.disconnect()
+    """)
+    assert program.stdout.readline().strip() == "playing"
+    for _ in range(KILLS):
+        server.kill()
+        assert program.stdout.readline().strip() == "lost"
+        server.start()
+        assert program.stdout.readline().strip() == "restored"
+    rest, _ = program.communicate("\n", timeout=30)
+    assert rest.split() == ["True"]
+    assert program.returncode == 0
+
+
+def test_a_recorder_alone_survives_a_killed_server_again_and_again(server):
+    record_through_kills(server, KILLS)
+
+
+def test_a_frozen_server_is_waited_for(server):
+    wait_for_a_frozen_server(server)
+
+
+def test_a_duplex_device_plays_every_sample_beside_what_it_captures(server):
+    play_and_record_on_one_device(server, "jack:", "jack:")
+
+
 def test_latency_is_what_the_server_holds(server):
     result = server.python("""
         import wavtools
@@ -192,3 +247,16 @@ def test_a_name_chooses_the_audio_system_and_lists_say_which_it_is(server):
     assert lines[0].startswith("no audio system answers (tried PulseAudio)"), result
     assert lines[1].startswith("no output device is called 'nobody'; JACK has: 'Default Playback Device'")
     assert lines[2] == "{'JACK'}"
+
+
+def test_doctor_opens_a_device_of_the_audio_system_that_its_name_begins_with(server):
+    """The lists would be PulseAudio's, which is not there."""
+    server.env["WAVTOOLS_BACKENDS"] = "pulseaudio"
+    result = server.python("""
+        import sys
+        from console.__main__ import main
+        sys.exit(main(["doctor", "--input", "jack:", "--output", "JACK:default", "--url", "ws://127.0.0.1:9"]))
+    """)
+    assert "ok       microphone: jack: opens" in result.stdout, result
+    assert "ok       speaker: JACK:default opens" in result.stdout
+    assert "MEND     microphone" not in result.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.connection.transport import is_fatal
+from realtime.connection.closing import is_fatal
 from realtime.protocol.error_codes import (
     HOUSEKEEPING,
     error_of,

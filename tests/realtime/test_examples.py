@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -15,14 +16,17 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+import realtime
 from realtime.offline import question_path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+# Where the packages are, in the repository or installed
+SOURCE = Path(realtime.__file__).parents[1]
 
 
 def environment(url: str, **more: str) -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "AZURE_"))}
     return {**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": url, "PYTHONUNBUFFERED": "1", **more}
 
@@ -128,7 +132,8 @@ async def test_telephone_bridge(offline_url):
                 pass
             await phone.send(json.dumps({"event": "stop"}))
     finally:
-        bridge.kill()
+        with contextlib.suppress(ProcessLookupError):
+            bridge.kill()
         await bridge.wait()
 
 

@@ -111,6 +111,26 @@ async def test_a_voice_session_plays_the_farewell_to_its_end(server):
     assert client.playback is None
 
 
+async def test_the_last_sample_of_a_farewell_is_played_in_50_of_50(server):
+    device = OfflineDevice(sample_rate=24_000)
+    player = WavStreamPlayer(device=device)
+    client = RealtimeClient(api_key="", url=server.url)
+    client.add_tool({"name": "end_call"}, lambda: str(hang_up(after="farewell")))
+    for turn in range(50):
+        farewell = turns.tone(1_200 + 7 * turn)
+        played: list[int] = []
+        async with VoiceSession(client, WavRecorder(device=device), player, mode="manual"):
+            peer = await server.wait_for_peers(turn + 1)
+            await peer.say(*CALL)
+            await peer.expect("response.create")
+            # The end of the answer comes long before its end is heard.
+            await peer.say(*turns.audio_answer("goodbye", farewell, "item_bye", "resp_bye"))
+            while client.state != "disconnected":
+                played += device.render(240).tolist()
+                await asyncio.sleep(0.001)
+        assert [sample for sample in played if sample] == farewell.tolist()
+
+
 async def test_hanging_up_after_seconds_and_in_any_case_after_its_timeout(client, server):
     await connected(client, server)
     await hang_up(client, after=0.02)
@@ -188,7 +208,7 @@ async def test_hanging_up_says_what_is_wrong(client):
     with pytest.raises(StateError, match="call it in a tool, or pass the client"):
         hang_up()
     for after in ("soon", -1, float("nan"), True, None):
-        with pytest.raises(ValueError, match='after must be "answer" or seconds'):
+        with pytest.raises(ValueError, match='after must be "farewell" or seconds'):
             hang_up(client, after=after)
     with pytest.raises(ValueError, match="timeout must be seconds"):
         hang_up(client, timeout=-1)
@@ -206,13 +226,13 @@ async def test_a_plain_tool_may_call_the_client_from_its_thread(client, server):
         client.update_session(voice="marin")
         client.add_tool({"name": "late"}, print)
         client.remove_tool("late")
-        client.on("x", print)
-        client.off("x", print)
+        client.on("app.x", print)
+        client.off("app.x", print)
         item_id = client.create_item({"type": "message", "role": "user", "content": []})
         client.send("input_audio_buffer.clear")
         client.create_response()
         with pytest.raises(ValueError, match="not registered"):
-            client.off("x", print)
+            client.off("app.x", print)
         return item_id
 
     client.add_tool({"name": "end_call"}, work)

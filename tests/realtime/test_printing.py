@@ -29,7 +29,7 @@ class Full(io.StringIO):
 
 
 def stream_of(encoding: str, errors: str = "strict") -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(), encoding, errors)
+    return io.TextIOWrapper(io.BytesIO(), encoding, errors, newline="\n")
 
 
 def written(stream: io.TextIOWrapper) -> bytes:

@@ -15,6 +15,19 @@ def test_every_form_is_masked():
     assert redactor.text(f"a {KEY}-longer b {KEY} short") == f"a {MASK} b {MASK} short"
     audio = {"type": "response.output_audio.delta", "item_id": KEY, "delta": KEY}
     assert redactor.event(audio) == {**audio, "item_id": MASK}
+    for audio in (KEY, KEY.encode()):
+        clean = {
+            "type": "response.output_audio.delta",
+            "content_index": 0,
+            "item_id": "item_1",
+            "delta": audio,
+        }
+        assert redactor.event(clean) is clean
+        for holder in ({"item_id": f"x{KEY}"}, {KEY: "x"}, {"x": [{"y": KEY}]}):
+            shown = redactor.event({**clean, **holder})
+            assert KEY not in str({**shown, "delta": ""}) and shown["delta"] == audio
+        nested = {**clean, "x": None}
+        assert redactor.event(nested) == nested
     assert redactor.event({"type": "error", "delta": KEY}) == {"type": "error", "delta": MASK}
     assert redactor.event({"type": "response.audio.delta"}) == {"type": "response.audio.delta"}
     assert redactor.tree({KEY: [KEY, 1, {"x": KEY}]}) == {MASK: [MASK, 1, {"x": MASK}]}

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -158,7 +158,7 @@ async def test_the_kubernetes_files_agree_with_the_relay(policy):
     assert container["ports"] == [port] and instructions("EXPOSE") == [str(relay.listen.port)]
     assert found["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
     assert {one["name"] for one in container["env"]} == set(ENVIRONMENT)
-    assert container["volumeMounts"][0]["mountPath"] == str(Path(POLICY).parent)
+    assert container["volumeMounts"][0]["mountPath"] == PurePosixPath(POLICY).parent.as_posix()
     assert f"uid {pod['securityContext']['runAsUser']} " in "".join(instructions("RUN"))
     assert instructions("USER") == [str(pod["securityContext"]["runAsUser"])]
 

@@ -164,8 +164,8 @@ def test_a_file_that_is_not_utf8_or_too_long_is_refused(tmp_path, monkeypatch):
     path.write_bytes(b"# \xff\n")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):
         load_policy(path)
-    with pytest.raises(ConfigurationError, match="has 1048578 bytes, at most 1048576 are allowed"):
-        load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1) + "\n")
+    with pytest.raises(ConfigurationError, match="has 1048577 bytes, at most 1048576 are allowed"):
+        load(tmp_path, "#" * (policy_file.MAX_FILE_BYTES + 1))
     # As on Python 3.10 without tomli
     monkeypatch.setattr(policy_file, "tomllib", None)
     with pytest.raises(ConfigurationError, match="needs tomli on Python 3.10"):
@@ -297,8 +297,10 @@ def test_a_named_pipe_as_key_file_does_not_hang(tmp_path, monkeypatch):
 def test_an_unreadable_or_too_large_key_file_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="cannot read .*: Not a directory"):
-        find_key(folder=tmp_path / "file")
+    # Windows says that it is not found, as of any missing file.
+    if sys.platform != "win32":
+        with pytest.raises(ConfigurationError, match="cannot read .*: Not a directory"):
+            find_key(folder=tmp_path / "file")
     (tmp_path / ".env").write_text("#" * 70_000)
     (tmp_path / ".env").chmod(0o600)
     with pytest.raises(ConfigurationError, match="has more than 65536 bytes"):

@@ -7,6 +7,8 @@ import json
 import logging
 import socket
 import struct
+import sys
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -86,22 +88,72 @@ async def test_an_upstream_that_answers_nothing_ends_the_session():
         assert (await closed(socket))[0] == 1013
 
 
-async def test_after_an_upstream_that_hangs_up_unanswered_the_client_may_try_again():
-    async def reset(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        # With this option, closing resets the connection: no end of data comes before its loss.
-        writer.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
-        writer.transport.abort()
+@asynccontextmanager
+async def hanging_up(answer: bytes, ending: str, awaited: bytes = b"\r\n\r\n"):
+    """Port of a server that reads up to *awaited*, sends *answer*, and then ends or resets the connection."""
 
-    server = await asyncio.start_server(reset, "127.0.0.1", 0)
-    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
-    async with relay_to(url) as relay, join(relay) as client:
-        assert (await receive(client))["error"]["code"] == "upstream_unavailable"
-        assert (await closed(client))[0] == 1013
+    async def serve(reader, writer):
+        if awaited:
+            await reader.readuntil(awaited)
+        writer.write(answer)
+        await writer.drain()
+        if ending == "reset":
+            # With this option, closing resets the connection: no end of data comes before its loss.
+            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+
+
+async def close_code_behind(url: str, caplog) -> tuple[int, str]:
+    """Close code that a client of a relay to *url* gets, and the reason in the relay's log."""
+    caplog.set_level(logging.INFO, "realtime.relay")
+    async with relay_to(url) as relay, join(relay) as client:
+        assert (await receive(client))["error"]["code"] == "upstream_unavailable"
+        code = (await closed(client))[0]
+    (reason,) = [
+        record.fields["reason"] for record in caplog.records if record.getMessage() == "upstream.failed"
+    ]
+    return code, reason
+
+
+HALVES = {
+    "nothing": b"",
+    "half a line": b"HTTP/1.1 10",
+    "half a head": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n",
+    "half a body": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\nbad",
+}
+
+
+@pytest.mark.parametrize("ending", ["end", "reset"])
+@pytest.mark.parametrize("half", HALVES)
+async def test_after_an_upstream_that_hangs_up_before_its_whole_answer_the_client_may_try_again(
+    half, ending, caplog
+):
+    async with hanging_up(HALVES[half], ending) as port:
+        code, reason = await close_code_behind(f"ws://127.0.0.1:{port}/v1/realtime", caplog)
+    assert code == 1013 and "hung up" in reason
+
+
+@pytest.mark.parametrize("ending", ["end", "reset"])
+@pytest.mark.parametrize("awaited", [b"", b"\x16\x03"], ids=["at once", "after the client's hello"])
+async def test_after_an_upstream_that_hangs_up_in_the_tls_handshake_the_client_may_try_again(
+    awaited, ending, caplog
+):
+    async with hanging_up(b"", ending, awaited) as port:
+        code, reason = await close_code_behind(f"wss://127.0.0.1:{port}/v1/realtime", caplog)
+    assert code == 1013 and not reason.endswith(": "), "the log says why"
+
+
+async def test_behind_a_server_that_speaks_no_http_the_client_need_not_try_again(caplog):
+    async with hanging_up(b"SSH-2.0-OpenSSH_9.6\r\n", "end") as port:
+        code, reason = await close_code_behind(f"ws://127.0.0.1:{port}/v1/realtime", caplog)
+    assert code == 1011 and reason.endswith("answered not in HTTP")
 
 
 async def test_the_key_goes_to_no_other_machine_unencrypted(caplog):

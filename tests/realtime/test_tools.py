@@ -24,7 +24,7 @@ class Box(Toolbox):
         self._news = asyncio.Event()
         super().__init__(timeout, self._answer)
 
-    def _answer(self, call: Call, output: str, failure: BaseException | None) -> None:
+    def _answer(self, call: Call, output: str, failure: BaseException | None, respond: bool) -> None:
         self.answers[call.key] = output
         if failure is not None:
             self.failures[call.key] = describe(failure)

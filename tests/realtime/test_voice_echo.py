@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -405,3 +406,25 @@ async def test_turning_it_off_in_the_middle_of_an_answer_ends_the_looks(server):
         voice.set_echo("off")
         await until(lambda: voice._echo._watching.done())
         assert not room.of("error")
+
+
+async def test_a_look_that_ends_after_the_mode_was_changed_decides_nothing(server, monkeypatch):
+    room = Room(server, recorder=Cancelling)
+    async with room.session() as voice:
+        control, looking, proceed = voice._echo, threading.Event(), threading.Event()
+        look = control._look
+
+        def slowly(tapes):
+            found = look(tapes)
+            looking.set()
+            assert proceed.wait(10)
+            return found
+
+        monkeypatch.setattr(control, "_look", slowly)
+        await room.answer(server.peer, speech("answer", 6))
+        await room.run(1)
+        await until(looking.is_set)
+        voice.set_echo("half-duplex")
+        proceed.set()
+        await room.run(1)
+        assert voice.echo == "half-duplex" and not room.of("error")

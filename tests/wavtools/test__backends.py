@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
+from tests.audio_server import no_server_environment
 from wavtools import DeviceError, DuplexDevice, WavRecorder, WavStreamPlayer
 from wavtools._backends import chosen_backends, places
+from wavtools._context import Context
 from wavtools._miniaudio import ALSA, BACKEND_NAMES, BACKENDS, JACK, NULL_BACKEND, PULSEAUDIO
 
 
@@ -73,6 +78,29 @@ def test_one_device_is_on_one_audio_system():
     assert places({"capture": "jack:", "playback": "jack:a"})[0][1] == {"capture": None, "playback": "a"}
     with pytest.raises(DeviceError, match="are on ALSA and JACK"):
         WavStreamPlayer(device=DuplexDevice(input="alsa:a", output="jack:b")).connect()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the audio systems of Linux")
+@pytest.mark.parametrize(
+    ("system", "advice"),
+    [("JACK", "start its server (jackd, or"), ("PulseAudio", "start PulseAudio or PipeWire")],
+)
+def test_the_advice_is_for_the_audio_system_that_did_not_answer(system, advice, tmp_path):
+    code = "import wavtools; wavtools.WavStreamPlayer().connect()"
+    environment = no_server_environment(tmp_path) | {"WAVTOOLS_BACKENDS": system}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert f"no audio system answers (tried {system}); {advice}" in last
+
+
+@pytest.mark.parametrize("kind", ["playback", "capture"])
+def test_the_advice_for_a_device_that_does_not_open_names_no_other_audio_system(kind):
+    context = Context([NULL_BACKEND])
+    for context.backend in BACKENDS:
+        advice = context.advice(capture=kind == "capture")
+        assert ("pactl" in advice) == (context.backend == PULSEAUDIO)
+        assert ("microphone" in advice) == (kind == "capture" and sys.platform in ("win32", "darwin"))
+    context.close()
 
 
 @pytest.mark.audio

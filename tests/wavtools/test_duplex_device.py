@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -138,3 +142,36 @@ def test_a_duplex_device_on_a_real_server_hears_what_it_plays(audio_server):
         print(0 < delay < 48_000)
     """)
     assert result.stdout.split() == ["True", "True", "True"], result
+
+
+SLIP = """
+import sys, threading
+from wavtools import DuplexDevice, WavRecorder, WavStreamPlayer
+
+slipped = threading.Event()
+
+def tell(event):
+    if event.kind == "slipped":
+        slipped.set()
+
+device = DuplexDevice("null", "null")
+with WavStreamPlayer(24_000, device=device) as player:
+    with WavRecorder(24_000, device=device, reference=player, on_event=tell) as recorder:
+        recorder.record(lambda chunk: None)
+        print("ready", flush=True)
+        print(slipped.wait(20), recorder.echo.slips > 0, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be stopped and continued there")
+def test_a_late_callback_of_a_duplex_device_is_told_as_slipped() -> None:
+    with subprocess.Popen([sys.executable, "-c", SLIP], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(3):
+            # Both halves run once the device has called a few times.
+            time.sleep(0.3)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline().split() == ["True", "True"]

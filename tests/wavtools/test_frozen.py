@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
+import zipapp
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +95,17 @@ def test_pyinstaller_finds_our_hooks():
         "hook-realtime.tools.py",
         "hook-realtime.offline.models.py",
     }
+
+
+@pytest.mark.parametrize("package", ["wavtools", "realtime"])
+def test_a_zipapp_says_why_it_cannot_hold_the_package(tmp_path, package):
+    source, archive = tmp_path / "source", tmp_path / "program.pyz"
+    for name in ("wavtools", "realtime"):
+        shutil.copytree(Path(wavtools.__file__).parents[1] / name, source / name)
+    (source / "__main__.py").write_text(f"import {package}")
+    zipapp.create_archive(source, archive)
+    done = subprocess.run([sys.executable, "-I", archive], capture_output=True, text=True, cwd=tmp_path)
+    said = (
+        "ImportError: wavtools cannot be imported from a zip archive, because Python loads compiled modules"
+    )
+    assert done.stderr.splitlines()[-1].startswith(said)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..conversation.change import Delta
 from ..conversation.items import Item
 from ..events import Event, TimingsEvent
 from ..protocol.audio_format import Int16Array
+
+if TYPE_CHECKING:
+    from ..prices import Cost
 
 __all__ = ["Answer"]
 
@@ -37,6 +40,8 @@ class Answer:
         What the model made: messages and calls of tools, in the order of the conversation.
     usage : Event
         Tokens, summed over the responses; empty until the first of them has ended.
+    model : str or None
+        The model that answered; None until then.
     timings : TimingsEvent or None
         Times of the response that answered.
     error : Exception or None
@@ -47,6 +52,7 @@ class Answer:
         self.status = "in_progress"
         self.items: list[Item] = []
         self.usage = Event()
+        self.model: str | None = None
         self.timings: TimingsEvent | None = None
         self.error: Exception | None = None
         self._cancel = cancel
@@ -91,6 +97,13 @@ class Answer:
     def sample_rate(self) -> int:
         """Rate of `audio` in Hz."""
         return self.messages[-1].formatted.sample_rate if self.messages else 24_000
+
+    @property
+    def cost(self) -> Cost | None:
+        """US dollars for `usage`, a float; None before the end and without a known price. See `realtime.prices.cost_of`."""
+        from ..prices import cost_of
+
+        return None if self.model is None else cost_of(self.model, self.usage)
 
     @property
     def file(self) -> Any:

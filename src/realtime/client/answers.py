@@ -16,13 +16,14 @@ from typing import Any
 from ..conversation.change import Delta
 from ..conversation.items import Item
 from ..errors import AnswerError, StateError
-from ..events import Event, ResponseEndedEvent, TimingsEvent
+from ..events import ResponseEndedEvent, TimingsEvent
 from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative
 from ..protocol.outgoing import check_event
 from ..protocol.reading import Wire
 from .answer import Answer
 from .asking import sender
+from .meter import add_counts
 from .reports import answer_error
 from .session import Session
 
@@ -90,7 +91,12 @@ class Answers:
 
     def _next(self) -> None:
         while self._current is None and self._waiting:
-            question = self._current = self._waiting.popleft()
+            question = self._waiting.popleft()
+            spent = self._turns.why_not()
+            if spent is not None:
+                question.answer.settle("failed", spent)
+                continue
+            self._current = question
             self._turns.follower = self
             question.items = question.send()
             self._session.request_response(question.response, question.request_id)
@@ -136,7 +142,8 @@ class Answers:
             return
         question.response_id = None
         answer = question.answer
-        _add(answer.usage, usage)
+        add_counts(answer.usage, usage)
+        answer.model = self._session.settings.model
         answer.timings = timings or answer.timings
         made = [item for item in self._session.conversation.get_items() if item.response_id == response_id]
         for item in made:
@@ -173,10 +180,13 @@ class Answers:
             return
         if question.answered and question.response_id is None:
             if idle:
-                self._settle("completed")
+                # The outputs of its tools are there, and nobody may ask for what follows from them.
+                spent = self._turns.why_not()
+                self._settle("completed" if spent is None else "failed", spent)
         elif question.response_id is None:
             if not self._turns.awaits(question.request_id):
-                self._settle("cancelled")
+                spent = self._turns.why_not()
+                self._settle("cancelled" if spent is None else "failed", spent)
         elif not self._turns.makes(question.response_id):
             why = "the server has sent nothing more of the answer"
             self._settle("failed", AnswerError("failed", "stalled", None, why))
@@ -192,14 +202,3 @@ class Answers:
             for waiting in self._waiting:
                 waiting.answer.settle("failed", error)
             self._waiting.clear()
-
-
-def _add(total: Event, usage: Any) -> None:
-    """Add the counts of a usage object to *total*, nested ones too."""
-    if not isinstance(usage, dict):
-        return
-    for name, value in usage.items():
-        if isinstance(value, dict):
-            _add(total.setdefault(name, Event()), value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            total[name] = total.get(name, 0) + value

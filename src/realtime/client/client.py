@@ -11,10 +11,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from wavtools.pcm import as_int16
-
 from ..connection.link import Link, LinkOptions
 from ..connection.outbox import Outbox
 from ..conversation.history import RESUME_NOTE
@@ -31,27 +27,30 @@ from ..protocol.profiles import profile_named
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
-from .farewell import After, HangUp, Playback
+from .event_names import check_event_name
 from .home_loop import any_thread
-from .observable import ObservableClient
 from .raw_events import RawEvents
 from .session import Session
+from .user_input import InputClient
 
 if TYPE_CHECKING:
     from .answer import Answer
     from .answers import Answers
+    from .farewell import After, HangUp, Playback
 
 __all__ = ["RealtimeClient"]
 
 
-class RealtimeClient(ObservableClient):
+class RealtimeClient(InputClient):
     """A client of the Realtime API, and of servers that speak it.
 
     Events: ``conversation.updated``, ``conversation.item.appended``, ``.completed``, ``.incomplete``, ``.ended``
     (completed or incomplete), ``.deleted``, ``conversation.interrupted``, ``user.transcript``,
     ``user.transcript.failed``, ``response.failed``, ``response.ended``, ``error``, ``error.benign``, ``close``,
-    ``connection.changed``, ``usage``, ``rate_limits``, ``timings``, ``realtime.event``; and those of the protocol, in GA
-    names, as ``server.<type>`` and ``client.<type>``. A handler gets one object, see `realtime.events`.
+    ``connection.changed``, ``usage``, ``budget.reached``, ``rate_limits``, ``timings``, ``mcp.approval``,
+    ``tool.progress``, ``realtime.event``; and those of the protocol, in GA names, as ``server.<type>`` and
+    ``client.<type>``. Names that begin with ``app.`` are the application's own, for `emit`. A handler gets one object,
+    see `realtime.events`.
 
     Thread: plain methods may be called from any thread, such as a plain tool's: the event loop runs the call, and the
     thread waits for it. `append_input_audio` does not wait. What is awaited (`connect`, `disconnect`, the ``wait_for_...``
@@ -90,6 +89,11 @@ class RealtimeClient(ObservableClient):
     max_items, keep_audio_seconds, keep_input_seconds : optional
         What the conversation keeps, see `Conversation`; 0 keeps none, ``math.inf`` all. With the defaults an
         hour stays below 200 MB.
+    budget : float, optional
+        US dollars that the client may cost: then `ask`, `create_response` and the like raise BudgetError, no tool's
+        output is answered, ``budget.reached`` is emitted, and what is being made ends. Can be set later.
+    prune_tool_items : bool
+        True deletes tool calls and their outputs from the conversation once an answer has used them.
     extra_session : mapping, optional
         Session fields that this package does not know, in the server's names; sent unchanged.
     **session
@@ -130,33 +134,30 @@ class RealtimeClient(ObservableClient):
         max_items: int = 2000,
         keep_audio_seconds: float = 1200.0,
         keep_input_seconds: float = 300.0,
+        budget: float | None = None,
+        prune_tool_items: bool = False,
         extra_session: Mapping[str, Any] | None = None,
         **session: Any,
     ) -> None:
         refuse_unknown(session, "RealtimeClient", RealtimeClient)
         profile_named(dialect)
-        super().__init__(lambda error, name, handler: self._session.reports.handler_failed(error, name))
+        super().__init__(
+            lambda error, name, handler: self._session.reports.handler_failed(error, name), check_event_name
+        )
         self.model = model
         self.call_id = call_id
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols must be a list of names, not one text")
-        subprotocols = tuple(subprotocols)
-
-        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": subprotocols}
+        request: dict[str, Any] = {"headers": headers, "query": query, "subprotocols": _names(subprotocols)}
 
         async def endpoint() -> Endpoint:
             key = await ask_for_key(api_key)
             return Endpoint(url, key, self.model, dialect, call_id=call_id, **request)
 
         self._outbox = Outbox(input_queue_seconds)
+        kept = {"keep_audio_seconds": keep_audio_seconds, "keep_input_seconds": keep_input_seconds}
         self._session = Session(
             self,
             endpoint,
-            Conversation(
-                max_items=max_items,
-                keep_audio_seconds=keep_audio_seconds,
-                keep_input_seconds=keep_input_seconds,
-            ),
+            Conversation(max_items=max_items, **kept),
             self._outbox,
             None if tool_timeout is None else not_negative(tool_timeout, "tool_timeout"),
             resume_note,
@@ -168,8 +169,17 @@ class RealtimeClient(ObservableClient):
         # Tools may end the session without knowing the client, see hang_up().
         self._session.turns.toolbox.owner = self
         self.playback: Playback | None = None
+        self._limit(budget, prune_tool_items)
         if session or extra_session is not None:
             self.update_session(extra_session=extra_session, **session)
+
+    def _limit(self, budget: float | None, prune_tool_items: bool) -> None:
+        if budget is not None:
+            self.budget = budget
+        if prune_tool_items:
+            from .pruning import Pruner
+
+            Pruner(self._session)
 
     def __repr__(self) -> str:
         return f"<RealtimeClient {self.state}, model {self.model!r}, {len(self.conversation)} items>"
@@ -232,8 +242,10 @@ class RealtimeClient(ObservableClient):
         await self.disconnect()
 
     @any_thread
-    def hang_up(self, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
+    def hang_up(self, *, after: After = "farewell", timeout: float = 30.0) -> HangUp:
         """Disconnect when the farewell was heard; does not wait. See `realtime.hang_up`."""
+        from .farewell import HangUp
+
         return HangUp(self, self._session, after, timeout)
 
     @any_thread
@@ -242,18 +254,6 @@ class RealtimeClient(ObservableClient):
         self._link.abandon()
         self.clear_event_handlers()
         self._session.reset()
-
-    async def wait_for_session_created(self) -> bool:
-        """Wait until the session is open.
-
-        Raises StateError without `connect`, ConnectionLostError if the connection ends first.
-        """
-        created = self._session.created
-        if created is None:
-            raise StateError("there is no connection: call connect() first")
-        if not created.is_set():
-            await self.wait_for_next("server.session.created")
-        return True
 
     # Conversation
 
@@ -281,6 +281,7 @@ class RealtimeClient(ObservableClient):
             audio that is not int16, a part that JSON cannot hold or no server takes (`outgoing.check_event`)
         """
         self._need_connection()
+        self._session.turns.need_leave()
         item_id = generate_id("item_")
         parts, samples = message_parts(content, self.conversation.input_format.encode)
         item = {"id": item_id, "type": "message", "role": "user", "content": parts}
@@ -318,12 +319,15 @@ class RealtimeClient(ObservableClient):
         ------
         StateError
             not connected
+        BudgetError
+            the client's budget is spent
         TypeError, ValueError
             a question of another kind, a value that no server takes; nothing is sent then
         """
         from .answers import Answers
 
         self._need_connection()
+        self._session.turns.need_leave()
         if self._answers is None:
             self._answers = Answers(self._session)
         return self._answers.ask(question, timeout, parameters)
@@ -340,43 +344,12 @@ class RealtimeClient(ObservableClient):
         event = check_event({"type": "conversation.item.create", "item": dict(item)})
         return self._session.create_item(event["item"], previous_item_id)
 
-    def append_input_audio(self, pcm: Any) -> bool:
-        """Stream microphone audio to the server.
-
-        Never blocks, and costs the same however long the conversation is. Thread: any.
-
-        Parameters
-        ----------
-        pcm : buffer of int16, shape (frames,), C-contiguous
-            Mono at `input_sample_rate`; bytes count as little-endian int16. Copied.
-
-        Returns
-        -------
-        bool
-            False without a connection and for a call; the samples are then counted in
-            ``stats.input_samples_dropped``.
-
-        Raises
-        ------
-        TypeError
-            other samples than int16
-        ValueError
-            an odd number of bytes, or more than one dimension
-        """
-        samples = as_int16(pcm, "audio")
-        # The audio of a call has its own way to the server.
-        if self._link.state not in ("connected", "reconnecting") or self.call_id is not None:
-            self._outbox.reject_audio(samples)
-            return False
-        if len(samples):
-            self._outbox.put_audio(np.array(samples))
-        return True
-
     @any_thread
     def create_response(self, response: Mapping[str, Any] | None = None, **parameters: Any) -> bool:
         """Request an answer.
 
-        Raises StateError if not connected, TypeError and ValueError for what JSON cannot hold.
+        Raises StateError if not connected, BudgetError if the client's budget is spent, TypeError and ValueError for
+        what JSON cannot hold.
 
         In manual mode the audio sent so far is committed first, unless it is shorter than 100 ms. While a
         response is being made, the request waits for its end; several waiting requests become one. Parameters
@@ -386,27 +359,12 @@ class RealtimeClient(ObservableClient):
         self._need_connection()
         event = check_event({"type": "response.create", "response": {**(response or {}), **parameters}})
         parameters = event["response"]
+        self._session.turns.need_leave()
         outside = parameters.get("conversation") == "none"
         if self._session.settings.turn_detection() is None and not outside:
             self._session.commit()
         self._session.request_response(parameters)
         return True
-
-    @any_thread
-    def commit_input_audio(self) -> None:
-        """Make an item of the audio sent so far, without requesting an answer."""
-        self._need_connection()
-        if self.call_id is not None:
-            # What the call has heard is known to the server alone.
-            self._session.send({"type": "input_audio_buffer.commit"})
-        else:
-            self._session.commit()
-
-    @any_thread
-    def clear_input_audio(self) -> None:
-        """Tell the server to drop the audio that was not committed."""
-        self._need_connection()
-        self._session.send({"type": "input_audio_buffer.clear"})
 
     @any_thread
     def cancel_response(self, item_id: str | None = None, sample_count: int = 0) -> Item | None:
@@ -487,6 +445,8 @@ class RealtimeClient(ObservableClient):
         self._need_connection()
         return self._raw_events.send(check_event({**(data or {}), **fields, "type": type}))
 
-    def _need_connection(self) -> None:
-        if self._link.state not in ("connected", "reconnecting"):
-            raise StateError("the client is not connected: call connect() first")
+
+def _names(subprotocols: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols must be a list of names, not one text")
+    return tuple(subprotocols)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..connection.link import Link, State
 from ..errors import StateError
-from ..events import Event
+from ..events import Event, McpApprovalEvent, ToolProgressEvent
 from ..protocol.dialect import merge_session, session_from_keywords
 from ..protocol.outgoing import check, check_event
 from ..protocol.reading import text_of
@@ -19,7 +19,11 @@ from ..protocol.session_keywords import refuse_unknown
 from ..tools import describe_function
 from .emitter import EventEmitter
 from .home_loop import any_thread
+from .mcp import approval_response
 from .session import Session
+
+if TYPE_CHECKING:
+    from .asides import Asides
 
 __all__ = ["ConfigurableClient"]
 
@@ -41,6 +45,8 @@ class ConfigurableClient(EventEmitter):
     _link: Link
     model: str | None
     call_id: str | None
+    # Made by the first `say`.
+    _asides: Asides | None = None
 
     @property
     def state(self) -> State:
@@ -50,6 +56,10 @@ class ConfigurableClient(EventEmitter):
     def is_connected(self) -> bool:
         """True while a session is open."""
         return self._link.state == "connected"
+
+    def _need_connection(self) -> None:
+        if self._link.state not in ("connected", "reconnecting"):
+            raise StateError("the client is not connected: call connect() first")
 
     # Session
 
@@ -122,6 +132,10 @@ class ConfigurableClient(EventEmitter):
     def server_interrupts(self) -> bool:
         """True if the server itself cancels an answer when it hears the user."""
         return self._session.settings.server_interrupts()
+
+    def server_answers(self) -> bool:
+        """True if the server itself answers when the user's turn is over."""
+        return self._session.settings.server_answers()
 
     @property
     def input_sample_rate(self) -> int:
@@ -204,3 +218,57 @@ class ConfigurableClient(EventEmitter):
     def tools(self) -> dict[str, Any]:
         """Added tools by name; a copy."""
         return dict(self._session.turns.toolbox.tools)
+
+    @any_thread
+    def say(self, text: str) -> None:
+        """Let the model say *text* now, beside the conversation; see `ToolContext.say`. Does not wait.
+
+        Raises StateError if not connected, TypeError and ValueError for what is no text, or empty.
+        """
+        from .asides import Asides
+
+        self._need_connection()
+        if self._asides is None:
+            self._asides = Asides(self._session)
+        self._asides.say(text)
+
+    @any_thread
+    def report_tool_progress(self, name: str, call_id: str, text: str) -> None:
+        """Emit ``tool.progress``; for `ToolContext.progress`. Raises TypeError for what is no text."""
+        if not isinstance(text, str):
+            raise TypeError(f"progress() takes a text, not {type(text).__name__}")
+        self.emit("tool.progress", ToolProgressEvent(text, name, call_id))
+
+    @any_thread
+    def approve(
+        self, request: McpApprovalEvent | str, approve: bool = True, *, reason: str | None = None
+    ) -> str:
+        """Approve or refuse a call that an MCP server's tool waits for; the server goes on by itself.
+
+        Parameters
+        ----------
+        request : McpApprovalEvent or str
+            What ``mcp.approval`` brought, or its ``request_id``.
+        approve : bool
+            True lets the call run.
+        reason : str, optional
+            Told to the model.
+
+        Returns
+        -------
+        str
+            Id of the item that answers the request.
+
+        Raises
+        ------
+        StateError
+            not connected, or answered already
+        TypeError, ValueError
+            something else than a request, than True or False, or than a text
+        """
+        self._need_connection()
+        item = check_event(
+            {"type": "conversation.item.create", "item": approval_response(request, approve, reason)}
+        )["item"]
+        self._session.mcp.note_answer(item)
+        return self._session.create_item(item)

@@ -5,7 +5,8 @@ A handler that raises stops no other: the exception is reported, also a Cancelle
 SystemExit alone pass: they end the program. Calls that are awaited run one after another for one handler, in the
 order of the events; different handlers run side by side.
 
-Names are dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
+A name that is never emitted is refused when a handler is added, so that it costs nothing for an event. Names are
+dotted. ``server.*`` matches every name that begins with ``server.``; ``*`` matches all.
 
 Thread: the event loop's only, except for adding and removing handlers, which any thread may do.
 """
@@ -35,6 +36,8 @@ class EventEmitter:
     ----------
     failed : callable
         ``failed(error, name, handler)`` is called for every exception that a handler raises.
+    check_name : callable, optional
+        ``check_name(name)`` raises for a name to which no handler may be added; by default every name is taken.
 
     Attributes
     ----------
@@ -44,8 +47,13 @@ class EventEmitter:
         Events that slow coroutine handlers never got.
     """
 
-    def __init__(self, failed: Callable[[BaseException, str, Handler], None]) -> None:
+    def __init__(
+        self,
+        failed: Callable[[BaseException, str, Handler], None],
+        check_name: Callable[[str], None] | None = None,
+    ) -> None:
         self._failed = failed
+        self._check_name = check_name or (lambda name: None)
         self._listeners: dict[str, list[Listener]] = {}
         # Wildcards: "server.*" under "server.", "*" under "".
         self._prefixes: dict[str, list[Listener]] = {}
@@ -60,6 +68,7 @@ class EventEmitter:
     def on(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for every event *name*. Without a handler it is a decorator."""
         if handler is None:
+            self._check_name(name)
             return lambda function: self._add(name, function, once=False)
         return self._add(name, handler, once=False)
 
@@ -70,6 +79,7 @@ class EventEmitter:
     def on_next(self, name: str, handler: Any = None) -> Any:
         """Call *handler* for the next event *name* only."""
         if handler is None:
+            self._check_name(name)
             return lambda function: self._add(name, function, once=True)
         return self._add(name, handler, once=True)
 
@@ -103,12 +113,13 @@ class EventEmitter:
         Raises
         ------
         TypeError, ValueError
-            a timeout that is no number
+            a name under which nothing is ever emitted, a timeout that is no number
         TimeoutError
             nothing came within *timeout* seconds
         ConnectionLostError
             the connection ended first
         """
+        self._check_name(name)
         if timeout is not None:
             timeout = not_negative(max(timeout, 0), "timeout")
         return self._waits.next(name, timeout)
@@ -156,6 +167,7 @@ class EventEmitter:
 
     @any_thread
     def _add(self, name: str, handler: HandlerT, *, once: bool) -> HandlerT:
+        self._check_name(name)
         if not callable(handler):
             raise TypeError(f"a handler of {name!r} must be callable, not {type(handler).__name__}")
         if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
@@ -166,6 +178,7 @@ class EventEmitter:
 
     @any_thread
     def _remove(self, name: str, handler: Handler | None, *, once: bool | None) -> None:
+        self._check_name(name)
         table, key = self._table(name)
         listeners = table.get(key, [])
         stay = [

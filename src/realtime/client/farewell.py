@@ -19,7 +19,7 @@ from .session import Session
 
 __all__ = ["After", "HangUp", "Playback", "hang_up"]
 
-After = Literal["answer"] | float
+After = Literal["answer", "farewell"] | float
 # Returns when all audio was played; False if that cannot be known.
 Playback = Callable[[], Awaitable[bool]]
 
@@ -40,7 +40,7 @@ class Client(Protocol):
     def report_error(self, error: ErrorEvent) -> None: ...
 
 
-def hang_up(client: Any = None, *, after: After = "answer", timeout: float = 30.0) -> HangUp:
+def hang_up(client: Any = None, *, after: After = "farewell", timeout: float = 30.0) -> HangUp:
     """Let a tool end the session: the farewell is heard, then the client disconnects. Does not wait. Thread: any.
 
     The call is answered, the model says goodbye, and then the connection is closed. Awaiting what is returned waits
@@ -50,9 +50,9 @@ def hang_up(client: Any = None, *, after: After = "answer", timeout: float = 30.
     ----------
     client : RealtimeClient, optional
         Default: the client whose tool calls this.
-    after : "answer" or float
-        "answer": when no tool runs, no answer is under way, and the last one was played to its end: by the player of
-        a `VoiceSession`, else for as long as its audio lasts. A number: after so many seconds.
+    after : "farewell", "answer" or float
+        "farewell" and "answer" mean the same: when no tool runs, no answer is under way, and the last one was played to
+        its end: by the player of a `VoiceSession`, else for as long as its audio lasts. A number: after so many seconds.
     timeout : float
         Seconds after which the connection is closed in any case.
 
@@ -66,14 +66,14 @@ def hang_up(client: Any = None, *, after: After = "answer", timeout: float = 30.
     StateError
         called outside of a tool without a client, or in a tool of the relay
     ValueError
-        another word than "answer", a number below 0
+        another word, a number below 0
 
     Examples
     --------
     >>> @client.tool                                                    # doctest: +SKIP
     ... def end_call() -> str:
     ...     '''End the call after the user has said goodbye.'''
-    ...     hang_up(after="answer")
+    ...     hang_up(after="farewell")
     ...     return "Say goodbye."
     """
     call = current_call()
@@ -88,7 +88,7 @@ class HangUp:
     """A disconnection that was arranged; awaiting it waits for it, except within the tool that arranged it."""
 
     def __init__(self, client: Client, session: Session, after: After, timeout: float) -> None:
-        if after != "answer":
+        if after not in ("answer", "farewell"):
             _check_seconds("after", after)
         _check_seconds("timeout", timeout)
         self._client = client
@@ -105,7 +105,7 @@ class HangUp:
         yield from asyncio.wait({self._task}).__await__()
 
     async def _run(self, after: After) -> None:
-        if after == "answer":
+        if after in ("answer", "farewell"):
             await self._until(lambda: self._session.turns.idle)
             await self._until_heard()
         else:
@@ -157,5 +157,5 @@ class HangUp:
 def _check_seconds(name: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf:
-        kinds = '"answer" or seconds' if name == "after" else "seconds"
+        kinds = '"farewell" or seconds' if name == "after" else "seconds"
         raise ValueError(f"{name} must be {kinds}, 0 or more, not {value!r}")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..events import TimingsEvent
-from ..protocol.bounded_dict import remember
+from ..events import Event, TimingsEvent
+from ..protocol.bounded_dict import MAX_REMEMBERED, remember
+from ..protocol.reading import dict_of
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "add_counts"]
 
 # Of nested usage objects; the vendor's have two levels.
 MAX_DEPTH = 8
@@ -26,12 +27,18 @@ class Meter:
     ----------
     total : dict
         Tokens so far; nested counts under dotted names.
+    by_model : dict
+        Usage so far by model and source ("response", "transcription"): nested sums, for prices.
+    context_tokens : int or None
+        Tokens of the conversation at the end of its last response; None before.
     speech_end : float or None
         When the user's turn ended; None once a response has begun after it.
     """
 
     def __init__(self) -> None:
         self.total: dict[str, int] = {}
+        self.by_model: dict[tuple[str | None, str], dict[str, Any]] = {}
+        self.context_tokens: int | None = None
         self.speech_end: float | None = None
         self._by_response: dict[str, TimingsEvent] = {}
         self._by_item: dict[str, TimingsEvent] = {}
@@ -39,6 +46,7 @@ class Meter:
     def forget(self) -> None:
         """Forget the responses under way: another conversation begins, in which ids may come again."""
         self.speech_end = None
+        self.context_tokens = None
         self._by_response.clear()
         self._by_item.clear()
 
@@ -55,6 +63,21 @@ class Meter:
             elif _is_count(value):
                 name = f"{prefix}{key}"
                 self.total[name] = self.total.get(name, 0) + int(value)
+
+    def add_to_model(self, model: str | None, source: str, usage: Any) -> None:
+        """Add the usage of a response or a transcription to that of its model."""
+        key = (model, source)
+        if key not in self.by_model and len(self.by_model) >= MAX_REMEMBERED:
+            # A server that names ever new models.
+            key = (None, source)
+        add_counts(self.by_model.setdefault(key, {}), usage)
+
+    def note_context(self, usage: Any) -> None:
+        """A response of the conversation has ended with *usage*: what it read and made is in the context now."""
+        usage = dict_of(usage)
+        counts = [usage.get(name) for name in ("input_tokens", "output_tokens")]
+        if _is_count(counts[0]):
+            self.context_tokens = sum(int(count) for count in counts if _is_count(count))
 
     def turn_ended(self, now: float) -> None:
         """The user's turn is over: speech stopped, or text or a commit was sent."""
@@ -105,6 +128,17 @@ class Meter:
                 # It only called a tool: the user waits for the next response.
                 self.speech_end = timings.speech_end
         return timings
+
+
+def add_counts(total: dict[str, Any], usage: Any, depth: int = MAX_DEPTH) -> None:
+    """Add the numbers of a usage object to *total*, nested ones too; ignores everything else."""
+    for name, value in dict_of(usage).items():
+        if isinstance(value, dict) and depth:
+            inner = total.setdefault(name, Event())
+            if isinstance(inner, dict):
+                add_counts(inner, value, depth - 1)
+        elif _is_count(value) and not isinstance(total.get(name), dict):
+            total[name] = total.get(name, 0) + value
 
 
 def _is_count(value: Any) -> bool:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..connection.outbox import Outbox
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
+from ..errors import StateError
 from ..events import ClientStats, ErrorEvent, Event
 from .configurable import ConfigurableClient
 from .home_loop import any_thread
+
+if TYPE_CHECKING:
+    from ..prices import TotalCost
+    from .budget import Budget
 
 __all__ = ["ObservableClient"]
 
@@ -23,11 +28,18 @@ class ObservableClient(ConfigurableClient):
     """Conversation, counters and reports of a client; `RealtimeClient` makes its outbox."""
 
     _outbox: Outbox
+    # Made by the first limit.
+    _budget: Budget | None = None
 
     @property
     def conversation(self) -> Conversation:
         """The conversation so far: its items, live."""
         return self._session.conversation
+
+    @property
+    def busy(self) -> bool:
+        """True while an answer is being made or was requested, or a tool runs."""
+        return not self._session.turns.idle
 
     # For VoiceSession and the like
 
@@ -55,6 +67,18 @@ class ObservableClient(ConfigurableClient):
             self.emit("timings", timings)
 
     # Waiting
+
+    async def wait_for_session_created(self) -> bool:
+        """Wait until the session is open.
+
+        Raises StateError without `connect`, ConnectionLostError if the connection ends first.
+        """
+        created = self._session.created
+        if created is None:
+            raise StateError("there is no connection: call connect() first")
+        if not created.is_set():
+            await self.wait_for_next("server.session.created")
+        return True
 
     def wait_for_next_item(self, timeout: float | None = None) -> Coroutine[Any, Any, Item]:
         """Wait for the next item that is appended and return it; to be awaited. See `wait_for_next`.
@@ -94,6 +118,49 @@ class ObservableClient(ConfigurableClient):
     def usage(self) -> dict[str, int]:
         """Tokens of all responses so far by name; nested counts under dotted names. A copy."""
         return dict(self._session.meter.total)
+
+    # Money and memory; `realtime.prices` is imported when they are first used
+
+    @property
+    def cost(self) -> TotalCost | None:
+        """US dollars for all responses and transcriptions so far, a float; see `realtime.prices.TotalCost`.
+
+        None if there was usage and none of its models has a known price.
+        """
+        from ..prices import total_cost
+
+        by_model = self._session.meter.by_model
+        return total_cost((model, source, usage) for (model, source), usage in tuple(by_model.items()))
+
+    @property
+    def budget(self) -> float | None:
+        """US dollars that the client may cost before it stops asking; None sets no limit. Can be set at any time."""
+        return None if self._budget is None else self._budget.limit
+
+    @budget.setter
+    def budget(self, dollars: float | None) -> None:
+        self._set_budget(dollars)
+
+    @any_thread
+    def _set_budget(self, dollars: float | None) -> None:
+        from .budget import Budget
+
+        budget = self._budget or Budget(self._session)
+        budget.set_limit(dollars)
+        self._budget = budget
+
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens of the conversation at the end of its last response; None before."""
+        return self._session.meter.context_tokens
+
+    @property
+    def context_used(self) -> float | None:
+        """Part of the model's context window that the conversation fills, from 0.0; None if either is unknown."""
+        from ..prices import context_window
+
+        window, tokens = context_window(self._session.settings.model), self.context_tokens
+        return None if not window or tokens is None else tokens / window
 
     @property
     def rate_limits(self) -> dict[str, Event]:

@@ -27,6 +27,7 @@ def choose_profile(created: Wire, endpoint: Endpoint | None, settings: Settings,
     if profile.commit_answers or is_localai(created):
         profile = localai_session(profile)
     settings.profile = writer.profile = profile
+    settings.asked_model = endpoint.model if endpoint is not None else None
     settings.server_session = dict_of(profile.inbound(created)[0].get("session"))
     transcribes = settings.server_session.get("type") == "transcription"
     writer.session_kind = "transcription" if transcribes else "realtime"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
@@ -104,6 +104,8 @@ class Reports:
         Removes its secrets from every text.
     rate_limits : dict
         What the server last said, by name.
+    after_usage : callable or None
+        Called when usage was counted.
     """
 
     def __init__(self, emitter: EventEmitter, meter: Meter) -> None:
@@ -111,6 +113,7 @@ class Reports:
         self._meter = meter
         self.redactor = Redactor()
         self.rate_limits: dict[str, Event] = {}
+        self.after_usage: Callable[[], None] | None = None
         # Kinds of events that this server lacks, logged once each.
         self._lacking: set[str] = set()
         # The last error after which another session cannot work either, and when it came.
@@ -265,9 +268,21 @@ class Reports:
                 remember(self.rate_limits, name, Event(limit))
         self._emitter.emit("rate_limits", RateLimitsEvent(dict(self.rate_limits)))
 
-    def usage(self, usage: Any, response_id: str | None) -> None:
+    def usage(self, usage: Any, model: str | None, response_id: str | None) -> None:
         """Add the tokens of a response, and emit ``usage``."""
         if isinstance(usage, dict):
             self._meter.add_usage(usage)
-            total = dict(self._meter.total)
-            self._emitter.emit("usage", UsageEvent(Event(usage), total, "response", response_id))
+            self._used(Event(usage), "response", response_id, None, model)
+
+    def transcription_usage(self, usage: Event, model: str | None, item_id: str | None) -> None:
+        """Count what a transcription used, and emit ``usage``."""
+        self._used(usage, "transcription", None, item_id, model)
+
+    def _used(
+        self, usage: Event, source: str, response_id: str | None, item_id: str | None, model: str | None
+    ) -> None:
+        self._meter.add_to_model(model, source, usage)
+        total = dict(self._meter.total)
+        self._emitter.emit("usage", UsageEvent(usage, total, source, response_id, item_id, model))
+        if self.after_usage is not None:
+            self.after_usage()

@@ -17,6 +17,7 @@ from ..protocol.reading import Wire, dict_of, text_of
 from .emitter import EventEmitter
 from .meter import Meter
 from .reports import Reports, answer_error, ended_of, leaves_waiting
+from .settings import Settings
 from .turn_taking import TurnTaking
 
 __all__ = ["ResponseEvents"]
@@ -27,12 +28,14 @@ class ResponseEvents:
 
     Parameters
     ----------
-    emitter, conversation, turns, meter, reports, writer
+    emitter, conversation, turns, meter, reports, settings, writer
         The parts of the session.
     send : callable
         Queues a client event.
     announce : callable
         Emits the events of changes.
+    at_rest : callable
+        Called when a response has ended.
     """
 
     def __init__(
@@ -42,18 +45,22 @@ class ResponseEvents:
         turns: TurnTaking,
         meter: Meter,
         reports: Reports,
+        settings: Settings,
         writer: FrameWriter,
         send: Callable[[Wire], object],
         announce: Callable[[list[Change]], None],
+        at_rest: Callable[[], object],
     ) -> None:
         self._emitter = emitter
         self._conversation = conversation
         self._turns = turns
         self._meter = meter
         self._reports = reports
+        self._settings = settings
         self._writer = writer
         self._send = send
         self._announce = announce
+        self._at_rest = at_rest
 
     def created(self, event: Event) -> None:
         """``response.created``"""
@@ -79,7 +86,9 @@ class ResponseEvents:
             self._announce(changes)
             for unheard in told:
                 self._send(unheard)
-            self._reports.usage(response.get("usage"), response_id)
+            if inside:
+                self._meter.note_context(response.get("usage"))
+            self._reports.usage(response.get("usage"), self._settings.model, response_id)
             ended = ended_of(response, event)
             if ended is not None:
                 waited_for = inside and leaves_waiting(ended, self._conversation.get_items())
@@ -92,6 +101,7 @@ class ResponseEvents:
             if inside and self._turns.follower is not None:
                 self._turns.follower.done(response_id or "", response.get("usage"), timings, ended)
         self._turns.request_next()
+        self._at_rest()
 
     def lost(self, code: int, why: str) -> None:
         """The connection was lost; another one may follow."""

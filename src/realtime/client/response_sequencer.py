@@ -91,10 +91,11 @@ class ResponseSequencer:
 
     def forget(self) -> None:
         """Forget everything, a waiting request included."""
-        self._drop_pending()
+        self.drop_pending()
         self.reset()
 
-    def _drop_pending(self) -> None:
+    def drop_pending(self) -> None:
+        """Forget the request that waits."""
         self.pending, self.pending_for_tools = None, False
         self._pending_id = self._pending_claim = None
 
@@ -249,7 +250,7 @@ class ResponseSequencer:
         A response that was requested is cancelled as well, and if *expected* one that the server will begin by
         itself: `created` then sets ``cancelling``, and `cancel_due` says what to send.
         """
-        self._drop_pending()
+        self.drop_pending()
         for request in self._requests.values():
             request.wanted = False
         if not self.active and (self.busy or (self._expected and expected)):

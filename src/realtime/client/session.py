@@ -30,7 +30,7 @@ from ..events import (
     ItemUpdatedEvent,
     RealtimeEvent,
 )
-from ..protocol import codec
+from ..protocol.audio_frames import read_event, with_text
 from ..protocol.endpoint import Endpoint
 from ..protocol.error_codes import ANOTHER_IS_ACTIVE, error_of
 from ..protocol.ids import generate_id
@@ -40,6 +40,7 @@ from .agreement import Agreement
 from .allowed_fields import allowed_part, left_out_error
 from .configuration import Configuration
 from .emitter import EventEmitter
+from .mcp import Mcp
 from .meter import Meter
 from .opening import choose_profile, first_update
 from .refusals import UPDATES, Refusals
@@ -52,7 +53,6 @@ from .turn_taking import TurnTaking
 
 __all__ = ["Session"]
 
-# In either dialect.
 # Characters of a server's names in messages.
 MAX_NAME = 80
 
@@ -85,6 +85,8 @@ class Session(LinkDelegate):
         Changes settings and tools.
     turns : TurnTaking
         Requests responses and calls tools.
+    mcp : Mcp
+        Knows which requests of MCP servers were answered.
     """
 
     def __init__(
@@ -104,7 +106,6 @@ class Session(LinkDelegate):
         self.meter = Meter()
         self.reports = Reports(emitter, self.meter)
         self.created: asyncio.Event | None = None
-        self._at_rest = at_rest
         self._make_endpoint = make_endpoint
         self._endpoint: Endpoint | None = None
         self._agreement = Agreement()
@@ -126,17 +127,20 @@ class Session(LinkDelegate):
         self._restoration = Restoration(
             conversation, self._unconfirmed, self.turns, self.settings, self._writer, outbox, resume_note
         )
-        self._transcripts = Transcripts(emitter, conversation, self.settings, self.meter, self.reports)
+        self._transcripts = Transcripts(emitter, conversation, self.settings, self.reports)
         self._responses = ResponseEvents(
             emitter,
             conversation,
             self.turns,
             self.meter,
             self.reports,
+            self.settings,
             self._writer,
             self.send,
             self.announce,
+            at_rest,
         )
+        self.mcp = Mcp(emitter, conversation, self.reports)
         self._hooks = self._make_hooks()
 
     def _make_hooks(self) -> dict[str, Callable[[Event], None]]:
@@ -152,8 +156,9 @@ class Session(LinkDelegate):
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "response.created": self._responses.created,
-            "response.done": self._on_response_done,
+            "response.done": self._responses.done,
             "rate_limits.updated": self.reports.on_rate_limits,
+            **self.mcp.hooks,
         }
 
     def reset(self) -> None:
@@ -186,8 +191,8 @@ class Session(LinkDelegate):
 
     def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
         """Request a response, now or after the one that is being made."""
-        self.meter.turn_ended(time.monotonic())
         self.turns.request_response(parameters, event_id)
+        self.meter.turn_ended(time.monotonic())
 
     def announce(self, changes: list[Change]) -> None:
         """Emit the events of *changes*."""
@@ -283,7 +288,7 @@ class Session(LinkDelegate):
 
     def _receive(self, frame: bytes | str) -> None:
         try:
-            raw = codec.loads(frame, prune=True)
+            raw = read_event(frame)
         except ValueError as error:
             self.conversation.malformed += 1
             self.reports.error(ErrorEvent(f"a frame of {len(frame)} bytes is not JSON: {error}", "wire"))
@@ -294,7 +299,7 @@ class Session(LinkDelegate):
             return
         raw = self.reports.redactor.event(raw)
         if self.emitter.wants("realtime.event"):
-            self.emitter.emit("realtime.event", RealtimeEvent("server", Event(raw), time.time()))
+            self.emitter.emit("realtime.event", RealtimeEvent("server", Event(with_text(raw)), time.time()))
         try:
             events = self._writer.profile.inbound(raw)
         except Exception as error:
@@ -318,12 +323,12 @@ class Session(LinkDelegate):
                 self._unusable(event, error)
         name = f"server.{kind}"
         if self.emitter.wants(name):
-            self.emitter.emit(name, Event(event))
+            self.emitter.emit(name, Event(with_text(event)))
 
     def _unusable(self, event: Wire, error: Exception) -> None:
         self.conversation.malformed += 1
         self.reports.failed(
-            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(event)
+            f"a {event['type'][:MAX_NAME]!r} event could not be used", "wire", error, Event(with_text(event))
         )
 
     def _apply(self, kind: str, event: Wire) -> None:
@@ -338,7 +343,7 @@ class Session(LinkDelegate):
         changes = self.conversation.apply(placed)
         if self.conversation.malformed != before:
             message = f"a malformed {kind[:MAX_NAME]!r} event was ignored"
-            self.reports.error(ErrorEvent(message, "wire", event=Event(event)))
+            self.reports.error(ErrorEvent(message, "wire", event=Event(with_text(event))))
         if kind.startswith("response."):
             now = time.monotonic()
             self.turns.response_event(now)
@@ -469,10 +474,6 @@ class Session(LinkDelegate):
     def _on_speech_stopped(self, event: Event) -> None:
         self.meter.turn_ended(time.monotonic())
         self.turns.turn_ended()
-
-    def _on_response_done(self, event: Event) -> None:
-        self._responses.done(event)
-        self._at_rest()
 
     def _on_error(self, event: Event) -> None:
         error = error_of(event)

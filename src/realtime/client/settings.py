@@ -9,7 +9,7 @@ from typing import Any
 
 from ..protocol.audio_format import PCM16, AudioFormat, format_of
 from ..protocol.profiles import PROFILES
-from ..protocol.reading import Wire, branch, list_of
+from ..protocol.reading import Wire, branch, dict_of, list_of, text_of
 from .settings_log import SettingsLog
 
 __all__ = ["Settings"]
@@ -26,12 +26,15 @@ class Settings:
         The session as the server last stated it.
     profile : Profile
         What the connected server speaks.
+    asked_model : str or None
+        The model that the request asked for.
     """
 
     def __init__(self) -> None:
         self.log = SettingsLog()
         self.server_session: Wire = {}
         self.profile = PROFILES["ga"]
+        self.asked_model: str | None = None
 
     def reset(self) -> None:
         """Forget everything."""
@@ -50,6 +53,16 @@ class Settings:
     def given_tools(self) -> list[Wire]:
         """Tools that the application set as a whole and whose calls it handles itself."""
         return list_of(self.log.merged.get("tools"))
+
+    @property
+    def model(self) -> str | None:
+        """The model that answers: as the server states it, else the one asked for."""
+        return text_of(self.server_session.get("model")) or self.asked_model
+
+    @property
+    def transcription_model(self) -> str | None:
+        """The model that transcribes the user's speech."""
+        return text_of(dict_of(self._in_force("input", "transcription")).get("model"))
 
     def take_server_session(self, session: Any) -> bool:
         """Keep what the server states; returns False for anything but a dictionary."""

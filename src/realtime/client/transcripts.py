@@ -9,12 +9,11 @@ from typing import Literal
 
 from ..conversation.items import Item
 from ..conversation.reducer import Conversation
-from ..events import ErrorEvent, Event, UsageEvent, UserTranscriptEvent, UserTranscriptFailedEvent
+from ..events import ErrorEvent, Event, UserTranscriptEvent, UserTranscriptFailedEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import error_of
 from ..protocol.reading import dict_of, text_of
 from .emitter import EventEmitter
-from .meter import Meter
 from .reports import Reports
 from .settings import Settings
 
@@ -29,13 +28,11 @@ class Transcripts:
         emitter: EventEmitter,
         conversation: Conversation,
         settings: Settings,
-        meter: Meter,
         reports: Reports,
     ) -> None:
         self._emitter = emitter
         self._conversation = conversation
         self._settings = settings
-        self._meter = meter
         self._reports = reports
         # Ids of the items whose words are due.
         self._due: dict[str, None] = {}
@@ -68,8 +65,7 @@ class Transcripts:
         if transcript is not None:
             self._emitter.emit("user.transcript", UserTranscriptEvent(transcript, item_id, item, usage))
         if usage is not None:
-            total = dict(self._meter.total)
-            self._emitter.emit("usage", UsageEvent(usage, total, "transcription", item_id=item_id or None))
+            self._reports.transcription_usage(usage, self._settings.transcription_model, item_id or None)
 
     def failed(self, event: Event) -> None:
         """``conversation.item.input_audio_transcription.failed``"""

@@ -58,6 +58,12 @@ class TurnTaking:
         The application's tools and their running calls.
     follower : Follower or None
         Is told of the responses that answer a request of its own.
+    refusal : callable or None
+        Says why no response may be requested for now; None while it may.
+    when_idle : callable or None
+        Called when nothing is being made, requested or due, and no tool runs.
+    asides : set of str
+        Event ids of requests to say something beside the conversation; the answer to a tool's output comes after.
     """
 
     def __init__(
@@ -72,6 +78,9 @@ class TurnTaking:
     ) -> None:
         self.toolbox = Toolbox(tool_timeout, self._tool_answered)
         self.follower: Follower | None = None
+        self.refusal: Callable[[], Exception | None] | None = None
+        self.when_idle: Callable[[], None] | None = None
+        self.asides: set[str] = set()
         self._send = send
         self._report = report
         self._conversation = conversation
@@ -128,11 +137,13 @@ class TurnTaking:
     def connection_lost(self) -> tuple[bool, str | None]:
         """The connection was lost: True and the response's id if a response was lost with it."""
         self._connected = False
+        self.asides.clear()
         return self._sequencer.lost()
 
     def stop(self) -> None:
         """The connection has ended for good: cancel tools, drop requests."""
         self._connected = False
+        self.asides.clear()
         self.toolbox.cancel()
         # The next connection begins another conversation, in which ids may come again.
         self.toolbox.forget()
@@ -144,8 +155,19 @@ class TurnTaking:
 
     # Requests of the application
 
+    def why_not(self) -> Exception | None:
+        """Why no response may be requested for now; None while it may."""
+        return None if self.refusal is None else self.refusal()
+
+    def need_leave(self) -> None:
+        """Raise `why_not`."""
+        error = self.why_not()
+        if error is not None:
+            raise error
+
     def request_response(self, parameters: Wire, event_id: str | None = None) -> None:
-        """Request a response with *parameters*, now or after the one that is being made."""
+        """Request a response with *parameters*, now or after the one that is being made; `need_leave` goes before."""
+        self.need_leave()
         self._send_all(self._sequencer.request(parameters, event_id))
         self._watch_for_stall()
 
@@ -186,11 +208,19 @@ class TurnTaking:
         None stands for the id where the server does not name the request.
         """
         self._sequencer.refused(event_id, another_is_active=another_is_active)
+        if not another_is_active:
+            self.asides.discard(event_id or "")
         self.request_next()
 
     def cancel_refused(self) -> None:
         """The server had nothing to cancel."""
         self._sequencer.cancel_refused()
+
+    def aside_ended(self, event_id: str) -> None:
+        """What was said beside the conversation is over: an answer that waited for its end is requested."""
+        if event_id in self.asides:
+            self.asides.discard(event_id)
+            self.request_next()
 
     def turn_began(self) -> None:
         """The server heard the user begin to speak."""
@@ -225,9 +255,11 @@ class TurnTaking:
         return inside
 
     def request_next(self) -> None:
-        """Request a response if one is due."""
+        """Request a response if one is due, and allowed."""
+        if self._sequencer.waiting and self.why_not() is not None:
+            self._sequencer.drop_pending()
         # While the user speaks to a server that answers by itself, that answer will know the outputs.
-        held = self._conversation.input.speaking and self._settings.server_answers()
+        held = bool(self.asides) or (self._conversation.input.speaking and self._settings.server_answers())
         self._send_all(self._sequencer.next_request(tools_running=bool(self.toolbox.running) or held))
         self._watch_for_stall()
         self._rested()
@@ -235,6 +267,8 @@ class TurnTaking:
     def _rested(self) -> None:
         if self.follower is not None:
             self.follower.rested(idle=self.idle)
+        if self.when_idle is not None and self.idle:
+            self.when_idle()
 
     def call_completed(self, item: Item) -> None:
         """The model called a tool: run it, unless the application handles that tool itself."""
@@ -248,13 +282,13 @@ class TurnTaking:
 
     # Tools
 
-    def _tool_answered(self, call: Call, output: str, failure: BaseException | None) -> None:
+    def _tool_answered(self, call: Call, output: str, failure: BaseException | None, respond: bool) -> None:
         if failure is not None:
             message = f"the call of tool {call.name!r} failed: {describe(failure)}"
             self._report(ErrorEvent(message, "tool", exception=failure))
         item = {"type": "function_call_output", "call_id": call.call_id, "output": output}
         self._send({"type": "conversation.item.create", "item": {"id": generate_id("item_"), **item}})
-        if call.key not in self._muted_calls:
+        if respond and call.key not in self._muted_calls:
             self._sequencer.tools_answered()
         self.request_next()
 

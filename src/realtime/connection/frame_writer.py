@@ -162,13 +162,12 @@ class FrameWriter:
             if self._conversation.input.uncommitted_ms < COMMIT_MS:
                 return None
             return self._encode_event({"type": "input_audio_buffer.commit"})
-        self._conversation.input.append(entry)
-        event: Wire = {
-            "event_id": self.next_id(),
-            "type": "input_audio_buffer.append",
-            "audio": self._conversation.input_format.encode(entry),
-        }
-        text = codec.dumps(event)
+        conversation = self._conversation
+        conversation.input.append(entry)
+        event_id, audio = self.next_id(), conversation.input_format.encode(entry)
+        event: Wire = {"event_id": event_id, "type": APPEND, "audio": audio}
+        # Written for every chunk of the microphone: neither text holds a character that JSON escapes.
+        text = f'{{"event_id":"{event_id}","type":"{APPEND}","audio":"{audio}"}}'
         if len(text) > self._longest_append:
             self._longest_append = len(text)
         return text, event

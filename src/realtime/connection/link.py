@@ -21,9 +21,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Protocol
-
-from websockets.exceptions import ConnectionClosed
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .. import background
 from ..background import describe, is_failure
@@ -31,8 +29,11 @@ from ..errors import ConfigurationError, ConnectError
 from ..events import CloseEvent, ConnectionEvent
 from ..protocol.endpoint import Endpoint
 from ..protocol.reading import dict_of
+from .closing import SocketClosed, is_fatal
 from .options import LinkOptions
-from .transport import Transport, is_fatal
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 __all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]
 
@@ -232,6 +233,9 @@ class Link:
                 log.exception("%s, and could not be reported", what)
 
     async def _open(self) -> Transport:
+        # websockets and ssl take longer to import than the rest of the client.
+        from .transport import Transport
+
         timeout = self.options.connect_timeout
         try:
             endpoint = await asyncio.wait_for(self._delegate.endpoint(), timeout)
@@ -326,7 +330,7 @@ class Link:
                     if not is_failure(error):
                         raise
                     self._report("a frame could not be taken and was dropped", error)
-        except ConnectionClosed:
+        except SocketClosed:
             self._on_lost(transport, *transport.close_status)
 
     async def _write(self, transport: Transport, prelude: list[Any]) -> None:
@@ -337,7 +341,7 @@ class Link:
                 await self._send(transport, entry)
             while True:
                 await self._send(transport, await delegate.next_entry())
-        except ConnectionClosed:
+        except SocketClosed:
             # The reader sees the end as well, and handles it: it has the close code.
             pass
 
@@ -349,7 +353,7 @@ class Link:
         self._tell(self._delegate.send_started)
         try:
             await transport.send(text)
-        except ConnectionClosed:
+        except SocketClosed:
             self._tell(self._delegate.put_back, entry)
             raise
         except asyncio.CancelledError:

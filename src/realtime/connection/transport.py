@@ -27,13 +27,14 @@ from ..errors import ConfigurationError, ConnectError
 from ..protocol import codec
 from ..protocol.dialling import open_socket
 from ..protocol.endpoint import Endpoint
-from ..protocol.error_codes import error_of, is_final, is_limit, names_final
+from ..protocol.error_codes import error_of, is_final, is_limit
 from ..protocol.liveness import PING_BYTES, PING_INTERVAL, PING_TIMEOUT, Liveness
 from ..protocol.reading import Wire, text_of
 from ..protocol.redact import Redactor, logger_with
+from .closing import SocketClosed, is_fatal
 from .refusals import retry_after_of, stated_error, uses_proxy
 
-__all__ = ["FATAL_CODES", "Transport", "is_fatal"]
+__all__ = ["Transport"]
 
 # Long audio items have exceeded websockets' default of 1 MiB.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -43,23 +44,8 @@ STALL = 0.5
 # After an error in the place of session.created: how long its close code, or the session after all, may take.
 ERROR_GRACE = 0.3
 
-# Trying again cannot help: normal end, unacceptable data, policy, and the vendor's 3000 (key) and 4000
-# (request).
-FATAL_CODES = frozenset((1000, 1003, 1008, 1010))
+# HTTP statuses after which no new attempt is made: the request itself is wrong.
 FATAL_STATUS = frozenset((400, 401, 403, 404, 405, 410, 426))
-
-
-def is_fatal(code: int, text: str = "") -> bool:
-    """True if no new session is to be opened after one that was closed with *code* and this *text*.
-
-    A policy code whose text speaks of a limit, such as "slots in use", passes; no code passes whose text names an
-    error that cannot get better.
-    """
-    if names_final(text):
-        return True
-    if (code == 1008 or 4000 <= code < 5000) and is_limit(text):
-        return False
-    return code in FATAL_CODES or 3000 <= code < 5000
 
 
 class _Connect(websocket_connect):
@@ -200,25 +186,28 @@ class Transport:
         return ConnectError("".join(parts), code=code, reason=reason, server_message=said, fatal=fatal)
 
     async def receive(self) -> bytes | str:
-        """The next frame, text as UTF-8 bytes. Raises ConnectionClosed at the end. Cancel-safe."""
+        """The next frame, text as UTF-8 bytes. Raises SocketClosed at the end. Cancel-safe."""
         try:
             return await self._socket.recv(decode=False)
         except ConnectionClosed as closed:
             code, reason = _close_of(closed)
             self._status = code, self._redactor.text(reason)
             self.closed_by_server = closed.rcvd is not None and closed.rcvd_then_sent is not False
-            raise
+            raise SocketClosed from None
 
     async def send(self, text: str) -> None:
-        """Send one text message; waits while the peer does not read. Raises ConnectionClosed.
+        """Send one text message; waits while the peer does not read. Raises SocketClosed.
 
         A large one goes in fragments with pings between them, as browsers send it.
         """
-        if len(text) > PING_BYTES:
-            await self._socket.send(self._fragments(text))
-            return
-        self._written += len(text)
-        await self._socket.send(text)
+        try:
+            if len(text) > PING_BYTES:
+                await self._socket.send(self._fragments(text))
+                return
+            self._written += len(text)
+            await self._socket.send(text)
+        except ConnectionClosed:
+            raise SocketClosed from None
         if self._written - self._pinged_behind >= PING_BYTES:
             await self._ping()
 

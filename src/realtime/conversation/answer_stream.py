@@ -37,7 +37,10 @@ class AnswerStream:
         # Half a sample: the last byte of a delta that the server cut within a sample.
         self._carry = b""
 
-    def decode(self, text: str) -> Int16Array:
-        """Whole samples of the next delta, given as base64 text. Raises ValueError for other text."""
-        samples, self._carry = self.format.decode(text, self._carry)
+    def decode(self, audio: str | bytes) -> Int16Array:
+        """Whole samples of the next delta, given as base64 text or as wire bytes. Raises ValueError for other text."""
+        if isinstance(audio, bytes):
+            samples, self._carry = self.format.split(audio, self._carry)
+        else:
+            samples, self._carry = self.format.decode(audio, self._carry)
         return samples

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..protocol.audio_format import PCM16, AudioFormat, Int16Array
+from ..protocol.reading import text_of
 from .answer_stream import AnswerStream
 from .audio_store import AudioStore
 from .text_cut import cut_text
@@ -137,6 +138,11 @@ class Item:
     def item(self) -> Item:
         """The item itself, so that the result of a wait reads like an event: ``result.item``."""
         return self
+
+    @property
+    def phase(self) -> str | None:
+        """What a message of the assistant is: "commentary" on its work, "final_answer"; None if the server does not say."""
+        return text_of(self.fields.get("phase"))
 
     @property
     def truncated(self) -> bool:

@@ -287,8 +287,8 @@ class Conversation:
     # Audio
 
     def _audio_delta(self, event: Wire) -> list[Change]:
-        text = event.get("delta")
-        if not isinstance(text, str):
+        audio = event.get("delta")
+        if not isinstance(audio, (str, bytes)):
             raise Malformed
         item, created = self._finder.about(event, "assistant")
         if item is None:
@@ -298,7 +298,7 @@ class Conversation:
             response_id = item.response_id or ""
             item.set_audio_format(self._response_formats.get(response_id, self.output_format))
         try:
-            samples = item.stream.decode(text)
+            samples = item.stream.decode(audio)
         except ValueError as error:
             raise Malformed from error
         item.received_samples += len(samples)

@@ -14,12 +14,12 @@ __all__ = ["cut_text", "join_text", "without_lone_surrogates"]
 MAX_WORD = 32
 
 # Scripts that write no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer; CJK with its punctuation and its
-# wide forms; and symbols such as emoji.
-_UNSPACED = re.compile(
+# wide forms; and symbols such as emoji. Compiled at the first use, because it takes longer than most modules.
+_UNSPACED = (
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u2190-\u2bff\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef"
     "\U0001f000-\U0001faff\U00020000-\U0003ffff]"
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _JOINER = "\u200d"
 
 
@@ -49,7 +49,7 @@ def _word_start(text: str, position: int) -> int | None:
             return start if text[:position].lower() != text[:position].upper() else None
         if text[start].isspace() or text[start - 1].isspace():
             return start
-        if _UNSPACED.match(text[start - 1]):
+        if re.match(_UNSPACED, text[start - 1]):
             return None if _continues(text, start) else start
     return None
 
@@ -93,4 +93,4 @@ def join_text(text: str, piece: str) -> str:
 
 def without_lone_surrogates(text: str) -> str:
     """*text* as UTF-8 can hold it: half of a surrogate pair becomes U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
+    return re.sub(_SURROGATE, "\ufffd", text)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wavtools import pcm
 
@@ -22,7 +21,8 @@ from . import codec
 
 __all__ = ["FORMATS", "PCM16", "AudioFormat", "Int16Array", "format_of"]
 
-Int16Array = NDArray[np.int16]
+# NumPy's NDArray[np.int16], without the import of numpy.typing.
+Int16Array = np.ndarray[tuple[Any, ...], np.dtype[np.int16]]
 EMPTY: Int16Array = np.zeros(0, np.int16)
 EMPTY.flags.writeable = False
 
@@ -82,7 +82,10 @@ class AudioFormat:
         A server may cut its stream between any two bytes: pass the rest of one delta as *carry* of the next.
         Raises ValueError for text that is not base64.
         """
-        data = codec.b64decode(text)
+        return self.split(codec.b64decode(text), carry)
+
+    def split(self, data: bytes, carry: bytes = b"") -> tuple[Int16Array, bytes]:
+        """Samples of one delta's wire bytes, and the bytes after the last whole sample; as `decode`."""
         if carry:
             data = carry + data
         if self.sample_bytes == 2 and len(data) & 1:

@@ -13,7 +13,7 @@ import base64
 import json
 from typing import Any
 
-__all__ = ["MAX_LEVELS", "b64decode", "b64encode", "dumps", "loads"]
+__all__ = ["MAX_LEVELS", "b64decode", "b64decode_strictly", "b64encode", "dumps", "loads"]
 
 # Levels of lists and objects in a JSON text; more than `outgoing` lets an application send, because a server
 # echoes it inside of something.
@@ -115,7 +115,7 @@ def b64decode(text: str) -> bytes:
     character outside of base64.
     """
     try:
-        return _b64decode_strictly(text)
+        return b64decode_strictly(text)
     except ValueError:
         pass
     text = text.translate(_WHITESPACE)
@@ -123,10 +123,11 @@ def b64decode(text: str) -> bytes:
         text = text[:-2] + text[-2:].rstrip("=")
     if "=" in text:
         raise ValueError("base64 padding in the middle of the text")
-    return _b64decode_strictly(text + "=" * (-len(text) % 4))
+    return b64decode_strictly(text + "=" * (-len(text) % 4))
 
 
-def _b64decode_strictly(text: str) -> bytes:
+def b64decode_strictly(text: str | memoryview) -> bytes:
+    """The bytes of whole groups of base64 characters with their padding; raises ValueError for any other text."""
     if pybase64 is not None:
         data: bytes = pybase64.b64decode(text, validate=True)
         return data

@@ -9,7 +9,7 @@ import math
 import operator
 from typing import Any
 
-__all__ = ["not_negative", "whole_number"]
+__all__ = ["not_negative", "positive", "whole_number"]
 
 
 def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
@@ -31,6 +31,14 @@ def not_negative(value: Any, name: str) -> float:
         number = math.nan
     if isinstance(value, str) or not number >= 0:
         raise ValueError(f"{name} must be 0 or more, not {_shown(value)}")
+    return number
+
+
+def positive(value: Any, name: str) -> float:
+    """As `not_negative`, but 0 is refused as well."""
+    number = not_negative(value, name)
+    if number == 0:
+        raise ValueError(f"{name} must be above 0; None sets none")
     return number
 
 

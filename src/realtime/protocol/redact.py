@@ -9,11 +9,12 @@ Thread: any; the set of secrets is fixed after construction.
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from websockets.frames import Frame, Opcode
+from .audio_frames import AUDIO_DELTAS
 
 __all__ = ["MASK", "Redactor", "Secret", "logger_with"]
 
@@ -22,7 +23,6 @@ MASK = "[key removed]"
 MIN_SECRET_LENGTH = 6
 # Of one redactor: each is looked for in every event.
 MAX_SECRETS = 32
-AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 
 
 class Secret:
@@ -88,10 +88,24 @@ class Redactor:
         """A parsed event with every secret replaced. Audio is skipped: in base64 a match can only be chance."""
         if not self._texts:
             return event
-        audio = event.get("delta") if event.get("type") in AUDIO_DELTAS else None
-        if not isinstance(audio, str):
+        if event.get("type") not in AUDIO_DELTAS or not isinstance(event.get("delta"), (str, bytes)):
             return self.tree(event)  # type: ignore[no-any-return]
-        return {key: value if key == "delta" else self.tree(value) for key, value in event.items()}
+        # Runs for every delta: nearly all of them hold no secret, and stay as they are.
+        texts = self._texts
+        for key, value in event.items():
+            if key == "delta" or type(value) is int:
+                continue
+            if type(value) is not str:
+                break
+            for secret in texts:
+                if secret in value or secret in key:
+                    break
+            else:
+                continue
+            break
+        else:
+            return event
+        return {self.text(key): value if key == "delta" else self.tree(value) for key, value in event.items()}
 
     def tree(self, value: Any) -> Any:
         """Parsed JSON with every secret replaced, also in the keys of objects."""
@@ -141,7 +155,11 @@ class _RedactingLogger(_Adapter):
 
 def _without_body(argument: object) -> object:
     """The kind and size of a data frame; websockets would log both ends of its text, which may hold half a key."""
-    if isinstance(argument, Frame) and argument.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+    frames = sys.modules.get("websockets.frames")
+    if frames is None:
+        # Without the module there are no frames.
+        return argument
+    if isinstance(argument, frames.Frame) and argument.opcode in frames.DATA_OPCODES:
         return f"{argument.opcode.name} [{len(argument.data)} bytes]"
     return argument
 

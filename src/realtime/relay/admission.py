@@ -37,7 +37,7 @@ _PLAIN_SUBPROTOCOL = re.compile(r"realtime|openai-(beta|organization|project)\b.
 # What JavaScript writes into a text for a key that was not set, as the reference client does without one
 _NO_KEY = ("", "null", "undefined")
 # Fields that select another kind of session
-_FORBIDDEN_QUERY = ("intent", "deployment", "api-version")
+_FORBIDDEN_QUERY = ("deployment", "api-version")
 _CALL_ID = re.compile(r"[\w.:-]{1,256}", re.ASCII)
 # Models that ended together with beta; the clients of beta name one of them without being told to.
 _BETA_MODEL = re.compile(r"gpt-4o(-mini)?-realtime-preview.*")
@@ -97,6 +97,8 @@ class Admission:
         The running call to join, instead of a new session.
     subprotocol : str or None
         The subprotocol of the answer.
+    kind : str
+        One of `policy.SESSION_KINDS`. A transcription has no model in its address.
     """
 
     client: str
@@ -105,6 +107,7 @@ class Admission:
     beta: bool
     subprotocol: str | None
     call_id: str | None = None
+    kind: str = "realtime"
 
 
 class Gate:
@@ -146,8 +149,25 @@ class Gate:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "beta", "the beta dialect is not allowed here")
         client = f"sub:{identity.subject}" if identity.subject else f"ip:{address}"
         call_id = self._call_id(query)
-        model = self.model(query.get("model"), beta=beta)
-        return Admission(client, address, model, beta, _select(subprotocols), call_id)
+        kind = self._kind(query)
+        if beta and kind != "realtime":
+            raise RefusedError(
+                HTTPStatus.BAD_REQUEST, "beta", f"a {kind} needs GA: leave out the beta header"
+            )
+        # The model of a transcription stands in its session.
+        model = self.model(query.get("model") if kind == "realtime" else None, beta=beta)
+        return Admission(client, address, model, beta, _select(subprotocols), call_id, kind)
+
+    def _kind(self, query: dict[str, str]) -> str:
+        """The kind of session that a client asks for. Raises RefusedError for one that the policy does not name."""
+        intent = query.get("intent")
+        kinds = self._policy.clients.kinds
+        if intent is None and "realtime" not in kinds and "call_id" not in query:
+            message = f"only {' and '.join(kinds)} is allowed here: add ?intent={kinds[0]}"
+            raise RefusedError(HTTPStatus.FORBIDDEN, "query", message)
+        if intent is not None and (intent not in kinds or "call_id" in query):
+            raise RefusedError(HTTPStatus.FORBIDDEN, "query", "this intent= is not allowed here")
+        return intent or "realtime"
 
     def _call_id(self, query: dict[str, str]) -> str | None:
         call_id = query.get("call_id")

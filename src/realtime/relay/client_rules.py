@@ -112,13 +112,18 @@ class ClientRules:
         The session's model: a client may name it, and no other.
     translator : BetaTranslator, optional
         For a client that speaks beta: what passes is translated to GA. The rules read the client's own form.
+    kind : str
+        One of `policy.SESSION_KINDS`: the type of the session.
     """
 
-    def __init__(self, policy: Policy, model: str, translator: BetaTranslator | None = None) -> None:
+    def __init__(
+        self, policy: Policy, model: str, translator: BetaTranslator | None = None, kind: str = "realtime"
+    ) -> None:
         limits = policy.limits
         self._clients = policy.clients
         self._limits = limits
         self._model = model
+        self._kind = kind
         self._translator = translator
         self._injected_tools = [dict(tool) for tool in policy.injects_tools]
         # Start of the window in which messages and bytes are counted
@@ -241,9 +246,9 @@ class ClientRules:
     def _check_session(self, session: Any) -> bool:
         """Refuse what is not allowed; returns True if *session* was changed."""
         changed = self._check_fields(session, "session", self._clients.session_fields)
-        if session.get("type", "realtime") != "realtime":
+        if session.get("type", self._kind) != self._kind:
             raise _Refused(
-                "invalid_value", "only sessions of type 'realtime' are allowed here", "session.type"
+                "invalid_value", f"only sessions of type {self._kind!r} are allowed here", "session.type"
             )
         if self._injected_tools and isinstance(session.get("tools"), list):
             names = {tool.get("name") for tool in self._injected_tools}

@@ -99,6 +99,8 @@ class Opening:
     beta : bool
         True if the client speaks beta. It is then not read before ``session.created``, which shows if upstream speaks
         beta too.
+    kind : str
+        One of `policy.SESSION_KINDS`.
 
     Attributes
     ----------
@@ -116,12 +118,14 @@ class Opening:
         delegate: OpeningDelegate,
         *,
         beta: bool,
+        kind: str = "realtime",
     ) -> None:
         self._context = context
         self._endpoint = endpoint
         self._rules = rules
         self._delegate = delegate
-        self._settings = context.policy.session_settings
+        # A transcription session takes no instructions and no tools.
+        self._settings = context.policy.session_settings if kind == "realtime" else {}
         self.is_live = False
         self.intercepts = bool(self._settings) or beta
         self._step = _Step.CONNECTING

@@ -77,11 +77,13 @@ class Pipe:
         self._opened_at = self._client_spoke = self._clock()
         endpoint = _endpoint(context, admission)
         translator = BetaTranslator() if admission.beta else None
-        self._client_rules = ClientRules(policy, admission.model, translator)
+        self._client_rules = ClientRules(policy, admission.model, translator, admission.kind)
         expires_at = time.time() + policy.limits.session_seconds
         self._server_rules = ServerRules(policy, endpoint.redactor, expires_at, translator)
-        self._opening = Opening(context, endpoint, self._server_rules, self, beta=admission.beta)
-        self._turns = Turns()
+        self._opening = Opening(
+            context, endpoint, self._server_rules, self, beta=admission.beta, kind=admission.kind
+        )
+        self._turns = Turns(answers=admission.kind == "realtime")
         self._tools: ServerTools | None = None
         if context.handlers:
             self._tools = ServerTools(context.handlers, self.send_own, self._tool_finished)
@@ -324,4 +326,6 @@ def _endpoint(context: RelayContext, admission: Admission) -> Endpoint:
     url = context.policy.upstream.url
     if admission.call_id is not None:
         return Endpoint(url, context.key, None, query={"call_id": admission.call_id})
+    if admission.kind != "realtime":
+        return Endpoint(url, context.key, None, query={"intent": admission.kind})
     return Endpoint(url, context.key, admission.model)

@@ -15,11 +15,13 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..protocol.endpoint import DEFAULT_MODEL
+from ..protocol.event_types import CLIENT_EVENTS, SERVER_EVENTS
 from ..protocol.redact import Secret
 
 __all__ = [
     "CLIENT_EVENTS",
     "SERVER_EVENTS",
+    "SESSION_KINDS",
     "AuthPolicy",
     "ClientPolicy",
     "LimitPolicy",
@@ -36,79 +38,6 @@ __all__ = [
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
-CLIENT_EVENTS = frozenset(
-    (
-        "session.update",
-        "input_audio_buffer.append",
-        "input_audio_buffer.commit",
-        "input_audio_buffer.clear",
-        "conversation.item.create",
-        "conversation.item.retrieve",
-        "conversation.item.truncate",
-        "conversation.item.delete",
-        "response.create",
-        "response.cancel",
-        # Of a call that the client joined
-        "output_audio_buffer.clear",
-    )
-)
-# Names of both dialects (protocol notes, parts 4 and 11)
-SERVER_EVENTS = frozenset(
-    (
-        "error",
-        "session.created",
-        "session.updated",
-        "conversation.created",
-        "rate_limits.updated",
-        "conversation.item.added",
-        "conversation.item.done",
-        "conversation.item.created",
-        "conversation.item.retrieved",
-        "conversation.item.truncated",
-        "conversation.item.deleted",
-        "conversation.item.input_audio_transcription.delta",
-        "conversation.item.input_audio_transcription.completed",
-        "conversation.item.input_audio_transcription.segment",
-        "conversation.item.input_audio_transcription.failed",
-        "input_audio_buffer.committed",
-        "input_audio_buffer.cleared",
-        "input_audio_buffer.speech_started",
-        "input_audio_buffer.speech_stopped",
-        "input_audio_buffer.timeout_triggered",
-        "response.created",
-        "response.done",
-        "response.output_item.added",
-        "response.output_item.done",
-        "response.content_part.added",
-        "response.content_part.done",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "response.text.delta",
-        "response.text.done",
-        "response.output_audio.delta",
-        "response.output_audio.done",
-        "response.audio.delta",
-        "response.audio.done",
-        "response.output_audio_transcript.delta",
-        "response.output_audio_transcript.done",
-        "response.audio_transcript.delta",
-        "response.audio_transcript.done",
-        "response.function_call_arguments.delta",
-        "response.function_call_arguments.done",
-        "response.mcp_call_arguments.delta",
-        "response.mcp_call_arguments.done",
-        "response.mcp_call.in_progress",
-        "response.mcp_call.completed",
-        "response.mcp_call.failed",
-        "mcp_list_tools.in_progress",
-        "mcp_list_tools.completed",
-        "mcp_list_tools.failed",
-        "output_audio_buffer.started",
-        "output_audio_buffer.stopped",
-        "output_audio_buffer.cleared",
-        "input_audio_buffer.dtmf_event_received",
-    )
-)
 # Fields that a client may set in a session or a response. Left out, because they cost money or give away control:
 # instructions, tools, tool_choice, prompt, model, tracing, truncation, reasoning, input, conversation.
 _AUDIO_FIELDS = frozenset(
@@ -136,6 +65,9 @@ RESPONSE_FIELDS = _AUDIO_FIELDS | {"metadata"}
 ITEM_TYPES = frozenset(("message", "function_call", "function_call_output"))
 # Without "system": a system message is an instruction.
 ITEM_ROLES = frozenset(("user", "assistant"))
+
+# Kinds of sessions; a client selects a transcription by ?intent=transcription.
+SESSION_KINDS = ("realtime", "transcription")
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -191,6 +123,7 @@ class ClientPolicy:
     voices: tuple[str, ...] = ()
     beta: bool = True
     calls: bool = False
+    kinds: tuple[str, ...] = ("realtime",)
     client_secret_seconds: int = 0
     events: frozenset[str] = CLIENT_EVENTS
     server_events: frozenset[str] = SERVER_EVENTS

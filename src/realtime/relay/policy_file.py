@@ -28,6 +28,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..protocol.redact import Secret
 from .policy import (
+    SESSION_KINDS,
     AuthPolicy,
     ClientPolicy,
     LimitPolicy,
@@ -166,6 +167,12 @@ def _text_set(value: Any) -> frozenset[str]:
     return frozenset(_texts(value))
 
 
+def _kinds(value: Any) -> tuple[str, ...]:
+    if not value or not set(_texts(value)) <= set(SESSION_KINDS):
+        raise ValueError(f"must be a list of kinds of sessions: {', '.join(SESSION_KINDS)}")
+    return tuple(value)
+
+
 def _networks(value: Any) -> tuple[Any, ...]:
     try:
         return tuple(ipaddress.ip_network(one) for one in _texts(value))
@@ -284,6 +291,7 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
             "voices": _texts,
             "beta": _boolean,
             "calls": _boolean,
+            "kinds": _kinds,
             "client_secret_seconds": _integer(0, 7200),
             "events": _text_set,
             "server_events": _text_set,

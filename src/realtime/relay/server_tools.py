@@ -108,18 +108,18 @@ class ServerTools:
         self._running.add(call.key)
         if len(self._running) > MAX_CALLS:
             self._answered(
-                call, '{"error": "too many calls at once"}', RealtimeError("too many calls at once")
+                call, '{"error": "too many calls at once"}', RealtimeError("too many calls at once"), True
             )
         elif not self._boxes[entry[0].timeout_seconds].call(call_id, name, call.arguments, call.key):
             # It was answered before.
             self._running.discard(call.key)
 
-    def _answered(self, call: Call, output: str, error: BaseException | None) -> None:
+    def _answered(self, call: Call, output: str, error: BaseException | None, respond: bool) -> None:
         self._running.discard(call.key)
         self._finished(call.name, error)
         item = {"type": "function_call_output", "call_id": call.call_id, "output": output}
         self._send({"type": "conversation.item.create", "item": item})
-        self._answer_due = True
+        self._answer_due = self._answer_due or respond
         self._go_on()
 
     def _go_on(self) -> None:

@@ -273,6 +273,10 @@ class WebSocket(asyncio.Protocol):
     def eof_received(self) -> bool:
         """See asyncio.Protocol."""
         self._open = False
+        if self._rest and not self._is_server and self.protocol.state is State.CONNECTING:
+            # The beginning of an answer shows what kind of server it was.
+            self.protocol.receive_data(self._rest)
+            self._rest = b""
         self.protocol.receive_eof()
         self.flush()
         return False

@@ -19,13 +19,19 @@ PATIENCE_SECONDS = 20.0
 class Turns:
     """The state of one conversation's turns.
 
+    Parameters
+    ----------
+    answers : bool
+        False for a session that makes no responses, such as a transcription.
+
     Attributes
     ----------
     appended : bool
         True while the input buffer holds audio that is neither committed nor cleared.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = True) -> None:
+        self._answers = answers
         self._responses = 0
         self._speaking = False
         # A response is due: speech was committed, a response was requested, or a tool was called.
@@ -52,10 +58,10 @@ class Turns:
             self._speaking = True
         elif kind == "input_audio_buffer.speech_stopped":
             self._speaking = False
-            self._expecting = True
+            self._expecting = self._answers
         elif kind == "input_audio_buffer.committed":
             self.appended = False
-            self._expecting = True
+            self._expecting = self._answers
             if self._transcribes and isinstance(event.get("item_id"), str):
                 self._untranscribed.add(event["item_id"])
         elif kind == "input_audio_buffer.cleared":

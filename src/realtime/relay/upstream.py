@@ -13,7 +13,7 @@ import ssl
 from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.uri import parse_uri
 
 from ..errors import ConfigurationError
@@ -52,9 +52,9 @@ async def dial(
     except ConfigurationError as error:
         raise UpstreamError(str(error), retry=False) from None
     except OSError as error:
-        raise UpstreamError(
-            f"{endpoint.address} cannot be reached: {error.strerror or error}", retry=True
-        ) from None
+        # TLS reports a connection that is lost in its handshake without a text.
+        reason = error.strerror or str(error) or "it hung up"
+        raise UpstreamError(f"{endpoint.address} cannot be reached: {reason}", retry=True) from None
     request = protocol.connect()
     request.headers.update(endpoint.reveal_headers())
     protocol.send_request(request)
@@ -72,5 +72,8 @@ def handshake_error(endpoint: Endpoint, socket: WebSocket) -> UpstreamError | No
         return UpstreamError(
             f"{endpoint.address} answered with HTTP status {status}", retry=status == 429 or status >= 500
         )
-    what = "not with a websocket handshake" if isinstance(error, InvalidHandshake) else "not in HTTP"
+    if isinstance(error.__cause__ or error, EOFError):
+        return UpstreamError(f"{endpoint.address} hung up before its answer was complete", retry=True)
+    is_http = isinstance(error, InvalidHandshake) and not isinstance(error, InvalidMessage)
+    what = "not with a websocket handshake" if is_http else "not in HTTP"
     return UpstreamError(f"{endpoint.address} answered {what}", retry=False)

@@ -22,12 +22,34 @@ import numpy as np
 
 from ..errors import ToolError
 
-__all__ = ["MAX_OUTPUT", "plain", "text_of_result", "to_json"]
+__all__ = ["MAX_OUTPUT", "ToolResult", "plain", "text_of_result", "to_json"]
 
 # Characters of a tool's output; the vendor refuses events over 15 MiB.
 MAX_OUTPUT = 1 << 20
 MAX_DEPTH = 100
 ADVICE = "return text, numbers, lists, dictionaries or dataclasses"
+
+
+@dataclasses.dataclass(frozen=True)
+class ToolResult:
+    """What a tool may return instead of its output alone.
+
+    Attributes
+    ----------
+    output : Any
+        A string, or anything that can be written as JSON.
+    respond : bool
+        False: the model gets the output and says nothing about it now. If other calls of the same answer want an
+        answer, it gets one.
+
+    Examples
+    --------
+    >>> ToolResult({"volume": 3}, respond=False).respond
+    False
+    """
+
+    output: Any = ""
+    respond: bool = True
 
 
 def text_of_result(result: Any) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ..errors import ToolError
+from .annotations import evaluated
+from .context import takes_context
 from .results import plain
 
 __all__ = ["definition_of", "describe_function"]
@@ -64,10 +66,12 @@ def describe_function(function: Callable[..., Any]) -> tuple[dict[str, Any], Che
     converters: dict[str, Callable[[Any], Any]] = {}
     required: list[str] = []
     definitions: dict[str, Any] = {}
-    for parameter in _signature(function, name).parameters.values():
+    # The context is not the model's to give.
+    taken = int(takes_context(function))
+    for parameter in list(_signature(function, name).parameters.values())[taken:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise TypeError(f"tool {name}: {parameter} cannot be described; name every parameter")
-        annotation = _evaluated(parameter, function, name)
+        annotation = evaluated(parameter, function, name)
         if parameter.default is None and annotation is not parameter.empty:
             annotation = Optional[annotation]  # noqa: UP045 - also for an annotation that has no `|`
         schema, converters[parameter.name] = _shape_of(annotation)
@@ -152,31 +156,3 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
         return inspect.signature(function)
     except ValueError as error:
         raise TypeError(f"tool {name}: {error}; wrap it in a function with named parameters") from None
-
-
-def _evaluated(parameter: inspect.Parameter, function: Any, name: str) -> Any:
-    """The annotation of a parameter; a text is evaluated where the function was defined."""
-    if not isinstance(parameter.annotation, str):
-        return parameter.annotation
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    if not hasattr(function, "__globals__") and not inspect.ismethod(function):
-        function = getattr(type(function), "__call__", function)  # noqa: B004 - the method itself is needed
-    function = getattr(function, "__func__", function)
-    names = getattr(function, "__globals__", {})
-    cells = zip(getattr(function, "__code__", _NoCode).co_freevars, function.__closure__ or (), strict=False)
-    try:
-        inner = {key: cell.cell_contents for key, cell in cells}
-        return eval(parameter.annotation, names, inner)
-    except Exception as error:
-        raise TypeError(
-            f"tool {name}: the annotation {parameter.annotation!r} of {parameter.name!r} is not known here"
-            f" ({error}): import or define it at the top of the module"
-        ) from None
-
-
-class _NoCode:
-    """Stands for the code of a function that has none."""
-
-    co_freevars = ()

@@ -14,7 +14,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,11 @@ from ..callables import is_coroutine_function
 from ..daemon_threads import DaemonThreads
 from ..errors import ToolError
 from ..protocol.bounded_dict import remember
-from .results import text_of_result, to_json
+from .call import Call, current_call, serve
+from .context import ToolContext, takes_context
+from .results import ToolResult, text_of_result, to_json
 
-__all__ = ["MAX_THREADS", "Call", "Tool", "Toolbox", "current_call"]
+__all__ = ["MAX_THREADS", "Tool", "Toolbox"]
 
 # Plain functions of one toolbox that may run at once, blocked ones included
 MAX_THREADS = 32
@@ -42,43 +43,19 @@ class Tool:
     ----------
     check : callable or None
         Converts the arguments of a call. Raises ToolError with a text for the model.
+    takes_context : bool
+        True if the function's first parameter is a `ToolContext`.
     """
 
     definition: dict[str, Any]
     handler: Callable[..., Any]
     check: Check | None = None
+    takes_context: bool = False
 
     @property
     def name(self) -> str:
         """The name by which the model calls the tool."""
         return str(self.definition["name"])
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a tool.
-
-    Attributes
-    ----------
-    key : str
-        Id of the item that holds the call: unlike call ids, it names one call only.
-    owner : Any
-        The client whose model called.
-    """
-
-    key: str
-    call_id: str
-    name: str
-    arguments: str
-    owner: Any = None
-
-
-_current: ContextVar[Call | None] = ContextVar("realtime_call", default=None)
-
-
-def current_call() -> Call | None:
-    """The call on whose behalf this code runs, also in tasks and threads that its tool has started."""
-    return _current.get()
 
 
 class Toolbox:
@@ -89,7 +66,8 @@ class Toolbox:
     timeout : float or None
         Seconds that a call may take; a longer call ends with an error, which the model receives.
     answered : callable
-        Called as ``answered(call, output, error)`` when a call has ended, also when it failed.
+        Called as ``answered(call, output, error, respond)`` when a call has ended, also when it failed; *respond*
+        is False if the model shall say nothing about the output.
     owner : Any
         Given to each `Call`.
 
@@ -102,7 +80,7 @@ class Toolbox:
     def __init__(
         self,
         timeout: float | None,
-        answered: Callable[[Call, str, BaseException | None], None],
+        answered: Callable[[Call, str, BaseException | None, bool], None],
         owner: Any = None,
     ) -> None:
         self.timeout = _checked_timeout(timeout)
@@ -137,7 +115,7 @@ class Toolbox:
             raise TypeError(f"the handler of tool {name!r} must be callable, not {type(handler).__name__}")
         if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
             raise TypeError(f"tool {name!r} is a generator function: return a list instead of yielding")
-        tool = Tool({"type": "function", **definition}, handler, check)
+        tool = Tool({"type": "function", **definition}, handler, check, takes_context(handler))
         self.tools[name] = tool
         return tool
 
@@ -175,7 +153,7 @@ class Toolbox:
         A call on whose behalf this is called runs on to its end: a tool may end the session.
         """
         running, self._running = self._running, {}
-        current = _current.get()
+        current = current_call()
         for call, task in running.values():
             if call is not current:
                 task.cancel()
@@ -198,7 +176,7 @@ class Toolbox:
         return broken
 
     async def _run(self, call: Call) -> None:
-        _current.set(call)
+        serve(call)
         # A task of its own: a CancelledError that the tool raises is told apart from our cancellation.
         handler = asyncio.get_running_loop().create_task(self._outcome(call))
         try:
@@ -213,44 +191,52 @@ class Toolbox:
         handler.cancel()
         self._end(call, None, ToolError(f"tool {call.name!r} did not answer within {self.timeout:g} s"))
 
-    def _end(self, call: Call, output: str | None, failure: BaseException | None) -> None:
+    def _end(self, call: Call, result: _Written | None, failure: BaseException | None) -> None:
         # None: cancel() was called before.
         if self._running.pop(call.key, None) is None:
             return
-        if failure is not None:
-            output = to_json({"error": _text_for_model(failure)})
-        self._answered(call, output or "", failure)
+        if failure is not None or result is None:
+            result = _Written(to_json({"error": _text_for_model(failure)}) if failure is not None else "")
+        self._answered(call, result.output, failure, result.respond)
 
-    async def _outcome(self, call: Call) -> tuple[str | None, BaseException | None]:
+    async def _outcome(self, call: Call) -> tuple[_Written | None, BaseException | None]:
         """The output of a call, or what it raised: an exception that ends an event loop must not leave its task."""
         try:
-            return await self._invoke(call.name, call.arguments), None
+            return await self._invoke(call), None
         except BaseException as error:
             return None, error
 
-    async def _invoke(self, name: str, arguments: str) -> str:
-        tool = self.tools.get(name)
+    async def _invoke(self, call: Call) -> _Written:
+        tool = self.tools.get(call.name)
         if tool is None:
-            raise ToolError(f"tool {name!r} has not been added")
-        keywords = _keywords(name, arguments)
+            raise ToolError(f"tool {call.name!r} has not been added")
+        keywords = _keywords(call.name, call.arguments)
         if tool.check is not None:
             keywords = tool.check(keywords)
+        context = (ToolContext(call),) if tool.takes_context else ()
         if is_coroutine_function(tool.handler):
-            return text_of_result(await tool.handler(**keywords))
+            return _written(await tool.handler(*context, **keywords))
 
         def run() -> Any:
-            result = tool.handler(**keywords)
-            return result if inspect.isawaitable(result) else _Text(text_of_result(result))
+            result = tool.handler(*context, **keywords)
+            return result if inspect.isawaitable(result) else _written(result)
 
         result = await self.threads.call(run)
-        return result.text if isinstance(result, _Text) else text_of_result(await result)
+        return result if isinstance(result, _Written) else _written(await result)
 
 
 @dataclass(frozen=True)
-class _Text:
-    """The output of a plain function, written in its thread."""
+class _Written:
+    """What a tool returned, written; for a plain function in its thread."""
 
-    text: str
+    output: str
+    respond: bool = True
+
+
+def _written(result: Any) -> _Written:
+    if isinstance(result, ToolResult):
+        return _Written(text_of_result(result.output), result.respond)
+    return _Written(text_of_result(result))
 
 
 def _keywords(name: str, arguments: str) -> dict[str, Any]:

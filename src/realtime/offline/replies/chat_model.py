@@ -113,7 +113,7 @@ def request_body(model: str, context: Context) -> dict[str, Any]:
         messages.append({"role": "system", "content": context.instructions})
     for turn in context.history:
         if isinstance(turn, Message):
-            messages.append({"role": turn.role, "content": turn.text})
+            messages.append({"role": turn.role, "content": _content(turn)})
         elif isinstance(turn, ToolCall):
             function = {"name": turn.name, "arguments": turn.arguments}
             call = {"id": turn.call_id, "type": "function", "function": function}
@@ -138,6 +138,16 @@ def request_body(model: str, context: Context) -> dict[str, Any]:
         if choice != "auto":
             body["tool_choice"] = choice
     return body
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """The text, or with images the parts that a vision model takes."""
+    if not message.images:
+        return message.text
+    parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    for image in message.images:
+        parts.append({"type": "image_url", "image_url": {"url": image.url, "detail": image.detail}})
+    return parts
 
 
 def _first_choice(answer: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ...protocol import codec
+from .images import Image, describe
 from .places import PLACES
 
 
@@ -25,6 +26,7 @@ class Message:
 
     role: str
     text: str
+    images: Sequence[Image] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,9 @@ class RuleReplies:
         if quoted:
             return [Say(quoted["text"])]
         asked = _last_user_text(context.history)
+        images = _new_images(context.history)
+        if images:
+            return [Say(" ".join([describe(images), *([self._answer(asked)] if asked else [])]))]
         if asked is None:
             return [Say(GREETING)]
         calls = [] if context.tool_choice == "none" else tool_calls(asked, context.tools, context.tool_choice)
@@ -320,6 +325,17 @@ def _last_user_text(history: Sequence[Message | ToolCall | ToolOutput]) -> str |
         if isinstance(turn, Message) and turn.role == "user":
             return turn.text
     return None
+
+
+def _new_images(history: Sequence[Message | ToolCall | ToolOutput]) -> list[Image]:
+    """The images that the user showed since the assistant's last message, oldest first."""
+    images: list[Image] = []
+    for turn in reversed(history):
+        if isinstance(turn, Message):
+            if turn.role == "assistant":
+                break
+            images = [*turn.images, *images]
+    return images
 
 
 def _describe_output(output: ToolOutput) -> str:

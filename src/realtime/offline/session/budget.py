@@ -36,19 +36,18 @@ class SessionTokens:
     """Token counts of one session, for the cached tokens of a usage and for rate_limits.updated."""
 
     def __init__(self) -> None:
-        self._last_input = (0, 0)
+        self._last_input: tuple[int, ...] = (0, 0, 0)
         self._used = 0
 
-    def take_input(self, text: int, audio: int) -> tuple[int, int]:
-        """Count the input of a response; returns its cached text and audio tokens.
+    def take_input(self, *counts: int) -> list[int]:
+        """Count the text, audio and image tokens of a response's input; returns how many of each are cached.
 
         Cached are the tokens that the response before had too, in whole blocks.
         """
-        last_text, last_audio = self._last_input
-        self._last_input = (text, audio)
-        self._used += text + audio
+        last, self._last_input = self._last_input, counts
+        self._used += sum(counts)
         block = CACHE_BLOCK_TOKENS
-        return min(text, last_text) // block * block, min(audio, last_audio) // block * block
+        return [min(count, before) // block * block for count, before in zip(counts, last, strict=True)]
 
     def rate_limits(self) -> list[dict[str, Any]]:
         """The ``rate_limits`` of rate_limits.updated."""
@@ -92,7 +91,8 @@ class Budget:
         self._tokens_left = math.inf if max_output_tokens == "inf" else float(max_output_tokens)
         self._text_tokens = 0.0
         self._audio_tokens = 0.0
-        self._input_tokens = (0, 0)
+        # Of text, audio and images.
+        self._input_tokens = (0, 0, 0)
 
     def start(self) -> None:
         """Start the clock of the pace."""
@@ -137,33 +137,36 @@ class Budget:
         """Count the tokens that the response is given: instructions and items."""
         text = len(instructions)
         audio = 0.0
+        images = 0
         for item in items:
+            images += sum(image.tokens for image in item.images)
             if item.audio_format is None:
                 text += len(item.text()) + len(item.fields.get("arguments", item.fields.get("output", "")))
             elif item.audio is not None:
                 audio += len(item.audio) / item.audio_format.sample_rate * AUDIO_IN_TOKENS_PER_SECOND
             else:
                 audio += item.spoken_samples / item.audio_format.sample_rate * AUDIO_OUT_TOKENS_PER_SECOND
-        self._input_tokens = math.ceil(text / TEXT_CHARACTERS_PER_TOKEN), math.ceil(audio)
+        self._input_tokens = math.ceil(text / TEXT_CHARACTERS_PER_TOKEN), math.ceil(audio), images
 
     def usage(self, session: SessionTokens) -> dict[str, Any]:
         """The ``usage`` of response.done; counts the input in *session*."""
-        text_in, audio_in = self._input_tokens
-        cached_text, cached_audio = session.take_input(text_in, audio_in)
+        text_in, audio_in, images_in = self._input_tokens
+        tokens_in = sum(self._input_tokens)
+        cached_text, cached_audio, cached_images = session.take_input(*self._input_tokens)
         text_out, audio_out = math.ceil(self._text_tokens), math.ceil(self._audio_tokens)
         return {
-            "total_tokens": text_in + audio_in + text_out + audio_out,
-            "input_tokens": text_in + audio_in,
+            "total_tokens": tokens_in + text_out + audio_out,
+            "input_tokens": tokens_in,
             "output_tokens": text_out + audio_out,
             "input_token_details": {
                 "text_tokens": text_in,
                 "audio_tokens": audio_in,
-                "image_tokens": 0,
-                "cached_tokens": cached_text + cached_audio,
+                "image_tokens": images_in,
+                "cached_tokens": cached_text + cached_audio + cached_images,
                 "cached_tokens_details": {
                     "text_tokens": cached_text,
                     "audio_tokens": cached_audio,
-                    "image_tokens": 0,
+                    "image_tokens": cached_images,
                 },
             },
             "output_token_details": {"text_tokens": text_out, "audio_tokens": audio_out},

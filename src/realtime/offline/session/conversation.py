@@ -57,6 +57,11 @@ class Conversation:
         """Characters in the strings of all items."""
         return sum(item.characters for item in self.items)
 
+    @property
+    def image_characters(self) -> int:
+        """Characters of the URLs of all images."""
+        return sum(item.image_characters for item in self.items)
+
     def get(self, item_id: str) -> Item | None:
         """The item of that id, or None."""
         return self._by_id.get(item_id)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...protocol import codec
 from ...protocol.audio_format import AudioFormat, Int16Array
 from ...protocol.ids import generate_server_id
 from ..checks.schema import RequestError
+from ..replies.images import Image
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Item:
         Assistant audio sent so far, in samples of *audio_format*.
     truncated : bool
         True after a truncation: the transcript stays empty.
+    images : list of Image
+        What the user showed.
     """
 
     fields: dict[str, Any]
@@ -42,6 +45,7 @@ class Item:
     heard: asyncio.Future[str] | None = None
     spoken_samples: int = 0
     truncated: bool = False
+    images: list[Image] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -55,8 +59,13 @@ class Item:
 
     @property
     def characters(self) -> int:
-        """Characters in all strings of the item, names included."""
-        return _count_characters(self.fields)
+        """Characters in all strings of the item, names included, without its images."""
+        return _count_characters(self.fields) - self.image_characters
+
+    @property
+    def image_characters(self) -> int:
+        """Characters of the URLs that hold its images."""
+        return sum(len(image.url) for image in self.images)
 
     def as_dict(self) -> dict[str, Any]:
         """A copy of the fields."""
@@ -119,9 +128,11 @@ def item_from_client(fields: dict[str, Any], path: str, audio_format: AudioForma
         parts.append({key: value for key, value in part.items() if key != "audio"})
     if "content" in fields:
         fields["content"] = parts
+    images = [Image.of(part) for part in parts if part["type"] == "input_image"]
     if not audio:
-        return Item(fields)
-    return Item(fields, decode_samples(audio, audio_format, f"{path}.content"), audio_format)
+        return Item(fields, images=images)
+    samples = decode_samples(audio, audio_format, f"{path}.content")
+    return Item(fields, samples, audio_format, images=images)
 
 
 def decode_base64(data: str, path: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...protocol.audio_format import AudioFormat, Int16Array
 from ...protocol.ids import generate_server_id
+from ..checks.session_object import STREAMING_MODELS
 from ..models.interfaces import ModelError
 from ..models.workers import Models
 from .channel import Channel
@@ -26,8 +27,10 @@ from .turns import InputBuffer, TurnDetector
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 # Silence after which the early recognition begins.
 EARLY_MS = 96
-# New audio between two recognitions of speech in progress.
+# New audio between two recognitions of speech in progress: this much, and a part of the speech so far, so that the
+# work grows with the length of the speech, and not with its square.
 INTERIM_MS = 600
+INTERIM_PART = 1 / 16
 
 
 @dataclass(eq=False)
@@ -91,7 +94,10 @@ class Recogniser:
         rate = audio_format.sample_rate
         if detector is not None:
             self._follow_pauses(speech, buffer, rate, detector)
-        if speech.interim is None or buffer.end - speech.interim_end < INTERIM_MS * rate // 1000:
+        if speech.interim is None:
+            return
+        new, known = buffer.end - speech.interim_end, speech.interim_end - speech.start
+        if new < max(INTERIM_MS * rate // 1000, known * INTERIM_PART):
             return
         if self._interim_task is None or self._interim_task.done():
             speech.interim_end = buffer.end
@@ -208,8 +214,8 @@ def _ignore_failure(task: asyncio.Task[str]) -> None:
 
 
 def transcription_usage(model: str, text: str, seconds: float) -> dict[str, Any]:
-    """The usage of a transcription: seconds for whisper-1, tokens for the other models."""
-    if model.startswith("whisper"):
+    """The usage of a transcription: seconds for whisper-1 and the models that stream, tokens for the others."""
+    if model.startswith("whisper") or model in STREAMING_MODELS:
         return {"type": "duration", "seconds": round(seconds, 2)}
     audio_tokens, text_tokens = max(1, round(seconds * 10)), len(text) // 4 + 1
     return {

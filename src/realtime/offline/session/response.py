@@ -245,7 +245,7 @@ class Response:
         for item in items:
             fields = item.fields
             if item.kind == "message":
-                history.append(Message(fields["role"], item.text()))
+                history.append(Message(fields["role"], item.text(), item.images))
             elif item.kind == "function_call":
                 names[fields["call_id"]] = fields["name"]
                 history.append(ToolCall(fields["call_id"], fields["name"], fields["arguments"]))

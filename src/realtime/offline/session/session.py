@@ -39,9 +39,10 @@ from .response import Response, ResponseOptions, SessionParts
 APPEND_BYTES = 15 << 20
 # Out-of-band responses at a time; each is a task that uses the models.
 PARALLEL_RESPONSES = 16
-# Items in a conversation, and characters in all of them.
+# Items in a conversation, and characters in all of them and in all of their images.
 ITEMS = 2_000
 TEXT_CHARACTERS = 8 << 20
+IMAGE_CHARACTERS = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,12 @@ class Session:
             raise RequestError(
                 "string_above_max_length",
                 f"A conversation holds at most {TEXT_CHARACTERS} characters.",
+                "item",
+            )
+        if self._conversation.image_characters + item.image_characters > IMAGE_CHARACTERS:
+            raise RequestError(
+                "string_above_max_length",
+                f"A conversation holds images of at most {IMAGE_CHARACTERS} characters: delete older ones.",
                 "item",
             )
         if item.kind == "function_call_output" and not self._conversation.tool_name(item.fields["call_id"]):
