@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ ROOT = Path(__file__).parent.parent
 QUEUE_SECONDS = 0.1
 # A block that came later than this has emptied the queue, or nearly so.
 LATE_MS = 60.0
+# Devices come back about one second after a crash; the room must be there then.
+BACK_SECONDS = 1.0
 SERVER_PRIORITY = 30
 
 T = TypeVar("T")
@@ -223,12 +226,23 @@ class Room:
         self._answer()
 
     def crash(self) -> None:
-        """Kill the audio server, start it again at once, and the room with it."""
+        """Kill the audio server, start it again at once, and the room with it.
+
+        Raises
+        ------
+        LateError
+            the room came back so late that a microphone without echo would be judged
+        """
         self.watch()
         self.server.kill()
         self._end_process()
+        begun = time.monotonic()
         self.server.start()
         self._start()
+        if time.monotonic() - begun > BACK_SECONDS:
+            raise LateError(
+                f"the room came back {time.monotonic() - begun:.1f} s after its server was killed"
+            )
 
     def switch_speaker(self) -> None:
         """Make a second loudspeaker the default output, at the same place: the room hears that one from now on."""

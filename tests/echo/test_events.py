@@ -60,10 +60,14 @@ def recorded(tmp_path_factory, canceller: str, events: Events) -> Recording:
 
 
 def returns_db(recording: Recording) -> list[float]:
-    """ERLE in the first half second of each stretch of echo that follows half a second of silence."""
+    """ERLE in the first half second of each stretch of echo that follows half a second of silence, or a lost device."""
     raw = recording.raw.astype(np.int32)
     loud = np.flatnonzero(np.abs(raw) > 300)
-    begins = loud[np.flatnonzero(np.diff(loud, prepend=-RATE) > RATE // 2)]
+    begins = list(loud[np.flatnonzero(np.diff(loud, prepend=-RATE) > RATE // 2)])
+    # A device that was lost leaves a gap in time and none in frames.
+    clocked = recording.time - recording.frame / RATE
+    for chunk in np.flatnonzero(np.diff(clocked) > 0.3) + 1:
+        begins.append(loud[np.searchsorted(loud, recording.frame[chunk] - recording.frame[0])])
     half = RATE // 2
     spans = [slice(begin, begin + half) for begin in begins]
     # A click at the end of a stretch is no echo.

@@ -116,6 +116,14 @@ def test_with_headphones_a_voice_over_the_answer_passes_at_once():
     assert canceller.path_delay_seconds is None
 
 
+def test_a_canceller_that_begins_within_an_answer_soon_lets_nothing_through():
+    far = played(8)
+    mic, begin = tapes.microphone(echo_of(far)), 2 * RATE
+    out = clean(mic[begin:], far[begin:])
+    late = slice(RATE, 6 * RATE - 240)
+    assert tapes.decibels(mic[begin:][late]) - tapes.decibels(out[240:][late]) > 30
+
+
 def test_silence_that_was_played_leaves_the_microphone_as_it_is():
     near = tapes.microphone(tapes.voice(2))
     out = clean(near, np.zeros(2 * RATE))
