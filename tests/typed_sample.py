@@ -111,6 +111,8 @@ async def answer(websocket: object) -> None:
     async with PhoneCall(websocket, instructions="Be brief.") as call:
         assert_type(call.stream_id, str)
         await call.wait_until_ended()
+
+
 assert_type(client.cost, TotalCost | None)
 assert_type(client.budget, float | None)
 assert_type(client.context_used, float | None)

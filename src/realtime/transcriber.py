@@ -108,7 +108,7 @@ class Transcriber:
         prompt: str | None = None,
         keywords: Iterable[str] | None = None,
         delay: str | None = None,
-        turn_detection: str | Mapping[str, Any] | None = "auto",
+        turn_detection: str | dict[str, Any] | None = "auto",
         pause: float | None = 0.8,
         longest: float = 30.0,
         query: Mapping[str, str] | None = None,
@@ -159,8 +159,8 @@ class Transcriber:
         on("server.input_audio_buffer.speech_started", self._on_speech)
         on("server.input_audio_buffer.committed", self._on_committed)
         on("server.input_audio_buffer.cleared", lambda event: self._on_cleared())
-        on(f"{TRANSCRIPTION}.delta", self._on_delta)
-        on(f"{TRANSCRIPTION}.segment", self._utterances.segment)
+        on(f"{TRANSCRIPTION}.delta")(self._on_delta)
+        on(f"{TRANSCRIPTION}.segment")(self._utterances.segment)
         on("user.transcript", self._on_transcript)
         on("user.transcript.failed", self._on_failed)
         on("connection.changed", self._on_connection)

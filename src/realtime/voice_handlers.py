@@ -23,7 +23,7 @@ class Handlers:
     def add(self) -> None:
         """Add them to the client."""
         for name, handler in self._handlers.items():
-            self._client.on(name, handler)
+            self._client.on(name)(handler)
 
     def remove(self) -> None:
         """Remove those that are still there: ``client.reset()`` may have removed them."""

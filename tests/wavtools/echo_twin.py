@@ -169,7 +169,7 @@ class Twin:
         if self.suspicion:
             residual += 4 * self.average(self.copy_power, 2) + power
         hidden = 0.5 if self.heard or self.silent > self.partitions else 0.0
-        seen = np.where(residual <= hidden * power, power, self.slow)
+        seen = np.where((residual <= hidden * power) | (power < self.slow), power, self.slow)
         self.slow += 0.1 * (seen - self.slow)
         self.least = np.minimum(self.least, self.slow)
         self.age += 1

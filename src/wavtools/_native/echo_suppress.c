@@ -83,14 +83,15 @@ static void estimate_residual(wt_echo *e)
 }
 
 /* The least of the smoothed powers of the last half second to second is background noise. Where the echo hides it, the
- * smoothed power stays what it was. */
+ * smoothed power may fall and does not rise. */
 static void follow_background(wt_echo *e)
 {
     int renew = ++e->minimum_age >= MINIMUM_AGE;
     /* Before an echo was cancelled nobody knows what the filter left. */
     float hidden = e->heard || e->silent > e->partitions ? HIDDEN : 0.0f;
     for (uint32_t k = 0; k < e->bins; k++) {
-        float seen = e->residual[k] <= hidden * e->error_power[k] ? e->error_power[k] : e->slow_power[k];
+        int visible = e->residual[k] <= hidden * e->error_power[k] || e->error_power[k] < e->slow_power[k];
+        float seen = visible ? e->error_power[k] : e->slow_power[k];
         e->slow_power[k] += 0.1f * (seen - e->slow_power[k]) + TINY;
         e->least[k] = e->slow_power[k] < e->least[k] ? e->slow_power[k] : e->least[k];
         if (!renew) continue;
