@@ -22,11 +22,12 @@ class Twin:
         self.window = np.concatenate([half, half[::-1]])
         shape = (self.partitions, self.bins)
         self.x, self.w = np.zeros(shape, complex), np.zeros(shape, complex)
-        prior = 0.9 * (1 - 4 / (self.partitions + 2)) ** np.arange(self.partitions)
+        prior = 0.9 * (1 - 2 / (self.partitions + 2)) ** np.arange(self.partitions)
         self.covariance = np.repeat(prior[:, None], self.bins, 1)
         self.played, self.near_past, self.copy_past = (np.zeros(n * self.size) for n in (1, 3, 3))
         self.error_past, self.overlap = np.zeros(2 * self.frame), np.zeros(self.frame)
         self.noise = np.full(self.bins, 1e-6)
+        self.silent = self.partitions + 1
         self.turn, self.drift, self.phases, self.weights = 0.0, 0.0, 0.0, 0.0
         self.constrained = self.suspicion = self.pause = self.age = 0
         self.heard, self.near_level, self.error_level = False, 0.0, 0.0
@@ -62,9 +63,14 @@ class Twin:
         error = self.guard(near, error)
         self.near_level += 0.1 * (np.sum(near**2) - self.near_level)
         self.error_level += 0.1 * (np.sum(error**2) - self.error_level)
-        self.heard |= bool(self.error_level < 0.16 * self.near_level and self.near_level > 1e-6 * self.frame)
+        self.judge()
         self.adapt(error)
         return self.suppress(error)
+
+    def judge(self):
+        self.heard |= bool(self.error_level < 0.16 * self.near_level and self.near_level > 1e-6 * self.frame)
+        plays = np.sum(self.played[-self.frame :] ** 2) > 2.5e-7 * self.frame
+        self.silent = 0 if plays else self.silent + 1
 
     def adapt(self, error):
         share, power, spectrum = self.frame / self.size, np.abs(self.x) ** 2, self.spectrum_of(error)
@@ -162,7 +168,9 @@ class Twin:
         residual += 1.5 * self.frame / self.size * self.average(self.spread, 1)
         if self.suspicion:
             residual += 4 * self.average(self.copy_power, 2) + power
-        self.slow += 0.1 * (power - self.slow)
+        hidden = 0.5 if self.heard or self.silent > self.partitions else 0.0
+        seen = np.where(residual <= hidden * power, power, self.slow)
+        self.slow += 0.1 * (seen - self.slow)
         self.least = np.minimum(self.least, self.slow)
         self.age += 1
         if self.age >= 50:

@@ -101,11 +101,11 @@ void wt_echo_reset(wt_echo *e)
 {
     memset(e->memory, 0, e->floats * sizeof(float));
     make_window(e);
-    /* The echo is expected to be up to 1 in all, and likelier to be early than late: 1 down to a fiftieth. */
+    /* The echo is expected to be up to 1 in all, and likelier to be early than late: 1 down to a seventh. */
     float prior = PRIOR;
     for (uint32_t p = 0; p < e->partitions; p++) {
         for (uint32_t k = 0; k < e->line; k++) e->covariance[p * e->line + k] = prior;
-        prior *= 1.0f - 4.0f / (float)(e->partitions + 2);
+        prior *= 1.0f - 2.0f / (float)(e->partitions + 2);
     }
     for (uint32_t k = 0; k < e->line; k++) {
         e->noise[k] = 1e-6f;
@@ -117,6 +117,7 @@ void wt_echo_reset(wt_echo *e)
     e->drift = e->phase_sum = e->phase_weight = 0.0f;
     e->near_level = e->error_level = e->before = e->after = e->last_near = 0.0f;
     e->heard = e->suspicion = e->pause = 0;
+    e->silent = e->partitions + 1;
     e->random = 0x9E3779B9u;
     atomic_store_explicit(&e->slips, 0, memory_order_relaxed);
     atomic_store_explicit(&e->path_delay, -1, memory_order_relaxed);
@@ -401,13 +402,15 @@ static void guard(wt_echo *e)
     compare(e);
 }
 
-/* Notes whether the echo ever fell by 8 dB: only then it is one, and not chance. */
+/* Notes whether the echo ever fell by 8 dB: only then it is one, and not chance; and for how long nothing was played. */
 static void judge(wt_echo *e)
 {
     float near = energy(e->near_past + 3 * e->size - e->frame, e->frame);
     e->near_level += 0.1f * (near - e->near_level) + TINY;
     e->error_level += 0.1f * (energy(e->error + e->size - e->frame, e->frame) - e->error_level) + TINY;
     if (e->error_level < 0.16f * e->near_level && e->near_level > 1e-6f * (float)e->frame) e->heard = 1;
+    int plays = energy(e->played + e->size - e->frame, e->frame) > PLAYED * (float)e->frame;
+    e->silent = plays ? 0 : e->silent + (e->silent <= e->partitions);
 }
 
 /* Where the echo begins: the first strong tap of the first strong partition. */
@@ -433,7 +436,7 @@ static void locate(wt_echo *e)
 static void measure(wt_echo *e, const float *clean)
 {
     float near = energy(e->near_past + 3 * e->size - e->frame, e->frame);
-    if (energy(e->played + e->size - e->frame, e->frame) > 2.5e-7f * (float)e->frame) {
+    if (energy(e->played + e->size - e->frame, e->frame) > PLAYED * (float)e->frame) {
         /* The output is one frame late, so it is compared with the frame before. */
         e->before += 0.02f * (e->last_near - e->before) + TINY;
         e->after += 0.02f * (energy(clean, e->frame) - e->after) + TINY;

@@ -30,6 +30,8 @@
 #define COHERENT 0.8f
 #define ALIKE_DB 4.0f
 #define AUDIBLE 1e-2f
+/* The least power of a sample that counts as played. */
+#define PLAYED 2.5e-7f
 /* What a jump must leave at most of the microphone's power. */
 #define EXPLAINED 0.35f
 /* Frames for which a suspicion lasts, and for which no second jump is looked for. */
@@ -68,7 +70,8 @@ struct wt_echo {
     /* True once the echo fell by 8 dB; frames that a suspicion and a pause still last. */
     int heard, suspicion, pause;
     float near_level, error_level, before, after, last_near;
-    uint32_t blocks;
+    /* Frames since something was played, up to the length of the filter; frames so far. */
+    uint32_t silent, blocks;
     _Atomic uint32_t slips;
     _Atomic int32_t path_delay, millibels;
 };

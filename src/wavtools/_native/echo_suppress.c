@@ -27,6 +27,8 @@
 #define LEAST_GAIN 0.005623413f
 /* Frames over which the least power counts as background noise. */
 #define MINIMUM_AGE 50
+/* From this part of the error's power on, what the filter left hides the background noise. */
+#define HIDDEN 0.5f
 
 /* The mean of each value and its neighbours. Sums are made anew for each, so that rounding does not add up. */
 static void average(const float *x, float *out, uint32_t count, uint32_t reach)
@@ -80,12 +82,16 @@ static void estimate_residual(wt_echo *e)
     for (uint32_t k = 0; k < e->bins; k++) residual[k] += 4.0f * wide[k] + e->error_power[k];
 }
 
-/* The least of the smoothed powers of the last half second to second is background noise. */
+/* The least of the smoothed powers of the last half second to second is background noise. Where the echo hides it, the
+ * smoothed power stays what it was. */
 static void follow_background(wt_echo *e)
 {
     int renew = ++e->minimum_age >= MINIMUM_AGE;
+    /* Before an echo was cancelled nobody knows what the filter left. */
+    float hidden = e->heard || e->silent > e->partitions ? HIDDEN : 0.0f;
     for (uint32_t k = 0; k < e->bins; k++) {
-        e->slow_power[k] += 0.1f * (e->error_power[k] - e->slow_power[k]) + TINY;
+        float seen = e->residual[k] <= hidden * e->error_power[k] ? e->error_power[k] : e->slow_power[k];
+        e->slow_power[k] += 0.1f * (seen - e->slow_power[k]) + TINY;
         e->least[k] = e->slow_power[k] < e->least[k] ? e->slow_power[k] : e->least[k];
         if (!renew) continue;
         float rise = 2.0f * e->background[k];
