@@ -84,7 +84,7 @@ player.add_16bit_pcm(ramp)
 player.wait_until_idle()
 stop = True
 time.sleep(0.5)
-print("captured frames dropped:", recorder.stats.dropped_frames, "slips:", recorder.echo.slips)
+print("captured frames dropped:", recorder.stats.frames_dropped, "slips:", recorder.echo.slips)
 recorder.end()
 player.disconnect()
 """,

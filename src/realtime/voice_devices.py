@@ -14,10 +14,10 @@ from .errors import ConfigurationError
 from .protocol.audio_format import Int16Array
 
 __all__ = [
+    "CancellerState",
     "CancellingRecorder",
     "Chunk",
     "Devices",
-    "CancellerState",
     "NamedRecorder",
     "Player",
     "Receipt",

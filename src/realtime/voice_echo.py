@@ -22,10 +22,10 @@ from .background import Failed, start
 from .errors import ConfigurationError
 from .protocol.audio_format import Int16Array
 from .voice_devices import (
+    CancellerState,
     CancellingRecorder,
     Chunk,
     Devices,
-    CancellerState,
     Player,
     Recorder,
     ReferencedChunk,

@@ -21,7 +21,7 @@ def often(monkeypatch):
 
 
 async def noticed_at(server, echo: str, seconds: float, kind: str) -> int:
-    """The frame at which a voice is noticed that speaks over the answer after *seconds*; nothing comes back from a speaker."""
+    """The frame at which a voice is noticed that speaks over the answer after *seconds*, with no echo path."""
     room = Room(server, gain=0)
     room.recorder = WavRecorder(RATE, device=room.device, echo_canceller=kind, reference=room.player)
     async with room.session(echo=echo):
