@@ -69,6 +69,25 @@ time.sleep(0.5)
 print("underruns reported:", player.stats.underruns, "real-time priority:", player.stats.realtime_priority)
 player.disconnect()
 """,
+    "wavtools, its echo cancelled meanwhile": COMMON
+    + """
+import wavtools
+player = wavtools.WavStreamPlayer(48_000)
+recorder = wavtools.WavRecorder(
+    48_000, device="speaker.monitor", echo_canceller="native", reference=player, keep_seconds=0
+)
+player.connect()
+recorder.begin()
+recorder.record(lambda chunk: None, 480)
+start_storm()
+player.add_16bit_pcm(ramp)
+player.wait_until_idle()
+stop = True
+time.sleep(0.5)
+print("captured frames dropped:", recorder.stats.frames_dropped, "slips:", recorder.echo.slips)
+recorder.end()
+player.disconnect()
+""",
     "wavtools, fed 0.5 s ahead from a Python thread": COMMON
     + """
 import wavtools

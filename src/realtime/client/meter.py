@@ -7,7 +7,6 @@ Thread: the event loop's only.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..events import Event, TimingsEvent
@@ -18,6 +17,8 @@ __all__ = ["Meter", "add_counts"]
 
 # Of nested usage objects; the vendor's have two levels.
 MAX_DEPTH = 8
+# Beyond it floats skip integers; no server counts so far.
+MAX_COUNT = 2.0**53
 
 
 class Meter:
@@ -142,6 +143,5 @@ def add_counts(total: dict[str, Any], usage: Any, depth: int = MAX_DEPTH) -> Non
 
 
 def _is_count(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
+    """True for a number that a sum can hold exactly."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MAX_COUNT

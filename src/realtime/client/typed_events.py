@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     OtherName = Literal[
         "voice.cut",
         "voice.echo",
+        "voice.idle",
         "interruption.false",
         "budget.reached",
         "*",
