@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 
@@ -82,3 +83,9 @@ def test_the_watch_over_the_session_sees_debug_records(key_watch):
     before = key_watch.records
     logger_with(Redactor([KEY]), "realtime.test").debug("Authorization: Bearer %s", KEY)
     assert key_watch.records == before + 1
+
+
+def test_without_the_websocket_library_there_are_no_frames_to_hide(monkeypatch, caplog):
+    monkeypatch.delitem(sys.modules, "websockets.frames", raising=False)
+    logger_with(Redactor(), "realtime").warning("it says %s", "hello")
+    assert caplog.messages == ["it says hello"]

@@ -92,3 +92,12 @@ def test_a_policy_file_names_only_kinds_that_exist(tmp_path, value):
         load_policy(path)
     path.write_text('[clients]\nkinds = ["transcription"]\n')
     assert load_policy(path).clients.kinds == ("transcription",)
+
+
+async def test_a_policy_without_beta_refuses_clients_that_ask_for_it():
+    async with spied(transcribing, clients={"beta": False}) as (relay, upstream):
+        with pytest.raises(InvalidStatus) as caught:
+            await join(relay, PATH, additional_headers={"OpenAI-Beta": "realtime=v1"})
+        assert caught.value.response.status_code == 400
+        assert "beta dialect is not allowed" in caught.value.response.body.decode()
+        assert not upstream.peers

@@ -355,3 +355,13 @@ class Sequence(RuleBasedStateMachine):
 
 TestSequence = Sequence.TestCase
 TestSequence.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+
+def test_a_cancelled_request_that_another_response_refused_is_not_sent_again():
+    sequencer = ResponseSequencer()
+    (request,) = sequencer.request({})
+    sequencer.sent(request["event_id"])
+    sequencer.cancel()
+    sequencer.refused(request["event_id"], another_is_active=True)
+    sequencer.done({"id": "resp_other"})
+    assert sequencer.next_request(tools_running=False) == [] and not sequencer.waiting

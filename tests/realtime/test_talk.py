@@ -103,3 +103,15 @@ def test_a_name_that_does_not_exist_says_so():
     with pytest.raises(AttributeError, match="no attribute 'tlak'"):
         realtime.tlak  # noqa: B018
     assert "talk" in dir(realtime) and realtime.Answer.__name__ == "Answer"
+
+
+def test_what_handlers_left_running_ends_with_the_session(url):
+    left: list[asyncio.Task[None]] = []
+    with realtime.Talk(url=url, api_key="", modalities=["text"]) as session:
+
+        @session.client.on_next("conversation.updated")
+        def begin(event) -> None:
+            left.append(asyncio.ensure_future(asyncio.sleep(3600)))
+
+        session.ask("hi")
+    assert left[0].cancelled()

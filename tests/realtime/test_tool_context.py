@@ -257,3 +257,14 @@ async def test_the_offline_server_says_an_aside_while_a_tool_runs(offline_url):
         answer = await asyncio.wait_for(client.ask("use the search tool"), 20)
     assert "nothing found" in answer.text
     assert "moment" in "".join(said).split("nothing")[0]
+
+
+async def test_the_patience_with_an_aside_that_is_over_ends_unnoticed(client, server, monkeypatch):
+    monkeypatch.setattr(asides, "PATIENCE", 0.05)
+    peer = await connected(client, server)
+    client.say("one moment")
+    request = await peer.expect("response.create")
+    await peer.say(aside(request["event_id"]), *turns.response_done("resp_aside"))
+    await until(lambda: not client._session.turns.asides)
+    await asyncio.sleep(0.1)
+    assert client.is_connected()

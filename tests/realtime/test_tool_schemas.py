@@ -350,3 +350,10 @@ def test_names_of_types_and_marks_of_fields_are_looked_through(engine):
 
 def test_a_type_variable_takes_any_value():
     assert plain_types.shape_of(_Text)[0] == {}
+
+
+def test_the_name_of_a_type_is_that_type_without_pydantic():
+    from typing_extensions import TypeAliasType
+
+    named = TypeAliasType("Named", int)
+    assert plain_types.shape_of(named) == plain_types.shape_of(int)

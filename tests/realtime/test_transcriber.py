@@ -377,3 +377,13 @@ def test_recordings_of_other_rates_are_resampled():
     recording = WavPacker.pack(tone(1, 8_000), 8_000)
     assert len(captions._samples_of(recording)) == 24_000
     assert Segment("x").speaker is None
+
+
+async def test_a_file_ends_where_the_connection_does(monkeypatch):
+    async with scripted() as server, captions_of(server, pause=None) as captions:
+        monkeypatch.setattr(captions, "append", lambda samples: False)
+        reading = asyncio.ensure_future(texts(captions, tone(1)))
+        await asyncio.sleep(0.05)
+        server.peer.drop()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

@@ -428,3 +428,14 @@ async def test_a_look_that_ends_after_the_mode_was_changed_decides_nothing(serve
         proceed.set()
         await room.run(1)
         assert voice.echo == "half-duplex" and not room.of("error")
+
+
+async def test_the_watch_ends_when_the_speaker_has_been_silent_for_long(server, monkeypatch):
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    room = Room(server)
+    async with room.session() as voice:
+        voice._echo.queue(speech("answer", 1), "item_1")
+        watching = voice._echo._watching
+        assert watching is not None
+        await until(watching.done)
+        assert watching.exception() is None and not room.of("error")

@@ -10,6 +10,7 @@ import pytest
 from realtime import VoiceSession
 from realtime import voice_interruption as module
 from realtime.voice_interruption import has_words
+from realtime.voice_speech import SpeechWatch
 from tests import wire_turns as turns
 from tests.voice_rig import Rig
 from tests.waiting import until
@@ -439,3 +440,22 @@ def test_what_the_microphone_finds_after_the_loop_has_ended_is_lost_without_an_e
 
     asyncio.run(session())
     listeners[0].hear(np.concatenate((QUIET[:4_800], NOISE)))
+
+
+async def test_speech_that_has_lasted_when_the_server_reports_it_cuts_at_once(server, monkeypatch):
+    monkeypatch.setattr(module.SpeechWatch, "arm", lambda watch: True)
+    rig = Ducking(server)
+    async with rig.session():
+        await rig.answer(server.peer)
+        await rig.hears(server.peer)
+        await server.peer.expect("conversation.item.truncate")
+        assert rig.of("voice.cut")[0].receipt.offset == 12_000
+
+
+def test_speech_of_half_a_second_lasts_already():
+    watch = SpeechWatch(24_000, lambda finding: None)
+    for start in range(0, 24_000, 240):
+        watch.hear(QUIET[start : start + 240])
+    for start in range(0, 14_400, 240):
+        watch.hear(NOISE[start : start + 240])
+    assert watch.arm()
