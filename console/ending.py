@@ -128,9 +128,14 @@ class _Watch:
 
     def on_death(self, dead: threading.ExceptHookArgs) -> None:
         """A thread ended by an exception. Thread: that one."""
-        if dead.exc_type is not SystemExit:
-            # A closed loop: the program has ended
-            with contextlib.suppress(RuntimeError):
+        if dead.exc_type is SystemExit:
+            return
+        # A closed loop: the program has ended
+        with contextlib.suppress(RuntimeError):
+            if HANGUP and issubclass(dead.exc_type, OSError) and not _has_terminal():
+                # It has written to the terminal that has gone.
+                self._loop.call_soon_threadsafe(self.on_signal, HANGUP)
+            else:
                 self._loop.call_soon_threadsafe(self._end, ProgramError(_describe(dead)), 1)
 
     def terminal(self) -> None:

@@ -21,6 +21,7 @@ import asyncio
 from realtime import *
 from realtime.offline import *
 from realtime.offline.models.standin import EnergyActivity, PrerenderedSpeech, StandInTranscript
+from realtime.prices import cost_of
 from realtime.relay import *
 
 MyActivity, MyEars, MyVoice = EnergyActivity, StandInTranscript, PrerenderedSpeech

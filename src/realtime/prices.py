@@ -262,9 +262,8 @@ def cost_of(
 
     Examples
     --------
-    >>> usage = {"input_token_details": {"text_tokens": 1_000_000}, "output_token_details": {"text_tokens": 500_000}}
-    >>> float(cost_of("gpt-realtime-2.1", usage))
-    16.0
+    >>> float(cost_of("gpt-realtime-2.1", {"output_token_details": {"text_tokens": 500_000}}))
+    12.0
     """
     found = prices_of(model) if prices is None else _given(model, prices)
     if found is None:

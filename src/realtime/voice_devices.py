@@ -196,7 +196,7 @@ def make_player(sample_rate: int, device: Any = None) -> Player:
     """The player of a session for which none was given."""
     from wavtools import WavStreamPlayer
 
-    player: Player = WavStreamPlayer(sample_rate=sample_rate, device=device)
+    player: Player = WavStreamPlayer(sample_rate=sample_rate, **_given(device))
     return player
 
 
@@ -225,12 +225,17 @@ def make_recorder(
     # The conversation keeps what was said; the recorder need not keep it as well.
     recorder: Recorder = WavRecorder(
         sample_rate=sample_rate,
-        device=device,
+        **_given(device),
         keep_seconds=0,
         echo_canceller=canceller if reference is not None else None,
         reference=reference,
     )
     return recorder
+
+
+def _given(device: Any) -> dict[str, Any]:
+    """The device as a keyword, for a class whose default may be another one than wavtools' own."""
+    return {} if device is None else {"device": device}
 
 
 def cancels_echo(recorder: Recorder) -> str | None:
