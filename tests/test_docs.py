@@ -415,6 +415,8 @@ def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(b
         module = importlib.import_module(name)
         for member in getattr(module, "__all__", ()):
             value = getattr(module, member)
+            if getattr(value, "__name__", member) != member:
+                continue  # a constant that is a function which another one made
             if inspect.isclass(value) or inspect.isfunction(value) or inspect.isbuiltin(value):
                 assert re.search(rf"\b{member}\b", page), f"{member} on the page of {name}"
     assert "<audio" in read(folder / "first_look.pseudoxml")

@@ -19,7 +19,7 @@ if importlib.util.find_spec("websockets") is None:
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
 from .client.client import RealtimeClient
-from .connection.link import LinkOptions
+from .connection.options import LinkOptions
 from .conversation.change import Change
 from .conversation.items import Formatted, FormattedTool, Item
 from .conversation.reducer import Conversation

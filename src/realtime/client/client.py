@@ -11,7 +11,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..connection.link import Link, LinkOptions
+from ..connection.link import Link
+from ..connection.options import LinkOptions
 from ..connection.outbox import Outbox
 from ..conversation.history import RESUME_NOTE
 from ..conversation.interruption import interrupt

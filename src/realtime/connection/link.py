@@ -35,7 +35,7 @@ from .options import LinkOptions
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["Link", "LinkDelegate", "LinkOptions", "State"]
+__all__ = ["Link", "LinkDelegate", "State"]
 
 log = logging.getLogger("realtime")
 

@@ -16,7 +16,6 @@ __all__ = [
     "FunctionTool",
     "SessionConfig",
     "SessionFields",
-    "SessionKeywords",
     "TranscriptionConfig",
     "TurnDetectionConfig",
 ]
