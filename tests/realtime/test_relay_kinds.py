@@ -101,3 +101,13 @@ async def test_a_policy_without_beta_refuses_clients_that_ask_for_it():
         assert caught.value.response.status_code == 400
         assert "beta dialect is not allowed" in caught.value.response.body.decode()
         assert not upstream.peers
+
+
+@pytest.mark.parametrize("name", ["deployment", "api-version"])
+async def test_queries_that_select_another_kind_of_server_are_refused(name):
+    async with spied(transcribing) as (relay, upstream):
+        with pytest.raises(InvalidStatus) as caught:
+            await join(relay, f"{PATH}?{name}=x")
+        assert caught.value.response.status_code == 403
+        assert f"{name}= is not allowed here" in caught.value.response.body.decode()
+        assert not upstream.peers

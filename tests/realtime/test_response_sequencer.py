@@ -365,3 +365,16 @@ def test_a_cancelled_request_that_another_response_refused_is_not_sent_again():
     sequencer.refused(request["event_id"], another_is_active=True)
     sequencer.done({"id": "resp_other"})
     assert sequencer.next_request(tools_running=False) == [] and not sequencer.waiting
+
+
+def test_a_refusal_that_comes_late_leaves_the_answer_to_another_request_alone():
+    sequencer = ResponseSequencer()
+    (first,) = sequencer.request({}, "ask_1")
+    sequencer.sent("ask_1")
+    sequencer.created({"id": "resp_1"})
+    sequencer.done({"id": "resp_1"})
+    (second,) = sequencer.request({}, "ask_2")
+    sequencer.sent("ask_2")
+    sequencer.created({"id": "resp_2"})
+    sequencer.refused(first["event_id"], another_is_active=True)
+    assert sequencer.answering == second["event_id"] == "ask_2"
