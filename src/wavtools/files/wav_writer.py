@@ -113,7 +113,7 @@ class WavWriter:
             assert sample_rate is not None
             self.sample_rate = sample_rate
             if append:
-                self._write_header()
+                self._write_header(self.frames)
             else:
                 self._replace()
         except BaseException:
@@ -125,7 +125,7 @@ class WavWriter:
         """Put a header over what the file holds, then drop the rest. What fails leaves the file as it was."""
         head = _head_of(self._file)
         try:
-            self._write_header()
+            self._write_header(self.frames)
             self._file.truncate(_HEADER.size)
         except BaseException:
             if head is not None:
@@ -214,8 +214,9 @@ class WavWriter:
         for start in range(0, len(frames), _BLOCK_FRAMES):
             self._file.write(write_samples(frames[start : start + _BLOCK_FRAMES].reshape(-1), self._encoding))
         self._file.flush()
+        # Counted once the header says so: another thread may read the file as soon as it sees the count.
+        self._write_header(self.frames + len(frames))
         self.frames += len(frames)
-        self._write_header()
 
     def close(self) -> None:
         """Finish the file, and close it if the writer has opened it. Closing twice is fine."""
@@ -233,12 +234,12 @@ class WavWriter:
             if self._owned:
                 self._file.close()
 
-    def _write_header(self) -> None:
-        size, channels, rate = self._data_bytes, self.channel_count, self.sample_rate
-        width = self._encoding.sample_bytes
+    def _write_header(self, frames: int) -> None:
+        channels, rate, width = self.channel_count, self.sample_rate, self._encoding.sample_bytes
+        size = frames * channels * width
         riff = _HEADER.size - 8 + size + size % 2
         long = riff > _MAX_RIFF
-        sizes = struct.pack("<QQQI", riff, size, self.frames, 0) if long else bytes(28)
+        sizes = struct.pack("<QQQI", riff, size, frames, 0) if long else bytes(28)
         form = (16, _TAGS[self._encoding.kind], channels, rate)
         header = _HEADER.pack(
             *(b"RF64" if long else b"RIFF", 0xFFFFFFFF if long else riff, b"WAVE"),
