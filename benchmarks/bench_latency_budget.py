@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sections import machine, write_section
-from realtime.voice import CHUNK_MS
+from realtime.voice.session import CHUNK_MS
 from tests.audio_server import AudioServer
 from wavtools import WavRecorder, WavStreamPlayer
 from wavtools.resample import Resampler

@@ -68,7 +68,7 @@ PACKAGES = ["wavtools", "realtime", "realtime.offline", "realtime.relay"]
 FIRST = {
     "wavtools": "recorder player oneliners playback offline_device duplex_device wav decode analysis bands spectrum stft"
     " levels loudness voice_activity gain echo echo_native resample pcm ring errors",
-    "realtime": "client.client voice conversation.reducer conversation.items events errors tools",
+    "realtime": "client.client voice.session conversation.reducer conversation.items events errors tools",
 }
 
 

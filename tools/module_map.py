@@ -39,9 +39,7 @@ ROOMS = {
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol prices
         conversation events tools connection client
-        voice_options voice_speech voice_events voice_handlers voice_detection voice_devices voice_volume voice_idle
-        voice_microphone voice_interruption voice_timing voice_tapes voice_echo voice synchronous
-        transcript utterances speech_pauses transcriber phone_marks phone realtime
+        voice synchronous captions phone realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission

@@ -60,12 +60,11 @@ from .events import (
 from .tools import ToolContext, ToolResult
 
 if TYPE_CHECKING:
+    from .captions import Segment, Transcriber, TranscriptionUsage, Words
     from .client.answer import Answer
     from .client.farewell import HangUp, hang_up
     from .phone import PhoneCall
     from .synchronous import Talk, talk
-    from .transcriber import Transcriber
-    from .transcript import Segment, TranscriptionUsage, Words
     from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
@@ -77,12 +76,12 @@ _ON_TOP = {
     "HangUp": "client.farewell",
     "IdleEvent": "voice",
     "PhoneCall": "phone",
-    "Segment": "transcript",
+    "Segment": "captions",
     "Talk": "synchronous",
-    "Transcriber": "transcriber",
-    "TranscriptionUsage": "transcript",
+    "Transcriber": "captions",
+    "TranscriptionUsage": "captions",
     "VoiceSession": "voice",
-    "Words": "transcript",
+    "Words": "captions",
     "hang_up": "client.farewell",
     "talk": "synchronous",
 }

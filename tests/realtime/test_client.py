@@ -8,13 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from realtime import (
-    ConfigurationError,
-    ConnectError,
-    ConnectionLostError,
-    RealtimeClient,
-    StateError,
-)
+from realtime import ConfigurationError, ConnectError, ConnectionLostError, RealtimeClient, StateError
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import connected

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import realtime
-from realtime import (
-    ServerError,
-    ToolError,
-)
+from realtime import ServerError, ToolError
 
 
 def test_server_errors_carry_their_fields():

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 import realtime
-from realtime import (
-    ConnectionEvent,
-    RealtimeClient,
-)
+from realtime import ConnectionEvent, RealtimeClient
 from realtime.conversation.change import Change
 from realtime.conversation.items import Item
 from realtime.events import Delta, Event, ItemUpdatedEvent, RealtimeEvent, TimingsEvent

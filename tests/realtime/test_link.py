@@ -10,10 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from realtime import (
-    ConnectError,
-    RealtimeClient,
-)
+from realtime import ConnectError, RealtimeClient
 from realtime.connection import transport
 from tests import wire_turns as turns
 from tests.canary import KEY

@@ -7,10 +7,7 @@ import contextlib
 
 import pytest
 
-from realtime import (
-    LinkOptions,
-    RealtimeClient,
-)
+from realtime import LinkOptions, RealtimeClient
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.client_bench import ask, make, texts

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from realtime import PhoneCall, RealtimeClient, StateError
-from realtime.phone_marks import PhoneMarks
+from realtime.phone.marks import PhoneMarks
 from tests.waiting import until
 from tests.wire_server import Peer, ScriptedServer, session_object
 from wavtools import pcm

@@ -9,9 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realtime import (
-    RealtimeClient,
-)
+from realtime import RealtimeClient
 from realtime.protocol import codec
 from realtime.protocol.localai import localai_session
 from realtime.protocol.profiles import PROFILES

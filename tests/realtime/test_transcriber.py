@@ -258,7 +258,7 @@ async def test_a_restored_connection_goes_on_and_ends_what_was_ended():
 
 
 async def test_a_server_that_confirms_nothing_may_work(monkeypatch):
-    monkeypatch.setattr("realtime.transcriber.CONFIRMATION_SECONDS", 0.05)
+    monkeypatch.setattr("realtime.captions.transcriber.CONFIRMATION_SECONDS", 0.05)
     done = said("completed", transcript="works")
     async with scripted(done, confirms=False) as server, captions_of(server) as captions:
         assert await texts(captions, tone(0.5)) == [("works", True)]
@@ -325,7 +325,7 @@ async def test_without_a_pause_only_commit_ends_an_utterance():
 
 
 async def test_more_than_the_socket_takes_waits(monkeypatch):
-    monkeypatch.setattr("realtime.transcriber.QUEUE_SECONDS", 0.4)
+    monkeypatch.setattr("realtime.captions.transcriber.QUEUE_SECONDS", 0.4)
     async with (
         scripted(said("completed", transcript="x")) as server,
         captions_of(server, pause=None) as captions,

@@ -8,11 +8,7 @@ import time
 
 import pytest
 
-from realtime import (
-    ConnectError,
-    LinkOptions,
-    RealtimeClient,
-)
+from realtime import ConnectError, LinkOptions, RealtimeClient
 from realtime.connection import transport
 from realtime.protocol.liveness import Liveness
 from tests import wire_turns as turns

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.captions.utterances import Utterances
 from realtime.events import Event, UserTranscriptEvent
-from realtime.utterances import Utterances
 
 
 def delta(text: object, item_id: str = "i") -> Event:

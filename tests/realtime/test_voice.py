@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realtime import ConfigurationError, ConnectError, RealtimeClient, StateError, VoiceSession
-from realtime.voice_devices import make_player, make_recorder
+from realtime.voice.devices import make_player, make_recorder
 from tests import wire_turns as turns
 from tests.canary import KEY
 from tests.voice_rig import Rig
@@ -322,7 +322,7 @@ async def test_a_connected_client_is_used_as_it_is(server):
 
 
 async def test_an_answer_that_never_sounds_is_not_watched_for_ever(server, monkeypatch):
-    from realtime import voice_timing as module
+    from realtime.voice import timing as module
 
     monkeypatch.setattr(module, "FIRST_SAMPLE_PATIENCE", 0.02)
     rig = Rig(server)

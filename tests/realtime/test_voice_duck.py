@@ -14,7 +14,7 @@ from realtime.offline import OfflineServer, choose_voice
 from realtime.offline.models.interfaces import VAD_FRAME_SAMPLES, VAD_RATE_HZ
 from realtime.offline.models.standin import EnergyActivity
 from realtime.offline.session.turns import Started, TurnDetector
-from realtime.voice_speech import SpeechWatch
+from realtime.voice.speech import SpeechWatch
 from tests.canary import KEY
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer, read_wav
 from wavtools.resample import Resampler

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from realtime import ConfigurationError, EchoEvent, VoiceSession
-from realtime import voice_echo as module
+from realtime.voice import echo as module
 from tests.realtime.test_voice import heard_by
 from tests.voice_room import RATE, Room, speech
 from tests.waiting import until

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from realtime import voice_devices
+from realtime.voice import devices
 from tests import wire_turns as turns
 from tests.voice_rig import Rig
 from tests.waiting import until
@@ -58,7 +58,7 @@ async def test_a_start_waits_for_the_stop_before_it(server):
 
 
 async def test_a_device_that_fails_or_blocks_does_not_keep_the_others_open(server, monkeypatch):
-    monkeypatch.setattr(voice_devices, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(devices, "CLOSE_SECONDS", 0.05)
     rig = Rig(server)
     release = threading.Event()
     end, disconnect = rig.recorder.end, rig.player.disconnect
@@ -73,10 +73,10 @@ async def test_a_device_that_fails_or_blocks_does_not_keep_the_others_open(serve
 
 
 async def test_a_device_that_does_not_close_is_named(monkeypatch):
-    monkeypatch.setattr(voice_devices, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(devices, "CLOSE_SECONDS", 0.01)
     release = threading.Event()
     with pytest.raises(TimeoutError, match="the output did not close within"):
-        await voice_devices.Devices().close("output", release.wait)
+        await devices.Devices().close("output", release.wait)
     release.set()
 
 
@@ -133,7 +133,7 @@ async def test_devices_open_while_every_thread_of_the_executor_is_blocked(server
 
 
 async def test_a_player_that_cannot_tell_is_not_waited_for():
-    assert await voice_devices.Devices().played(object()) is False
+    assert await devices.Devices().played(object()) is False
 
 
 async def test_a_plain_tool_may_interrupt_and_send_text(server):

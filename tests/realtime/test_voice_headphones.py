@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime import voice_echo as module
+from realtime.voice import echo as module
 from tests.realtime.test_voice import heard_by
 from tests.voice_room import RATE, Room, speech
 from tests.waiting import until

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from realtime import VoiceSession
-from realtime import voice_interruption as module
-from realtime.voice_interruption import has_words
-from realtime.voice_speech import SpeechWatch
+from realtime.voice import interruption as module
+from realtime.voice.interruption import has_words
+from realtime.voice.speech import SpeechWatch
 from tests import wire_turns as turns
 from tests.voice_rig import Rig
 from tests.waiting import until

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from realtime import VoiceSession
-from realtime.voice_volume import Loudness
+from realtime.voice.volume import Loudness
 from tests import wire_turns as turns
 from tests.voice_rig import Rig
 from tests.waiting import until

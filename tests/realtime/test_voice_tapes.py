@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.voice_echo import _converter
-from realtime.voice_tapes import TAPE_SECONDS, Queued, Tape, Tapes
+from realtime.voice.echo import _converter
+from realtime.voice.tapes import TAPE_SECONDS, Queued, Tape, Tapes
 from wavtools import OfflineDevice, WavStreamPlayer
 
 RATE = 8_000

@@ -12,12 +12,7 @@ import time
 from typing import Any
 
 from ...protocol.audio_format import FORMATS, AudioFormat
-from ...protocol.schema import (
-    RequestError,
-    invalid_value,
-    missing,
-    record,
-)
+from ...protocol.schema import RequestError, invalid_value, missing, record
 from ...protocol.session_schema import READ_ONLY, REALTIME, TRANSCRIBING, check_modalities
 
 SESSION_SECONDS = 3600

@@ -16,10 +16,10 @@ from typing import Any
 
 from wavtools.pcm import as_int16
 
-from .client.client import RealtimeClient
-from .client.question import spoken
-from .errors import ConnectionLostError, StateError, TranscriptionError
-from .events import (
+from ..client.client import RealtimeClient
+from ..client.question import spoken
+from ..errors import ConnectionLostError, StateError, TranscriptionError
+from ..events import (
     CloseEvent,
     ConnectionEvent,
     ErrorEvent,
@@ -27,10 +27,10 @@ from .events import (
     UserTranscriptEvent,
     UserTranscriptFailedEvent,
 )
-from .protocol.audio_format import Int16Array
-from .protocol.numbers import not_negative
-from .protocol.reading import dict_of, text_of
-from .speech_pauses import SpeechPauses
+from ..protocol.audio_format import Int16Array
+from ..protocol.numbers import not_negative
+from ..protocol.reading import dict_of, text_of
+from .pauses import SpeechPauses
 from .transcript import TranscriptionUsage, Words
 from .utterances import Utterances
 

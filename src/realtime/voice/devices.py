@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from .daemon_threads import DaemonThreads
-from .errors import ConfigurationError
-from .protocol.audio_format import Int16Array
+from ..daemon_threads import DaemonThreads
+from ..errors import ConfigurationError
+from ..protocol.audio_format import Int16Array
 
 __all__ = [
     "CancellerState",

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .protocol.audio_format import Int16Array
-from .voice_devices import Player, Receipt
+from ..protocol.audio_format import Int16Array
+from .devices import Player, Receipt
 
 __all__ = ["Queued", "Tape", "Tapes"]
 

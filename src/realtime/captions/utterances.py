@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from .events import Event, UserTranscriptEvent
-from .protocol.bounded_dict import remember
-from .protocol.reading import dict_of, text_of
+from ..events import Event, UserTranscriptEvent
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import dict_of, text_of
 from .transcript import Segment, TranscriptionUsage, Words
 
 __all__ = ["Utterances"]

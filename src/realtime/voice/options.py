@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, cast, get_args
 
-from .callables import is_coroutine_function
+from ..callables import is_coroutine_function
 
 __all__ = ["InterruptMode", "Mode", "check_interrupt", "check_mode", "check_on_chunk", "check_spec"]
 

@@ -9,8 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from .background import Failed, start
-from .protocol.numbers import positive
+from ..background import Failed, start
+from ..protocol.numbers import positive
 
 __all__ = ["IdleWatch"]
 

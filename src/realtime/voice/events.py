@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .conversation.items import Item
+from ..conversation.items import Item
 
 __all__ = ["CutEvent", "FalseInterruptionEvent", "IdleEvent"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .background import Failed, describe
-from .client.client import RealtimeClient
-from .protocol.audio_format import Int16Array
-from .protocol.numbers import not_negative
-from .voice_devices import Chunk, Devices, Recorder
-from .voice_options import check_on_chunk
+from ..background import Failed, describe
+from ..client.client import RealtimeClient
+from ..protocol.audio_format import Int16Array
+from ..protocol.numbers import not_negative
+from .devices import Chunk, Devices, Recorder
+from .options import check_on_chunk
 
 __all__ = ["Microphone"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .client.client import RealtimeClient
-from .voice_options import Mode
+from ..client.client import RealtimeClient
+from .options import Mode
 
 __all__ = ["TurnDetection"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from .background import Failed, start
-from .client.client import RealtimeClient
-from .voice_devices import Player
+from ..background import Failed, start
+from ..client.client import RealtimeClient
+from .devices import Player
 
 __all__ = ["FirstSampleWatch"]
 

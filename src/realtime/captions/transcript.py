@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import Event
+from ..events import Event
 
 __all__ = ["Segment", "TranscriptionUsage", "Words"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .client.client import RealtimeClient
+from ..client.client import RealtimeClient
 
 __all__ = ["Handlers"]
 

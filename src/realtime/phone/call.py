@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from . import background
-from .client.client import RealtimeClient
-from .errors import StateError
-from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .phone_marks import PhoneMarks
-from .protocol.audio_format import AudioFormat, format_of
-from .protocol.numbers import not_negative
-from .protocol.reading import dict_of, text_of
+from .. import background
+from ..client.client import RealtimeClient
+from ..errors import StateError
+from ..events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
+from ..protocol.audio_format import AudioFormat, format_of
+from ..protocol.numbers import not_negative
+from ..protocol.reading import dict_of, text_of
+from .marks import PhoneMarks
 
 __all__ = ["PhoneCall"]
 

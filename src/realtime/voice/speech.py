@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from .protocol.audio_format import Int16Array
+from ..protocol.audio_format import Int16Array
 
 __all__ = ["Finding", "SpeechWatch"]
 

@@ -18,17 +18,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .client.client import RealtimeClient
-from .errors import StateError
-from .events import Event, InterruptedEvent, UserTranscriptEvent, UserTranscriptFailedEvent
-from .protocol.bounded_dict import remember
-from .protocol.reading import branch, dict_of, ms_of, text_of
-from .voice_detection import TurnDetection
-from .voice_events import FalseInterruptionEvent
-from .voice_handlers import Handlers
-from .voice_microphone import Microphone
-from .voice_speech import SURE_SECONDS, Finding, SpeechWatch
-from .voice_volume import Loudness
+from ..client.client import RealtimeClient
+from ..errors import StateError
+from ..events import Event, InterruptedEvent, UserTranscriptEvent, UserTranscriptFailedEvent
+from ..protocol.bounded_dict import remember
+from ..protocol.reading import branch, dict_of, ms_of, text_of
+from .detection import TurnDetection
+from .events import FalseInterruptionEvent
+from .handlers import Handlers
+from .microphone import Microphone
+from .speech import SURE_SECONDS, Finding, SpeechWatch
+from .volume import Loudness
 
 __all__ = ["Interruptions", "has_words"]
 

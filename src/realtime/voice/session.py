@@ -1,8 +1,8 @@
 """VoiceSession: joins a client, a microphone and a loudspeaker.
 
-voice_microphone.py passes the microphone's chunks to the client. Audio of answers goes from a handler of the client into
+microphone.py passes the microphone's chunks to the client. Audio of answers goes from a handler of the client into
 the player. When the user begins to speak, the player tells to the sample what was heard, and the server is told;
-voice_interruption.py decides whether that is due. voice_echo.py handles what the microphone hears of the loudspeaker.
+interruption.py decides whether that is due. echo.py handles what the microphone hears of the loudspeaker.
 
 Thread: the event loop's, except the microphone callback, which runs on the recorder's delivery thread. Calls that
 open, drain or close a device run in daemon threads of their own.
@@ -14,46 +14,27 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .background import describe, start
-from .client.client import RealtimeClient
-from .client.home_loop import HomeLoop, any_thread
-from .errors import StateError
-from .events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
-from .protocol.numbers import not_negative
-from .voice_detection import TurnDetection
-from .voice_devices import (
-    Chunk,
-    Devices,
-    Player,
-    Receipt,
-    Recorder,
-    check_rate,
-    make_player,
-    one_by_one,
-)
-from .voice_echo import EchoAction, EchoControl, EchoEvent, EchoMode, check_echo
-from .voice_events import CutEvent, FalseInterruptionEvent, IdleEvent
-from .voice_handlers import Handlers
-from .voice_idle import IdleWatch
-from .voice_microphone import Microphone
-from .voice_options import InterruptMode, Mode, check_interrupt, check_mode, check_spec
-from .voice_timing import FirstSampleWatch
-from .voice_volume import Loudness
+from ..background import describe, start
+from ..client.client import RealtimeClient
+from ..client.home_loop import HomeLoop, any_thread
+from ..errors import StateError
+from ..events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
+from ..protocol.numbers import not_negative
+from .detection import TurnDetection
+from .devices import Devices, Player, Receipt, Recorder, check_rate, make_player, one_by_one
+from .echo import EchoAction, EchoControl, EchoMode, check_echo
+from .events import CutEvent, IdleEvent
+from .handlers import Handlers
+from .idle import IdleWatch
+from .microphone import Microphone
+from .options import InterruptMode, Mode, check_interrupt, check_mode, check_spec
+from .timing import FirstSampleWatch
+from .volume import Loudness
 
 if TYPE_CHECKING:
-    from .voice_interruption import Interruptions
+    from .interruption import Interruptions
 
-__all__ = [
-    "Chunk",
-    "CutEvent",
-    "EchoEvent",
-    "FalseInterruptionEvent",
-    "IdleEvent",
-    "Player",
-    "Receipt",
-    "Recorder",
-    "VoiceSession",
-]
+__all__ = ["CHUNK_MS", "VoiceSession"]
 
 # On average the end of a turn waits for half a chunk. Compared with 20 ms this costs 50 more messages a second,
 # which is 1 % of a core.
@@ -166,7 +147,7 @@ class VoiceSession:
         self._detection = TurnDetection(client, ours=ducks)
         self._interruptions: Interruptions | None = None
         if ducks:
-            from .voice_interruption import Interruptions
+            from .interruption import Interruptions
 
             self._interruptions = Interruptions(
                 client, self._detection, self._microphone, self._loudness, self.interrupt

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, runtime_checkable
 
-from .voice_devices import Player, Receipt
+from .devices import Player, Receipt
 
 __all__ = ["Loudness"]
 

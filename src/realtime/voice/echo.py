@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
-from .background import Failed, start
-from .errors import ConfigurationError
-from .protocol.audio_format import Int16Array
-from .voice_devices import (
+from ..background import Failed, start
+from ..errors import ConfigurationError
+from ..protocol.audio_format import Int16Array
+from .devices import (
     CancellerState,
     CancellingRecorder,
     Chunk,
@@ -32,7 +32,7 @@ from .voice_devices import (
     cancels_echo,
     make_recorder,
 )
-from .voice_tapes import Queued, Tapes
+from .tapes import Queued, Tapes
 
 if TYPE_CHECKING:
     from wavtools import EchoDetector

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from .protocol.audio_format import Int16Array
+from ..protocol.audio_format import Int16Array
 
 __all__ = ["PhoneMarks", "Piece"]
 
