@@ -25,9 +25,16 @@ RATE = 24_000
 PROGRAM = """
     import json, sys
     import numpy as np
+    import realtime
     import wavtools
 
-    told = {"frozen": sys.frozen, "missing": [name for name in wavtools.__all__ if not hasattr(wavtools, name)]}
+    told = {"frozen": sys.frozen, "missing": []}
+    for package in (wavtools, realtime):
+        for name in package.__all__:
+            try:
+                getattr(package, name)
+            except (AttributeError, ImportError) as error:
+                told["missing"].append(f"{package.__name__}.{name}: {error}")
 
     def decoded(path):
         try:
