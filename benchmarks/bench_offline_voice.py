@@ -37,6 +37,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.sections import write_section
 from realtime.offline import start_server_process
+from tests.word_errors import word_errors
 from wavtools.resample import resample
 
 Int16Array = npt.NDArray[np.int16]
@@ -157,19 +158,8 @@ def words(text: str) -> list[str]:
     return [NUMBERS.get(word, word) for word in found]
 
 
-def word_errors(said: str, heard: str) -> tuple[int, int]:
-    """Substitutions, insertions and deletions; words said."""
-    reference, guess = words(said), words(heard)
-    row = list(range(len(guess) + 1))
-    for i, word in enumerate(reference, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(guess, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
-    return row[-1], len(reference)
-
-
 def error_rate(pairs: Iterable[tuple[str, str]]) -> float:
-    counts = [word_errors(said, heard) for said, heard in pairs]
+    counts = [(word_errors(words(said), words(heard)), len(words(said))) for said, heard in pairs]
     return 100.0 * sum(errors for errors, _ in counts) / max(1, sum(total for _, total in counts))
 
 

@@ -57,7 +57,7 @@ class BargeIn:
     @property
     def whole(self) -> bool:
         """True if the sentence arrived in one turn and without a word error."""
-        return len(self.heard) == 1 and scoring.word_errors(self.said, self.heard[0]) == 0
+        return len(self.heard) == 1 and scoring.words(self.said) == scoring.words(self.heard[0])
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ __all__ = [
     "sine_breaks",
     "speech_starts",
     "transcribe",
-    "word_errors",
+    "words",
 ]
 
 # The usual turn detection of the protocol
@@ -135,16 +135,6 @@ def transcribe(samples: Int16Array, rate: int) -> str:
     return text
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The words of a text, for `word_errors`."""
     return re.findall(r"[a-z0-9']+", text.lower())
-
-
-def word_errors(said: str, heard: str) -> int:
-    """Substitutions, insertions and deletions of words."""
-    reference, guess = _words(said), _words(heard)
-    row = list(range(len(guess) + 1))
-    for i, word in enumerate(reference, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(guess, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
-    return row[-1]

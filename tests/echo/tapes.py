@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tests.echo import scoring, voices
 from tests.echo.phone import PhoneOptions
 from tests.room import ROOT, Room
+from tests.word_errors import word_errors
 from wavtools.resample import resample
 
 __all__ = ["LONG", "SHORT", "PhoneProcess", "Recording", "Score", "Script", "Tape", "record_tape"]
@@ -236,7 +237,10 @@ class Tape:
         begin = self.echoes[0][0]
         alone = slice(*self.near[0])
         heard = [scoring.transcribe(clean[b - rate // 4 : e + rate // 4], rate) for b, e in self.near[:2]]
-        errors = [scoring.word_errors(said, text) for said, text in zip(SAID[:2], heard, strict=True)]
+        errors = [
+            word_errors(scoring.words(said), scoring.words(text))
+            for said, text in zip(SAID[:2], heard, strict=True)
+        ]
         return Score(
             scoring.erle_db(raw[begin : begin + rate // 2], clean[begin : begin + rate // 2]),
             statistics.median(self.erle()),

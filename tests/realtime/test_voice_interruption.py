@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ class Ducking(Rig):
     async def stops(self, peer, number: int = 2, end_ms: int = 900) -> None:
         """The server hears it end, and commits it."""
         await peer.say(*turns.speech(f"item_{number}", 200, end_ms)[1:])
+
+
+@contextlib.asynccontextmanager
+async def heard_over_an_answer(server):
+    """A rig whose server has heard speech over an answer, and the server's side."""
+    rig = Ducking(server)
+    async with rig.session():
+        await rig.answer(server.peer)
+        await rig.hears(server.peer)
+        yield rig, server.peer
 
 
 @pytest.fixture
@@ -122,11 +133,7 @@ async def test_speech_that_lasts_cuts_the_answer_to_the_sample_and_is_answered(s
 
 
 async def test_a_cough_costs_no_answer_and_leaves_no_turn(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         await rig.speak(np.concatenate((QUIET[:2_400], NOISE[:4_800], QUIET[:4_800])))
         await rig.stops(peer)
         assert (await peer.expect("conversation.item.delete"))["item_id"] == "item_2"
@@ -142,11 +149,7 @@ async def test_a_cough_costs_no_answer_and_leaves_no_turn(server):
 
 
 async def test_the_answer_returns_when_the_sound_is_over_though_the_server_still_listens(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         await rig.speak(np.concatenate((NOISE[:2_400], QUIET[:14_400])))
         await until(lambda: rig.player.volume == 1.0)
         await rig.stops(peer)
@@ -154,11 +157,7 @@ async def test_the_answer_returns_when_the_sound_is_over_though_the_server_still
 
 
 async def test_words_of_a_transcript_cut_the_answer_before_the_turn_ends(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         await peer.say(turns.transcription("(co", "item_2")[0], turns.transcription("Stop", "item_other")[0])
         await peer.say(turns.transcription("Stop", "item_2")[0], turns.transcription("Stop", "item_2")[0])
         assert (await peer.expect("conversation.item.truncate"))["audio_end_ms"] == 500
@@ -177,11 +176,7 @@ async def test_a_short_turn_waits_for_its_words_where_the_server_transcribes(
 ):
     if ending == "never":
         monkeypatch.setattr(module, "TRANSCRIPT_PATIENCE", 0.01)
-    rig = Ducking(transcribing)
-    async with rig.session():
-        peer = transcribing.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(transcribing) as (rig, peer):
         await rig.stops(peer)
         await until(lambda: rig.player.volume == 1.0)
         if words is not None:
@@ -200,11 +195,7 @@ async def test_a_short_turn_waits_for_its_words_where_the_server_transcribes(
 
 
 async def test_a_server_whose_times_say_that_it_lasted_is_believed(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         # 200 + 300 (prefix) + 400 + 200 (silence)
         await rig.stops(peer, end_ms=1_100)
         assert (await peer.expect("conversation.item.truncate"))["audio_end_ms"] == 500
@@ -212,11 +203,7 @@ async def test_a_server_whose_times_say_that_it_lasted_is_believed(server):
 
 async def test_a_server_that_hears_no_end_of_the_speech_is_believed(server, monkeypatch):
     monkeypatch.setattr(module, "UNHEARD_SECONDS", -0.19)
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (_, peer):
         assert (await peer.expect("conversation.item.truncate"))["audio_end_ms"] == 500
 
 
@@ -232,11 +219,7 @@ async def test_semantic_turn_detection_states_no_silence_and_is_judged_by_the_mi
 
 
 async def test_times_that_a_server_does_not_state_are_those_of_the_vendor(transcribing):
-    rig = Ducking(transcribing)
-    async with rig.session():
-        peer = transcribing.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(transcribing) as (rig, peer):
         await rig.hears(peer, 3)
         await rig.stops(peer, 3, end_ms=200 + 300 + 400 + 500)
         await peer.expect("conversation.item.truncate")
@@ -276,11 +259,7 @@ async def test_the_end_of_speech_whose_beginning_nobody_saw_is_a_turn(server):
 
 
 async def test_a_new_session_knows_nothing_of_the_speech_before(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         assert rig.player.volume == pytest.approx(0.1)
         peer.drop()
         await server.wait_for_peers(2)
@@ -305,11 +284,7 @@ async def test_manual_mode_and_the_end_return_the_volume(server):
 
 
 async def test_a_transcript_that_is_lost_with_the_connection_ends_the_wait(transcribing):
-    rig = Ducking(transcribing)
-    async with rig.session():
-        peer = transcribing.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(transcribing) as (rig, peer):
         await rig.stops(peer)
         await until(lambda: rig.player.volume == 1.0 and rig.client.conversation.get_item("item_2"))
         await rig.client.disconnect()
@@ -317,11 +292,7 @@ async def test_a_transcript_that_is_lost_with_the_connection_ends_the_wait(trans
 
 
 async def test_a_turn_that_has_no_id_is_not_deleted(server):
-    rig = Ducking(server)
-    async with rig.session():
-        peer = server.peer
-        await rig.answer(peer)
-        await rig.hears(peer)
+    async with heard_over_an_answer(server) as (rig, peer):
         stopped = turns.speech("item_2")[1]
         await peer.say({**stopped, "audio_end_ms": None}, {"type": "input_audio_buffer.committed"})
         await until(lambda: rig.of("interruption.false"))
