@@ -261,10 +261,12 @@ async def test_the_offline_server_says_an_aside_while_a_tool_runs(offline_url):
 
 async def test_the_patience_with_an_aside_that_is_over_ends_unnoticed(client, server, monkeypatch):
     monkeypatch.setattr(asides, "PATIENCE", 0.05)
+    unforeseen: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: unforeseen.append(context))
     peer = await connected(client, server)
     client.say("one moment")
     request = await peer.expect("response.create")
     await peer.say(aside(request["event_id"]), *turns.response_done("resp_aside"))
     await until(lambda: not client._session.turns.asides)
     await asyncio.sleep(0.1)
-    assert client.is_connected()
+    assert not unforeseen and client.is_connected()

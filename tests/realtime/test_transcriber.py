@@ -380,10 +380,13 @@ def test_recordings_of_other_rates_are_resampled():
 
 
 async def test_a_file_ends_where_the_connection_does(monkeypatch):
-    async with scripted() as server, captions_of(server, pause=None) as captions:
-        monkeypatch.setattr(captions, "append", lambda samples: False)
+    link, pieces = LinkOptions(reconnect=False), []
+    async with scripted() as server, captions_of(server, link=link, pause=None) as captions:
+        # Nobody takes audio any more.
+        monkeypatch.setattr(captions, "append", pieces.append)
         reading = asyncio.ensure_future(texts(captions, tone(1)))
-        await asyncio.sleep(0.05)
+        await until(lambda: pieces)
         server.peer.drop()
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        done, _ = await asyncio.wait({reading}, timeout=5)
+        assert done and len(pieces) == 1
+        assert isinstance(reading.exception(), (TranscriptionError, ConnectionLostError, type(None)))
