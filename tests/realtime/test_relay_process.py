@@ -483,3 +483,12 @@ async def test_upstream_may_use_tls(offline_url, certificate):
         with RelayProcess("--port", "0", "--upstream", url, key="sk-canary-123") as first:
             async with connect(first.url, proxy=None) as client:
                 assert json.loads(await client.recv())["error"]["code"] == "upstream_unavailable"
+
+
+@ONE_PROCESS
+def test_a_worker_that_starts_while_the_signal_arrives_is_stopped():
+    supervisor = workers._Supervisor(Policy(), Secret("sk-x"))
+    supervisor._on_signal(signal.SIGTERM, None)
+    worker = supervisor._start(supervisor._context.Semaphore(0))
+    worker.join(30)
+    assert worker.exitcode is not None
