@@ -492,3 +492,11 @@ def test_a_worker_that_starts_while_the_signal_arrives_is_stopped():
     worker = supervisor._start(supervisor._context.Semaphore(0))
     worker.join(30)
     assert worker.exitcode is not None
+
+
+@ONE_PROCESS
+def test_a_signal_that_ends_a_terminal_is_the_exit_status():
+    supervisor = workers._Supervisor(Policy(), Secret("sk-x"))
+    supervisor._on_signal(signal.SIGHUP, None)
+    supervisor._on_signal(signal.SIGTERM, None)  # the first one counts
+    assert supervisor._status == 128 + signal.SIGHUP
