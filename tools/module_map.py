@@ -35,6 +35,7 @@ ROOMS = {
         _audio_store _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
         offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
+        command __main__
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol prices
