@@ -256,6 +256,15 @@ def python_targets(package: list[str], text: str) -> Iterator[tuple[str, int]]:
 
 # Where neither the name nor an import shows which tests concern a module. First the one to run first.
 TESTED_BY = {
+    **{
+        f"wavtools.command.{name}": ["command/test_command.py"]
+        for name in ("completion", "convert", "errors", "info", "options", "plot", "terminal")
+    },
+    **{
+        f"wavtools.command.{name}": ["command/test_command_devices.py"]
+        for name in ("devices", "doctor", "meter", "play", "record")
+    },
+    "wavtools.__main__": ["command/test_command.py"],
     "wavtools.files.vorbis_child": ["wavtools/test_files_damaged.py"],
     "wavtools._pyinstaller": ["wavtools/test_frozen.py"],
     "wavtools._pyinstaller.hook-realtime.offline.models": ["wavtools/test_frozen.py"],

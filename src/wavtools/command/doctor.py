@@ -109,7 +109,7 @@ def _microphone(device: str | None) -> Iterator[str]:
         recorder.record()
         time.sleep(LISTEN_SECONDS)
         stats = recorder.stats
-        level = recorder.read().mono.any()
+        level = recorder.read().mean_values.any()
     yield f"{stats.callbacks} callbacks, {1000 * stats.latency_seconds:.0f} ms of buffer{_priority(stats.realtime_priority)}"
     if not stats.frames_captured:
         yield "!it opens, and gives nothing; is it suspended, or used by another program?"

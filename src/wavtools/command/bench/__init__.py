@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report; return the exit status."""
+    from wavtools.command.bench.figures import measure
     from wavtools.command.bench.report import read_figures, show, write_html, write_json
-    from wavtools.command.bench.run import measure
 
     # A mistake in a file's name is told before a minute of measuring.
     old = None if arguments.compare is None else read_figures(arguments.compare)

@@ -104,7 +104,7 @@ def analyse(take: Take) -> Heard:
     trip = float(np.median(trips)) / RATE if len(trips) else None
     drift, steps = _drift(heard.numbers, heard.frames)
     first = float(heard.frames[0] - heard.numbers[0] * PERIOD)
-    gaps = _silences(take.captured, first, first + expected * PERIOD)
+    gaps = _silences(take.captured, first, float(heard.frames[-1]) + PERIOD)
     # A step where silence was found is the same gap.
     gaps += [step for step in steps if not any(abs(step.at - gap.at) < 2 * PERIOD / RATE for gap in gaps)]
     gaps += [Gap(stall.at - begin / RATE, stall.seconds, stall.kind) for stall in stalls]
@@ -122,9 +122,13 @@ def analyse(take: Take) -> Heard:
 def _trips(
     numbers: NDArray[np.intp], frames: NDArray[np.float64], heard: NDArray[np.intp], at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Frames from playing to hearing, of each sweep that was found in both. A round trip is positive and under a second or
-    two; the numbers of the first sweep found may differ, so that the smallest such shift counts."""
-    base = round((at[0] - frames[0]) / PERIOD - (heard[0] - numbers[0]) - 0.499999)
+    """Frames from playing to hearing, of each sweep that was found in both.
+
+    Where the first sweep was not heard, the number of the first that was is not known: then the smallest round trip counts.
+    """
+    base = 0
+    if len(heard) != len(numbers):
+        base = round((at[0] - frames[0]) / PERIOD - (heard[0] - numbers[0]) - 0.499999)
     shifted = dict(zip((heard + base).tolist(), at, strict=True))
     return np.array(
         [shifted[k] - frame for k, frame in zip(numbers.tolist(), frames, strict=True) if k in shifted]

@@ -8,14 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wavtools.command.bench.analysis import Heard, Take, analyse
 from wavtools.command.bench.signal import RATE, make_signal
 from wavtools.command.bench.storm import busy
+
+if TYPE_CHECKING:
+    from wavtools import AudioChunk, WavStreamPlayer
 
 __all__ = ["Path", "measure_path"]
 
@@ -80,42 +82,24 @@ def measure_path(
     from wavtools import WavRecorder, WavStreamPlayer
 
     signal = make_signal(seconds)
-    captured: list[NDArray[np.int16]] = []
-    played: list[NDArray[np.int16]] = []
-    times: list[tuple[int, float]] = []
-
-    def take(chunk: Any) -> None:
-        captured.append(chunk.mono)
-        played.append(chunk.played)
-        times.append((chunk.frame, chunk.time))
-
+    chunks: list[AudioChunk] = []
     player = WavStreamPlayer(RATE, device=output)
     player.connect()
     try:
         with WavRecorder(RATE, device=input, reference=player, keep_seconds=0) as recorder:
-            recorder.record(take, RATE // 100)
+            recorder.record(chunks.append, RATE // 100)
             time.sleep(BEFORE)
             with busy(condition):
                 player.add_16bit_pcm(signal)
-                begun, length = time.monotonic(), len(signal) / RATE
-                while not player.wait_until_idle(0.1):
-                    elapsed = time.monotonic() - begun
-                    tell(min(elapsed / (length + AFTER), 1.0))
-                    if elapsed > length + PATIENCE:
-                        break
+                _wait(player, len(signal) / RATE, tell)
             time.sleep(AFTER)
             recorder.pause()
             incoming, outgoing = recorder.stats, player.stats
     finally:
         player.disconnect()
-    heard = (
-        analyse(Take(np.concatenate(captured), np.concatenate(played), times))
-        if captured
-        else analyse(Take(*_none()))
-    )
     return Path(
         condition,
-        heard,
+        analyse(_take(chunks)),
         list(outgoing.callback_lateness),
         list(incoming.callback_lateness),
         outgoing.worst_lateness_seconds,
@@ -127,5 +111,20 @@ def measure_path(
     )
 
 
-def _none() -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    return np.zeros(0, np.int16), np.zeros(0, np.int16)
+def _wait(player: WavStreamPlayer, seconds: float, tell: Callable[[float], None]) -> None:
+    """Wait until the signal is played; a device that stands still is not waited for."""
+    begun = time.monotonic()
+    while not player.wait_until_idle(0.1):
+        elapsed = time.monotonic() - begun
+        tell(min(elapsed / (seconds + AFTER), 1.0))
+        if elapsed > seconds + PATIENCE:
+            return
+
+
+def _take(chunks: list[AudioChunk]) -> Take:
+    nothing = np.zeros(0, np.int16)
+    return Take(
+        np.concatenate([nothing, *(chunk.mono for chunk in chunks)]),
+        np.concatenate([nothing, *(chunk.played for chunk in chunks if chunk.played is not None)]),
+        [(chunk.frame, chunk.time) for chunk in chunks],
+    )
