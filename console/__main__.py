@@ -273,6 +273,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         _complain(f"{error.name} is missing; install it with: pip install 'wavtools[console]'")
         return 2
+    except ImportError as error:
+        # Another package has taken the place of ours: its text says what to do.
+        _complain(str(error))
+        return 2
     except BrokenPipeError:
         # The reader of the pipe has gone; the gate prints nothing more
         return 0

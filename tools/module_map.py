@@ -38,7 +38,7 @@ ROOMS = {
         command __main__
     """,
     "realtime": """
-        errors callables printing env_file background daemon_threads command_line protocol prices
+        name_clash errors callables printing env_file background daemon_threads command_line protocol prices
         conversation events tools connection client
         voice synchronous captions phone realtime
     """,
@@ -64,6 +64,7 @@ BELOW = {
     "wavtools": [],
     "realtime": ["wavtools"],
     "realtime.relay": [
+        "realtime.name_clash",
         "realtime.errors",
         "realtime.background",
         "realtime.callables",
@@ -75,6 +76,7 @@ BELOW = {
     ],
     "realtime.offline": [
         "wavtools",
+        "realtime.name_clash",
         "realtime.errors",
         "realtime.callables",
         "realtime.background",

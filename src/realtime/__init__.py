@@ -18,6 +18,11 @@ if importlib.util.find_spec("websockets") is None:
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
+if importlib.util.find_spec(f"{__name__}._async") is not None:
+    from .name_clash import warn_of_other
+
+    warn_of_other()
+
 from .client.client import RealtimeClient
 from .connection.options import LinkOptions
 from .conversation.change import Change

@@ -83,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is missing; install it with: pip install {error.name}")
+    except ImportError as error:
+        return _complain(str(error))
     except Exception as error:
         if not _is_told(error):
             raise
