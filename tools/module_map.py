@@ -34,12 +34,12 @@ ROOMS = {
         _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
         _audio_store _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
-        offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
+        offline_device duplex_device player _recorder_states recorder _pieces playback oneliners script wavtools _pyinstaller
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol prices
         conversation events tools connection client
-        voice synchronous captions phone realtime
+        voice synchronous captions phone transcript_lines program realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission

@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from .client.answer import Answer
     from .client.farewell import HangUp, hang_up
     from .phone import PhoneCall
+    from .program import read_line, run
     from .synchronous import Talk, talk
+    from .transcript_lines import print_transcript
     from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
 
 # Names of modules on top, which are imported when they are first used.
@@ -83,6 +85,9 @@ _ON_TOP = {
     "VoiceSession": "voice",
     "Words": "captions",
     "hang_up": "client.farewell",
+    "print_transcript": "transcript_lines",
+    "read_line": "program",
+    "run": "program",
     "talk": "synchronous",
 }
 
@@ -140,6 +145,9 @@ __all__ = [
     "VoiceSession",
     "Words",
     "hang_up",
+    "print_transcript",
+    "read_line",
+    "run",
     "talk",
 ]
 
