@@ -11,5 +11,5 @@ if len(sys.argv) != 4:
     sys.exit(__doc__)
 with wavtools.script():
     source, target, rate = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    sound = wavtools.load(source)
+    sound = wavtools.load(source, "int16")
     wavtools.save(target, wavtools.resample(sound.pcm, sound.sample_rate, rate), rate)
