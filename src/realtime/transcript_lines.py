@@ -82,9 +82,8 @@ class _Lines:
         self._flush()
 
     def end_answer(self, event: ResponseEndedEvent) -> None:
-        """An answer ended otherwise than completed."""
+        """An answer ended otherwise than completed. Told at once, even if the user's words are still to come."""
         if event.status != "cancelled":
-            self._flush(0)
             self._print("no answer", event.message, event.code or event.reason)
 
     def fail(self, event: ErrorEvent) -> None:
