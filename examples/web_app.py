@@ -23,4 +23,4 @@ async def ask(request: Request) -> Response:
         raise HTTPException(422, str(error)) from error
     except (RealtimeError, TimeoutError) as error:
         raise HTTPException(502, str(error)) from error
-    return Response(answer.file.data, media_type="audio/wav", headers={"X-Transcript": str(answer)})
+    return Response(answer.file.data, media_type="audio/wav")
