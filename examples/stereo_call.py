@@ -5,23 +5,16 @@ python stereo_call.py call.wav call.txt
 
 import sys
 
-import numpy as np
-
-import realtime
+from realtime import RealtimeClient, VoiceSession, print_transcript, run
 from wavtools import WavWriter
 
 
-async def main(sound="call.wav", words="call.txt"):
-    client = realtime.RealtimeClient(input_audio_transcription="gpt-transcribe")
-    with WavWriter(sound, client.input_sample_rate, channels=2) as call, open(words, "w") as transcript:
-
-        def keep(chunk):
-            call.write(np.column_stack([chunk.mono, chunk.played]))
-
-        realtime.print_transcript(client)
-        realtime.print_transcript(client, transcript)
-        async with realtime.VoiceSession(client, mode="vad", on_chunk=keep) as voice:
+async def main(sound="call.wav", text="call.txt"):
+    client = RealtimeClient(input_audio_transcription="gpt-transcribe")
+    with WavWriter(sound, 24_000, channels=2) as call, open(text, "w", encoding="utf-8") as words:
+        print_transcript(client, sys.stdout, words)
+        async with VoiceSession(client, mode="vad", on_chunk=lambda chunk: call.write(chunk.stereo)) as voice:
             await voice.wait_until_ended()
 
 
-realtime.run(main(*sys.argv[1:3]))
+run(main(*sys.argv[1:3]))

@@ -70,7 +70,9 @@ def run(
     if restart is not None:
         restart = not_negative(restart, "restart")
         if not callable(main):
-            raise TypeError("with restart= pass the function itself: run(main, restart=5), not run(main(), ...)")
+            raise TypeError(
+                "with restart= pass the function itself: run(main, restart=5), not run(main(), ...)"
+            )
         work = _again(main, restart)
     else:
         work = main() if callable(main) else main

@@ -28,7 +28,7 @@ MAX_WAITING = 4
 NOT_TRANSCRIBED = "conversation.item.input_audio_transcription.failed"
 
 
-def print_transcript(client: RealtimeClient, file: TextIO | None = None) -> None:
+def print_transcript(client: RealtimeClient, *files: TextIO) -> None:
     """Print what user and model say from now on, a line for each turn: ``user: ...`` and ``assistant: ...``.
 
     The lines come in the order of the conversation, although a server often transcribes the user's words after the answer
@@ -41,15 +41,15 @@ def print_transcript(client: RealtimeClient, file: TextIO | None = None) -> None
     Parameters
     ----------
     client : RealtimeClient
-    file : text file, optional
-        Where the lines go, flushed one by one; by default `sys.stdout`.
+    *files : text files
+        Where the lines go, flushed one by one; without any, to `sys.stdout`.
 
     Examples
     --------
     >>> client = RealtimeClient(input_audio_transcription="gpt-transcribe")    # doctest: +SKIP
     >>> print_transcript(client)                                               # doctest: +SKIP
     """
-    lines = _Lines(file)
+    lines = _Lines(files)
     client.on("conversation.item.appended", lines.begin)
     client.on("conversation.item.deleted", lines.forget)
     client.on("conversation.item.ended", lines.settle)
@@ -63,8 +63,8 @@ def print_transcript(client: RealtimeClient, file: TextIO | None = None) -> None
 class _Lines:
     """The turns of a conversation that are not printed yet, in its order."""
 
-    def __init__(self, file: TextIO | None) -> None:
-        self._file = file
+    def __init__(self, files: tuple[TextIO, ...]) -> None:
+        self._files = files
         self._waiting: deque[Item] = deque()
 
     def begin(self, event: ItemEvent) -> None:
@@ -113,7 +113,8 @@ class _Lines:
 
     def _print(self, who: str, text: str, code: str | None = None) -> None:
         detail = f" ({code})" if code and code not in text else ""
-        print(f"{who}: {one_line(text)}{one_line(detail)}", file=self._file or sys.stdout, flush=True)
+        for file in self._files or (sys.stdout,):
+            print(f"{who}: {one_line(text)}{one_line(detail)}", file=file, flush=True)
 
 
 def _complete(item: Item) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import os
 import signal
 import sys
@@ -106,7 +107,7 @@ def test_starts_are_that_many_seconds_apart_at_least():
             raise EOFError
 
     realtime.run(main, restart=0.05)
-    assert all(later - earlier >= 0.045 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= 0.045 for earlier, later in itertools.pairwise(starts))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ async def test_a_program_without_input_gets_the_end_of_it(monkeypatch, stdin):
 
 async def test_the_event_loop_goes_on_while_nobody_types(monkeypatch):
     reading, writing = os.pipe()
-    with open(reading) as stdin, open(writing, "w") as keyboard:
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "w") as keyboard:
         monkeypatch.setattr(sys, "stdin", stdin)
         waiting = asyncio.create_task(realtime.read_line())
         for _ in range(20):
@@ -157,7 +158,7 @@ async def test_the_event_loop_goes_on_while_nobody_types(monkeypatch):
 
 async def test_a_line_whose_reader_gave_up_is_for_the_next_one(monkeypatch):
     reading, writing = os.pipe()
-    with open(reading) as stdin, open(writing, "w") as keyboard:
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "w") as keyboard:
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(realtime.read_line(), 0.01)

@@ -76,6 +76,13 @@ async def test_of_an_interrupted_answer_the_part_that_was_heard_is_printed():
     assert printed.say(*turns.transcription("count")) == ["user: count", "assistant: one two [interrupted]"]
 
 
+async def test_the_lines_go_into_every_file():
+    bench, files = Bench(), (io.StringIO(), io.StringIO())
+    print_transcript(bench.client, *files)
+    bench.say(*turns.user_text("Hello"))
+    assert [file.getvalue() for file in files] == ["user: Hello\n"] * 2
+
+
 async def test_a_deleted_item_is_no_turn():
     printed = Printed()
     printed.say(*turns.committed())

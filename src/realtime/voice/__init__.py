@@ -2,7 +2,8 @@
 
 Modules: ``session`` (`VoiceSession`), ``devices`` (what it needs of recorder and player), ``microphone`` (its chunks),
 ``echo`` and ``tapes`` (what the microphone hears of the loudspeaker), ``interruption``, ``speech`` and ``volume`` (an answer
-gets quieter before it is cut), ``detection`` (who takes turns), ``idle``, ``ending``, ``timing``, ``options``, ``handlers``, ``events``.
+gets quieter before it is cut), ``detection`` (who takes turns), ``idle``, ``ending``, ``timing``, ``options``,
+``handlers``, ``events``.
 
 Thread: importing it starts none.
 """
