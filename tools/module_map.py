@@ -38,7 +38,7 @@ ROOMS = {
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol prices
-        conversation events tools connection client
+        conversation events voice_events tools connection client
         voice synchronous captions phone transcript_lines program realtime
     """,
     "realtime.relay": """

@@ -67,16 +67,17 @@ if TYPE_CHECKING:
     from .program import read_line, run
     from .synchronous import Talk, talk
     from .transcript_lines import print_transcript
-    from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
+    from .voice import VoiceSession
+    from .voice_events import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent
 
 # Names of modules on top, which are imported when they are first used.
 _ON_TOP = {
     "Answer": "client.answer",
-    "CutEvent": "voice",
-    "EchoEvent": "voice",
-    "FalseInterruptionEvent": "voice",
+    "CutEvent": "voice_events",
+    "EchoEvent": "voice_events",
+    "FalseInterruptionEvent": "voice_events",
     "HangUp": "client.farewell",
-    "IdleEvent": "voice",
+    "IdleEvent": "voice_events",
     "PhoneCall": "phone",
     "Segment": "captions",
     "Talk": "synchronous",

@@ -78,7 +78,8 @@ def run(
         work = main() if callable(main) else main
     with script():
         try:
-            return asyncio.run(work)
+            result: T = asyncio.run(work)
+            return result
         except RealtimeError as error:
             sys.exit(one_line(error) or type(error).__name__)
     return None

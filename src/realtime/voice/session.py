@@ -20,11 +20,11 @@ from ..client.home_loop import HomeLoop, any_thread
 from ..errors import StateError
 from ..events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from ..protocol.numbers import not_negative
+from ..voice_events import CutEvent, EchoAction, IdleEvent
 from .detection import TurnDetection
 from .devices import Devices, Player, Receipt, Recorder, check_rate, make_player, one_by_one
-from .echo import EchoAction, EchoControl, EchoMode, check_echo
+from .echo import EchoControl, EchoMode, check_echo
 from .ending import Ending
-from .events import CutEvent, IdleEvent
 from .handlers import Handlers
 from .idle import IdleWatch
 from .microphone import Microphone
