@@ -31,7 +31,7 @@ _pending: concurrent.futures.Future[str] | None = None
 def run(
     main: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], *, restart: float | None = None
 ) -> T | None:
-    """Run *main* as the whole program, as `asyncio.run` does, and end as a program should.
+    """Run *main* as the whole program, as `asyncio.run` does, and end as a program should: ``realtime.run(main())``.
 
     Ctrl+C, and the end of the input of `read_line` (Ctrl+D), cancel *main*: sessions, devices and files that it opened
     with ``async with`` are closed. An error that the user can mend, which is a `RealtimeError` (no key, no connection, an
@@ -61,11 +61,6 @@ def run(
         an event loop runs in this thread already
     TypeError, ValueError
         a *main* of another kind, a *restart* below 0 or that is no number
-
-    Examples
-    --------
-    >>> realtime.run(main())                                   # doctest: +SKIP
-    >>> realtime.run(welcome_a_visitor, restart=5)             # doctest: +SKIP
     """
     if restart is not None:
         restart = not_negative(restart, "restart")
