@@ -45,8 +45,6 @@ class AudioChunk:
     played : int16, shape (frames,), or None
         What the player played at the same frames, silence included; None unless the recorder has a ``reference``, or
         shares a duplex device with the player.
-    stereo : int16, shape (frames, 2)
-        ``mono`` left and ``played`` right (silence where that is None): both sides of a call, in step. Made when read.
     level_db, peak_db : float
         dBFS of ``raw``, computed when read: 0 is the level of a full-scale square wave and the peak of -32768; silence is
         -inf. See `wavtools.levels`.
@@ -60,7 +58,10 @@ class AudioChunk:
 
     @property
     def stereo(self) -> Samples:
-        """``mono`` left and ``played`` right, int16 of shape (frames, 2)."""
+        """Both sides of a call, in step: ``mono`` left, ``played`` right (silence where that is None).
+
+        int16 of shape (frames, 2), made when read.
+        """
         both = np.zeros((len(self.mono), 2), np.int16)
         both[:, 0] = self.mono
         if self.played is not None:
