@@ -125,9 +125,10 @@ async def read_line(prompt: str = "") -> str:
         threading.Thread(target=_read, args=(_pending,), name="realtime-input", daemon=True).start()
     try:
         line = await asyncio.wrap_future(_pending)
-    finally:
-        if _pending.done():
-            _pending = None
+    except Exception:
+        _pending = None
+        raise
+    _pending = None
     if not line:
         raise EOFError("the input has ended")
     return line.rstrip("\r\n")

@@ -105,7 +105,7 @@ class _Lines:
             item = self._waiting.popleft()
             said = item.formatted.text or item.heard_transcript
             if item.truncated:
-                said += " [interrupted]"
+                said = f"{said} [interrupted]".strip()
             elif item.role == "user" and not said:
                 said = "[not transcribed]" if item.transcription == "failed" else "[speech]"
             if said:

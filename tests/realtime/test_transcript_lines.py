@@ -83,6 +83,13 @@ async def test_the_lines_go_into_every_file():
     assert [file.getvalue() for file in files] == ["user: Hello\n"] * 2
 
 
+async def test_calls_of_tools_and_answers_without_words_are_no_turns():
+    printed = Printed()
+    printed.bench.client.add_tool({"name": "look"}, lambda: "seen")
+    assert printed.say(*turns.function_call("look", "{}"), *turns.text_answer("")) == []
+    await printed.bench.tools_end()
+
+
 async def test_a_deleted_item_is_no_turn():
     printed = Printed()
     printed.say(*turns.committed())
