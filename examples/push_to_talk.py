@@ -1,4 +1,4 @@
-"""Talk with a model that can switch a lamp: Enter begins what you say, and Enter sends it. Ctrl+C ends it.
+"""Talk with a model that can switch the lights: Enter begins what you say, and Enter sends it. Ctrl+C ends it.
 
     python push_to_talk.py            # default microphone and loudspeaker
     python push_to_talk.py null       # silent devices, for machines without a sound card
@@ -15,9 +15,9 @@ realtime.print_transcript(client)
 
 
 @client.tool
-def switch_lamp(on: bool) -> str:
-    """Switch the lamp on or off."""
-    print("The lamp is", "on" if on else "off")
+def switch_lights(on: bool) -> str:
+    """Switch the lights on or off."""
+    print("The lights are", "on" if on else "off")
     return "done"
 
 

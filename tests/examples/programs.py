@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -55,31 +56,42 @@ class Program:
             stderr=subprocess.STDOUT,
         )
 
+        # A thread, because Windows cannot wait for a pipe with a limit.
+        self._pump = threading.Thread(target=self._take_output, daemon=True)
+        self._pump.start()
+
     def __enter__(self) -> Program:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self._close()
+
+    def _take_output(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            while data := os.read(stdout.fileno(), 1 << 16):
+                self.output += data.decode(errors="replace").replace("\r\n", "\n")
+
+    def _close(self, seconds: float = 40) -> None:
+        """Close its input, and wait for its end and for all that it printed."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.process.wait(seconds)
+        self._pump.join(seconds)
 
     def wait_for(self, text: str, seconds: float = 40) -> str:
         """What it prints up to *text*, from the end of the last wait on."""
         deadline = time.monotonic() + seconds
         while text not in self.output[self._seen :]:
             assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.output}"
-            assert self._read(0.1) or self.process.poll() is None, f"it ended:\n{self.output}"
+            assert self._pump.is_alive() or text in self.output[self._seen :], f"it ended:\n{self.output}"
+            time.sleep(0.005)
         end = self.output.index(text, self._seen) + len(text)
         printed, self._seen = self.output[self._seen : end], end
         return printed
-
-    def _read(self, seconds: float) -> bool:
-        assert self.process.stdout is not None
-        number = self.process.stdout.fileno()
-        ready, _, _ = select.select([number], [], [], seconds)
-        data = os.read(number, 1 << 16) if ready else b""
-        self.output += data.decode(errors="replace")
-        return bool(data)
 
     def type(self, line: str) -> None:
         """Type a line and Enter."""
@@ -87,16 +99,20 @@ class Program:
         self.process.stdin.write(f"{line}\n".encode())
         self.process.stdin.flush()
 
-    def end(self, *, expect: int = 0, seconds: float = 40) -> str:
+    def end(self, *, expect: int = 0) -> str:
         """Close its input and wait for its end; returns all that it printed."""
-        rest, _ = self.process.communicate(timeout=seconds)
-        self.output += rest.decode(errors="replace")
+        self._close()
         assert "Traceback" not in self.output, self.output
         assert self.process.returncode == expect, self.output
         return self.output
 
     def interrupt(self) -> str:
         """Press Ctrl+C, see it end well, and return all that it printed."""
+        if sys.platform == "win32":
+            # There Ctrl+C goes to all programs of a console, the tests included.
+            self.process.kill()
+            self._close()
+            return self.output
         self.process.send_signal(signal.SIGINT)
         return self.end()
 
