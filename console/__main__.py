@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("manual", "vad"),
         help="push to talk (manual), or turns detected by the server (vad)",
     )
+    where.add_argument(
+        "--interrupt",
+        choices=("cut", "duck"),
+        help="what speech over an answer does in vad mode: stop it, or lower it until the speech lasts (duck)",
+    )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
     parser = _Parser(

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.script import script
     from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
@@ -116,6 +117,7 @@ __all__ = [
     "resample",
     "ring",
     "save",
+    "script",
     "spectrogram",
     "spectrum",
     "start",
@@ -156,6 +158,7 @@ _HOMES = {
     "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
+    "script": ["script"],
     "stft": ["spectrogram"],
     "_tracks": ["TrackOffset"],
     "voice_activity": ["VoiceActivity"],
