@@ -88,7 +88,8 @@ def decode(data: bytes) -> Frame:
     """The frame in *data*; raises Malformed for a length that no frame has."""
     if not _HEADER.size <= len(data) <= MAX_FRAME:
         raise Malformed(f"a frame has {_HEADER.size} to {MAX_FRAME} bytes, not {len(data)}")
-    return Frame(*_HEADER.unpack_from(data), bytes(data[_HEADER.size :]))
+    type, flags, stream, aux, position = _HEADER.unpack_from(data)
+    return Frame(type, flags, stream, aux, position, data[_HEADER.size :])
 
 
 def encode_json(type: int, content: dict[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from wavtools._remote_microphone import RemoteMicrophone
 if TYPE_CHECKING:
     from wavtools._events import DeviceEvent
     from wavtools._remote_wishes import OpenedMicrophone
-    from wavtools._stream import Ahead, Device, SessionStream
+    from wavtools._stream import Device, SessionStream
 
 __all__ = ["RemoteInput"]
 
@@ -37,7 +37,6 @@ class RemoteInput:
         Called once when it is closed.
     """
 
-    ahead: Ahead | None = None
     realtime_priority: bool | None = None
 
     def __init__(

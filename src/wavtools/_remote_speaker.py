@@ -9,6 +9,7 @@ Thread: any, under the lock of its RemoteDevice.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 from collections import deque
 from collections.abc import Callable
@@ -269,7 +270,7 @@ class RemoteSpeaker:
         Its last report is the truth. A cut that it did not answer counts as carried out where it was asked for.
         """
         again = self.handed - max(self.settled, self._base)
-        calls = [lambda cut=cut: cut.settle(0) for cut in self._pending]
+        calls: list[Callable[[], object]] = [functools.partial(cut.settle, 0) for cut in self._pending]
         self._pending.clear()
         self.open, self._base = False, self.handed
         return again, calls
