@@ -68,6 +68,7 @@ class Cut:
     fade: int
 
 
+# More than 20 attributes: a whole page in one place, and what a test looks at.
 class Peer:
     """The other side, with everything that it played.
 

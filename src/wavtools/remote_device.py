@@ -85,12 +85,8 @@ class RemoteDevice:
 
     Examples
     --------
-    >>> device = RemoteDevice()
-    >>> sent = []
-    >>> peer = device.accept(sent.append)        # a connection has come: HELLO goes out
-    >>> len(sent) > 0, peer.attached
-    (True, True)
-    >>> peer.detach()
+    >>> with wavtools.WavStreamPlayer(device=wavtools.RemoteDevice()) as player:
+    ...     player.add_16bit_pcm(bytes(48_000))      # waits for a peer
     """
 
     def __init__(
