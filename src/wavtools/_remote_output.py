@@ -116,16 +116,15 @@ class RemoteOutput:
             release, self._release = self._release, None
             if release is None:
                 return
-            again = 0
+            # Its last report is the truth, as if it were lost: nothing is left out.
+            again, calls = self._speaker.lose()
+            again, self._lost = again + self._lost, 0
+            for call in calls:
+                self._link.later(call)
             if self._link.speaker is self:
-                again, _ = self._speaker.cut(0, self._link.now(), self._link.trips, lambda after: None)
-                again += self._lost
-                for call in self._speaker.lose()[1]:
-                    self._link.later(call)
                 self._link.speaker = None
                 self._link.hello()
             self._stream.leave(self._stand_in.seat)
-            self._lost = 0
         self._stream.replay(lambda: again)
         self._stream.take_ahead(None)
         release()

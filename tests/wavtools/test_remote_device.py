@@ -101,3 +101,40 @@ def test_silence_comes_within_a_round_trip_and_the_margin(
     world.run(1.0)
     stopped = next(time for time, count in peer.clock if count == len(peer.heard))
     assert stopped - asked < 0.130
+
+
+def test_a_fade_is_the_peers_and_the_offset_stays_where_it_began(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
+) -> None:
+    peer = Peer(world, device, delay=0.01)
+    world.run(0.5)
+    player.add_16bit_pcm(answer(10_000, 3), "a")
+    world.run(1.0)
+    receipt = player.interrupt(fade_ms=20)
+    assert receipt is not None
+    world.run(1.0)
+    exact = receipt.wait_until_settled(0)
+    whole = int(np.count_nonzero(peer.heard == 10_000))
+    # The fade's first sample may still have the full level.
+    assert exact.offset in (whole, whole - 1)
+    assert len(peer.heard) - exact.offset == 480
+    assert np.all(np.diff(peer.heard[exact.offset :].astype(int)) <= 0)
+
+
+def test_what_is_queued_after_an_interrupt_follows_at_once(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
+) -> None:
+    """Ten answers in a row, each cut before the peer has heard of the cut before."""
+    peer = Peer(world, device, delay=0.05)
+    world.run(0.5)
+    for number in range(1, 11):
+        player.add_16bit_pcm(answer(number), f"answer {number}")
+        receipt = player.interrupt()
+        assert receipt is not None
+        world.run(0.02)
+    player.add_16bit_pcm(answer(99, 0.5), "last")
+    world.run(2.0)
+    assert int(np.count_nonzero(peer.heard == 99)) == RATE // 2
+    assert np.all(np.diff(peer.heard) >= 0)
+    assert player.stats.frames_played == len(peer.heard)
+    assert device.stats.malformed == 0
