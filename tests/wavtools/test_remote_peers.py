@@ -368,6 +368,23 @@ def test_a_hole_is_counted_and_filled_with_silence_and_repetitions_are_dropped(w
         assert device.stats.frames_missing == 480
 
 
+def test_another_microphone_of_the_peer_begins_with_position_0(world, device) -> None:
+    with wavtools.WavRecorder(RATE, device=device) as recorder:
+        peer = Peer(world, device, mic_rate=RATE)
+        world.run(0.1)
+        recorder.record()
+        peer.speak(np.full(480, 1))
+        wanted, peer.microphone = peer.microphone, None
+        peer.opened()
+        peer.microphone, peer._mic_position = wanted, 0
+        peer.opened()
+        peer.speak(np.full(240, 2))
+        world.run(0.1)
+        recorder.pause()
+        assert np.rint(recorder.read().channels[0] * 32_768).tolist() == [1] * 480 + [2] * 240
+        assert device.stats.frames_missing == 0 and peer.link.captured == 240
+
+
 def test_a_microphone_that_is_refused_is_told(world, device, events) -> None:
     with wavtools.WavRecorder(RATE, device=device, on_event=events.append) as recorder:
         peer = Peer(world, device, mic={"error": "NotAllowedError: permission \x1b[31mdenied"})
