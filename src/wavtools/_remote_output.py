@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlayerStream", "RemoteOutput"]
 
-# Reports from one PING to the next
+# Reports from one PING to the next, and the first ones, which are each answered by one: an audio thread that starts is slow
 REPORTS_PER_PING = 16
+FIRST_REPORTS = 8
 RULES = 2
 MAX_WINDOW = 24_576
 
@@ -207,7 +208,7 @@ class RemoteOutput:
         else:
             self._speaker.report(frame, now)
             self._reports += 1
-            if self._reports % REPORTS_PER_PING == 0:
+            if self._reports <= FIRST_REPORTS or self._reports % REPORTS_PER_PING == 0:
                 self._link.ping()
         self._render()
 
@@ -219,6 +220,7 @@ class RemoteOutput:
             self._link.later(call)
         self._lost += again
         self._speaker = self._anew()
+        self._reports = 0
         self._replaying = True
         self._link.later(self._replay)
         self._tell_running(False, reason)

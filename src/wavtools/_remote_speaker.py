@@ -57,8 +57,8 @@ class RoundTrips:
 
     @property
     def worst(self) -> float | None:
-        """Seconds; None before the first."""
-        return max(self._recent, default=None)
+        """Seconds, the largest one left out where four are known: a hiccup. None before the first."""
+        return self._ordered[-1] if self._recent else None
 
     @property
     def usual(self) -> float:
@@ -68,7 +68,12 @@ class RoundTrips:
     @property
     def spread(self) -> float:
         """Seconds between the best and the worst."""
-        return max(self._recent) - min(self._recent) if self._recent else 0.0
+        return self._ordered[-1] - self._ordered[0] if self._recent else 0.0
+
+    @property
+    def _ordered(self) -> list[float]:
+        ordered = sorted(self._recent)
+        return ordered[:-1] if len(ordered) >= 4 else ordered
 
 
 @dataclasses.dataclass

@@ -53,8 +53,8 @@ class NotebookDevice(RemoteDevice):
 def notebook_device(**options: Any) -> NotebookDevice:
     """Microphone and loudspeaker of the browser that shows this notebook; the cell shows the widget at once.
 
-    Sound flows between cells, not while one runs: start, and let the cell end. A call that waits for sound in a cell, such as
-    `wavtools.play`, waits for ever.
+    Sound flows between cells, not while one runs: start, and let the cell end. A call that waits for sound in a cell, such
+    as `wavtools.play`, waits for ever.
 
     Parameters
     ----------

@@ -25,7 +25,9 @@ import { readFileSync } from 'node:fs';
 const { WORKLET } = await import('data:text/javascript;base64,' + readFileSync(process.argv[2]).toString('base64'));
 const classes = {};
 globalThis.sampleRate = 24000;
-globalThis.AudioWorkletProcessor = class { constructor() { this.port = { told: [], postMessage: (m) => this.port.told.push(m) }; } };
+globalThis.AudioWorkletProcessor = class {
+  constructor() { this.port = { told: [], postMessage: (m) => this.port.told.push(m) }; }
+};
 globalThis.registerProcessor = (name, kind) => { classes[name] = kind; };
 new Function(WORKLET)();
 const channels = Number(process.argv[3]);
