@@ -57,7 +57,7 @@ class RoundTrips:
 
     @property
     def worst(self) -> float | None:
-        """Seconds, the largest one left out where four are known: a hiccup. None before the first."""
+        """Seconds, the largest quarter left out, which hiccups made. None before the first."""
         return self._ordered[-1] if self._recent else None
 
     @property
@@ -72,8 +72,8 @@ class RoundTrips:
 
     @property
     def _ordered(self) -> list[float]:
-        ordered = sorted(self._recent)
-        return ordered[:-1] if len(ordered) >= 4 else ordered
+        count = len(self._recent)
+        return sorted(self._recent)[: count - count // 4]
 
 
 @dataclasses.dataclass
@@ -234,7 +234,7 @@ class RemoteSpeaker:
         if nothing was sent since the last one, or if too many are unanswered (`overdue`).
         """
         worst = UNKNOWN_ROUND_TRIP if trips.worst is None else trips.worst
-        later = self._margin + trips.spread / 2
+        later = self._margin + trips.spread
         stop = max(self._at(now, worst + later, later), self._heard, self._base)
         not_played, nothing = self.handed - stop, self.handed == self._base
         self._base = self.handed

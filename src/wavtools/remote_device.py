@@ -47,7 +47,7 @@ class RemoteStats:
     frames_missing : int
         Frames of the microphone that did not come, and are silence in the recording. Of the present recorder.
     round_trip_seconds : float or None
-        The worst of the last 16 round trips of the present peer, the very largest left out.
+        The worst of the last 16 round trips of the present peer, the largest quarter left out.
     """
 
     peers: int

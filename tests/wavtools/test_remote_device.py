@@ -106,7 +106,7 @@ def test_silence_comes_within_a_round_trip_and_the_margin(
         assert stopped - asked < limit
 
 
-def test_one_hiccup_of_the_network_does_not_delay_the_next_interruption(
+def test_a_hiccup_of_the_network_does_not_delay_the_next_interruption(
     world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
 ) -> None:
     peer = Peer(world, device, delay=0.005)
@@ -116,8 +116,6 @@ def test_one_hiccup_of_the_network_does_not_delay_the_next_interruption(
     world.run(0.2)
     peer.down._delay = 0.005
     world.run(2.0)
-    assert device.stats.round_trip_seconds is not None
-    assert device.stats.round_trip_seconds < 0.32
     asked = world.now
     player.interrupt()
     world.run(1.0)
