@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from wavtools.gain import Gain, apply_gain
     from wavtools.levels import Meter
     from wavtools.loudness import LoudnessMeter
+    from wavtools.notebook_device import NotebookDevice
     from wavtools.offline_device import OfflineDevice
     from wavtools.oneliners import play, record, start
     from wavtools.pcm import kernel_set
@@ -81,6 +82,7 @@ __all__ = [
     "LoudnessMeter",
     "Meter",
     "NativeEchoCanceller",
+    "NotebookDevice",
     "OfflineDevice",
     "Playback",
     "PlayerStats",
@@ -155,6 +157,7 @@ _HOMES = {
     "gain": ["Gain", "apply_gain"],
     "levels": ["Meter"],
     "loudness": ["LoudnessMeter"],
+    "notebook_device": ["NotebookDevice"],
     "offline_device": ["OfflineDevice"],
     "oneliners": ["play", "record", "start"],
     "pcm": ["kernel_set"],

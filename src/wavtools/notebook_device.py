@@ -17,7 +17,7 @@ from wavtools.remote_device import RemoteDevice
 if TYPE_CHECKING:
     from wavtools.remote_device import RemotePeer
 
-__all__ = ["NotebookDevice", "notebook_device"]
+__all__ = ["NotebookDevice"]
 
 SCRIPT = Path(__file__).with_suffix(".js")
 
@@ -37,6 +37,36 @@ class NotebookDevice(RemoteDevice):
         self._page: RemotePeer | None = None
         self.widget.on_msg(self._receive)
 
+    @classmethod
+    def shown(cls, **options: Any) -> NotebookDevice:
+        """A device whose widget the present cell shows at once; ``wavtools.notebook()`` is this.
+
+        Sound flows between cells, not while one runs: start, and let the cell end. A call that waits for sound in a cell,
+        such as `wavtools.play`, waits for ever.
+
+        Parameters
+        ----------
+        **options
+            As for `RemoteDevice`.
+
+        Returns
+        -------
+        NotebookDevice
+            Give it as ``device=`` to a `VoiceSession`, a player or a recorder.
+
+        Raises
+        ------
+        ImportError
+            the package anywidget is missing
+        StateError
+            no notebook runs this program
+        """
+        device = cls(**options)
+        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+
+        display(device)  # type: ignore[no-untyped-call,unused-ignore]
+        return device
+
     def _receive(self, widget: Any, content: Any, buffers: Any) -> None:
         """A message of the page: it has opened, or brings a frame."""
         kind = content.get("kind") if isinstance(content, dict) else None
@@ -48,36 +78,6 @@ class NotebookDevice(RemoteDevice):
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, where this is the last line of a cell."""
         return self.widget._repr_mimebundle_(**options)
-
-
-def notebook_device(**options: Any) -> NotebookDevice:
-    """Microphone and loudspeaker of the browser that shows this notebook; the cell shows the widget at once.
-
-    Sound flows between cells, not while one runs: start, and let the cell end. A call that waits for sound in a cell, such
-    as `wavtools.play`, waits for ever.
-
-    Parameters
-    ----------
-    **options
-        As for `RemoteDevice`.
-
-    Returns
-    -------
-    NotebookDevice
-        Give it as ``device=`` to a `VoiceSession`, a player or a recorder.
-
-    Raises
-    ------
-    ImportError
-        the package anywidget is missing
-    StateError
-        no notebook runs this program
-    """
-    device = NotebookDevice(**options)
-    from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-
-    display(device)  # type: ignore[no-untyped-call,unused-ignore]
-    return device
 
 
 def _widget() -> Any:

@@ -8,7 +8,6 @@ Thread: any; see each module.
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 from typing import Any
@@ -20,8 +19,8 @@ __all__ = ["LiveMeter", "analysis_html", "meter", "sound_html"]
 
 
 def _device(**options: Any) -> Any:
-    # By its name, because the device stands above this module, which files and recordings use for their pictures.
-    return importlib.import_module("wavtools.notebook_device").notebook_device(**options)
+    # From the package, because devices stand above this module, which files and recordings use for their pictures.
+    return sys.modules["wavtools"].NotebookDevice.shown(**options)
 
 
 sys.modules[__name__].__class__ = type(

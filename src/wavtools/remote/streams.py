@@ -160,13 +160,6 @@ def connect(
     Returns
     -------
     Connection
-
-    Examples
-    --------
-    >>> laptop = subprocess.Popen(                                              # doctest: +SKIP
-    ...     ["ssh", "laptop", "python -m wavtools.remote -"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ... )
-    ... wavtools.remote.connect(device, laptop.stdout, laptop.stdin, laptop.kill)
     """
     pump = Pump(reader, writer, close)
     peer = device.accept(pump.send, lambda code, reason: pump.finish())
