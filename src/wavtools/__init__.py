@@ -22,7 +22,7 @@ if type(getattr(__spec__, "loader", None)).__name__ == "zipimporter":
 
 if TYPE_CHECKING:
     import wavtools.resample as _resample
-    from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
+    from wavtools import gain, levels, loudness, notebook, pcm, remote, ring, spectrum, stft, voice_activity
     from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
@@ -48,12 +48,14 @@ if TYPE_CHECKING:
     from wavtools.gain import Gain, apply_gain
     from wavtools.levels import Meter
     from wavtools.loudness import LoudnessMeter
+    from wavtools.notebook_device import NotebookDevice
     from wavtools.offline_device import OfflineDevice
     from wavtools.oneliners import play, record, start
     from wavtools.pcm import kernel_set
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.remote_device import RemoteDevice, RemotePeer, RemoteStats
     from wavtools.script import script
     from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
@@ -81,12 +83,16 @@ __all__ = [
     "LoudnessMeter",
     "Meter",
     "NativeEchoCanceller",
+    "NotebookDevice",
     "OfflineDevice",
     "Playback",
     "PlayerStats",
     "QueueFullError",
     "RecordedAudio",
     "RecorderStats",
+    "RemoteDevice",
+    "RemotePeer",
+    "RemoteStats",
     "Sound",
     "StateError",
     "TrackOffset",
@@ -114,6 +120,7 @@ __all__ = [
     "play",
     "read_wav",
     "record",
+    "remote",
     "resample",
     "ring",
     "save",
@@ -152,11 +159,13 @@ _HOMES = {
     "gain": ["Gain", "apply_gain"],
     "levels": ["Meter"],
     "loudness": ["LoudnessMeter"],
+    "notebook_device": ["NotebookDevice"],
     "offline_device": ["OfflineDevice"],
     "oneliners": ["play", "record", "start"],
     "pcm": ["kernel_set"],
     "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
+    "remote_device": ["RemoteDevice", "RemotePeer", "RemoteStats"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
     "script": ["script"],
     "stft": ["spectrogram"],
@@ -170,6 +179,7 @@ _MODULES = [
     "loudness",
     "notebook",
     "pcm",
+    "remote",
     "resample",
     "ring",
     "spectrum",
