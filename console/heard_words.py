@@ -196,11 +196,16 @@ def _word_around(text: str, index: int) -> tuple[int, int]:
     """Return the word at *index*; a single character where words are not separated by spaces."""
     if index >= len(text):
         return len(text), len(text)
-    if unicodedata.east_asian_width(text[index]) in "WF":
+    if _is_divided(text[index]):
         return index, index + 1
     start = end = index
-    while start > max(index - MAX_WORD, 0) and not text[start - 1].isspace():
+    while start > max(index - MAX_WORD, 0) and not _is_divided(text[start - 1]):
         start -= 1
-    while end < min(index + MAX_WORD, len(text)) and not text[end].isspace():
+    while end < min(index + MAX_WORD, len(text)) and not _is_divided(text[end]):
         end += 1
     return (start, end) if end - start < MAX_WORD else (index, index + 1)
+
+
+def _is_divided(code: str) -> bool:
+    """True for a space, and for a character of a script that writes no spaces."""
+    return code.isspace() or unicodedata.east_asian_width(code) in "WF"

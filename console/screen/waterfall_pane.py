@@ -13,7 +13,7 @@ from .lines import Line, LinePane
 
 __all__ = ["WaterfallPane"]
 
-NAME_CELLS = 17
+NAME_CELLS = 19
 TIME_CELLS = 10
 # Seconds of the axis at least, and how far it goes beyond the first sample
 SHORTEST_AXIS, BEYOND = 0.2, 1.15
