@@ -12,6 +12,8 @@ from .transcript import ItemRow, Transcript
 __all__ = ["Heard"]
 
 MAX_WAITING = 64
+# Half of the time between two looks at the loudspeaker
+HALF_FRAME_SECONDS = 0.025
 
 
 class Heard:
@@ -100,7 +102,9 @@ class Heard:
         # Lost with a device, samples are played again: a word that was heard stays heard
         same = self.item_id == row.id
         samples = max(position.offset - held, self.samples if same else 0, 0)
-        word = row.words.word(samples, row.text)
+        # What is drawn now is seen for a frame: words that begin in its first half are lit
+        soon = min(samples + round(HALF_FRAME_SECONDS * row.sample_rate), max(position.offset, samples))
+        word = row.words.word(soon, row.text)
         if same and word[1] < self.word[1]:
             word = self.word
         state = (row.id, samples, row.received, word)
