@@ -24,8 +24,8 @@ import numpy as np
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
-from .session import SessionModel
 from .heard_words import HeardWords
+from .session import SessionModel
 from .state import Place, Turn
 from .transcript import ItemRow
 from .turn_times import TurnTimes

@@ -60,7 +60,7 @@ class ItemRow:
         The audio of a row that was loaded from a file.
     """
 
-    # Its attributes are one record of what is shown and saved of an item
+    # More than 20 attributes: one record of all that is shown and saved of an item
     def __init__(self, item_id: str, role: str) -> None:
         self.id = item_id
         self.role = role

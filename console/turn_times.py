@@ -100,7 +100,6 @@ class TurnTimes:
         At most MAX_TOOLS.
     """
 
-    # Its attributes are one record: the times in the order in which they come
     number: int
     kind: Kind = "speech"
     item_id: str = ""
@@ -230,8 +229,9 @@ class TurnTimes:
             text(saved.get("outcome"), 20),
             over=True,
             spoken=saved.get("spoken") is True,
-            **{name: number(saved.get(name)) for name in TIMES},
         )
+        for name in TIMES:
+            setattr(turn, name, number(saved.get(name)))
         for tool in map(mapping, sequence(saved.get("tools"))[:MAX_TOOLS]):
             began = number(tool.get("began"))
             if began is not None:

@@ -96,7 +96,7 @@ class Waterfall:
         return self._answers.get(item_id)
 
     def first_sample(self, item_id: str, time: float) -> TurnTimes | None:
-        """Note that the device took the first sample of an answer; returns its turn, None if its first one sounded before."""
+        """Note that the device took the first sample of an answer; returns its turn, None if it sounded before."""
         turn = self._answers.get(item_id)
         if turn is None or turn.first_sample is not None:
             return None

@@ -48,6 +48,12 @@ def summary(turn: TurnTimes) -> str:
     return f"you waited {duration(turn.wait)}" + (f" = {told}" if told else "")
 
 
+def short(turn: TurnTimes) -> str:
+    """Return how long the user waited beside what the server took, as far as it is known."""
+    parts = [("you waited", turn.wait), ("server", turn.server)]
+    return " · ".join(f"{name} {duration(seconds)}" for name, seconds in parts if seconds is not None)
+
+
 class WaterfallPane(LinePane):
     """Every turn, the newest below; a row stands there as soon as its step has begun."""
 
@@ -66,6 +72,10 @@ class WaterfallPane(LinePane):
             lines += [(turn.number, line) for line in self._rows(turn, now)]
         if not lines:
             lines.append((None, Text("the times of each turn appear here", style="dim")))
+        newest = model.waterfall.newest
+        told = "" if newest is None else short(newest)
+        if told != self.border_subtitle:
+            self.border_subtitle = told
         self.show(lines)
 
     def _title(self, turn: TurnTimes) -> Text:

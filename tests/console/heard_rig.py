@@ -29,7 +29,9 @@ class SpokenWord:
         return np.full(self.length, self.level, np.int16)
 
 
-def hundred_words(seed: int = 1, count: int = 100, shortest: float = 0.12, longest: float = 0.6) -> list[SpokenWord]:
+def hundred_words(
+    seed: int = 1, count: int = 100, shortest: float = 0.12, longest: float = 0.6
+) -> list[SpokenWord]:
     """Words of 1 to 11 letters that last from *shortest* to *longest* seconds, whatever their letters."""
     chance = random.Random(seed)
     return [

@@ -97,7 +97,9 @@ def test_places_are_saved_and_read_again(steps):
             assert again.word(position, text)[1] <= len(text)
 
 
-@pytest.mark.parametrize("saved", [None, 5, [1, 2], [["x", "y"]], [[-1, 5]], [[1e300, 2]], [[10, 99], [5, 1]]])
+@pytest.mark.parametrize(
+    "saved", [None, 5, [1, 2], [["x", "y"]], [[-1, 5]], [[1e300, 2]], [[10, 99], [5, 1]]]
+)
 def test_damaged_places_do_no_harm(saved):
     words = HeardWords.from_json(saved, 100, "one two", RATE)
     assert words.word(1, "one two") and words.index(101, "one two") == 7
