@@ -52,7 +52,7 @@ class Span:
     Attributes
     ----------
     name : str
-        "speech", "silence window", "commit", "response.created", "first delta", "first sample", "last sample", or a tool.
+        "speech", "silence window", "commit", "response.created", "tool call", "first delta", "first sample", "last sample", or a tool.
     began : float
         When the step before it happened, in seconds since the epoch.
     ended : float or None
@@ -186,6 +186,9 @@ class TurnTimes:
             for name, began, ended in chain
             if began is not None and (ended is not None or not self.over)
         ]
+        if self.tools and created is not None:
+            # Up to the complete arguments of the first call
+            spans.append(Span("tool call", created, self.tools[0].began))
         spans += [Span(tool.name, tool.began, tool.ended) for tool in self.tools]
         ends = [tool.ended for tool in self.tools if tool.ended is not None]
         if ends and self.resumed is not None:

@@ -22,6 +22,7 @@ STYLES = {
     "silence window": "yellow",
     "commit": "cyan",
     "response.created": "cyan",
+    "tool call": "cyan",
     "first delta": "cyan",
     "first sample": "bold green",
     "last sample": "green",

@@ -141,7 +141,7 @@ def test_tools_are_steps_of_the_turn_and_no_time_of_the_server():
     assert turn.tool_seconds == pytest.approx(0.7)
     assert turn.server == pytest.approx(1.3 - 0.7) and turn.wait == pytest.approx(1.4)
     assert [span.name for span in turn.spans()] == [
-        "response.created", "get_weather", "set_memory", "response.created", "first delta", "first sample",
+        "response.created", "tool call", "get_weather", "set_memory", "response.created", "first delta", "first sample",
         "last sample",
     ]  # fmt: skip
 
