@@ -52,7 +52,8 @@ class Span:
     Attributes
     ----------
     name : str
-        "speech", "silence window", "commit", "response.created", "tool call", "first delta", "first sample", "last sample", or a tool.
+        "speech", "silence window", "commit", "response.created", "tool call", "first delta", "first sample",
+        "last sample", or the name of a tool.
     began : float
         When the step before it happened, in seconds since the epoch.
     ended : float or None

@@ -43,9 +43,9 @@ KEYS = (
     ("ctrl+p", "all commands"),
 )
 TERMS = """\
-In the conversation the word that is heard is underlined, and | marks where an answer was cut; the unfolded event has the \
-exact number of samples that the device took. Between the places that the server's stream tells, the place in the text is by \
-proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
+In the conversation the word that is heard is underlined, and | marks where an answer was cut; the unfolded event has \
+the exact number of samples that the device took. Between the places that the server's stream tells, the place in the \
+text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
 was known here, to the first sample that the device took."""
 
 
