@@ -134,6 +134,8 @@ class ItemRow:
         self._raw_length = len(raw)
         if item.role == "assistant" and (self.received or item.formatted.transcript):
             self.spoken = True
+            if delta is not None and delta.audio is not None:
+                self.words.add_audio(delta.audio)
             self.words.grow(self.received, self.text, self.status != "in_progress", self.sample_rate)
         if item.truncated:
             self.heard_chars = min(self._heard_chars(item), len(self.text))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.heard_words import HeardWords
+from console.sounding import Sounding
 
 RATE = 24_000
 
@@ -144,3 +145,52 @@ def test_scripts_without_spaces_light_up_character_by_character():
     long = "x" * 100
     words, _ = stream((0, long), (10_000, ""))
     assert heard(words, long, 5_000) == "x"
+
+
+def test_silence_takes_no_letters():
+    """A second of silence, two words, a pause of a second after the first sentence, two words."""
+    text = "aaaa bbbb. cccc dddd."
+    loud, silent = np.full(RATE, 3_000, np.int16), np.zeros(RATE, np.int16)
+    words = HeardWords()
+    words.grow(0, text)
+    for number, piece in enumerate((silent, loud, silent, loud, silent), 1):
+        words.add_audio(piece)
+        words.grow(number * RATE, text)
+    words.grow(5 * RATE, text, complete=True)
+    assert words.word(RATE - 480, text) == (0, 0)
+    spoken = [heard(words, text, int(seconds * RATE)) for seconds in (1.1, 1.6, 2.5, 3.1, 3.7, 4.9)]
+    assert spoken == ["aaaa", "bbbb.", "bbbb.", "cccc", "dddd.", "dddd."]
+
+
+def test_a_word_whose_audio_begins_with_silence_lights_up_when_it_sounds():
+    words, samples, text = HeardWords(), 0, ""
+    for word in ("one", "two"):
+        text += f" {word}"
+        words.grow(samples, text)
+        for piece in (np.zeros(12_000, np.int16), np.full(12_000, -32_768, np.int16)):
+            words.add_audio(piece)
+            samples += len(piece)
+            words.grow(samples, text)
+    assert [heard(words, text, at) for at in (1, 12_001, 30_000, 36_001)] == ["", "one", "one", "two"]
+
+
+@given(st.lists(st.integers(0, 2_000), max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_sounding_samples_are_counted_the_same_in_pieces_of_any_length(lengths, loud):
+    pieces = [
+        np.full(length, 5_000 if on else 0, np.int16) for length, on in zip(lengths, loud, strict=False)
+    ]
+    whole, parts = Sounding(), Sounding()
+    for piece in pieces:
+        parts.add(piece)
+    if pieces:
+        whole.add(np.concatenate(pieces))
+    counts = [parts.count(at) for at in range(0, sum(lengths) + 2_000, 37)]
+    assert counts == [whole.count(at) for at in range(0, sum(lengths) + 2_000, 37)]
+    assert counts == sorted(counts)
+    assert all(0 <= b - a <= 37 for a, b in zip(counts, counts[1:], strict=False))
+
+
+def test_digits_take_as_long_as_words():
+    words, text = stream((0, "is 19.4 or"), (17_000, ""))
+    # Two letters, three digits and a point, two letters
+    assert [heard(words, text, at) for at in (2_000, 2_001, 15_000, 15_001)] == ["is", "19.4", "19.4", "or"]
