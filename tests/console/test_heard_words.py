@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -187,7 +189,7 @@ def test_sounding_samples_are_counted_the_same_in_pieces_of_any_length(lengths, 
     counts = [parts.count(at) for at in range(0, sum(lengths) + 2_000, 37)]
     assert counts == [whole.count(at) for at in range(0, sum(lengths) + 2_000, 37)]
     assert counts == sorted(counts)
-    assert all(0 <= b - a <= 37 for a, b in zip(counts, counts[1:], strict=False))
+    assert all(0 <= b - a <= 37 for a, b in itertools.pairwise(counts))
 
 
 def test_digits_take_as_long_as_words():
