@@ -83,6 +83,8 @@ class TurnTimes:
         Nothing more will happen.
     spoken : bool
         The answer has audio.
+    silent : bool
+        All of that audio was heard so far.
     speech_start, speech_end : float or None
         The user's words, as far as they are known; a key that was released, or text that was sent, is their end.
     stopped : float or None
@@ -107,6 +109,7 @@ class TurnTimes:
     outcome: str = ""
     over: bool = False
     spoken: bool = False
+    silent: bool = False
     speech_start: float | None = None
     speech_end: float | None = None
     stopped: float | None = None
@@ -195,13 +198,20 @@ class TurnTimes:
         if ends and self.resumed is not None:
             spans.append(Span("response.created", max(ends), self.resumed))
         for name, began, ended in (
-            ("first delta", self.resumed if self.tools else created, self.first_delta),
+            ("first delta", self._asked_last(), self.first_delta),
             ("first sample", self.first_delta if self.spoken else None, self.first_sample),
             ("last sample", self.first_sample, self.last_sample if self.over else None),
         ):
             if began is not None and (ended is not None or not self.over):
                 spans.append(Span(name, began, ended))
-        return spans
+        return sorted(spans, key=lambda span: span.began)
+
+    def _asked_last(self) -> float | None:
+        """When the server began the response that the first delta belongs to; None while a tool holds it up."""
+        if self.first_delta is None:
+            return self.resumed if self.tools else self.created
+        resumed = self.resumed
+        return resumed if resumed is not None and resumed <= self.first_delta else self.created
 
     def as_json(self) -> dict[str, Any]:
         """Return times, spans and sums in a form that JSON can hold."""

@@ -156,6 +156,48 @@ def test_a_user_who_goes_on_speaking_has_one_turn_and_a_new_question_another():
     assert waterfall.total == 2 and waterfall.turns[0].over
 
 
+@pytest.mark.parametrize("heard_first", [True, False])
+def test_a_turn_ends_when_its_response_is_done_and_heard_in_any_order(heard_first):
+    waterfall = spoken_answer(speech(Waterfall()), 11.8)
+    waterfall.first_sample("a1", 12.1)
+
+    def done():
+        play(waterfall, server(13.0, "response.done", response={"id": "r1", "status": "completed"}))
+
+    if not heard_first:
+        done()
+        assert not waterfall.newest.over
+    waterfall.heard("a1", 12.9, ended=True)
+    if heard_first:
+        assert not waterfall.newest.over
+        done()
+    assert waterfall.newest.over and waterfall.newest.outcome == "completed"
+
+
+def test_words_before_a_tool_do_not_end_its_turn():
+    waterfall = spoken_answer(speech(Waterfall()), 11.8)
+    waterfall.first_sample("a1", 12.1)
+    call = {"type": "function_call", "name": "get_weather", "call_id": "c1"}
+    output = {"type": "function_call_output", "call_id": "c1"}
+    play(
+        waterfall,
+        server(12.2, "response.output_item.done", response_id="r1", item=call),
+        server(12.3, "response.done", response={"id": "r1", "status": "completed"}),
+    )
+    waterfall.heard("a1", 13.0, ended=True)
+    play(waterfall, client(13.1, "conversation.item.create", item=output))
+    waterfall.heard("a1", 13.1, ended=True)
+    play(waterfall, client(13.1, "response.create"))
+    spoken_answer(waterfall, 13.2, "2")
+    waterfall.heard("a2", 14.0, ended=True)
+    assert waterfall.total == 1 and not waterfall.newest.over
+    play(waterfall, server(14.1, "response.done", response={"id": "r2", "status": "completed"}))
+    assert waterfall.newest.over and waterfall.newest.last_sample == 14.0
+    spans = waterfall.newest.spans()
+    assert all(span.began <= span.ended for span in spans)
+    assert [span.name for span in spans][-3:] == ["last sample", "get_weather", "response.created"]
+
+
 def test_a_cut_ends_the_turn_and_is_its_outcome():
     waterfall = spoken_answer(speech(Waterfall()), 11.8)
     waterfall.first_sample("a1", 12.1)
