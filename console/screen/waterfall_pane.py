@@ -17,6 +17,7 @@ NAME_CELLS = 19
 TIME_CELLS = 10
 # Seconds of the axis at least, and how far it goes beyond the first sample
 SHORTEST_AXIS, BEYOND = 0.2, 1.15
+# Of a bar; any other name is a tool
 STYLES = {
     "speech": "blue",
     "silence window": "yellow",
@@ -27,6 +28,7 @@ STYLES = {
     "first sample": "bold green",
     "last sample": "green",
 }
+TOOL_STYLE = "magenta"
 
 
 def duration(seconds: float) -> str:
@@ -100,10 +102,15 @@ class WaterfallPane(LinePane):
         end = max(now if span.ended is None else span.ended for span in inner)
         axis = max((end - start) * BEYOND, SHORTEST_AXIS)
         cells = max(self.text_width - NAME_CELLS - TIME_CELLS - 2, 8)
-        return [row(span, start, axis, cells, now) for span in spans]
+        # Some colours become a dark grey where there is no colour
+        plain = self.app.no_color
+        return [
+            row(span, start, axis, cells, now, "" if plain else STYLES.get(span.name, TOOL_STYLE))
+            for span in spans
+        ]
 
 
-def row(span: Span, start: float, axis: float, cells: int, now: float) -> Text:
+def row(span: Span, start: float, axis: float, cells: int, now: float, style: str) -> Text:
     """Return one step: its name, its bar on an axis of *axis* seconds from *start* on, and how long it took."""
     ended = now if span.ended is None else span.ended
     first = (span.began - start) / axis * cells
@@ -116,7 +123,7 @@ def row(span: Span, start: float, axis: float, cells: int, now: float) -> Text:
     if last > cells:
         bar[-1] = "▸"
     line = Text(f"  {span.name[: NAME_CELLS - 3]:<{NAME_CELLS - 2}}", no_wrap=True)
-    line.append(" " * begin + "".join(bar) + " " * (cells - end), style=STYLES.get(span.name, "magenta"))
+    line.append(" " * begin + "".join(bar) + " " * (cells - end), style=style)
     took = "…" if span.ended is None and span.name != "last sample" else ""
     line.append(f"{duration(max(ended - span.began, 0.0)) + took:>{TIME_CELLS}}")
     return line
