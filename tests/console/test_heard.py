@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from console.heard import Heard
@@ -187,7 +186,8 @@ from tests.console.heard_rig import RATE, Answer, deltas, hundred_words
 from wavtools import WavRecorder, WavStreamPlayer
 
 words = hundred_words(11, 100, 0.12, 0.3)
-played, lit = {}, {}
+# When each word began to sound; (time, newest lit word) at each look
+played, looks = {}, []
 
 def hear(chunk):
     # The monitor of the sink: what comes out of the loudspeaker, with the time of its first sample
@@ -216,21 +216,27 @@ row = model.transcript.last()
 deadline = time.monotonic() + 60
 while not row.played and time.monotonic() < deadline:
     time.sleep(0.05)
+    before = time.monotonic()
     model.on_played(player.get_track_sample_offset(), time.time())
-    end = len(row.text) if row.lit is None else row.lit[1]
-    for word in range(len(row.text[:end].split())):
-        lit.setdefault(word, time.monotonic())
+    if row.lit is not None and time.monotonic() - before < 0.005:
+        # This thread was not kept from running meanwhile, so the position is that of this time
+        looks.append((before, len(row.text[:row.lit[1]].split()) - 1))
 time.sleep(0.3)
 recorder.end()
 player.disconnect()
-print(json.dumps({word: lit[word] - played[word] for word in range(100)}))
+# Seconds by which the lit word was early, and the next word late, at each look
+early = [played[word] - at for at, word in looks if word >= 0]
+late = [at - played[word + 1] for at, word in looks if word < 99]
+print(json.dumps({"early": early, "late": late, "words": len(played), "lit": len({word for _, word in looks})}))
 """
 
 
 def test_a_hundred_words_light_up_with_what_the_loudspeaker_of_an_audio_server_plays(audio_server, request):
     done = audio_server.python(PULSE, request.config.rootpath, timeout=100)
     assert done.returncode == 0, done.stderr
-    off = json.loads(done.stdout)
-    print(f"late: {np.percentile(list(off.values()), [0, 50, 100]) * 1000} ms")
-    assert len(off) == 100
-    assert all(-0.1 <= seconds <= 0.1 for seconds in off.values()), off
+    found = json.loads(done.stdout)
+    worst = {name: max(found[name]) for name in ("early", "late")}
+    print({name: f"{seconds * 1000:.0f} ms" for name, seconds in worst.items()}, len(found["late"]), "looks")
+    assert found["words"] >= 100 and found["lit"] > 50
+    # A look is seen for 50 ms: until then the next word may be as late as that, and no more than 100 ms in all
+    assert worst["early"] < 0.1 and worst["late"] < 0.05, found
