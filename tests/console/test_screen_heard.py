@@ -9,9 +9,19 @@ import pytest
 from console.call import Call
 from console.screen.app import RealtimeConsole
 from console.screen.heard_text import HeardText
+from realtime.offline import OfflineServer, SessionOptions, choose_voice
 from tests.console.fakes import cut, wire
 from tests.console.heard_rig import RATE, Answer
-from tests.console.screens import NARROW, WIDE, assert_snapshot, make_call, screen_text, until, until_shown
+from tests.console.screens import (
+    NARROW,
+    WIDE,
+    assert_snapshot,
+    make_call,
+    say,
+    screen_text,
+    until,
+    until_shown,
+)
 from tests.console.test_waterfall import CHUNK, client, server, speech, spoken_answer
 from wavtools import TrackOffset
 
@@ -180,3 +190,27 @@ async def test_events_and_waterfall_take_each_others_place():
         await pilot.press("1")
         await until_shown(pilot, "1 events")
         assert not app.drawing.waterfall.display
+
+
+async def test_a_real_answer_lights_up_and_its_numbers_are_there_before_it_is_complete():
+    voice, options = choose_voice("standin"), SessionOptions(pace=1)
+    async with OfflineServer(voice=voice, options=options, log=lambda line: None) as offline:
+        call = make_call(offline.url)
+        app, model = RealtimeConsole(call), call.model
+        async with app.run_test(size=WIDE) as pilot:
+            await pilot.press("c")
+            await until_shown(pilot, "○ ready")
+            await say(pilot, "hello")
+            await until_shown(pilot, "▶ speaking", "latency ")
+            row = model.transcript.last()
+            seen = [row.lit[1]]
+            # The server has not sent all of the answer, and the turn has its numbers
+            assert model.answering and row.status == "in_progress"
+            assert model.latency == model.waterfall.newest.wait
+            while not row.played:
+                await until(pilot, lambda: row.played or row.lit[1] > seen[-1])
+                seen.append(len(row.text) if row.played else row.lit[1])
+            assert len(seen) > 5 and seen == sorted(seen)
+            await until(pilot, lambda: model.waterfall.newest.over)
+            await until_shown(pilot, "○ ready")
+            assert model.waterfall.newest.outcome == "completed" and len(model.turns) == 1
