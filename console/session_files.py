@@ -24,9 +24,11 @@ import numpy as np
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
+from .heard_words import HeardWords
 from .session import SessionModel
 from .state import Place, Turn
 from .transcript import ItemRow
+from .turn_times import TurnTimes
 from .untrusted import document, lines_of_json, mapping, number, plain_file, sequence, text, whole
 
 __all__ = ["SavedSession", "Snapshot", "load_session", "save_session"]
@@ -36,6 +38,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_EVENTS_BYTES = 1024 * 1024 * 1024
 MAX_ITEMS = 10_000
 MAX_MEMORY = 1_000
+MAX_TURNS = 200
 
 
 class Snapshot:
@@ -95,6 +98,7 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
             "heard_samples": row.heard_samples,
             "heard_chars": row.heard_chars,
             "received": row.received,
+            "words": row.words.as_json() if row.spoken else [],
         }
         audio = row.audio
         if len(audio):
@@ -109,6 +113,7 @@ def _document(model: SessionModel, files: dict[str, tuple[Any, int]]) -> dict[st
         "mode": model.talk.mode,
         "items": items,
         "turns": [vars(turn) for turn in model.turns],
+        "waterfall": model.waterfall.as_json(),
         "tokens": model.tokens,
         "dollars": model.dollars,
         "memory": model.memory,
@@ -158,6 +163,8 @@ class SavedSession:
             if None not in times:
                 latency, speech_end, first_sample = (time or 0.0 for time in times)
                 model.turns.append(Turn(text(turn.get("item_id"), 100), latency, speech_end, first_sample))
+        waterfall = [TurnTimes.from_json(turn) for turn in sequence(saved.get("waterfall"))[:MAX_TURNS]]
+        model.waterfall.load(waterfall or TurnTimes.from_turns(model.turns))
         model.revision += 1
 
 
@@ -205,6 +212,7 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
     row.heard_samples = whole(item.get("heard_samples"))
     row.heard_chars = whole(item.get("heard_chars"), 0, len(row.text)) or 0
     row.received = whole(item.get("received")) or 0
+    row.spoken, row.played = row.role == "assistant" and row.received > 0, True
     name = item.get("audio")
     if isinstance(name, str) and Path(name).name == name:
         try:
@@ -217,4 +225,6 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
             # One channel, as the console writes it
             channel = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
             row.saved_audio, row.sample_rate = np.ascontiguousarray(channel), wav.sample_rate
+    row.words = HeardWords.from_json(item.get("words"), row.received, row.text, row.sample_rate)
+    row.words.add_audio(row.audio)
     return row

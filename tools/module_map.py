@@ -53,9 +53,10 @@ ROOMS = {
         server process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk transcript
-        event_book state session audio session_files endpoint playback replay model_tools echo_choice call plain
-        talk captions room_measure doctor screen __main__
+        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk sounding
+        heard_words transcript heard event_book state input_clock turn_times waterfall phase session audio
+        session_files endpoint playback replay model_tools echo_choice call plain talk captions room_measure doctor
+        screen __main__
     """,
 }
 
