@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import importlib
 import os
 import runpy
 import sys
@@ -23,8 +24,13 @@ from typing import Any, NoReturn
 from . import PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
+from .tap.command import add_arguments as tap_arguments
+from .tap.command import make_tap
+from .tap.command import show as show_tap
 from .text import one_line
 
+# The verb that FILE.py alone stands for
+AGENT = "agent"
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
 
@@ -55,9 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
+    views = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    views.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
+    views.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser = _Parser(
         prog=PROGRAM,
-        parents=[where],
+        parents=[where, views],
         argument_default=argparse.SUPPRESS,
         description="Hold and inspect a voice conversation. Without a verb: the screen, or one demo turn if there is no "
         "terminal. The key comes from OPENAI_API_KEY, from .env, or from the screen (key a); without a key the offline "
@@ -65,8 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
     parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
-    parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
-    parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     talk = verbs.add_parser(
@@ -92,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
+    tap = verbs.add_parser(
+        "tap", parents=[views], help="show what any client and its server say: the client connects here instead"
+    )
+    tap_arguments(tap)
+    agent = verbs.add_parser(
+        AGENT, parents=[where, views], help="hold a conversation with your own agent; FILE.py alone does the same"
+    )
+    agent.add_argument("file", type=Path, help="a Python file that defines client, or make_client()")
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
@@ -147,7 +162,7 @@ def _is_terminal() -> bool:
 
 def _shows_screen(arguments: argparse.Namespace) -> bool:
     lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
-    return arguments.verb in (None, "replay") and not lines and _is_terminal()
+    return arguments.verb in (None, "replay", "tap", AGENT) and not lines and _is_terminal()
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -179,6 +194,15 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
         return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
+    if arguments.verb == "tap":
+        from .tap.lines import hold_tap
+
+        tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
+        if _shows_screen(arguments):
+            return show_tap(tap, lambda one: _screen(one, settings.theme, "tap.TapConsole"))
+        return hold_tap(tap, as_json)
+    if arguments.verb == AGENT:
+        return _agent(arguments, settings, as_json)
     if plain or as_json:
         from dataclasses import replace
 
@@ -199,14 +223,26 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     return talk(Path(question_path("hello")), Path("answer.wav"), **where)
 
 
-async def _screen(call: Any, theme: str | None) -> int:
+def _agent(arguments: argparse.Namespace, settings: Any, as_json: bool) -> Coroutine[Any, Any, int]:
+    from .agent import AgentCall, FileSource
+
+    call = AgentCall(settings, FileSource(arguments.file))
+    if _shows_screen(arguments):
+        return _screen(call, settings.theme, "agent.AgentConsole")
+    from .plain import JsonView, PlainView, hold
+
+    return hold(call, (JsonView if as_json else PlainView)(call))
+
+
+async def _screen(call: Any, theme: str | None, view: str = "app.RealtimeConsole") -> int:
+    module, _, name = view.rpartition(".")
     try:
-        from .screen.app import RealtimeConsole
+        app_of = getattr(importlib.import_module(f".screen.{module}", __package__), name)
     except ImportError as error:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
-    app = RealtimeConsole(call, theme)
+    app = app_of(call, theme)
     # Modules stay: a collection that walked through all of them would cost the screen two frames
     gc.freeze()
 
@@ -238,7 +274,7 @@ def _main(argv: list[str]) -> int:
     # The servers parse their own arguments, and guard their own streams
     if argv and argv[0] in SERVERS:
         return _serve(argv[0], argv[1:])
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_with_agent(argv))
     with ended_by_signals(), contextlib.ExitStack() as stack:
         # The screen prints nothing. Whatever else prints, prints through the gate
         if not _shows_screen(arguments):
@@ -248,6 +284,17 @@ def _main(argv: list[str]) -> int:
         if arguments.verb == "devices":
             return _devices()
         return asyncio.run(_run(arguments))
+
+
+def _with_agent(argv: list[str]) -> list[str]:
+    """Insert the verb before the name of a Python file that stands where a verb is expected."""
+    for at, word in enumerate(argv):
+        value_of_option = at > 0 and argv[at - 1].startswith("--") and "=" not in argv[at - 1]
+        if word.endswith(".py") and not word.startswith("-"):
+            return [*argv[:at], AGENT, *argv[at:]]
+        if not word.startswith("-") and not value_of_option:
+            break
+    return argv
 
 
 def _complain(message: str) -> None:

@@ -285,6 +285,9 @@ class SessionModel:
         if self.state == "replay":
             if action in ("talk", "mode", "connect", "delete", "text", "echo"):
                 return "this is a replay: nothing is connected"
+        elif self.state == "tap":
+            if action in ("talk", "mode", "connect", "delete", "text", "echo"):
+                return "this is a tap: it changes nothing of what passes"
         elif action in ("talk", "mode", "text", "echo", "interrupt") and not connected:
             return "not connected: press c"
         if action == "talk" and self.talk.mode == "vad":

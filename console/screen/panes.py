@@ -123,6 +123,10 @@ class ConversationPane(LinePane):
         super().__init__(id="conversation", title="conversation")
         self._kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
 
+    def forget(self) -> None:
+        super().forget()
+        self._kept.clear()
+
     def draw(self, model: SessionModel) -> None:
         """Show the rows of the transcript."""
         lines: list[Line] = []
