@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
-import importlib
 import os
 import runpy
 import sys
@@ -24,6 +22,7 @@ from typing import Any, NoReturn
 from . import PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
+from .running import AGENT_SCREEN, is_terminal, show_screen
 from .tap.command import add_arguments as tap_arguments
 from .tap.command import make_tap
 from .tap.command import show as show_tap
@@ -100,11 +99,15 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
     tap = verbs.add_parser(
-        "tap", parents=[views], help="show what any client and its server say: the client connects here instead"
+        "tap",
+        parents=[views],
+        help="show what any client and its server say: the client connects here instead",
     )
     tap_arguments(tap)
     agent = verbs.add_parser(
-        AGENT, parents=[where, views], help="hold a conversation with your own agent; FILE.py alone does the same"
+        AGENT,
+        parents=[where, views],
+        help="hold a conversation with your own agent; FILE.py alone does the same",
     )
     agent.add_argument("file", type=Path, help="a Python file that defines client, or make_client()")
     for verb, module in SERVERS.items():
@@ -152,17 +155,9 @@ def _serve(verb: str, rest: list[str]) -> int:
     return 0
 
 
-def _is_terminal() -> bool:
-    """Return True if a person can type and read here. A stream that is missing or closed is no terminal."""
-    try:
-        return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
-    except ValueError:
-        return False
-
-
 def _shows_screen(arguments: argparse.Namespace) -> bool:
     lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
-    return arguments.verb in (None, "replay", "tap", AGENT) and not lines and _is_terminal()
+    return arguments.verb in (None, "replay", "tap", AGENT) and not lines and is_terminal()
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -171,7 +166,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
     settings = load(vars(arguments), os.environ, DotEnv())
     where = _where(settings)
-    terminal = _is_terminal()
+    terminal = is_terminal()
     plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
         from .talk import talk
@@ -193,13 +188,13 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
-        return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
+        return show_screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
     if arguments.verb == "tap":
         from .tap.lines import hold_tap
 
         tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
         if _shows_screen(arguments):
-            return show_tap(tap, lambda one: _screen(one, settings.theme, "tap.TapConsole"))
+            return show_tap(tap, lambda one: show_screen(one, settings.theme, "tap.TapConsole"))
         return hold_tap(tap, as_json)
     if arguments.verb == AGENT:
         return _agent(arguments, settings, as_json)
@@ -214,7 +209,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     if terminal:
         from .call import Call
 
-        return _screen(Call(settings), settings.theme)
+        return show_screen(Call(settings), settings.theme)
     from realtime.offline import question_path
 
     from .talk import talk
@@ -228,29 +223,10 @@ def _agent(arguments: argparse.Namespace, settings: Any, as_json: bool) -> Corou
 
     call = AgentCall(settings, FileSource(arguments.file))
     if _shows_screen(arguments):
-        return _screen(call, settings.theme, "agent.AgentConsole")
+        return show_screen(call, settings.theme, AGENT_SCREEN)
     from .plain import JsonView, PlainView, hold
 
     return hold(call, (JsonView if as_json else PlainView)(call))
-
-
-async def _screen(call: Any, theme: str | None, view: str = "app.RealtimeConsole") -> int:
-    module, _, name = view.rpartition(".")
-    try:
-        app_of = getattr(importlib.import_module(f".screen.{module}", __package__), name)
-    except ImportError as error:
-        raise UserError(
-            f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
-        ) from error
-    app = app_of(call, theme)
-    # Modules stay: a collection that walked through all of them would cost the screen two frames
-    gc.freeze()
-
-    async def shown() -> int:
-        await app.run_async()
-        return app.return_code or 0
-
-    return await run(shown(), stop=lambda status: app.exit(return_code=status))
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:

@@ -74,8 +74,12 @@ class ObjectSource:
                     client.update_session(**self._session)
                 return client
         except Exception as error:
-            raise UserError(f"{place_of(error) or name}: {one_line(f'{type(error).__name__}: {error}')}") from error
-        raise UserError(f"{name} is a {type(client).__name__}, expected a RealtimeClient or a function that returns one")
+            raise UserError(
+                f"{place_of(error) or name}: {one_line(f'{type(error).__name__}: {error}')}"
+            ) from error
+        raise UserError(
+            f"{name} is a {type(client).__name__}, expected a RealtimeClient or a function that returns one"
+        )
 
 
 class FileSource(ObjectSource):

@@ -46,7 +46,9 @@ class AgentFile:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         if not path.is_file():
-            raise UserError(f"{path} is no file; give the path of a Python file that defines client or make_client()")
+            raise UserError(
+                f"{path} is no file; give the path of a Python file that defines client or make_client()"
+            )
         self._stamps: dict[Path, tuple[int, int]] = {}
         # Modules beside the file that it imported
         self._beside: dict[str, Path] = {}

@@ -22,8 +22,8 @@ __all__ = ["TapConsole"]
 
 PANES = ("events", "conversation", "clients")
 KEYS = (
-    ("[", "client(-1)", "client before", "["),
-    ("]", "client(1)", "next client", "]"),
+    ("<", "client_before", "client before", "<"),
+    (">", "client_after", "next client", ">"),
     ("p", "play", "play", "play"),
     ("x", "interrupt", "stop", "stop"),
     ("/", "filter", "filter", "find"),
@@ -32,7 +32,7 @@ KEYS = (
     ("ctrl+q", "quit", "quit", "quit"),
 )
 HELP = (
-    ("[ ]", "the client before, the next one; the list of clients shows all: enter chooses one"),
+    ("< >", "the client before, the next one; the list of clients shows all: enter chooses one"),
     ("p, x", "play the selected item; stop it"),
     ("y", "copy the selected item or event"),
     ("/", "filter the events: an event must have all of the words"),
@@ -61,13 +61,22 @@ class ClientsPane(LinePane):
             style = "bold" if session.open else ""
             request = one_line(session.request, 200)
             lines.append(
-                (session.number, Text(f"{mark}{state} {session.number}  {request}", style=style, no_wrap=True))
+                (
+                    session.number,
+                    Text(f"{mark}{state} {session.number}  {request}", style=style, no_wrap=True),
+                )
             )
             lines.append((session.number, Text(f"     {session.status}", no_wrap=True)))
         if not lines:
             lines = [
                 (None, Text(text))
-                for text in ("no client yet: let one connect to", "", f"  {tap.url}", "", "in place of its server's address")
+                for text in (
+                    "no client yet: let one connect to",
+                    "",
+                    f"  {tap.url}",
+                    "",
+                    "in place of its server's address",
+                )
             ]
         gone = f"{tap.dropped} older dropped" if tap.dropped else ""
         if gone != self.border_subtitle:
@@ -127,8 +136,8 @@ class TapConsole(RealtimeConsole):
     #clients { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "client(-1)", show=False, priority=True),
-        Binding("right_square_bracket", "client(1)", show=False, priority=True),
+        Binding("less_than_sign", "client_before", show=False, priority=True),
+        Binding("greater_than_sign", "client_after", show=False, priority=True),
     ]
 
     def __init__(self, tap: Any, theme: str | None = None) -> None:
@@ -136,8 +145,9 @@ class TapConsole(RealtimeConsole):
         self.tap = tap
         self.drawing: TapDrawing = TapDrawing(tap)
 
-    async def on_mount(self) -> None:
-        await self.query_one("#side").mount(self.drawing.clients)
+    def on_mount(self) -> None:
+        # Textual calls the handler of the base class too
+        self.query_one("#side").mount(self.drawing.clients)
 
     def _choose_pane(self, name: str) -> None:
         name = name if name in PANES else "clients"
@@ -147,9 +157,11 @@ class TapConsole(RealtimeConsole):
     def action_pane(self, name: str) -> None:
         super().action_pane(name if name in PANES else "clients")
 
-    def action_client(self, step: int) -> None:
-        """Show the next client, or the one before."""
-        self.tap.step(step)
+    def action_client_before(self) -> None:
+        self.tap.step(-1)
+
+    def action_client_after(self) -> None:
+        self.tap.step(1)
 
     def action_help(self) -> None:
         notices = [

@@ -15,7 +15,14 @@ __all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs",
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
-STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶", "tap": "⇄"}
+STATE_MARKS = {
+    "connected": "●",
+    "connecting": "◌",
+    "reconnecting": "◌",
+    "disconnected": "○",
+    "replay": "▶",
+    "tap": "⇄",
+}
 # The keys line: key, action, what it does, and a shorter word for 80 columns
 KEYS = (
     ("space", "talk_key", "talk", "talk"),

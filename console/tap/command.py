@@ -22,10 +22,16 @@ __all__ = ["add_arguments", "make_tap", "show"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help="where clients connect (default: %(default)s)"
+        "--listen",
+        metavar="HOST:PORT",
+        default=DEFAULT_LISTEN,
+        help="where clients connect (default: %(default)s)",
     )
     parser.add_argument(
-        "--upstream", metavar="URL", default=DEFAULT_UPSTREAM, help="the server behind it (default: %(default)s)"
+        "--upstream",
+        metavar="URL",
+        default=DEFAULT_UPSTREAM,
+        help="the server behind it (default: %(default)s)",
     )
     parser.add_argument("--tls-certificate", metavar="FILE", help="PEM file: let clients connect by TLS")
     parser.add_argument("--tls-key", metavar="FILE", help="PEM file with the certificate's private key")

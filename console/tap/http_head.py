@@ -58,7 +58,9 @@ def read_head(data: bytes) -> Head:
     found = [_LINE.fullmatch(line) for line in lines]
     parts = start.split(" ")
     if len(parts) < 2 or "HTTP/1." not in (parts[0][:7], parts[-1][:7]):
-        raise HeadError("this is no request of HTTP/1.1; without a certificate the tap speaks http:// and ws://")
+        raise HeadError(
+            "this is no request of HTTP/1.1; without a certificate the tap speaks http:// and ws://"
+        )
     if any(one is None for one in found):
         raise HeadError("a header line of the request cannot be read")
     return Head(start, tuple((one[1], one[2]) for one in found if one is not None))

@@ -145,9 +145,8 @@ class Link:
         upstream = self._upstream
         end = _End(self._from_server, self._server_lost)
         end.other = self.client
-        options = {"ssl": self._tls, "server_hostname": upstream.host} if upstream.secure else {}
         dialled = asyncio.get_running_loop().create_connection(
-            lambda: end, upstream.host, upstream.port, **options
+            lambda: end, upstream.host, upstream.port, ssl=self._tls
         )
         try:
             await asyncio.wait_for(dialled, DIAL_SECONDS)
@@ -237,7 +236,11 @@ def _holds_a_key(head: Head) -> bool:
     names = [name.lower() for name, _ in head.fields]
     texts = f"{head.target} {head.get('sec-websocket-protocol')}".lower()
     return (
-        any(name in _SECRET_HEADERS or name.endswith(("key", "token")) for name in names if name != "sec-websocket-key")
+        any(
+            name in _SECRET_HEADERS or name.endswith(("key", "token"))
+            for name in names
+            if name != "sec-websocket-key"
+        )
         or "key" in texts
         or "token" in texts
     )

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 
 from websockets.client import ClientProtocol
+from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -85,14 +86,16 @@ class MessageReader:
                 self._parts = []
 
 
-def _extensions(from_client: bool, header: str) -> list[PerMessageDeflate]:
+def _extensions(from_client: bool, header: str) -> list[Extension]:
     """What decodes the frames of one direction. Raises UnreadableError for an unknown extension."""
     if not header.strip():
         return []
     name, *parameters = (part.strip() for part in header.split(";"))
     if name != "permessage-deflate" or "," in header:
         raise UnreadableError(f"the extension {name!r} is not known")
-    given = {key.strip(): value.strip().strip('"') for key, _, value in (one.partition("=") for one in parameters)}
+    given = {
+        key.strip(): value.strip().strip('"') for key, _, value in (one.partition("=") for one in parameters)
+    }
     side = "client" if from_client else "server"
     bits = given.get(f"{side}_max_window_bits") or "15"
     return [

@@ -21,7 +21,17 @@ from .http_head import Head
 __all__ = ["Scrubber"]
 
 _NAMES = frozenset(
-    ("authorization", "api_key", "apikey", "api-key", "password", "secret", "client_secret", "access_token", "cookie")
+    (
+        "authorization",
+        "api_key",
+        "apikey",
+        "api-key",
+        "password",
+        "secret",
+        "client_secret",
+        "access_token",
+        "cookie",
+    )
 )
 # Objects of headers, as tools of MCP servers have them
 _HEADERS = frozenset(("headers", "http_headers"))

@@ -199,7 +199,9 @@ class Tap:
 
     def _open(self, report: Report) -> None:
         if len(self._by_number) >= MAX_OPEN:
-            self.model.notice("warning", f"more than {MAX_OPEN} clients at once: one passes without being shown")
+            self.model.notice(
+                "warning", f"more than {MAX_OPEN} clients at once: one passes without being shown"
+            )
             return
         from .tapped import TappedSession
 
@@ -357,8 +359,6 @@ class Tap:
 async def _start_process(settings: TapSettings) -> asyncio.subprocess.Process:
     """Start the forwarding process; it goes on if this one is killed."""
     wanted = asdict(settings)
-    for name in ("certificate", "key"):
-        wanted[name] = os.path.abspath(wanted[name]) if wanted[name] else None
     # The folder of this package, from wherever the console was started
     package = __name__.rpartition(".tap.")[0]
     root = str(Path(__file__).parents[2])

@@ -70,6 +70,8 @@ class TappedSession:
         self._answer: bytearray | None = bytearray()
         self._readers: dict[str, MessageReader] = {}
         self._request = request
+        # A close frame has passed
+        self._closing = False
 
     def begin(self) -> None:
         """Show the request as the first event."""
@@ -153,6 +155,10 @@ class TappedSession:
             return
         for message in messages:
             if isinstance(message, Close):
+                if self._closing:
+                    # The answer to the first one
+                    continue
+                self._closing = True
                 reason = self._scrubber.text(message.reason)
                 self.status = one_line(f"closed by the {side}: {message.code} {reason}".strip(), 120)
                 note = {"type": "tap.close", "by": side, "code": message.code, "reason": reason}
