@@ -3,19 +3,18 @@
 One report is a header (kind, connection, seconds since the epoch, size) and its bytes. The sender never waits for the
 reader: reports are queued up to a bound, and beyond it the forwarding process stops copying that connection.
 
-Thread: `Reporter.send` is the forwarding loop's, and a thread of its own writes; `read_reports` is the console's loop's.
+Thread: `Reporter.send` is the forwarding loop's, and a thread of its own writes; a thread of the console reads.
 """
 
 from __future__ import annotations
 
-import asyncio
 import struct
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 __all__ = ["Kind", "Report", "Reporter", "read_reports"]
 
@@ -103,11 +102,11 @@ class Reporter:
                 self._wake.notify_all()
 
 
-async def read_reports(stream: asyncio.StreamReader) -> AsyncIterator[Report]:
-    """Yield the reports of *stream* until it ends."""
-    while True:
-        try:
-            kind, connection, at, size = HEADER.unpack(await stream.readexactly(HEADER.size))
-            yield Report(Kind(kind), connection, at, await stream.readexactly(size))
-        except asyncio.IncompleteReadError:
+def read_reports(stream: IO[bytes]) -> Iterator[Report]:
+    """Yield the reports of *stream*, a buffered one, until it ends."""
+    while len(head := stream.read(HEADER.size)) == HEADER.size:
+        kind, connection, at, size = HEADER.unpack(head)
+        data = stream.read(size)
+        if len(data) < size:
             return
+        yield Report(Kind(kind), connection, at, data)

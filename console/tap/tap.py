@@ -9,11 +9,6 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +21,8 @@ from ..session import SessionModel
 from ..state import SILENCE
 from ..text import one_line
 from .address import is_loopback, read_upstream
-from .report import Kind, Report, read_reports
+from .process import ForwardingProcess
+from .report import Kind, Report
 
 if TYPE_CHECKING:
     from .tapped import TappedSession
@@ -38,6 +34,8 @@ MAX_ENDED = 12
 # Sessions at once; further ones pass without being shown
 MAX_OPEN = 32
 START_SECONDS = 20.0
+# Until the process has ended, if its last client is just leaving
+CLOSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,9 @@ class Tap:
         self._by_number: dict[int, TappedSession] = {}
         self._follows = True
         self._playback: Playback | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._process: ForwardingProcess | None = None
+        # Clients that stay connected after `close`
+        self._stay = False
         self._listening: asyncio.Future[str] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -151,8 +150,7 @@ class Tap:
             )
         self._waiting.server.endpoint = one_line(upstream.name, 60)
         self._listening = asyncio.get_running_loop().create_future()
-        self._process = await _start_process(settings)
-        self._reading = asyncio.get_running_loop().create_task(self._read())
+        self._process = ForwardingProcess(asdict(settings), self._on_report)
         try:
             self.url = await asyncio.wait_for(self._listening, START_SECONDS)
         except asyncio.TimeoutError:
@@ -164,18 +162,22 @@ class Tap:
         self._waiting.notice("info", f"waiting for a client: let it connect to {self.url}")
         return self.url
 
-    async def _read(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
-        async for report in read_reports(self._process.stdout):
-            try:
+    def _on_report(self, report: Report | None) -> None:
+        try:
+            if report is None:
+                self._ended()
+            else:
                 self._take(report)
-            except Exception as error:
-                # The clients are not disturbed by a fault of the inspector
-                self.model.notice_failure(error)
+        except Exception as error:
+            # The clients are not disturbed by a fault of the inspector
+            self.model.notice_failure(error)
+
+    def _ended(self) -> None:
+        self.running = False
         if self._listening is not None and not self._listening.done():
             self._listening.set_exception(UserError("the forwarding process ended before it listened"))
-        self.running = False
-        self.model.notice("error", "the forwarding process has ended: no client can connect any more")
+        elif self._process is not None:
+            self.model.notice("error", "the forwarding process has ended: no client can connect any more")
 
     def _take(self, report: Report) -> None:
         assert self._listening is not None
@@ -247,22 +249,14 @@ class Tap:
         if self._playback is not None:
             await self._playback.stop()
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        if self._by_number:
-            return
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.wait(), 5.0)
-        if self._reading is not None:
-            self._reading.cancel()
+        if process is not None:
+            self._stay = not await process.stop(CLOSE_SECONDS if self._by_number else START_SECONDS)
 
     def farewell(self) -> str:
         """What to tell the user after `close`; empty if nothing goes on."""
-        count = len(self._by_number)
-        if not count:
+        if not self._stay:
             return ""
+        count = max(len(self._by_number), 1)
         clients = "1 client stays" if count == 1 else f"{count} clients stay"
         return f"{clients} connected through the tap, which ends with the last of them"
 
@@ -354,25 +348,3 @@ class Tap:
         if reason is not None:
             self.model.notice("warning", reason)
         return reason is not None
-
-
-async def _start_process(settings: TapSettings) -> asyncio.subprocess.Process:
-    """Start the forwarding process; it goes on if this one is killed."""
-    wanted = asdict(settings)
-    # The folder of this package, from wherever the console was started
-    package = __name__.rpartition(".tap.")[0]
-    root = str(Path(__file__).parents[2])
-    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        f"{package}.tap.forward",
-        json.dumps(wanted),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": paths},
-        # Ctrl-C in a terminal, and its end, are for the console
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )

@@ -1,0 +1,522 @@
+"""The tap: what passes, what it shows, and what it never shows. Real clients, servers and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from console.errors import UserError
+from console.session_files import Snapshot, load_session, save_session
+from console.tap.tap import Tap, TapSettings
+from realtime import RealtimeClient
+from realtime.offline import question_path
+from tests.conftest import require_program
+from tests.terminal import ROOT, clean_environment
+from tests.waiting import until
+from wavtools import read_wav
+
+KEY = "sk-tap-0123456789abcdef"
+
+
+@asynccontextmanager
+async def tap_to(upstream: str, **settings: Any) -> AsyncIterator[Tap]:
+    tap = Tap(TapSettings("127.0.0.1", 0, upstream, **settings))
+    await tap.start()
+    try:
+        yield tap
+    finally:
+        await tap.close()
+
+
+@asynccontextmanager
+async def server_of(handler: Any, **options: Any) -> AsyncIterator[str]:
+    """A websocket server with *handler*; its address."""
+    async with serve(handler, "127.0.0.1", 0, **options) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def raw_server(serve_one: Any) -> AsyncIterator[str]:
+    """A TCP server; its address."""
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def gone(tap: Tap, number: int = 1) -> None:
+    """Wait until client *number* has come, and none is connected."""
+    await until(
+        lambda: tap.sessions and tap.sessions[-1].number >= number and not any(s.open for s in tap.sessions)
+    )
+
+
+def rows(session: Any) -> list[tuple[str, str, int]]:
+    return [(row.source, row.type, row.count) for row in session.model.events.rows]
+
+
+def everything(session: Any) -> str:
+    """All that a view could show or save of a session."""
+    model = session.model
+    return "\n".join(
+        [
+            session.request,
+            session.status,
+            *model.events.journal(),
+            *(row.payload for row in model.events.rows),
+            *(row.text for row in model.transcript),
+            *(notice.text for notice in model.notices),
+        ]
+    )
+
+
+async def test_every_event_of_a_client_is_shown_in_order_with_its_times(offline_url):
+    sent: list[tuple[str, str, float]] = []
+    async with tap_to(offline_url) as tap:
+        seen: list[Any] = []
+        tap.on_session = lambda session: setattr(session.model.events, "tap", lambda line: seen.append(line))
+        client = RealtimeClient(url=tap.url, api_key=KEY)
+        client.on("realtime.event", lambda e: sent.append((e.source, e.event["type"], e.timestamp)))
+        await client.connect()
+        answer = await client.ask("The cat is on the mat.")
+        await client.disconnect()
+        await gone(tap)
+        entries = [json.loads(line) for line in seen]
+        shown = [
+            (e["source"], e["event"]["type"], e["time"])
+            for e in entries
+            if e["source"] in ("client", "server")
+        ]
+        for side in ("client", "server"):
+            assert [e[:2] for e in shown if e[0] == side] == [e[:2] for e in sent if e[0] == side]
+        assert [time for *_, time in shown] == sorted(time for *_, time in shown)
+        session = tap.sessions[0]
+        said = [row for row in session.model.transcript if row.role == "assistant"]
+        assert said[0].text == answer.transcript
+        assert len(said[0].audio) == len(answer.audio)
+        assert session.model.latency is not None
+        assert session.model.tokens["output_tokens"] > 0
+        assert session.status == "closed by the client: 1000"
+
+
+async def test_a_spoken_turn_has_the_audio_of_both_sides_and_is_saved_with_it(offline_url, tmp_path):
+    question = read_wav(question_path("hello")).pcm
+    async with tap_to(offline_url) as tap:
+        client = RealtimeClient(url=tap.url, api_key=KEY, turn_detection=None)
+        await client.connect()
+        client.append_input_audio(question)
+        answer = await client.ask()
+        user = next(item for item in client.conversation.get_items() if item.role == "user")
+        session = tap.sessions[0]
+        await until(lambda: any(row.role == "assistant" and row.ended for row in session.model.transcript))
+        by_role = {row.role: row for row in session.model.transcript}
+        assert by_role["user"].audio.tolist() == user.formatted.audio.tolist()
+        assert by_role["assistant"].audio.tolist() == answer.audio.tolist()
+        assert max(session.bars("client")) >= 0
+        folder = save_session(Snapshot(session.model), tmp_path / "s")
+        await client.disconnect()
+    saved = {row.role: row for row in load_session(folder).rows}
+    assert saved["user"].audio.tolist() == user.formatted.audio.tolist()
+    assert saved["assistant"].text == answer.transcript
+
+
+async def test_an_interrupted_answer_is_cut_where_the_client_said_it_was_heard(offline_url):
+    async with tap_to(offline_url) as tap:
+        client = RealtimeClient(url=tap.url, api_key=KEY)
+        await client.connect()
+        await client.ask("The cat is on the mat.")
+        item = next(item for item in client.conversation.get_items() if item.role == "assistant")
+        client.cancel_response(item.id, 12_000)
+        row = tap.sessions[0].model.transcript.get
+        await until(lambda: row(item.id) is not None and row(item.id).heard_samples == 12_000)
+        assert len(row(item.id).audio) == 12_000
+        await client.disconnect()
+
+
+async def test_a_beta_client_is_shown_as_any_other(offline_url):
+    async with tap_to(offline_url) as tap:
+        client = RealtimeClient(url=tap.url, api_key=KEY, dialect="beta")
+        await client.connect()
+        answer = await client.ask("The cat is on the mat.")
+        await client.disconnect()
+        await gone(tap)
+        session = tap.sessions[0]
+        types = {kind for _, kind, _ in rows(session)}
+        # As they passed, not as they are named today
+        assert "response.audio.delta" in types
+        said = next(row for row in session.model.transcript if row.role == "assistant")
+        assert said.text == answer.transcript
+        assert len(said.audio) == len(answer.audio)
+
+
+async def test_the_bytes_of_both_sides_pass_unchanged():
+    received = bytearray()
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX-Odd:  two  spaces\r\n\r\n"
+    frames = bytes(range(256)) * 40
+
+    async def upstream(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        received.extend(head)
+        writer.write(answer)
+        received.extend(await reader.readexactly(len(frames)))
+        writer.write(frames[::-1])
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(upstream) as url, tap_to(url) as tap:
+        host, port = tap.url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        lines = [
+            "GET /v1/realtime?a=%20b HTTP/1.1",
+            "Host: x",
+            "Upgrade: websocket",
+            "X-Case: AbC",
+            "x-case: 2",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(frames)
+        rest = await reader.read()
+        while more := await reader.read():
+            rest += more
+        writer.close()
+        assert head == answer
+        assert rest == frames[::-1]
+        assert bytes(received[-len(frames) :]) == frames
+        lines[1] = f"Host: {url.removeprefix('ws://')}"
+        got = received[: -len(frames)].decode().split("\r\n")[:-2]
+        assert sorted(got) == sorted(lines)
+        assert [line for line in got if "case" in line.lower()] == lines[3:]
+        # Nonsense after the upgrade is a notice, and nothing else
+        await until(lambda: any("no longer shown" in n.text for n in tap.sessions[0].model.notices))
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+async def test_compressed_and_fragmented_messages_are_read(compression):
+    async def handler(peer):
+        async for message in peer:
+            await peer.send(message)
+
+    events = [{"type": "session.update", "n": n, "text": "the same words " * 50} for n in range(5)]
+    async with server_of(handler, compression=compression) as url, tap_to(url) as tap:
+        async with connect(tap.url, compression=compression) as client:
+            for event in events:
+                text = json.dumps(event)
+                await client.send([text[:7], text[7:300], text[300:]])
+                assert json.loads(await client.recv()) == event
+        await gone(tap)
+        total = sum(count for _, kind, count in rows(tap.sessions[0]) if kind == "session.update")
+        assert total == 2 * len(events)
+
+
+async def test_subprotocols_and_close_codes_pass():
+    async def handler(peer):
+        await peer.close(4321, f"spoke {peer.subprotocol}")
+
+    offered: Any = ["realtime", f"openai-insecure-api-key.{KEY}"]
+    async with server_of(handler, subprotocols=["realtime"]) as url, tap_to(url) as tap:
+        async with connect(tap.url, subprotocols=offered) as client:
+            assert client.subprotocol == "realtime"
+            with pytest.raises(ConnectionClosed) as caught:
+                await client.recv()
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4321, "spoke realtime")
+        await gone(tap)
+        assert tap.sessions[0].status == "closed by the server: 4321 spoke realtime"
+        assert KEY not in everything(tap.sessions[0])
+
+
+async def test_a_refusal_of_the_server_reaches_the_client_with_status_and_body():
+    async def refuse(connection, request):
+        response = connection.respond(401, f'{{"error": "bad key {KEY}"}}')
+        response.headers["X-Request-Id"] = "req_1"
+        return response
+
+    async with server_of(lambda peer: None, process_request=refuse) as url, tap_to(url) as tap:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(tap.url, additional_headers={"Authorization": f"Bearer {KEY}"})
+        response = caught.value.response
+        assert response.status_code == 401
+        assert response.headers["X-Request-Id"] == "req_1"
+        # The body is the client's own business: nothing is removed from what passes
+        assert response.body == f'{{"error": "bad key {KEY}"}}'.encode()
+        await gone(tap)
+        assert tap.sessions[0].status == "HTTP 401"
+        assert "bad key [key removed]" in everything(tap.sessions[0])
+        assert KEY not in everything(tap.sessions[0])
+
+
+async def test_a_server_that_is_not_there_is_told_to_the_client_in_words():
+    async with tap_to("ws://127.0.0.1:9") as tap:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(tap.url)
+        assert caught.value.response.status_code == 502
+        body = json.loads(caught.value.response.body or b"")
+        assert body["error"]["code"] == "upstream_unreachable"
+        await gone(tap)
+        assert "cannot reach ws://127.0.0.1:9" in tap.sessions[0].status
+
+
+async def test_no_key_is_shown_wherever_it_stands():
+    secrets = [KEY, "ek_abcdefghijklmnop1234", "mcp-token-12345", "query-secret-1", "cookie-value-99"]
+    events = [
+        {"type": "session.created", "session": {"client_secret": {"value": secrets[1], "expires_at": 1}}},
+        {"type": "error", "error": {"message": f"Incorrect key {KEY}", "param": {KEY: KEY}}},
+        {"type": "session.updated", "session": {"tools": [{"type": "mcp", "authorization": secrets[2]}]}},
+        {
+            "type": "session.updated",
+            "session": {"tools": [{"type": "mcp", "headers": {"X-Token": secrets[2]}}]},
+        },
+        {
+            "type": "response.output_audio_transcript.delta",
+            "item_id": "i",
+            "delta": f"my key is {secrets[1]} " * 9,
+        },
+    ]
+
+    async def handler(peer):
+        for event in events:
+            await peer.send(json.dumps(event))
+        await peer.recv()
+
+    async with server_of(handler) as url, tap_to(url) as tap:
+        headers = {"Authorization": f"Bearer {KEY}", "Cookie": f"a=1; session={secrets[4]}"}
+        async with connect(
+            f"{tap.url}/v1/realtime?model=m&api_key={secrets[3]}", additional_headers=headers
+        ) as client:
+            received = [json.loads(await client.recv()) for _ in events]
+            # The client itself gets everything
+            assert received == events
+        await gone(tap)
+        shown = everything(tap.sessions[0])
+        assert tap.sessions[0].request == "GET /v1/realtime?model=m&api_key=[key removed]"
+        assert not [secret for secret in secrets if secret in shown]
+
+
+async def test_a_client_secret_is_minted_through_the_tap_and_not_shown(offline_url):
+    async with tap_to(offline_url) as tap:
+        host, port = tap.url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = b'{"session": {"type": "realtime", "model": "gpt-realtime-2.1"}}'
+        head = f"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: keep-alive\r\n\r\n".encode() + body)
+        answer = await reader.read()
+        writer.close()
+        secret = json.loads(answer.partition(b"\r\n\r\n")[2])["value"]
+        assert secret.startswith("ek_")
+        await gone(tap)
+        assert (tap.sessions[0].status, tap.sessions[0].is_session) == ("HTTP 200", False)
+        assert secret not in everything(tap.sessions[0])
+        # It works through the tap
+        client = RealtimeClient(url=tap.url, api_key=secret)
+        await client.connect()
+        await client.disconnect()
+        await gone(tap, 2)
+        assert secret not in everything(tap.sessions[1])
+
+
+async def test_nonsense_in_place_of_a_request_is_answered_and_kills_nothing(offline_url):
+    async with tap_to(offline_url) as tap:
+        host, port = tap.url.removeprefix("ws://").split(":")
+        for nonsense in (b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"A" * 70_000):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(nonsense)
+            assert b"400 Bad Request" in await reader.read()
+            writer.close()
+        client = RealtimeClient(url=tap.url, api_key=KEY)
+        await client.connect()
+        await client.disconnect()
+
+
+async def test_clients_at_once_have_a_session_each_and_one_is_shown(offline_url):
+    async with tap_to(offline_url) as tap:
+        clients = [RealtimeClient(url=tap.url, api_key=KEY) for _ in range(3)]
+        for client in clients:
+            await client.connect()
+        await asyncio.gather(*(client.ask(f"I am number {n}.") for n, client in enumerate(clients)))
+        assert tap.chosen is tap.sessions[2]
+        for n, session in enumerate(tap.sessions):
+            await until(lambda session=session: len(session.model.transcript) == 2)
+            assert next(row.text for row in session.model.transcript) == f"I am number {n}."
+        tap.step(-1)
+        assert tap.model is tap.sessions[1].model
+        another = RealtimeClient(url=tap.url, api_key=KEY)
+        await another.connect()
+        await until(lambda: len(tap.sessions) == 4)
+        # The user has chosen: a new client does not take the screen
+        assert tap.model is tap.sessions[1].model
+        tap.choose(4)
+        assert tap.chosen is tap.sessions[3]
+        for client in (*clients, another):
+            await client.disconnect()
+
+
+async def test_sessions_of_clients_that_have_gone_are_bounded(offline_url, monkeypatch):
+    monkeypatch.setattr("console.tap.tap.MAX_ENDED", 2)
+    async with tap_to(offline_url) as tap:
+        for _ in range(5):
+            async with connect(tap.url) as client:
+                await client.recv()
+        await gone(tap, 5)
+        assert [one.number for one in tap.sessions] == [3, 4, 5]
+        assert tap.dropped == 2
+
+
+async def test_a_slow_client_is_waited_for_and_memory_stays_bounded():
+    megabyte = "x" * 1_000_000
+
+    async def handler(peer):
+        for _ in range(30):
+            await peer.send(megabyte)
+
+    async with server_of(handler, compression=None) as url, tap_to(url) as tap:
+        async with connect(tap.url, compression=None, max_size=None, max_queue=1) as client:
+            await asyncio.sleep(0.3)
+            for _ in range(30):
+                assert await client.recv() == megabyte
+        await gone(tap)
+        assert [row.count for row in tap.sessions[0].model.events.rows if row.type == "tap.unreadable"] == [
+            30
+        ]
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1, and its key."""
+    openssl = require_program("openssl", "openssl")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([openssl, *command.split(), *more], check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_a_tap_by_tls(offline_url, certificate):
+    certificate, key = certificate
+    async with tap_to(offline_url, certificate=str(certificate), key=str(key)) as tap:
+        assert tap.url.startswith("wss://")
+        async with connect(tap.url, ssl=ssl.create_default_context(cafile=certificate)) as client:
+            assert json.loads(await client.recv())["type"] == "session.created"
+        await gone(tap)
+        assert ("server", "session.created", 1) in rows(tap.sessions[0])
+
+
+async def test_an_address_that_is_taken_or_open_to_the_network_is_refused(offline_url):
+    async with tap_to(offline_url) as tap:
+        port = int(tap.url.rpartition(":")[2])
+        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await Tap(TapSettings("127.0.0.1", port, offline_url)).start()
+    with pytest.raises(UserError, match="others on the network could read"):
+        await Tap(TapSettings("0.0.0.0", 0, offline_url)).start()
+    with pytest.raises(UserError, match="cannot use the certificate"):
+        await Tap(TapSettings("127.0.0.1", 0, offline_url, certificate=__file__)).start()
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+async def test_a_client_stays_connected_when_the_console_is_gone(offline_url, tmp_path, end):
+    process = await asyncio.create_subprocess_exec(
+        *[
+            sys.executable,
+            "-m",
+            "console",
+            "tap",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--upstream",
+            offline_url,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=clean_environment({"HOME": str(tmp_path)}),
+    )
+    assert process.stdout is not None
+    url = json.loads(await process.stdout.readline())["listening"]
+    client = RealtimeClient(url=url, api_key=KEY, reconnect=False)
+    await client.connect()
+    getattr(process, end)()
+    async for _ in process.stdout:
+        pass
+    status = await process.wait()
+    assert status == (-signal.SIGKILL if end == "kill" else 128 + signal.SIGTERM)
+    answer = await client.ask("The cat is on the mat.")
+    assert answer.transcript
+    assert client.is_connected()
+    # Nobody else can connect, and the process ends with its last client
+    with pytest.raises(OSError, match="."):
+        await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("view", ["--plain", "--json"])
+async def test_the_tap_prints_what_passes_as_lines(offline_url, tmp_path, view):
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "console", view, "tap", "--listen", "127.0.0.1:0", "--upstream", offline_url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=clean_environment({"HOME": str(tmp_path)}),
+    )
+    assert process.stdout is not None
+    first = (await process.stdout.readline()).decode()
+    url = json.loads(first)["listening"] if view == "--json" else first.split()[-1]
+    client = RealtimeClient(url=url, api_key=KEY)
+    await client.connect()
+    await client.ask("The cat is on the mat.")
+    await client.disconnect()
+    lines: list[str] = []
+    async for line in process.stdout:
+        lines.append(line.decode())
+        if "assistant:" in lines[-1] or ('"item": {' in lines[-1][:25] and '"assistant"' in lines[-1]):
+            break
+    process.terminate()
+    rest = (await process.stdout.read()).decode()
+    assert await process.wait() == 128 + signal.SIGTERM
+    text = "".join(lines) + rest
+    assert KEY not in text
+    if view == "--json":
+        entries = [json.loads(line) for line in lines]
+        assert {entry["client"] for entry in entries} == {1}
+        types = [entry["event"]["type"] for entry in entries if "event" in entry]
+        assert types[:3] == ["tap.request", "tap.response", "session.created"]
+        items = [entry["item"] for entry in entries if "item" in entry]
+        assert [item["role"] for item in items[:1] + items[-1:]] == ["user", "assistant"]
+    else:
+        assert "#1 00:00.00 · tap tap.request  GET /?model=" in text
+        assert "↑ client response.create" in text
+        assert "#1 you:       The cat is on the mat." in text
+        assert "#1 assistant: I can tell" in text
+        assert "response.output_audio.delta ×" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["--listen", "here"], "write it as HOST:PORT"),
+        (["--upstream", "api.openai.com"], "write it as wss://HOST/v1/realtime"),
+        (["--upstream", "wss://me:secret@host"], "may hold no password"),
+        (["--tls-key", "k.pem"], "--tls-key needs --tls-certificate"),
+        (["--tls-certificate", "none.pem"], "is no file"),
+        (["--listen", "0.0.0.0:0"], "--insecure-no-tls"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_that_says_what_to_do(run_here, home, arguments, advice):
+    done = run_here("tap", *arguments)
+    assert done.returncode == 2
+    assert advice in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
