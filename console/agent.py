@@ -89,18 +89,22 @@ class FileSource(ObjectSource):
         super().__init__(None)
         self.name = path.name
         self.file = AgentFile(path)
-        self._read = False
+        # A client that the next session takes
+        self._ready: Any = None
 
     async def make(self) -> Any:
-        if not self._read:
+        """As `ObjectSource.make`; the first call runs the file."""
+        if self._ready is None and self._source is None:
             await self.read()
-        return await self._client(self._source, self.name)
+        client, self._ready = self._ready, None
+        return await super().make() if client is None else client
 
     async def read(self) -> None:
-        """Run the file, and take what it defines. Raises UserError, with file and line."""
+        """Run the file and make a client. Raises UserError, with file and line; then everything stays as it was."""
         assert self.file is not None
-        self._source = await self.file.read()
-        self._read = True
+        source = await self.file.read()
+        self._ready = await self._client(source, self.name)
+        self._source = source
 
 
 class AgentEndpoint(Endpoint):
@@ -116,6 +120,8 @@ class AgentEndpoint(Endpoint):
         self._voice = settings.voice
         # The client whose handlers are set
         self._known: Any = None
+        # Called with each client that is new
+        self.on_client: Callable[[Any], object] = lambda client: None
 
     @property
     def name(self) -> str:
@@ -142,16 +148,27 @@ class AgentEndpoint(Endpoint):
     def is_new(self, client: Any) -> bool:
         """True for a client that has no handlers of the console yet."""
         before, self._known = self._known, client
-        return client is not before
+        if client is before:
+            return False
+        self.on_client(client)
+        return True
 
 
 class AgentCall(Call):
     """A call with an agent of the user's; it connects by itself, and again when the agent's file was saved."""
 
     def __init__(self, settings: Settings, source: ObjectSource) -> None:
-        super().__init__(settings, AgentEndpoint(settings, source))
+        endpoint = AgentEndpoint(settings, source)
+        super().__init__(settings, endpoint)
         self.source = source
+        if settings.mode is None:
+            endpoint.on_client = self._take_mode
         self._following: asyncio.Task[None] | None = None
+
+    def _take_mode(self, client: Any) -> None:
+        """Detect turns as the client is set to do, until the user changes it."""
+        self.model.talk.mode = "vad" if client.get_turn_detection_type() else "manual"
+        self.model.revision += 1
 
     def tick(self) -> None:
         """As `Call.tick`; the first call connects."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from .answer_end import answer_end
 from .event_book import EventBook
+from .places import place_of
 from .state import (
     BANDS,
     SILENCE,
@@ -208,11 +209,15 @@ class SessionModel:
             # A relay in its default state has instructions and tools of its own
             self.notice("info", event.message)
             return
+        message = event.message
         if event.source not in ("server", "connection"):
+            # The user's own code may have raised it
+            place = place_of(event.exception)
+            message = f"{place}: {message}" if place else message
             self.events.add(
-                time.time(), "console", {"type": "error", "source": event.source, "message": event.message}
+                time.time(), "console", {"type": "error", "source": event.source, "message": message}
             )
-        self.notice("error", event.message)
+        self.notice("error", message)
 
     def on_failed(self, event: Any) -> None:
         """``response.failed``"""

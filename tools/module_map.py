@@ -52,9 +52,9 @@ ROOMS = {
         process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk
+        errors console text answer_end places ending untrusted event_log settings keys tools world push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
-        model_tools echo_choice call plain talk captions room_measure doctor screen running places agent_file agent
+        model_tools echo_choice call plain talk captions room_measure doctor screen running agent_file agent
         tap __main__
     """,
 }
