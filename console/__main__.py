@@ -28,7 +28,7 @@ from .tap.command import make_tap
 from .tap.command import show as show_tap
 from .text import one_line
 
-# The verb that FILE.py alone stands for
+# The verb that a Python file alone stands for
 AGENT = "agent"
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
+    _add_own(verbs, where, views)
+    for verb, module in SERVERS.items():
+        # main() passes their arguments on
+        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
+    return parser
+
+
+def _add_own(verbs: Any, where: argparse.ArgumentParser, views: argparse.ArgumentParser) -> None:
+    """Add the verbs that show clients of the user's own."""
     tap = verbs.add_parser(
         "tap",
         parents=[views],
@@ -107,13 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     agent = verbs.add_parser(
         AGENT,
         parents=[where, views],
-        help="hold a conversation with your own agent; FILE.py alone does the same",
+        help="hold a conversation with your own agent; a Python file in place of a verb is the same",
     )
     agent.add_argument("file", type=Path, help="a Python file that defines client, or make_client()")
-    for verb, module in SERVERS.items():
-        # main() passes their arguments on
-        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
-    return parser
 
 
 def _speed(value: str) -> float:

@@ -78,7 +78,7 @@ class ObjectSource:
                 f"{place_of(error) or name}: {one_line(f'{type(error).__name__}: {error}')}"
             ) from error
         raise UserError(
-            f"{name} is a {type(client).__name__}, expected a RealtimeClient or a function that returns one"
+            f"{name}: client is of type {type(client).__name__}; it must be a RealtimeClient, or a function that makes one"
         )
 
 

@@ -15,7 +15,7 @@ OTHERS = ("site-packages", "dist-packages")
 
 
 def place_of(error: BaseException | None, folder: Path | None = None) -> str:
-    """The innermost line of the user's own code, as "file.py:12"; empty if there is none.
+    """The innermost line of the user's own code, as "NAME:12"; empty if there is none.
 
     Parameters
     ----------

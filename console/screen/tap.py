@@ -22,8 +22,8 @@ __all__ = ["TapConsole"]
 
 PANES = ("events", "conversation", "clients")
 KEYS = (
-    ("<", "client_before", "client before", "<"),
-    (">", "client_after", "next client", ">"),
+    ("<", "client_before", "client before", "prev"),
+    (">", "client_after", "next client", "next"),
     ("p", "play", "play", "play"),
     ("x", "interrupt", "stop", "stop"),
     ("/", "filter", "filter", "find"),
@@ -59,7 +59,7 @@ class ClientsPane(LinePane):
             mark = "▶" if session is tap.chosen else " "
             state = "●" if session.open else "○"
             style = "bold" if session.open else ""
-            request = one_line(session.request, 200)
+            request = one_line(session.request.removeprefix("GET "), 200)
             lines.append(
                 (
                     session.number,

@@ -1,11 +1,12 @@
-"""A tap in a thread, for programs and tests that block; and a recorder that stands behind it and knows what has passed."""
+"""Taps in tests, in this event loop or in a thread; and a recorder that stands behind one and knows what has passed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -14,9 +15,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from console.tap.tap import Tap, TapSettings
-from tests.waiting import until_blocking
+from tests.waiting import until, until_blocking
 
 Wire = dict[str, Any]
+KEY = "sk-tap-0123456789abcdef"
 # What distinguishes a request to a server of the protocol
 PASSED = ("authorization", "openai-beta", "api-key")
 
@@ -133,3 +135,56 @@ def outline(event: Wire) -> tuple[Any, ...]:
     if isinstance(audio, str) and event["type"].endswith(("append", "audio.delta")):
         size = int(audio[1:].split(" ")[0]) if audio.startswith("<") else len(audio) * 3 // 4
     return event["type"], event.get("event_id"), event.get("item_id"), event.get("output_index"), size
+
+
+@asynccontextmanager
+async def tap_to(upstream: str, **settings: Any) -> AsyncIterator[Tap]:
+    tap = Tap(TapSettings("127.0.0.1", 0, upstream, **settings))
+    await tap.start()
+    try:
+        yield tap
+    finally:
+        await tap.close()
+
+
+@asynccontextmanager
+async def server_of(handler: Any, **options: Any) -> AsyncIterator[str]:
+    """A websocket server with *handler*; its address."""
+    async with serve(handler, "127.0.0.1", 0, **options) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def raw_server(serve_one: Any) -> AsyncIterator[str]:
+    """A TCP server; its address."""
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+async def gone(tap: Tap, number: int = 1) -> None:
+    """Wait until client *number* has come, and none is connected."""
+    await until(
+        lambda: tap.sessions and tap.sessions[-1].number >= number and not any(s.open for s in tap.sessions)
+    )
+
+
+def rows(session: Any) -> list[tuple[str, str, int]]:
+    return [(row.source, row.type, row.count) for row in session.model.events.rows]
+
+
+def everything(session: Any) -> str:
+    """All that a view could show or save of a session."""
+    model = session.model
+    return "\n".join(
+        [
+            session.request,
+            session.status,
+            *model.events.journal(),
+            *(row.payload for row in model.events.rows),
+            *(row.text for row in model.transcript),
+            *(notice.text for notice in model.notices),
+        ]
+    )

@@ -121,7 +121,7 @@ async def test_an_error_in_the_file_is_shown_with_its_line_and_the_next_save_rec
             ("def f(:\n", "my_agent.py:1: SyntaxError"),
             ("\n\nimport helper_missing\n", "my_agent.py:3: ModuleNotFoundError"),
             ("\nraise SystemExit(3)\n", "my_agent.py:2: SystemExit"),
-            ("client = 5\n", "my_agent.py is a int, expected a RealtimeClient"),
+            ("client = 5\n", "my_agent.py: client is of type int; it must be a RealtimeClient"),
             ("agent = 5\n", "defines neither client nor make_client()"),
         ):
             save(path, broken)
@@ -219,7 +219,7 @@ async def test_what_is_no_client_is_a_notice(offline_url, source):
     assert not await call.connect()
     assert "cannot connect: " in call.model.notices[-1].text
     assert (
-        "expected a RealtimeClient" in call.model.notices[-1].text
+        "must be a RealtimeClient" in call.model.notices[-1].text
         or "test_agent.py:" in call.model.notices[-1].text
     )
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import ssl
 import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from console.errors import UserError
@@ -23,64 +18,9 @@ from console.tap.tap import Tap, TapSettings
 from realtime import RealtimeClient
 from realtime.offline import question_path
 from tests.conftest import require_program
-from tests.terminal import ROOT, clean_environment
+from tests.console.tapping import KEY, everything, gone, raw_server, rows, server_of, tap_to
 from tests.waiting import until
 from wavtools import read_wav
-
-KEY = "sk-tap-0123456789abcdef"
-
-
-@asynccontextmanager
-async def tap_to(upstream: str, **settings: Any) -> AsyncIterator[Tap]:
-    tap = Tap(TapSettings("127.0.0.1", 0, upstream, **settings))
-    await tap.start()
-    try:
-        yield tap
-    finally:
-        await tap.close()
-
-
-@asynccontextmanager
-async def server_of(handler: Any, **options: Any) -> AsyncIterator[str]:
-    """A websocket server with *handler*; its address."""
-    async with serve(handler, "127.0.0.1", 0, **options) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-@asynccontextmanager
-async def raw_server(serve_one: Any) -> AsyncIterator[str]:
-    """A TCP server; its address."""
-    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-
-
-async def gone(tap: Tap, number: int = 1) -> None:
-    """Wait until client *number* has come, and none is connected."""
-    await until(
-        lambda: tap.sessions and tap.sessions[-1].number >= number and not any(s.open for s in tap.sessions)
-    )
-
-
-def rows(session: Any) -> list[tuple[str, str, int]]:
-    return [(row.source, row.type, row.count) for row in session.model.events.rows]
-
-
-def everything(session: Any) -> str:
-    """All that a view could show or save of a session."""
-    model = session.model
-    return "\n".join(
-        [
-            session.request,
-            session.status,
-            *model.events.journal(),
-            *(row.payload for row in model.events.rows),
-            *(row.text for row in model.transcript),
-            *(notice.text for notice in model.notices),
-        ]
-    )
 
 
 async def test_every_event_of_a_client_is_shown_in_order_with_its_times(offline_url):
@@ -423,100 +363,3 @@ async def test_an_address_that_is_taken_or_open_to_the_network_is_refused(offlin
         await Tap(TapSettings("0.0.0.0", 0, offline_url)).start()
     with pytest.raises(UserError, match="cannot use the certificate"):
         await Tap(TapSettings("127.0.0.1", 0, offline_url, certificate=__file__)).start()
-
-
-@pytest.mark.parametrize("end", ["kill", "terminate"])
-async def test_a_client_stays_connected_when_the_console_is_gone(offline_url, tmp_path, end):
-    process = await asyncio.create_subprocess_exec(
-        *[
-            sys.executable,
-            "-m",
-            "console",
-            "tap",
-            "--json",
-            "--listen",
-            "127.0.0.1:0",
-            "--upstream",
-            offline_url,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        env=clean_environment({"HOME": str(tmp_path)}),
-    )
-    assert process.stdout is not None
-    url = json.loads(await process.stdout.readline())["listening"]
-    client = RealtimeClient(url=url, api_key=KEY, reconnect=False)
-    await client.connect()
-    getattr(process, end)()
-    async for _ in process.stdout:
-        pass
-    status = await process.wait()
-    assert status == (-signal.SIGKILL if end == "kill" else 128 + signal.SIGTERM)
-    answer = await client.ask("The cat is on the mat.")
-    assert answer.transcript
-    assert client.is_connected()
-    # Nobody else can connect, and the process ends with its last client
-    with pytest.raises(OSError, match="."):
-        await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-    await client.disconnect()
-
-
-@pytest.mark.parametrize("view", ["--plain", "--json"])
-async def test_the_tap_prints_what_passes_as_lines(offline_url, tmp_path, view):
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "console", view, "tap", "--listen", "127.0.0.1:0", "--upstream", offline_url],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        env=clean_environment({"HOME": str(tmp_path)}),
-    )
-    assert process.stdout is not None
-    first = (await process.stdout.readline()).decode()
-    url = json.loads(first)["listening"] if view == "--json" else first.split()[-1]
-    client = RealtimeClient(url=url, api_key=KEY)
-    await client.connect()
-    await client.ask("The cat is on the mat.")
-    await client.disconnect()
-    lines: list[str] = []
-    async for line in process.stdout:
-        lines.append(line.decode())
-        if "assistant:" in lines[-1] or ('"item": {' in lines[-1][:25] and '"assistant"' in lines[-1]):
-            break
-    process.terminate()
-    rest = (await process.stdout.read()).decode()
-    assert await process.wait() == 128 + signal.SIGTERM
-    text = "".join(lines) + rest
-    assert KEY not in text
-    if view == "--json":
-        entries = [json.loads(line) for line in lines]
-        assert {entry["client"] for entry in entries} == {1}
-        types = [entry["event"]["type"] for entry in entries if "event" in entry]
-        assert types[:3] == ["tap.request", "tap.response", "session.created"]
-        items = [entry["item"] for entry in entries if "item" in entry]
-        assert [item["role"] for item in items[:1] + items[-1:]] == ["user", "assistant"]
-    else:
-        assert "#1 00:00.00 · tap tap.request  GET /?model=" in text
-        assert "↑ client response.create" in text
-        assert "#1 you:       The cat is on the mat." in text
-        assert "#1 assistant: I can tell" in text
-        assert "response.output_audio.delta ×" in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "advice"),
-    [
-        (["--listen", "here"], "write it as HOST:PORT"),
-        (["--upstream", "api.openai.com"], "write it as wss://HOST/v1/realtime"),
-        (["--upstream", "wss://me:secret@host"], "may hold no password"),
-        (["--tls-key", "k.pem"], "--tls-key needs --tls-certificate"),
-        (["--tls-certificate", "none.pem"], "is no file"),
-        (["--listen", "0.0.0.0:0"], "--insecure-no-tls"),
-    ],
-)
-def test_a_wrong_argument_is_one_line_that_says_what_to_do(run_here, home, arguments, advice):
-    done = run_here("tap", *arguments)
-    assert done.returncode == 2
-    assert advice in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert "secret" not in done.stderr
