@@ -103,22 +103,24 @@ class TappedSession:
             self._read("server", at, data)
             return
         self._answer += data
-        end = self._answer.find(END)
-        if end < 0:
-            if len(self._answer) > MAX_HEAD_BYTES:
-                self._answer = None
+        while self._answer is not None and (end := self._answer.find(END)) >= 0:
+            answer, rest = bytes(self._answer[:end]), bytes(self._answer[end + len(END) :])
+            self._answer = None
+            try:
+                head = read_head(answer)
+            except HeadError:
                 self._unreadable("the server's answer is no HTTP")
-            return
-        answer, rest = bytes(self._answer[:end]), bytes(self._answer[end + len(END) :])
-        self._answer = None
-        try:
-            head = read_head(answer)
-        except HeadError:
+                return
+            if 100 <= head.status < 200 and head.status != 101:
+                # "100 Continue" and its like: the answer follows
+                self._answer = bytearray(rest)
+                continue
+            self._answered(at, head, rest)
+            if rest and self._readers:
+                self._read("server", at, rest)
+        if self._answer is not None and len(self._answer) > MAX_HEAD_BYTES:
+            self._answer = None
             self._unreadable("the server's answer is no HTTP")
-            return
-        self._answered(at, head, rest)
-        if rest and self._readers:
-            self._read("server", at, rest)
 
     def _answered(self, at: float, head: Head, body: bytes) -> None:
         note: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import ssl
 import subprocess
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from console.errors import UserError
 from console.session_files import Snapshot, load_session, save_session
+from console.tap.forward import serve as serve_tap
+from console.tap.report import Reporter, read_reports
 from console.tap.tap import Tap, TapSettings
 from realtime import RealtimeClient
 from realtime.offline import question_path
@@ -266,6 +269,57 @@ async def test_a_client_secret_is_minted_through_the_tap_and_not_shown(offline_u
         await client.disconnect()
         await gone(tap, 2)
         assert secret not in everything(tap.sessions[1])
+
+
+async def test_a_body_that_waits_for_the_server_passes():
+    async def upstream(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await reader.readexactly(5)
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(upstream) as url, tap_to(url) as tap:
+        host, port = tap.url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /v1/realtime/calls HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"v=0\r\n")
+        assert (await reader.read()).endswith(b"\r\n\r\nv=0\r\n")
+        writer.close()
+        await gone(tap)
+        assert tap.sessions[0].status == "HTTP 201"
+
+
+async def test_a_key_does_not_go_over_a_plain_connection_to_another_machine(monkeypatch):
+    # This machine may have no other address: take the loopback for one
+    monkeypatch.setattr("console.tap.link.is_loopback", lambda host: False)
+    received = bytearray()
+
+    async def upstream(reader, writer):
+        received.extend(await reader.read(65536))
+        writer.close()
+
+    reports, end = io.BytesIO(), asyncio.Event()
+    async with raw_server(upstream) as url:
+        settings = {"host": "127.0.0.1", "port": 0, "upstream": url}
+        serving = asyncio.create_task(serve_tap(settings, Reporter(reports), end))
+        await until(reports.getvalue)
+        address = next(read_reports(io.BytesIO(reports.getvalue()))).data.decode()
+        for place in ({"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}, {"Cookie": f"session={KEY}"}):
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(address, additional_headers=place)
+            assert b"use wss://" in (caught.value.response.body or b"")
+        assert not received
+        # Without a key it passes
+        with pytest.raises(InvalidMessage):
+            await connect(address)
+        assert received
+        end.set()
+        await serving
 
 
 async def test_nonsense_in_place_of_a_request_is_answered_and_kills_nothing(offline_url):

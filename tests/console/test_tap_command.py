@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import sys
 import pytest
 
 from realtime import RealtimeClient
+from tests.audio_server import no_server_environment
 from tests.console.tapping import KEY
-from tests.terminal import ROOT, clean_environment
+from tests.terminal import ROOT, Terminal, clean_environment
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
@@ -50,6 +52,28 @@ async def test_a_client_stays_connected_when_the_console_is_gone(offline_url, tm
     with pytest.raises(OSError, match="."):
         await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
     await client.disconnect()
+
+
+async def test_the_screen_shows_a_client_and_lets_it_stay_when_the_user_quits(offline_url, tmp_path):
+    env = no_server_environment(tmp_path) | {"PYTHONPATH": str(ROOT)}
+    command = f"{sys.executable} -m console tap --listen 127.0.0.1:0 --upstream {offline_url}"
+    with Terminal(command, env, tmp_path) as terminal:
+        shown = await asyncio.to_thread(terminal.wait_for, lambda screen: "let one connect to" in screen)
+        url = re.search(r"ws://127\.0\.0\.1:\d+", shown.split("let one connect to")[1])
+        assert url is not None
+        client = RealtimeClient(url=url[0], api_key=KEY, reconnect=False)
+        await client.connect()
+        await client.ask("The cat is on the mat.")
+        await asyncio.to_thread(
+            terminal.wait_for, lambda screen: "The cat is on the mat." in screen and "response.done" in screen
+        )
+        terminal.keys("C-q")
+        await asyncio.to_thread(
+            terminal.wait_for,
+            lambda screen: "1 client stays connected" in screen and "exit-status 0" in screen,
+        )
+        assert (await client.ask("And again.")).transcript
+        await client.disconnect()
 
 
 @pytest.mark.parametrize("view", ["--plain", "--json"])
