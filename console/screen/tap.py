@@ -6,6 +6,7 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -13,14 +14,12 @@ from textual.binding import Binding, BindingType
 
 from ..text import one_line
 from . import words
-from .app import RealtimeConsole
 from .dialogs import HelpScreen
-from .drawing import Drawing
 from .lines import Line, LinePane
+from .side import SideConsole, SideDrawing, SidePane
 
 __all__ = ["TapConsole"]
 
-PANES = ("events", "conversation", "clients")
 KEYS = (
     ("<", "client_before", "client before", "prev"),
     (">", "client_after", "next client", "next"),
@@ -44,7 +43,7 @@ HELP = (
 )
 
 
-class ClientsPane(LinePane):
+class ClientsPane(SidePane):
     """Every client that has passed: its number, its request and what has become of it; Enter shows its session."""
 
     FOLLOWS = True
@@ -52,11 +51,14 @@ class ClientsPane(LinePane):
     def __init__(self) -> None:
         super().__init__(id="clients", title="clients")
 
-    def draw(self, tap: Any) -> None:
-        """Show the sessions of the tap."""
+    def state(self, call: Any) -> Hashable:
+        return call.revision, id(call.chosen)
+
+    def draw(self, call: Any) -> None:
+        """Show the sessions of the call."""
         lines: list[Line] = []
-        for session in tap.sessions:
-            mark = "▶" if session is tap.chosen else " "
+        for session in call.sessions:
+            mark = "▶" if session is call.chosen else " "
             state = "●" if session.open else "○"
             style = "bold" if session.open else ""
             request = one_line(session.request.removeprefix("GET "), 200)
@@ -73,37 +75,27 @@ class ClientsPane(LinePane):
                 for text in (
                     "no client yet: let one connect to",
                     "",
-                    f"  {tap.url}",
+                    f"  {call.url}",
                     "",
                     "in place of its server's address",
                 )
             ]
-        gone = f"{tap.dropped} older dropped" if tap.dropped else ""
+        gone = f"{call.dropped} older dropped" if call.dropped else ""
         if gone != self.border_subtitle:
             self.border_subtitle = gone
         self.show(lines)
 
 
-class TapDrawing(Drawing):
+class TapDrawing(SideDrawing):
     """The widgets of a tap's screen."""
 
     def __init__(self, tap: Any) -> None:
-        super().__init__(tap)
+        super().__init__(tap, ClientsPane(), ("events", "conversation", "clients"))
         self._tap = tap
         self._model: Any = None
-        self.clients = ClientsPane()
-
-    @property
-    def panes(self) -> tuple[LinePane, ...]:
-        return self.events, self.conversation, self.clients
-
-    def choose_pane(self, name: str) -> None:
-        self.active = name
-        for pane in self.panes:
-            pane.set_class(pane.id == name, "active")
-        self.tabs.update(words.tabs(PANES, name), layout=False)
 
     def draw(self, hint: str, wide: bool) -> None:
+        """As `Drawing.draw`."""
         if self._tap.model is not self._model:
             # Another client: its rows may have the numbers of those that are drawn
             self._model = self._tap.model
@@ -111,57 +103,30 @@ class TapDrawing(Drawing):
             for pane in (self.events, self.conversation):
                 pane.forget()
         super().draw(hint, wide)
-        state = (self._tap.revision, id(self._model))
-        if self.shown.get("clients") != state:
-            self.shown["clients"] = state
-            self.clients.draw(self._tap)
 
     def keys_line(self, wide: bool) -> str:
+        """Return the line of keys."""
         return words.keys(wide, KEYS)
 
 
-class TapConsole(RealtimeConsole):
-    """The screen of a tap.
+class TapConsole(SideConsole):
+    """The screen of a tap, which has started."""
 
-    Parameters
-    ----------
-    tap : Tap
-        What is shown; it has started.
-    theme : str, optional
-        As for `RealtimeConsole`.
-    """
-
-    CSS = """
-    #weather, #memory, #devices, #talk { display: none; }
-    #clients { height: 1fr; }
-    """
+    CSS = SideConsole.CSS + "\n#devices, #talk { display: none; }\n#clients { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("less_than_sign", "client_before", show=False, priority=True),
         Binding("greater_than_sign", "client_after", show=False, priority=True),
     ]
 
-    def __init__(self, tap: Any, theme: str | None = None) -> None:
-        super().__init__(tap, theme)
-        self.tap = tap
-        self.drawing: TapDrawing = TapDrawing(tap)
-
-    def on_mount(self) -> None:
-        # Textual calls the handler of the base class too
-        self.query_one("#side").mount(self.drawing.clients)
-
-    def _choose_pane(self, name: str) -> None:
-        name = name if name in PANES else "clients"
-        self.drawing.choose_pane(name)
-        self.screen_stack[0].set_class(name == "clients", "side-active")
-
-    def action_pane(self, name: str) -> None:
-        super().action_pane(name if name in PANES else "clients")
+    def make_drawing(self, call: Any) -> SideDrawing:
+        """Return what draws the screen."""
+        return TapDrawing(call)
 
     def action_client_before(self) -> None:
-        self.tap.step(-1)
+        self.call.step(-1)
 
     def action_client_after(self) -> None:
-        self.tap.step(1)
+        self.call.step(1)
 
     def action_help(self) -> None:
         notices = [
@@ -172,5 +137,5 @@ class TapConsole(RealtimeConsole):
 
     def on_line_pane_chosen(self, event: LinePane.Chosen) -> None:
         # Textual calls the handler of the base class too
-        if event.pane is self.drawing.clients and isinstance(event.entry, int):
-            self.tap.choose(event.entry)
+        if event.pane is self.drawing.side and isinstance(event.entry, int):
+            self.call.choose(event.entry)

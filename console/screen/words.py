@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..session import SessionModel
 
-__all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["ACTIONS", "KEYS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0

@@ -16,10 +16,11 @@ from console.errors import UserError
 from console.places import place_of
 from console.screen.agent import AgentConsole
 from console.settings import Settings
+from console.transcript import ItemRow
 from realtime import RealtimeClient
 from tests.audio_server import no_server_environment
 from tests.console.programs import run_console
-from tests.console.screens import WIDE, say, screen_text, until, until_shown
+from tests.console.screens import NARROW, WIDE, assert_snapshot, say, screen_text, until, until_shown
 from tests.terminal import ROOT, Terminal
 
 AGENT = """
@@ -180,6 +181,53 @@ async def test_a_tool_that_raises_is_told_with_its_line(offline_url, tmp_path):
         call.model.on_error(ErrorEvent("the tool price failed", "tool", exception=error))
     assert call.model.notices[-1].text == "my_agent.py:10: the tool price failed"
     await call.close()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_the_screen_of_an_agent_has_its_tools_with_their_calls(tmp_path, size):
+    client = RealtimeClient()
+
+    @client.tool
+    def price(tea: str) -> str:
+        """The price of a tea."""
+        return tea
+
+    @client.tool
+    def stock(tea: str) -> int:
+        """How much there is."""
+        return len(tea)
+
+    call = call_of(ObjectSource(client), "ws://127.0.0.1:9")
+    app = AgentConsole(call)
+    async with app.run_test(size=size) as pilot:
+        await until_shown(pilot, "cannot connect")
+        call.client = client
+        for number, (role, text) in enumerate(
+            [("function", 'price({"tea": "green"})'), ("output", '"3 dollars"'), ("function", "price({})")]
+        ):
+            row = ItemRow(f"i{number}", role)
+            row.text = text
+            call.model.transcript.add(row)
+        call.model.notices.clear()
+        call.model.revision += 1
+        await pilot.press("3")
+        await until_shown(pilot, "price  ×2", "How much there is.")
+        await assert_snapshot(pilot, "agent-tools")
+
+
+async def test_a_model_calls_a_tool_of_the_agent_and_the_pane_shows_it(offline_url, tmp_path):
+    path = tmp_path / "my_agent.py"
+    tool = AGENT.replace("def price(name: str)", "def get_weather(location: str)").replace(
+        "name)", "location)"
+    )
+    save(path, tool.replace("3 dollars", "12 degrees"))
+    call = call_of(FileSource(path), offline_url)
+    app = AgentConsole(call)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: call.model.state == "connected")
+        await say(pilot, "What is the weather in Paris?")
+        await until_shown(pilot, "get_weather  ×1", "→ 12 degrees")
+        assert any(row.source == "stdout" for row in app.model.events.rows)
 
 
 async def test_what_the_agent_prints_is_an_event(offline_url, tmp_path):
