@@ -61,8 +61,9 @@ def make_tap(arguments: argparse.Namespace, *, output: str | None, sessions: str
 async def show(tap: Tap, screen: Callable[[Any], Awaitable[int]]) -> int:
     """Start the tap, show it with *screen* until the user quits, and say what goes on; returns the exit status."""
     await tap.start()
-    status = await screen(tap)
-    await tap.close()
-    if tap.farewell():
-        print(tap.farewell(), flush=True)
-    return status
+    try:
+        return await screen(tap)
+    finally:
+        await tap.close()
+        if tap.farewell():
+            print(tap.farewell(), flush=True)

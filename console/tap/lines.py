@@ -8,6 +8,7 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from ..errors import UserError
@@ -29,8 +30,16 @@ class _PlainLines(PlainView):
         # Number of the newest printed row, and its count
         self._row = (-1, 0)
         self._waiting = (-1, 0)
+        self._revision_drawn = -1
 
     def draw(self) -> None:
+        """Print what is new."""
+        if self._session.model.events.revision != self._revision_drawn or self._row != self._waiting:
+            self._revision_drawn = self._session.model.events.revision
+            self._draw_events()
+        super().draw()
+
+    def _draw_events(self) -> None:
         rows = [row for row in self._session.model.events.rows if row.number >= self._row[0]]
         for row in rows[:-1]:
             self._event(row)
@@ -40,7 +49,6 @@ class _PlainLines(PlainView):
             if rows[-1].type not in STREAMED or newest == self._waiting or not self._session.open:
                 self._event(rows[-1])
             self._waiting = newest
-        super().draw()
 
     def _event(self, row: EventRow) -> None:
         if (row.number, row.count) != self._row:
@@ -84,7 +92,7 @@ async def hold_tap(tap: Tap, as_json: bool) -> int:
     tap.on_session = follow
     try:
         await tap.start()
-        print(f"listening on {tap.url}" if not as_json else f'{{"listening": "{tap.url}"}}', flush=True)
+        print(json.dumps({"listening": tap.url}) if as_json else f"listening on {tap.url}", flush=True)
         while tap.running:
             await asyncio.sleep(FRAME_SECONDS)
             for session in tap.sessions:
@@ -95,4 +103,4 @@ async def hold_tap(tap: Tap, as_json: bool) -> int:
     finally:
         await tap.close()
         if tap.farewell():
-            print(tap.farewell(), flush=True)
+            print(json.dumps({"farewell": tap.farewell()}) if as_json else tap.farewell(), flush=True)

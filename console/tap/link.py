@@ -158,13 +158,13 @@ class Link:
             self._unreachable(getattr(error, "strerror", None) or str(error) or "it hung up")
             return
         self._ends += 1
-        self._server = end
         peer = end.transport.get_extra_info("peername")
         if not upstream.secure and _holds_a_key(head) and not is_loopback(str(peer[0]) if peer else ""):
             end.transport.abort()
             message = f"the tap does not send a key over plain ws:// to {upstream.host}: use wss://"
             self._refuse("502 Bad Gateway", "insecure_upstream", message)
             return
+        self._server = end
         assert self._request is not None
         body, self._request = bytes(self._request), None
         end.transport.write(request_to(upstream, head) + body)

@@ -9,6 +9,8 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import asyncio
+import importlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -160,6 +162,8 @@ class Tap:
             await self.close()
             raise
         self._waiting.notice("info", f"waiting for a client: let it connect to {self.url}")
+        # What the first client needs: the screen must not wait for it then
+        self._spawn(asyncio.to_thread(importlib.import_module, ".tapped", __package__))
         return self.url
 
     def _on_report(self, report: Report | None) -> None:
@@ -177,6 +181,10 @@ class Tap:
         if self._listening is not None and not self._listening.done():
             self._listening.set_exception(UserError("the forwarding process ended before it listened"))
         elif self._process is not None:
+            for session in self._by_number.values():
+                session.take(Report(Kind.CLOSED, session.number, time.time(), b""))
+            self._by_number.clear()
+            self.revision += 1
             self.model.notice("error", "the forwarding process has ended: no client can connect any more")
 
     def _take(self, report: Report) -> None:

@@ -358,6 +358,25 @@ async def test_clients_at_once_have_a_session_each_and_one_is_shown(offline_url)
             await client.disconnect()
 
 
+async def test_a_forwarding_process_that_dies_ends_its_sessions_with_a_notice(offline_url, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr("console.tap.process.subprocess.Popen", start)
+    async with tap_to(offline_url) as tap:
+        client = RealtimeClient(url=tap.url, api_key=KEY, reconnect=False)
+        await client.connect()
+        await until(lambda: tap.sessions)
+        started[0].kill()
+        await until(lambda: not tap.running)
+        assert not tap.sessions[0].open
+        assert "the forwarding process has ended" in tap.model.notices[-1].text
+
+
 async def test_sessions_of_clients_that_have_gone_are_bounded(offline_url, monkeypatch):
     monkeypatch.setattr("console.tap.tap.MAX_ENDED", 2)
     async with tap_to(offline_url) as tap:
