@@ -63,6 +63,22 @@ def test_recording_without_hardware(tmp_path):
         assert (file.getframerate(), file.getnframes()) == (16_000, 16_000)
 
 
+def test_an_agent_of_your_own_in_the_console(offline_url, tmp_path):
+    environment_of_one = environment(offline_url, HOME=str(tmp_path), REALTIME_CONSOLE_OUTPUT="null")
+    done = subprocess.run(
+        [sys.executable, "-m", "console", "--plain", "--mode", "manual", str(EXAMPLES / "my_agent.py")],
+        env=environment_of_one,
+        cwd=ROOT,
+        input="Hello there\n",
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "you:       Hello there" in done.stdout
+    assert "assistant: " in done.stdout
+
+
 def test_streaming_audio_from_a_file(offline_url, tmp_path):
     answer = tmp_path / "answer.wav"
     said = run("stream_file.py", offline_url, str(question_path()), str(answer))
