@@ -195,11 +195,11 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
         return show_screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
     if arguments.verb == "tap":
-        from .tap.lines import hold_tap
-
         tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
         if _shows_screen(arguments):
             return show_tap(tap, lambda one: show_screen(one, settings.theme, "tap.TapConsole"))
+        from .tap.lines import hold_tap
+
         return hold_tap(tap, as_json)
     if arguments.verb == AGENT:
         return _agent(arguments, settings, as_json)

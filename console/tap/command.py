@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .address import DEFAULT_LISTEN, DEFAULT_UPSTREAM, read_listen, read_upstream
+from .address import DEFAULT_LISTEN, DEFAULT_UPSTREAM, is_loopback, read_listen, read_upstream
 
 if TYPE_CHECKING:
     from .tap import Tap
@@ -47,7 +47,9 @@ def make_tap(arguments: argparse.Namespace, *, output: str | None, sessions: str
     from .tap import Tap, TapSettings
 
     host, port = read_listen(arguments.listen)
-    read_upstream(arguments.upstream)
+    upstream = read_upstream(arguments.upstream)
+    if port == upstream.port and is_loopback(upstream.host):
+        raise UserError(f"--upstream {upstream.name} is the tap itself; name the server behind it")
     certificate, key = getattr(arguments, "tls_certificate", None), getattr(arguments, "tls_key", None)
     if key and not certificate:
         raise UserError("--tls-key needs --tls-certificate")

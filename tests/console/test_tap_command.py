@@ -123,6 +123,7 @@ async def test_the_tap_prints_what_passes_as_lines(offline_url, tmp_path, view):
         (["--listen", "here"], "write it as HOST:PORT"),
         (["--upstream", "api.openai.com"], "write it as wss://HOST/v1/realtime"),
         (["--upstream", "wss://me:secret@host"], "may hold no password"),
+        (["--listen", ":8082", "--upstream", "ws://localhost:8082"], "is the tap itself"),
         (["--tls-key", "k.pem"], "--tls-key needs --tls-certificate"),
         (["--tls-certificate", "none.pem"], "is no file"),
         (["--listen", "0.0.0.0:0"], "--insecure-no-tls"),
