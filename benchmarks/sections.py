@@ -24,6 +24,7 @@ ORDER = [
     "offline voice",
     "relay",
     "console",
+    "tap",
     "latency budget",
     "echo",
 ]

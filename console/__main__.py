@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import runpy
 import sys
@@ -23,8 +22,14 @@ from typing import Any, NoReturn
 from . import PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
+from .running import AGENT_SCREEN, is_terminal, show_screen
+from .tap.command import add_arguments as tap_arguments
+from .tap.command import make_tap
+from .tap.command import show as show_tap
 from .text import one_line
 
+# The verb that a Python file alone stands for
+AGENT = "agent"
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
 
@@ -60,9 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
+    views = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    views.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
+    views.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser = _Parser(
         prog=PROGRAM,
-        parents=[where],
+        parents=[where, views],
         argument_default=argparse.SUPPRESS,
         description="Hold and inspect a voice conversation. Without a verb: the screen, or one demo turn if there is no "
         "terminal. The key comes from OPENAI_API_KEY, from .env, or from the screen (key a); without a key the offline "
@@ -70,8 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
     parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
-    parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
-    parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     talk = verbs.add_parser(
@@ -97,10 +103,27 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
+    _add_own(verbs, where, views)
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
     return parser
+
+
+def _add_own(verbs: Any, where: argparse.ArgumentParser, views: argparse.ArgumentParser) -> None:
+    """Add the verbs that show clients of the user's own."""
+    tap = verbs.add_parser(
+        "tap",
+        parents=[views],
+        help="show what any client and its server say: the client connects here instead",
+    )
+    tap_arguments(tap)
+    agent = verbs.add_parser(
+        AGENT,
+        parents=[where, views],
+        help="hold a conversation with your own agent; a Python file in place of a verb is the same",
+    )
+    agent.add_argument("file", type=Path, help="a Python file that defines client, or make_client()")
 
 
 def _speed(value: str) -> float:
@@ -142,17 +165,9 @@ def _serve(verb: str, rest: list[str]) -> int:
     return 0
 
 
-def _is_terminal() -> bool:
-    """Return True if a person can type and read here. A stream that is missing or closed is no terminal."""
-    try:
-        return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
-    except ValueError:
-        return False
-
-
 def _shows_screen(arguments: argparse.Namespace) -> bool:
     lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
-    return arguments.verb in (None, "replay") and not lines and _is_terminal()
+    return arguments.verb in (None, "replay", "tap", AGENT) and not lines and is_terminal()
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -161,7 +176,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
     settings = load(vars(arguments), os.environ, DotEnv())
     where = _where(settings)
-    terminal = _is_terminal()
+    terminal = is_terminal()
     plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
         from .talk import talk
@@ -183,7 +198,16 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
         speed = arguments.speed if terminal else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
-        return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
+        return show_screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
+    if arguments.verb == "tap":
+        tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
+        if _shows_screen(arguments):
+            return show_tap(tap, lambda one: show_screen(one, settings.theme, "tap.TapConsole"))
+        from .tap.lines import hold_tap
+
+        return hold_tap(tap, as_json)
+    if arguments.verb == AGENT:
+        return _agent(arguments, settings, as_json)
     if plain or as_json:
         from dataclasses import replace
 
@@ -195,7 +219,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     if terminal:
         from .call import Call
 
-        return _screen(Call(settings), settings.theme)
+        return show_screen(Call(settings), settings.theme)
     from realtime.offline import question_path
 
     from .talk import talk
@@ -204,22 +228,15 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     return talk(Path(question_path("hello")), Path("answer.wav"), **where)
 
 
-async def _screen(call: Any, theme: str | None) -> int:
-    try:
-        from .screen.app import RealtimeConsole
-    except ImportError as error:
-        raise UserError(
-            f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
-        ) from error
-    app = RealtimeConsole(call, theme)
-    # Modules stay: a collection that walked through all of them would cost the screen two frames
-    gc.freeze()
+def _agent(arguments: argparse.Namespace, settings: Any, as_json: bool) -> Coroutine[Any, Any, int]:
+    from .agent import AgentCall, FileSource
 
-    async def shown() -> int:
-        await app.run_async()
-        return app.return_code or 0
+    call = AgentCall(settings, FileSource(arguments.file))
+    if _shows_screen(arguments):
+        return show_screen(call, settings.theme, AGENT_SCREEN)
+    from .plain import JsonView, PlainView, hold
 
-    return await run(shown(), stop=lambda status: app.exit(return_code=status))
+    return hold(call, (JsonView if as_json else PlainView)(call))
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:
@@ -243,7 +260,7 @@ def _main(argv: list[str]) -> int:
     # The servers parse their own arguments, and guard their own streams
     if argv and argv[0] in SERVERS:
         return _serve(argv[0], argv[1:])
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_with_agent(argv))
     with ended_by_signals(), contextlib.ExitStack() as stack:
         # The screen prints nothing. Whatever else prints, prints through the gate
         if not _shows_screen(arguments):
@@ -253,6 +270,17 @@ def _main(argv: list[str]) -> int:
         if arguments.verb == "devices":
             return _devices()
         return asyncio.run(_run(arguments))
+
+
+def _with_agent(argv: list[str]) -> list[str]:
+    """Insert the verb before the name of a Python file that stands where a verb is expected."""
+    for at, word in enumerate(argv):
+        value_of_option = at > 0 and argv[at - 1].startswith("--") and "=" not in argv[at - 1]
+        if word.endswith(".py") and not word.startswith("-"):
+            return [*argv[:at], AGENT, *argv[at:]]
+        if not word.startswith("-") and not value_of_option:
+            break
+    return argv
 
 
 def _complain(message: str) -> None:

@@ -27,7 +27,6 @@ from .session import SessionModel
 from .settings import Settings
 from .state import SILENCE, DeviceState, Level
 from .text import one_line
-from .tools import get_weather, weather_is_offline
 
 # NumPy, wavtools and realtime are imported when they are needed, so that the screen comes first
 if TYPE_CHECKING:
@@ -196,6 +195,8 @@ class Call:
 
     def _listen(self, client: Any) -> None:
         model = self.model
+        if not self.endpoint.is_new(client):
+            return
         for name, handler in (
             ("realtime.event", model.on_wire),
             ("conversation.item.appended", model.on_updated),
@@ -216,8 +217,7 @@ class Call:
             ("close", self._on_close),
         ):
             client.on(name)(handler)
-        weather = weather_is_offline if self.endpoint.offline else get_weather
-        self._tools.add_to(client, self._fetch_weather or weather)
+        self.endpoint.offer(self._tools, client, self._fetch_weather)
 
     def _set_answering(self, answering: bool) -> None:
         self.model.answering = answering

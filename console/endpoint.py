@@ -98,6 +98,14 @@ class Endpoint:
             # ConfigurationError, and a setting that does not exist
             raise UserError(str(error)) from error
 
+    def offer(self, tools: Any, client: Any, fetch_weather: Any) -> None:
+        """Offer the console's tools to the model of *client*; *fetch_weather* replaces the weather service."""
+        tools.add_to(client, fetch_weather or (weather_is_offline if self.offline else get_weather))
+
+    def is_new(self, client: Any) -> bool:
+        """True for a client that has no handlers of the console yet: here each connection has its own."""
+        return True
+
     async def make_transcriber(self, model: str | None) -> Any:
         """Return a Transcriber that is not yet connected; *model* None takes its default. Raises UserError."""
         where = await self._address()

@@ -19,6 +19,7 @@ from .answer_end import answer_end
 from .event_book import EventBook
 from .heard import Heard
 from .phase import Phase, phase_of
+from .places import place_of
 from .state import (
     BANDS,
     SILENCE,
@@ -253,11 +254,15 @@ class SessionModel:
             # A relay in its default state has instructions and tools of its own
             self.notice("info", event.message)
             return
+        message = event.message
         if event.source not in ("server", "connection"):
+            # The user's own code may have raised it
+            place = place_of(event.exception)
+            message = f"{place}: {message}" if place else message
             self.events.add(
-                time.time(), "console", {"type": "error", "source": event.source, "message": event.message}
+                time.time(), "console", {"type": "error", "source": event.source, "message": message}
             )
-        self.notice("error", event.message)
+        self.notice("error", message)
 
     def on_failed(self, event: Any) -> None:
         """``response.failed``"""
@@ -333,6 +338,9 @@ class SessionModel:
         if self.state == "replay":
             if action in ("talk", "mode", "connect", "delete", "text", "echo"):
                 return "this is a replay: nothing is connected"
+        elif self.state == "tap":
+            if action in ("talk", "mode", "connect", "delete", "text", "echo"):
+                return "this is a tap: it changes nothing of what passes"
         elif action in ("talk", "mode", "text", "echo", "interrupt") and not connected:
             return "not connected: press c"
         if action == "talk" and self.talk.mode == "vad":

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Echo = Literal["auto", "half-duplex", "off"]
-State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay"]
+State = Literal["disconnected", "connecting", "connected", "reconnecting", "replay", "tap"]
 Level = Literal["info", "warning", "error"]
 # Frequency bands of a voice: the bars of each side
 BANDS = 10

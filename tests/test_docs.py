@@ -98,8 +98,9 @@ def test_a_shell_block_runs(block, offline_url, tmp_path):
         (folder / entry.name).symlink_to(entry)
     env = environment(offline_url) | {"PATH": stand_ins(tmp_path / "bin"), "HOME": str(tmp_path)}
     code = block.code.strip()
-    serves = re.search(r"python -m realtime\.(relay|offline)\b", code.splitlines()[-1])
-    with Shell(code + " --port 0" if serves else code, folder, env, tmp_path / "complaints") as shell:
+    serves = re.search(r"python -m (realtime\.(relay|offline)|console tap)\b", code.splitlines()[-1])
+    free = " --listen 127.0.0.1:0" if "console tap" in code else " --port 0"
+    with Shell(code + free if serves else code, folder, env, tmp_path / "complaints") as shell:
         if serves:
             assert shell.line().startswith("listening on ws://127.0.0.1:"), read(shell.complaints)
         else:

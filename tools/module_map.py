@@ -53,10 +53,10 @@ ROOMS = {
         server process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk sounding
-        heard_words transcript heard event_book state input_clock turn_times waterfall phase session audio
+        errors console text answer_end places ending untrusted event_log settings keys tools world push_to_talk
+        sounding heard_words transcript heard event_book state input_clock turn_times waterfall phase session audio
         session_files endpoint playback replay model_tools echo_choice call plain talk captions room_measure doctor
-        screen __main__
+        screen running agent_file agent tap __main__
     """,
 }
 
@@ -289,6 +289,9 @@ TESTED_BY = {
     "wavtools._callbacks": ["test_rt_lint.py", "wavtools/test_player.py"],
     "wavtools._kernels": ["native/test_kernels.py"],
     "wavtools._version": ["test_package.py"],
+    "console.tap.forward": ["console/test_tap.py"],
+    "console.tap.link": ["console/test_tap.py"],
+    "console.tap.process": ["console/test_tap.py"],
     "realtime.relay.pipe": ["realtime/test_relay_session.py", "realtime/test_relay_attacks.py"],
     "realtime.relay.server": ["realtime/test_relay_session.py", "realtime/test_relay_process.py"],
     "realtime.relay.workers": ["realtime/test_relay_process.py"],

@@ -49,12 +49,12 @@ text is by proportion, because servers send no word times. Latency is the time f
 was known here, to the first sample that the device took."""
 
 
-def key_table() -> Table:
+def key_table(keys: tuple[tuple[str, str], ...] = KEYS) -> Table:
     """Return the keys in two columns; the second one wraps, so it is readable in 80 columns too."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
-    for key, does in KEYS:
+    for key, does in keys:
         table.add_row(key, does)
     return table
 
@@ -64,15 +64,16 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,enter", "dismiss", "Close")]
 
-    def __init__(self, notices: list[str]) -> None:
+    def __init__(self, notices: list[str], keys: tuple[tuple[str, str], ...] = KEYS) -> None:
         super().__init__()
         self._notices = notices
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
             box.border_title = "help"
             box.border_subtitle = "esc closes"
-            yield Static(key_table())
+            yield Static(key_table(self._keys))
             yield Static(f"\n{TERMS}", markup=False)
             if self._notices:
                 yield Static("\nNotices\n" + "\n".join(self._notices), markup=False)

@@ -130,7 +130,11 @@ class Drawing:
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))
-        self._update(self.keys, words.keys(wide))
+        self._update(self.keys, self.keys_line(wide))
+
+    def keys_line(self, wide: bool) -> str:
+        """Return the line of keys."""
+        return words.keys(wide)
 
     def _changed(self, part: Hashable, state: Any) -> bool:
         if self.shown.get(part) == state:

@@ -99,6 +99,12 @@ class LinePane(Widget, can_focus=True):
     def _max_top(self) -> int:
         return max(len(self._lines) - int(self.content_size.height), 0)
 
+    def forget(self) -> None:
+        """Forget what is drawn: the lines of something else come next, whose keys may be the same."""
+        self._visible = []
+        self._strips.clear()
+        self.follows = self.FOLLOWS
+
     def show(self, lines: list[Line]) -> None:
         """Replace all lines."""
         if not self.follows and self._top < len(self._lines):

@@ -142,6 +142,10 @@ class ConversationPane(LinePane):
         # Of the row that is heard: its state but for the word, and its wrapped text
         self._wrapped: tuple[tuple[str, int, int], HeardText] | None = None
 
+    def forget(self) -> None:
+        super().forget()
+        self._kept.clear()
+
     def draw(self, model: SessionModel) -> None:
         """Show the rows of the transcript."""
         lines: list[Line] = []

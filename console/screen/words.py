@@ -11,11 +11,18 @@ from rich.text import Text
 
 from ..session import SessionModel
 
-__all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["ACTIONS", "KEYS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
-STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
+STATE_MARKS = {
+    "connected": "●",
+    "connecting": "◌",
+    "reconnecting": "◌",
+    "disconnected": "○",
+    "replay": "▶",
+    "tap": "⇄",
+}
 # The keys line: key, action, what it does, and a shorter word for 80 columns
 KEYS = (
     ("space", "talk_key", "talk", "talk"),
@@ -108,7 +115,7 @@ def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
     if model.state == "disconnected":
         return "press c to connect"
     if model.state != "connected":
-        return "replay" if model.state == "replay" else f"{model.state} …"
+        return model.state if model.state in ("replay", "tap") else f"{model.state} …"
     if model.talk.mode == "vad":
         if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
@@ -141,10 +148,10 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
     )
 
 
-def keys(wide: bool) -> str:
+def keys(wide: bool, shown: tuple[tuple[str, str, str, str], ...] = KEYS) -> str:
     """Return the keys as markup that can be clicked."""
     parts = (
         f"[@click=app.{action}]{f'[b]{key}[/b] {long if wide else short}'.rstrip()}[/]"
-        for key, action, long, short in KEYS
+        for key, action, long, short in shown
     )
     return ("  " if wide else " ").join(parts)
