@@ -170,7 +170,10 @@ class SessionModel:
         """``usage``"""
         counts = {one_line(name, 60): whole(count) for name, count in event.total.items()}
         self.tokens = {name: count for name, count in counts.items() if count is not None}
-        self.dollars += number(getattr(event, "cost", None), 0) or 0.0
+        cost = number(getattr(event, "cost", None), 0) or 0.0
+        self.dollars += cost
+        if getattr(event, "source", "response") == "response":
+            self.events.price(cost)
         self.revision += 1
 
     def on_session(self, session: Any) -> None:

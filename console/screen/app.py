@@ -21,29 +21,31 @@ from textual.widgets import Input, Static
 
 from .. import PROGRAM
 from ..push_to_talk import PushToTalk
+from ..raw_event import RawEvents
 from ..session import SessionModel
-from . import words
+from ..session_form import apply, form_of
+from ..typed_keys import TypedKeys
+from ..undo import Deletions
+from . import keymap
 from .dialogs import HelpScreen, KeyScreen
 from .drawing import PANES, SIDE_PANES, Drawing
-from .key_release import RELEASE, driver_class
+from .event_panes import EventsPane
+from .key_release import IGNORED, RELEASE, driver_class
 from .lines import LinePane
-from .panes import ConversationPane, DevicesPane, EventsPane
+from .panes import ConversationPane, DevicesPane
 from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
 
 FRAMES_PER_SECOND = 20
 NARROW_COLUMNS, NARROW_ROWS = 110, 34
+# From here on the whole event stands beside the list
+ROOMY_COLUMNS = 160
 TINY_COLUMNS, TINY_ROWS = 60, 18
-# Textual's names of the keys
-KEY_NAMES = {"/": "slash", "?": "question_mark"}
+PLACEHOLDER = "type a message, enter sends it"
+# While a dialog is open, it takes the keys of these
 OWN_ACTIONS = {
-    *words.ACTIONS.values(),
-    "type",
-    "copy",
-    "key",
-    "devices",
-    "pane",
+    *(one.action.partition("(")[0] for one in keymap.KEYS if one.action not in ("quit", "command_palette")),
     "talk_key_released",
 }
 
@@ -70,20 +72,12 @@ class RealtimeConsole(App[None]):
     # An absolute path, so that a subclass in another folder finds it
     CSS_PATH = Path(__file__).with_name("screen.tcss")
     ENABLE_COMMAND_PALETTE = True
-    # Priority bindings are run by the app itself, in the order of the keys. Without priority, a key typed right after
-    # t would reach the pane that had the focus before. check_action leaves the keys to text fields and dialogs.
+    # Priority bindings are run by the app itself, in the order of the keys; so are letters, by `on_event`. A key that
+    # goes through a pane's own queue would come after the keys that follow it.
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(KEY_NAMES.get(key, key), action, key, priority=True)
-            for key, action in words.ACTIONS.items()
-        ),
+        *keymap.bindings(),
         Binding(RELEASE, "talk_key_released", show=False, priority=True),
         Binding("escape", "escape", show=False),
-        Binding("t", "type", "type a message", priority=True),
-        Binding("y", "copy", "copy", priority=True),
-        Binding("a", "key", "API key", priority=True),
-        Binding("r", "devices", "list devices", priority=True),
-        *(Binding(str(n), f"pane('{name}')", show=False, priority=True) for n, name in enumerate(PANES, 1)),
     ]
 
     def __init__(
@@ -92,10 +86,15 @@ class RealtimeConsole(App[None]):
         super().__init__()
         self.call = call
         self.push_to_talk = PushToTalk()
+        self.typed_keys = TypedKeys(keymap.LETTERS, keymap.AT_ONCE)
+        self.deletions = Deletions(call)
         self.drawing = Drawing(call)
         self.composed = False
         self.first_paint: float | None = None
         self._clock = clock
+        # A letter typed in a list has opened the text field: after the message, the list gets the focus back
+        self._back_to_list = False
+        self.raw_events = RawEvents(call)
         for one in THEMES.values():
             self.register_theme(one)
         wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
@@ -110,8 +109,7 @@ class RealtimeConsole(App[None]):
         return driver_class(super().get_driver_class())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in OWN_ACTIONS and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
-            # A text field or a dialog takes the keys
+        if action in OWN_ACTIONS and len(self.screen_stack) > 1:
             return False
         return super().check_action(action, parameters)
 
@@ -121,7 +119,9 @@ class RealtimeConsole(App[None]):
         yield parts.tabs
         with Horizontal(id="body"):
             with Vertical(id="main"):
-                yield parts.events
+                with Horizontal(id="events-row"):
+                    yield parts.events
+                    yield parts.detail
                 yield Input(
                     id="filter",
                     placeholder="words to look for: error, audio, session.updated ...",
@@ -139,7 +139,7 @@ class RealtimeConsole(App[None]):
         with Horizontal(id="talk"):
             yield parts.mode
             yield parts.talk_bar
-            yield Input(id="text", placeholder="t: type a message, enter sends it")
+            yield Input(id="text", placeholder=PLACEHOLDER)
         yield parts.status
         yield parts.keys
         yield Static(id="too-small", markup=False)
@@ -166,13 +166,14 @@ class RealtimeConsole(App[None]):
     def _fit(self, width: int, height: int) -> None:
         screen = self.screen_stack[0]
         screen.set_class(width < NARROW_COLUMNS or height < NARROW_ROWS, "narrow")
+        screen.set_class(width >= ROOMY_COLUMNS and height >= NARROW_ROWS, "roomy")
         screen.set_class(width < TINY_COLUMNS or height < TINY_ROWS, "tiny")
         self.query_one("#too-small", Static).update(
             f"The terminal has {width} x {height} characters; the console needs {TINY_COLUMNS} x {TINY_ROWS}.\n"
             f"Make it larger, or run: {PROGRAM} --plain"
         )
         self.query_one("#text", Input).placeholder = (
-            "t: type a message, enter sends it" if width >= NARROW_COLUMNS else "t: type a message"
+            PLACEHOLDER if width >= NARROW_COLUMNS else "type a message"
         )
         self._choose_pane(self.drawing.active)
         # Every part may depend on the size: draw all of them again
@@ -182,14 +183,48 @@ class RealtimeConsole(App[None]):
     def _choose_pane(self, name: str) -> None:
         self.drawing.choose_pane(name)
         self.screen_stack[0].set_class(name in SIDE_PANES, "side-active")
+        self.screen_stack[0].set_class(name == "events", "events-active")
 
     def _frame(self) -> None:
         """Bring the call and the screen up to date."""
         self.call.tick()
-        self._do(self.push_to_talk.tick(self._clock()))
+        now = self._clock()
+        self._do(self.push_to_talk.tick(now))
+        lone = self.typed_keys.tick(now)
+        if lone:
+            self.call_later(self.run_action, keymap.LETTERS[lone])
         # Textual removes the screens when the console closes; a last timer may still call this.
         if self.composed and self.screen_stack and not self.screen_stack[0].has_class("tiny"):
             self.drawing.draw(self.push_to_talk.hint, self.size.width >= NARROW_COLUMNS)
+
+    # Typing
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take letters while a list has the focus: alone they are commands, as words they go to the text field."""
+        in_list = len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+        if in_list and isinstance(event, events.Key) and not event.is_forwarded:
+            if event.is_printable and event.character:
+                await self._press(event.character)
+                return
+            # The release of a key types nothing and ends no word
+            if event.key not in (RELEASE, IGNORED):
+                await self._run_letters(self.typed_keys.flush())
+        elif in_list and isinstance(event, events.Paste) and not event.is_forwarded:
+            self.action_type()
+        await super().on_event(event)
+
+    async def _press(self, character: str) -> None:
+        commands, text = self.typed_keys.press(character, self._clock())
+        await self._run_letters(*commands)
+        # A command may have opened a dialog or another field meanwhile
+        if text and len(self.screen_stack) == 1 and not isinstance(self.focused, Input):
+            self.action_type()
+            self.query_one("#text", Input).insert_text_at_cursor(text)
+
+    async def _run_letters(self, *letters: str) -> None:
+        for letter in letters:
+            if letter:
+                await self.run_action(keymap.LETTERS[letter])
 
     # Talking
 
@@ -234,10 +269,14 @@ class RealtimeConsole(App[None]):
     def action_escape(self) -> None:
         if self.push_to_talk.active:
             self._do(self.push_to_talk.escape())
-        elif isinstance(self.focused, Input):
-            if self.focused.id == "filter":
-                self.model.filter = self.focused.value = ""
-                self.focused.remove_class("open")
+            return
+        field = self.query_one("#filter", Input)
+        typing_text = isinstance(self.focused, Input) and self.focused is not field
+        if self.model.filter and not typing_text:
+            self.model.filter = field.value = ""
+        if not self.model.filter:
+            field.remove_class("open")
+        if isinstance(self.focused, Input):
             self._focus(f"#{self.drawing.active}")
 
     def action_mode(self) -> None:
@@ -255,7 +294,10 @@ class RealtimeConsole(App[None]):
         self._attempt(self.call.interrupt())
 
     def action_delete(self) -> None:
-        self._attempt(self.call.delete())
+        self._attempt(self.deletions.delete())
+
+    def action_undo(self) -> None:
+        self._attempt(self.deletions.undo())
 
     def action_save(self) -> None:
         self._attempt(self.call.save())
@@ -274,7 +316,12 @@ class RealtimeConsole(App[None]):
         self._focus("#filter")
 
     def action_type(self) -> None:
+        self._back_to_list = not isinstance(self.focused, Input)
         self._focus("#text")
+
+    def action_move_in_pane(self, step: int) -> None:
+        if isinstance(self.focused, LinePane):
+            self.focused.action_move(step)
 
     def _focus(self, selector: str) -> None:
         # Widget.focus() would wait for an iteration of the loop, and text typed meanwhile would be taken for commands.
@@ -307,6 +354,29 @@ class RealtimeConsole(App[None]):
         ]
         self.push_screen(HelpScreen(notices[-20:]))
 
+    def action_session(self) -> None:
+        if not self._may_send():
+            return
+        from .editors import SessionScreen
+
+        form = form_of(self.call.client.session)
+        self.push_screen(SessionScreen(form, lambda changed: apply(self.call, form, changed)))
+
+    def action_raw_event(self) -> None:
+        if not self._may_send():
+            return
+        from .editors import RawEventScreen
+
+        self.push_screen(RawEventScreen(self.raw_events))
+
+    def _may_send(self) -> bool:
+        reason = self.model.why_not("text")
+        if reason is None and getattr(self.call, "client", None) is None:
+            reason = "still connecting: wait a moment"
+        if reason is not None:
+            self.model.notice("warning", reason)
+        return reason is None
+
     def action_key(self) -> None:
         async def connect_with(answer: tuple[str, bool]) -> None:
             if await self.call.use_key(*answer):
@@ -337,9 +407,14 @@ class RealtimeConsole(App[None]):
             use = self.call.use_microphone if noun == "input" else self.call.use_speaker
             self._attempt(use(device, name))
 
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self.drawing.typing = False
+
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, LinePane) and event.widget.id and event.widget.id != self.drawing.active:
-            self._choose_pane(event.widget.id)
+        self.drawing.typing = event.widget.id == "text"
+        name = event.widget.id or ""
+        if isinstance(event.widget, LinePane) and name in PANES and name != self.drawing.active:
+            self._choose_pane(name)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "filter":
@@ -347,14 +422,25 @@ class RealtimeConsole(App[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id == "text":
-            if self.call.send_text(event.value):
-                event.input.value = ""
-                # From here on keys are commands again: x must interrupt the answer, not be typed
-                self._focus(f"#{self.drawing.active}")
+            if event.value.strip() and self.model.state == "disconnected":
+                self._attempt(self._connect_and_send(event.input))
+            else:
+                self._send(event.input)
         elif event.input.id == "filter":
             if not event.value:
                 event.input.remove_class("open")
             self._focus("#events")
+
+    def _send(self, field: Input) -> None:
+        if self.call.send_text(field.value):
+            field.value = ""
+            if self._back_to_list:
+                # From here on letters are commands again: x must interrupt the answer, not be typed
+                self._focus(f"#{self.drawing.active}")
+
+    async def _connect_and_send(self, field: Input) -> None:
+        if await self.call.connect():
+            self._send(field)
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "mode":
@@ -364,6 +450,11 @@ class RealtimeConsole(App[None]):
         yield from super().get_system_commands(screen)
         for title, about, action in (
             ("Connect or disconnect", "c", self.action_connection),
+            ("Manual or vad", "v", self.action_mode),
+            ("Session", "F2: read and change instructions, voice and vad", self.action_session),
+            ("Send an event", "F3: write it as JSON", self.action_raw_event),
+            ("Undo a deletion", "ctrl+z: bring back the item that was deleted last", self.action_undo),
+            ("Interrupt the answer", "x", self.action_interrupt),
             ("Save the session", "s: to a folder that can be replayed", self.action_save),
             ("API key", "a: enter another one", self.action_key),
             ("Echo of the speaker", "e: cancel it, half-duplex, or off", self.action_echo),

@@ -14,33 +14,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Static
 
+from .keymap import KEYS, LIST_KEYS
+
 __all__ = ["HelpScreen", "KeyScreen"]
 
-KEYS = (
-    (
-        "space",
-        "talk: tap to open the microphone, tap again to send. If your terminal repeats a held key or reports its "
-        "release, you can hold it instead. In every terminal you can hold the talk bar with the mouse",
-    ),
-    ("esc", "discard what you are saying; leave a text field"),
-    ("v", "manual / vad, at any time"),
-    ("c", "connect / disconnect"),
-    ("p, x", "play the selected item; interrupt the answer, or the replay"),
-    ("d, y", "delete, or copy, the selected item"),
-    ("/", "filter the events: an event must have all of the words"),
-    ("m, s", "map of the world / the region; save the session to a folder"),
-    ("t", "type a message"),
-    (
-        "e",
-        "echo of the speaker: cancel it; half-duplex, where the microphone is closed while the speaker is heard; off, for "
-        "headphones",
-    ),
-    ("a, r", "enter an API key; list the devices again"),
-    ("?, q", "this help; quit"),
-    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 5 choose one"),
-    ("enter", "unfold an event, play an item, change to a device"),
-    ("ctrl+p", "all commands"),
-)
+# One line of LIST_KEYS tells of all of them
+IN_LIST_KEYS = frozenset("12345jkgG")
 TERMS = """\
 In the conversation | marks where an answer was cut. The number of samples is exact: the device took so many. The place \
 in the text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
@@ -52,15 +31,18 @@ def key_table() -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
-    for key, does in KEYS:
-        table.add_row(key, does)
+    for one in KEYS:
+        if one.key not in IN_LIST_KEYS:
+            table.add_row(one.key, one.does)
+    for keys, does in LIST_KEYS:
+        table.add_row(keys, does)
     return table
 
 
 class HelpScreen(ModalScreen[None]):
     """Shows keys and terms, and the notices of this session."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,enter", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,enter", "dismiss", "Close")]
 
     def __init__(self, notices: list[str]) -> None:
         super().__init__()

@@ -17,8 +17,9 @@ from textual.widgets import Static
 
 from . import words
 from .bars import Bars
+from .event_panes import DetailPane, EventsPane
 from .lines import LinePane
-from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
+from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
 from .talk_bar import TalkBar
 
 __all__ = ["PANES", "SIDE_PANES", "Drawing"]
@@ -39,6 +40,8 @@ class Drawing:
     ----------
     active : str
         Name of the pane that a small terminal shows.
+    typing : bool
+        The text field has the focus.
     shown : dict
         For each part, the state that is on the screen.
     """
@@ -46,10 +49,12 @@ class Drawing:
     def __init__(self, call: Any) -> None:
         self._call = call
         self.active = "conversation"
+        self.typing = False
         self.shown: dict[Hashable, Any] = {}
         self.head = Static(id="head")
         self.tabs = Static(id="tabs")
         self.events = EventsPane()
+        self.detail = DetailPane()
         self.conversation = ConversationPane()
         self.weather = WeatherPane()
         self.memory = MemoryPane()
@@ -90,13 +95,15 @@ class Drawing:
         if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
             self.events.draw(model)
         self.events.count(model)
+        if self._changed("detail", (model.events.revision, model.filter, self.events.cursor, self.detail.size)):
+            self.detail.draw(model, self.events.cursor)
         playback = (model.playback.item_id, model.playback.position)
         if self._changed("conversation", (model.transcript.revision, model.selected, playback)):
             self.conversation.draw(model)
         now = time.time()
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
-        if self._changed("rest", (model.revision, second, tenth, hint)):
+        if self._changed("rest", (model.revision, second, tenth, hint, self.typing)):
             self._draw_side_panes()
             self._draw_lines(now, hint, wide)
 
@@ -121,7 +128,7 @@ class Drawing:
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))
-        self._update(self.keys, words.keys(wide))
+        self._update(self.keys, words.keys(wide, self.typing))
 
     def _changed(self, part: Hashable, state: Any) -> bool:
         if self.shown.get(part) == state:

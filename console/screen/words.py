@@ -10,29 +10,13 @@ from __future__ import annotations
 from rich.text import Text
 
 from ..session import SessionModel
+from .keymap import footer
 
-__all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
 STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
-# The keys line: key, action, what it does, and a shorter word for 80 columns
-KEYS = (
-    ("space", "talk_key", "talk", "talk"),
-    ("v", "mode", "manual/vad", "vad"),
-    ("c", "connection", "connect", "on"),
-    ("p", "play", "play", "play"),
-    ("x", "interrupt", "interrupt", "stop"),
-    ("d", "delete", "delete", "del"),
-    ("e", "echo", "echo", "echo"),
-    ("/", "filter", "filter", "find"),
-    ("m", "zoom", "map zoom", "map"),
-    ("s", "save", "save", "save"),
-    # A question mark says it where there is no room
-    ("?", "help", "help", ""),
-    ("q", "quit", "quit", "quit"),
-)
-ACTIONS = {key: action for key, action, _, _ in KEYS}
 
 
 def head(model: SessionModel, now: float, wide: bool) -> Text:
@@ -140,10 +124,10 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
     )
 
 
-def keys(wide: bool) -> str:
-    """Return the keys as markup that can be clicked."""
-    parts = (
-        f"[@click=app.{action}]{f'[b]{key}[/b] {long if wide else short}'.rstrip()}[/]"
-        for key, action, long, short in KEYS
-    )
+def keys(wide: bool, typing: bool = False) -> str:
+    """Return the keys that work now as markup that can be clicked; *typing*: the text field has the focus."""
+    parts = []
+    for key, action, word in footer(wide, typing):
+        part = f"[b]{key}[/b] {word}".rstrip()
+        parts.append(f"[@click=app.{action}]{part}[/]" if action else part)
     return ("  " if wide else " ").join(parts)

@@ -29,8 +29,8 @@ async def test_it_opens_and_says_how_to_begin(size):
         app.model.notices.clear()
         app.model.revision += 1
         await assert_snapshot(pilot, "start")
-        for key in ("space", "v", "c", "p", "x", "d", "e", "/", "m", "s", "?", "q"):
-            assert f"{key} " in screen_text(app).splitlines()[-1]
+        for key in ("space", "v", "c", "p", "x", "d", "e", "/", "m", "s", "?", "ctrl+q"):
+            assert f"{key} " in screen_text(app).splitlines()[-1] + " "
 
 
 @pytest.mark.parametrize("size", SIZES)
