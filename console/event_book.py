@@ -56,7 +56,18 @@ class EventRow:
         What the last one says in a few words, see `console.gists`.
     """
 
-    __slots__ = ("_line", "audio_bytes", "count", "error", "gist", "number", "seconds", "source", "time", "type")
+    __slots__ = (
+        "_line",
+        "audio_bytes",
+        "count",
+        "error",
+        "gist",
+        "number",
+        "seconds",
+        "source",
+        "time",
+        "type",
+    )
 
     def __init__(self, number: int, time: float, seconds: float, source: str, kind: str) -> None:
         self.number = number

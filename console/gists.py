@@ -16,7 +16,7 @@ from typing import Any
 from .text import clean, one_line
 from .untrusted import mapping, number, whole
 
-__all__ = ["MAX_GIST_CHARS", "gist"]
+__all__ = ["KNOWN", "MAX_GIST_CHARS", "gist"]
 
 MAX_GIST_CHARS = 120
 # Of one value inside a gist
@@ -28,7 +28,9 @@ MOST_NUMBER = 1e15
 # Values that name a key, and text that looks like base64
 _SECRET = re.compile(r"(?i)\b(?:sk|ek|pk|xai|rk)[-_][\w-]{6,}|\bbearer\s+\S+|\beyJ[\w-]{8,}\S*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{48,}")
-_SECRET_NAME = re.compile(r"(?i)key|token|secret|password|authorization|credential")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:api|access|private|secret).?key|token$|secret|passw|authorization|credential"
+)
 # Session fields whose values are short and public
 _PUBLIC = ("model", "voice", "output_modalities", "modalities", "temperature", "speed", "tool_choice")
 
@@ -83,7 +85,12 @@ def _call(name: Any, arguments: Any) -> str:
         return f"{called}({_text(arguments)})"
     if not isinstance(given, dict):
         return f"{called}({_text(arguments)})"
-    shown = [f"{_text(key, MAX_VALUE_CHARS)}={_argument(key, value)}" for key, value in list(given.items())[:8]]
+    if given.keys() == {"key", "value"}:
+        # set_memory(key="name", value="Ada")
+        given = {str(given["key"])[:MAX_RAW_CHARS]: given["value"]}
+    shown = [
+        f"{_text(key, MAX_VALUE_CHARS)}={_argument(key, value)}" for key, value in list(given.items())[:8]
+    ]
     return f"{called}({', '.join(shown)}{', …' if len(given) > 8 else ''})"
 
 
@@ -285,7 +292,9 @@ _GISTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "error": _error,
     "session.created": _session_state,
     "session.updated": _session_state,
-    "conversation.created": lambda event: _text(mapping(event.get("conversation")).get("id"), MAX_VALUE_CHARS * 2),
+    "conversation.created": lambda event: _text(
+        mapping(event.get("conversation")).get("id"), MAX_VALUE_CHARS * 2
+    ),
     "rate_limits.updated": _rate_limits,
     "conversation.item.added": _item,
     "conversation.item.done": _item,
@@ -330,3 +339,5 @@ _GISTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "first_sample": _first_sample,
     "echo": lambda event: _joined(_text(event.get("action")), "heard" if event.get("heard") is True else ""),
 }
+# The types of events whose gist is made for them
+KNOWN = frozenset(_GISTS)

@@ -37,6 +37,7 @@ from .untrusted import mapping, number, whole
 __all__ = ["BANDS", "SILENCE", "SessionModel"]
 
 MAX_NOTICES = 100
+MAX_NOTICE_CHARS = 2_000
 MAX_TURNS = 200
 
 
@@ -241,7 +242,7 @@ class SessionModel:
 
     def notice(self, level: Level, text: str) -> None:
         """Tell the user; the status line shows the newest notice, the help screen the last ones."""
-        self.notices.append(Notice(level, one_line(text, 300), time.time()))
+        self.notices.append(Notice(level, one_line(text, MAX_NOTICE_CHARS), time.time()))
         self.revision += 1
 
     def notice_failure(self, error: BaseException) -> None:

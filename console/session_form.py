@@ -112,7 +112,9 @@ def _detection(text: str) -> dict[str, Any] | None:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not (name and equals and value):
-            raise ValueError(f"vad: {setting!r} is no setting; write name=value without spaces: threshold=0.5")
+            raise ValueError(
+                f"vad: {setting!r} is no setting; write name=value without spaces: threshold=0.5"
+            )
         try:
             detection[name] = json.loads(value)
         except (ValueError, RecursionError):

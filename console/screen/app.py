@@ -27,7 +27,7 @@ from ..session_form import apply, form_of
 from ..typed_keys import TypedKeys
 from ..undo import Deletions
 from . import keymap
-from .dialogs import HelpScreen, KeyScreen
+from .dialogs import HelpScreen, KeyScreen, MessagesScreen
 from .drawing import PANES, SIDE_PANES, Drawing
 from .event_panes import EventsPane
 from .key_release import IGNORED, RELEASE, driver_class
@@ -47,6 +47,8 @@ PLACEHOLDER = "type a message, enter sends it"
 OWN_ACTIONS = {
     *(one.action.partition("(")[0] for one in keymap.KEYS if one.action not in ("quit", "command_palette")),
     "talk_key_released",
+    "messages",
+    "escape",
 }
 
 
@@ -77,7 +79,7 @@ class RealtimeConsole(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(),
         Binding(RELEASE, "talk_key_released", show=False, priority=True),
-        Binding("escape", "escape", show=False),
+        Binding("escape", "escape", show=False, priority=True),
     ]
 
     def __init__(
@@ -139,7 +141,7 @@ class RealtimeConsole(App[None]):
         with Horizontal(id="talk"):
             yield parts.mode
             yield parts.talk_bar
-            yield Input(id="text", placeholder=PLACEHOLDER)
+            yield Input(id="text", placeholder=PLACEHOLDER, select_on_focus=False)
         yield parts.status
         yield parts.keys
         yield Static(id="too-small", markup=False)
@@ -195,6 +197,7 @@ class RealtimeConsole(App[None]):
             self.call_later(self.run_action, keymap.LETTERS[lone])
         # Textual removes the screens when the console closes; a last timer may still call this.
         if self.composed and self.screen_stack and not self.screen_stack[0].has_class("tiny"):
+            self.drawing.typing = self.focused is not None and self.focused.id == "text"
             self.drawing.draw(self.push_to_talk.hint, self.size.width >= NARROW_COLUMNS)
 
     # Typing
@@ -348,11 +351,16 @@ class RealtimeConsole(App[None]):
         self.model.notice("info", "copied" if text else "nothing is selected (shift and drag selects text)")
 
     def action_help(self) -> None:
-        notices = [
+        self.push_screen(HelpScreen(self._notices()[-20:]))
+
+    def action_messages(self) -> None:
+        self.push_screen(MessagesScreen(self._notices()))
+
+    def _notices(self) -> list[str]:
+        return [
             f"{time.strftime('%H:%M:%S', time.localtime(n.time))} {n.level}: {n.text}"
             for n in self.model.notices
         ]
-        self.push_screen(HelpScreen(notices[-20:]))
 
     def action_session(self) -> None:
         if not self._may_send():
@@ -408,10 +416,10 @@ class RealtimeConsole(App[None]):
             self._attempt(use(device, name))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        self.drawing.typing = False
+        if event.widget.id == "text":
+            self._back_to_list = False
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        self.drawing.typing = event.widget.id == "text"
         name = event.widget.id or ""
         if isinstance(event.widget, LinePane) and name in PANES and name != self.drawing.active:
             self._choose_pane(name)
@@ -443,8 +451,11 @@ class RealtimeConsole(App[None]):
             self._send(field)
 
     def on_click(self, event: events.Click) -> None:
-        if event.widget is not None and event.widget.id == "mode":
+        clicked = None if event.widget is None else event.widget.id
+        if clicked == "mode":
             self.action_mode()
+        elif clicked == "status" and self.model.notices:
+            self.action_messages()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)

@@ -1,4 +1,4 @@
-"""The dialogs: help, and the question for the API key.
+"""The dialogs: help, messages, and the question for the API key.
 
 Thread: the event loop's.
 """
@@ -16,7 +16,7 @@ from textual.widgets import Checkbox, Input, Static
 
 from .keymap import KEYS, LIST_KEYS
 
-__all__ = ["HelpScreen", "KeyScreen"]
+__all__ = ["HelpScreen", "KeyScreen", "MessagesScreen"]
 
 # One line of LIST_KEYS tells of all of them
 IN_LIST_KEYS = frozenset("12345jkgG")
@@ -56,6 +56,22 @@ class HelpScreen(ModalScreen[None]):
             yield Static(f"\n{TERMS}", markup=False)
             if self._notices:
                 yield Static("\nNotices\n" + "\n".join(self._notices), markup=False)
+
+
+class MessagesScreen(ModalScreen[None]):
+    """Shows the messages of this session in full, the newest first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Close")]
+
+    def __init__(self, notices: list[str]) -> None:
+        super().__init__()
+        self._notices = notices
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="messages") as box:
+            box.border_title = "messages"
+            box.border_subtitle = "esc closes"
+            yield Static("\n\n".join(reversed(self._notices)) or "no message yet", markup=False)
 
 
 class KeyScreen(ModalScreen[tuple[str, bool] | None]):

@@ -20,6 +20,7 @@ from .bars import Bars
 from .event_panes import DetailPane, EventsPane
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
+from .status_line import StatusLine
 from .talk_bar import TalkBar
 
 __all__ = ["PANES", "SIDE_PANES", "Drawing"]
@@ -64,7 +65,7 @@ class Drawing:
         self.gauge = Static(id="gauge", markup=False)
         self.mode = Static(id="mode", markup=False)
         self.talk_bar = TalkBar(id="talk-bar", markup=False)
-        self.status = Static(id="status", markup=False)
+        self.status = StatusLine(id="status", markup=False)
         self.keys = Static(id="keys")
 
     @property
@@ -95,7 +96,9 @@ class Drawing:
         if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
             self.events.draw(model)
         self.events.count(model)
-        if self._changed("detail", (model.events.revision, model.filter, self.events.cursor, self.detail.size)):
+        if self._changed(
+            "detail", (model.events.revision, model.filter, self.events.cursor, self.detail.size)
+        ):
             self.detail.draw(model, self.events.cursor)
         playback = (model.playback.item_id, model.playback.position)
         if self._changed("conversation", (model.transcript.revision, model.selected, playback)):
@@ -127,7 +130,9 @@ class Drawing:
         self.talk_bar.border_subtitle = words.echo(model)
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
-        self._update(self.status, words.status(model, now))
+        status = words.status(model, now)
+        self.status.fit(status)
+        self._update(self.status, status)
         self._update(self.keys, words.keys(wide, self.typing))
 
     def _changed(self, part: Hashable, state: Any) -> bool:

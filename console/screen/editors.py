@@ -66,7 +66,9 @@ class SessionScreen(Editor):
             yield TextArea(self._form.instructions, id="instructions", soft_wrap=True)
             yield Label("voice")
             yield Input(self._form.voice, id="voice", compact=True)
-            yield Label("vad: manual, or server_vad threshold=0.5 silence_duration_ms=500, or semantic_vad eagerness=low")
+            yield Label(
+                "vad: manual, or server_vad threshold=0.5 silence_duration_ms=500, or semantic_vad eagerness=low"
+            )
             yield Input(self._form.vad, id="vad", compact=True)
             yield Static(id="problem", markup=False)
             with VerticalScroll(id="tools"):

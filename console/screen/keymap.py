@@ -87,9 +87,10 @@ KEYS = (
     Key("g", "move_in_pane(-1000000)", "first line, as home", at_once=True),
     Key("G", "move_in_pane(1000000)", "last line, as end", at_once=True),
     Key("?", "help", "this help", "help", "", at_once=True),
-    Key("f1", "help", "this help, with all messages of the session", lone=False),
+    Key("f1", "help", "this help", lone=False),
     Key("f2", "session", "the session: read and change instructions, voice and vad", lone=False),
     Key("f3", "raw_event", "write an event yourself and send it", lone=False),
+    Key("f4", "messages", "the messages of the session in full", lone=False),
     Key("ctrl+z", "undo", "bring back the item that was deleted last", lone=False),
     Key("ctrl+p", "command_palette", "all commands by name", lone=False),
     Key("ctrl+q", "quit", "quit", "quit", "", lone=False),
@@ -100,7 +101,10 @@ AT_ONCE = frozenset(" " if one.key == "space" else one.key for one in KEYS if on
 # Keys that every list understands, for the help
 LIST_KEYS = (
     ("a word", "typed in a list, it goes to the text field; a letter alone is a command"),
-    ("tab", "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 5 choose one"),
+    (
+        "tab",
+        "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 5 choose one",
+    ),
     ("enter", "unfold an event, play an item, change to a device, open the whole message in the status line"),
     ("esc", "discard what you are saying; leave a text field; clear the filter"),
 )

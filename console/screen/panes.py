@@ -6,8 +6,6 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
-from typing import Any
 
 from rich.text import Text
 

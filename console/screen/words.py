@@ -12,10 +12,12 @@ from rich.text import Text
 from ..session import SessionModel
 from .keymap import footer
 
-__all__ = ["echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["echo", "gauge", "head", "keys", "mode", "status", "status_height", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
+# A longer message is read in its dialog
+STATUS_LINES = 3
 STATE_MARKS = {"connected": "●", "connecting": "◌", "reconnecting": "◌", "disconnected": "○", "replay": "▶"}
 
 
@@ -102,7 +104,7 @@ def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
 
 
 def status(model: SessionModel, now: float) -> Text:
-    """Return the newest notice."""
+    """Return the newest notice; one that is no information wraps."""
     if not model.notices:
         return Text("")
     notice = model.notices[-1]
@@ -113,7 +115,12 @@ def status(model: SessionModel, now: float) -> Text:
         "warning": ("warning: ", "bold yellow"),
         "error": ("error! ", "bold red"),
     }[notice.level]
-    return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(mark + notice.text, style=style, no_wrap=notice.level == "info", overflow="ellipsis")
+
+
+def status_height(text: Text, width: int) -> int:
+    """Return how many lines of *width* cells the status needs, at most STATUS_LINES."""
+    return min(-(-text.cell_len // max(width, 1)), STATUS_LINES) if text.plain and not text.no_wrap else 1
 
 
 def tabs(panes: tuple[str, ...], active: str) -> str:
