@@ -65,7 +65,7 @@ class TypedKeys:
             run = ""
             if waiting:
                 commands.append(waiting)
-        elif run and (waiting or character == " " or (run[-1].isdigit() and character.isdigit())):
+        elif waiting or (run and character == " "):
             return commands, self._typed(run + character)
         if character not in self._commands:
             return commands, self._typed(run + character)

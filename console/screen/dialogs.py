@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -31,11 +32,22 @@ def key_table() -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
+    table.add_row(
+        "",
+        Text(
+            "In the lists. A letter alone is a command; a word that you type goes to the text field.",
+            "italic",
+        ),
+    )
     for one in KEYS:
-        if one.key not in IN_LIST_KEYS:
+        if one.lone and one.key not in IN_LIST_KEYS:
             table.add_row(one.key, one.does)
     for keys, does in LIST_KEYS:
         table.add_row(keys, does)
+    table.add_row("", Text("\nEverywhere, in the text field too.", "italic"))
+    for one in KEYS:
+        if not one.lone:
+            table.add_row(one.key, one.does)
     return table
 
 

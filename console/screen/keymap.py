@@ -100,7 +100,6 @@ LETTERS = {" " if one.key == "space" else one.key: one.action for one in KEYS if
 AT_ONCE = frozenset(" " if one.key == "space" else one.key for one in KEYS if one.at_once)
 # Keys that every list understands, for the help
 LIST_KEYS = (
-    ("a word", "typed in a list, it goes to the text field; a letter alone is a command"),
     (
         "tab",
         "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 5 choose one",

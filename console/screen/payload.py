@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     r'(?P<name>"(?:[^"\\]|\\.)*"(?=\s*:\s))|(?P<string>"(?:[^"\\]|\\.)*"?)'
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<constant>\b(?:true|false|null)\b)"
 )
-STYLES = {"name": "bold cyan", "string": "green", "number": "magenta", "constant": "bold magenta"}
+STYLES = {"name": "bold cyan", "string": "green", "number": "cyan", "constant": "italic cyan"}
 
 
 def coloured(line: str) -> Text:

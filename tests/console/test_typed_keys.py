@@ -61,7 +61,7 @@ def test_no_letter_of_a_typed_message_is_swallowed_by_a_shortcut(sentence, capit
         "x-ray",
         "3 apples",
         "1st place",
-        "42",
+        "42 apples",
         "don't",
         "j'ai",
         "ça va",
@@ -121,4 +121,5 @@ def test_a_key_that_types_nothing_runs_the_waiting_command_first():
 def test_a_command_and_then_a_text_that_begins_with_a_capital():
     assert typed("tThe weather") == (["t"], "The weather")
     assert typed("3m") == (["3", "m"], "")
+    assert typed("345") == (["3", "4", "5"], "")
     assert typed("5G") == (["5", "G"], "")

@@ -21,8 +21,7 @@ async def hold_three_turns(pilot) -> None:
         await until(pilot, lambda number=number: len(pilot.app.model.turns) == number)
         await until(pilot, lambda: not pilot.app.model.answering)
         # Half a second of the answer is heard before the next question cuts it
-        heard = pilot.app.call._speaker.get_track_sample_offset
-        await until(pilot, lambda: heard().offset > 12_000)
+        await until(pilot, lambda: pilot.app.call._speaker.get_track_sample_offset().offset > 12_000)
 
 
 async def delete(pilot, text: str) -> None:
