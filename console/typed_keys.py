@@ -61,7 +61,7 @@ class TypedKeys:
         late = self.tick(now)
         commands = [late] if late else []
         run, waiting = self._run, self._waiting
-        if run and not _continues(run[-1], character):
+        if run and not _continues(run, character):
             run = ""
             if waiting:
                 commands.append(waiting)
@@ -91,16 +91,17 @@ class TypedKeys:
         return waiting
 
 
-def _continues(first: str, character: str) -> bool:
-    """True if *character*, typed right after the command letter *first*, can make both the beginning of a text."""
+def _continues(run: str, character: str) -> bool:
+    """True if *character*, typed right after the command letters *run*, can make both the beginning of a text."""
+    last = run[-1]
     if character == " ":
-        return first in SHORT_WORDS or first.isdigit()
+        return last in SHORT_WORDS or last.isdigit()
     if character in SIGNS:
         return False
-    if first == character:
+    if run == character:
         # A key that is pressed twice; words begin with two equal vowels only
-        return first in "aeo" or first.isdigit()
+        return last in "aeo" or last.isdigit()
     if character.isdigit():
-        return first.isdigit()
+        return last.isdigit()
     # "tT": a command, and then a text
-    return not (first.islower() and character.isupper())
+    return not (last.islower() and character.isupper())

@@ -421,7 +421,9 @@ class RealtimeConsole(App[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         name = event.widget.id or ""
-        if isinstance(event.widget, LinePane) and name in PANES and name != self.drawing.active:
+        # The focus may have moved on since this event was sent
+        is_there = event.widget is self.focused and isinstance(event.widget, LinePane)
+        if is_there and name in PANES and name != self.drawing.active:
             self._choose_pane(name)
 
     def on_input_changed(self, event: Input.Changed) -> None:
