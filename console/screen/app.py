@@ -21,17 +21,15 @@ from textual.widgets import Input, Static
 
 from .. import PROGRAM
 from ..push_to_talk import PushToTalk
-from ..raw_event import RawEvents
 from ..session import SessionModel
-from ..session_form import apply, form_of
-from ..typed_keys import TypedKeys
 from ..undo import Deletions
 from . import keymap
-from .dialogs import HelpScreen, KeyScreen, MessagesScreen
 from .drawing import PANES, SIDE_PANES, Drawing
 from .event_panes import EventsPane
-from .key_release import IGNORED, RELEASE, driver_class
+from .key_release import RELEASE, driver_class
+from .letters import Letters, put_focus
 from .lines import LinePane
+from .openers import Openers
 from .panes import ConversationPane, DevicesPane
 from .themes import THEMES
 
@@ -88,15 +86,13 @@ class RealtimeConsole(App[None]):
         super().__init__()
         self.call = call
         self.push_to_talk = PushToTalk()
-        self.typed_keys = TypedKeys(keymap.LETTERS, keymap.AT_ONCE)
+        self.letters = Letters(self, clock)
+        self.openers = Openers(self, call, self._attempt)
         self.deletions = Deletions(call)
         self.drawing = Drawing(call)
         self.composed = False
         self.first_paint: float | None = None
         self._clock = clock
-        # A letter typed in a list has opened the text field: after the message, the list gets the focus back
-        self._back_to_list = False
-        self.raw_events = RawEvents(call)
         for one in THEMES.values():
             self.register_theme(one)
         wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
@@ -190,44 +186,16 @@ class RealtimeConsole(App[None]):
     def _frame(self) -> None:
         """Bring the call and the screen up to date."""
         self.call.tick()
-        now = self._clock()
-        self._do(self.push_to_talk.tick(now))
-        lone = self.typed_keys.tick(now)
-        if lone:
-            self.call_later(self.run_action, keymap.LETTERS[lone])
+        self._do(self.push_to_talk.tick(self._clock()))
+        self.letters.tick()
         # Textual removes the screens when the console closes; a last timer may still call this.
         if self.composed and self.screen_stack and not self.screen_stack[0].has_class("tiny"):
-            self.drawing.typing = self.focused is not None and self.focused.id == "text"
+            self.drawing.typing = self.letters.typing
             self.drawing.draw(self.push_to_talk.hint, self.size.width >= NARROW_COLUMNS)
 
-    # Typing
-
     async def on_event(self, event: events.Event) -> None:
-        """Take letters while a list has the focus: alone they are commands, as words they go to the text field."""
-        in_list = len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
-        if in_list and isinstance(event, events.Key) and not event.is_forwarded:
-            if event.is_printable and event.character:
-                await self._press(event.character)
-                return
-            # The release of a key types nothing and ends no word
-            if event.key not in (RELEASE, IGNORED):
-                await self._run_letters(self.typed_keys.flush())
-        elif in_list and isinstance(event, events.Paste) and not event.is_forwarded:
-            self.action_type()
-        await super().on_event(event)
-
-    async def _press(self, character: str) -> None:
-        commands, text = self.typed_keys.press(character, self._clock())
-        await self._run_letters(*commands)
-        # A command may have opened a dialog or another field meanwhile
-        if text and len(self.screen_stack) == 1 and not isinstance(self.focused, Input):
-            self.action_type()
-            self.query_one("#text", Input).insert_text_at_cursor(text)
-
-    async def _run_letters(self, *letters: str) -> None:
-        for letter in letters:
-            if letter:
-                await self.run_action(keymap.LETTERS[letter])
+        if not await self.letters.take(event):
+            await super().on_event(event)
 
     # Talking
 
@@ -280,7 +248,7 @@ class RealtimeConsole(App[None]):
         if not self.model.filter:
             field.remove_class("open")
         if isinstance(self.focused, Input):
-            self._focus(f"#{self.drawing.active}")
+            put_focus(self, f"#{self.drawing.active}")
 
     def action_mode(self) -> None:
         self.push_to_talk.reset()
@@ -316,26 +284,21 @@ class RealtimeConsole(App[None]):
         self.action_pane("events")
         field = self.query_one("#filter", Input)
         field.add_class("open")
-        self._focus("#filter")
+        put_focus(self, "#filter")
 
     def action_type(self) -> None:
-        self._back_to_list = not isinstance(self.focused, Input)
-        self._focus("#text")
+        self.letters.open_text()
 
     def action_move_in_pane(self, step: int) -> None:
         if isinstance(self.focused, LinePane):
             self.focused.action_move(step)
-
-    def _focus(self, selector: str) -> None:
-        # Widget.focus() would wait for an iteration of the loop, and text typed meanwhile would be taken for commands.
-        self.screen.set_focus(self.query_one(selector))
 
     def action_devices(self) -> None:
         self._attempt(self.call.refresh_devices())
 
     def action_pane(self, name: str) -> None:
         self._choose_pane(name)
-        self._focus(f"#{name}")
+        put_focus(self, f"#{name}")
         self.drawing.shown.clear()
         self.call_after_refresh(self._frame)
 
@@ -351,50 +314,19 @@ class RealtimeConsole(App[None]):
         self.model.notice("info", "copied" if text else "nothing is selected (shift and drag selects text)")
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self._notices()[-20:]))
+        self.openers.help()
 
     def action_messages(self) -> None:
-        self.push_screen(MessagesScreen(self._notices()))
-
-    def _notices(self) -> list[str]:
-        return [
-            f"{time.strftime('%H:%M:%S', time.localtime(n.time))} {n.level}: {n.text}"
-            for n in self.model.notices
-        ]
+        self.openers.messages()
 
     def action_session(self) -> None:
-        if not self._may_send():
-            return
-        from .editors import SessionScreen
-
-        form = form_of(self.call.client.session)
-        self.push_screen(SessionScreen(form, lambda changed: apply(self.call, form, changed)))
+        self.openers.session()
 
     def action_raw_event(self) -> None:
-        if not self._may_send():
-            return
-        from .editors import RawEventScreen
-
-        self.push_screen(RawEventScreen(self.raw_events))
-
-    def _may_send(self) -> bool:
-        reason = self.model.why_not("text")
-        if reason is None and getattr(self.call, "client", None) is None:
-            reason = "still connecting: wait a moment"
-        if reason is not None:
-            self.model.notice("warning", reason)
-        return reason is None
+        self.openers.raw_event()
 
     def action_key(self) -> None:
-        async def connect_with(answer: tuple[str, bool]) -> None:
-            if await self.call.use_key(*answer):
-                await self.call.connect()
-
-        def use(answer: tuple[str, bool] | None) -> None:
-            if answer is not None:
-                self._attempt(connect_with(answer))
-
-        self.push_screen(KeyScreen(self.model.server.key_source), use)
+        self.openers.key()
 
     # Messages of the panes and fields
 
@@ -417,7 +349,7 @@ class RealtimeConsole(App[None]):
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         if event.widget.id == "text":
-            self._back_to_list = False
+            self.letters.back_to_list = False
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         name = event.widget.id or ""
@@ -439,14 +371,14 @@ class RealtimeConsole(App[None]):
         elif event.input.id == "filter":
             if not event.value:
                 event.input.remove_class("open")
-            self._focus("#events")
+            put_focus(self, "#events")
 
     def _send(self, field: Input) -> None:
         if self.call.send_text(field.value):
             field.value = ""
-            if self._back_to_list:
+            if self.letters.back_to_list:
                 # From here on letters are commands again: x must interrupt the answer, not be typed
-                self._focus(f"#{self.drawing.active}")
+                put_focus(self, f"#{self.drawing.active}")
 
     async def _connect_and_send(self, field: Input) -> None:
         if await self.call.connect():

@@ -18,6 +18,7 @@ from textual.widgets import Static
 from . import words
 from .bars import Bars
 from .event_panes import DetailPane, EventsPane
+from .keymap import Typing
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
 from .status_line import StatusLine
@@ -41,8 +42,8 @@ class Drawing:
     ----------
     active : str
         Name of the pane that a small terminal shows.
-    typing : bool
-        The text field has the focus.
+    typing : {"", "empty", "text"}
+        Where keys go, see `keymap`.
     shown : dict
         For each part, the state that is on the screen.
     """
@@ -50,7 +51,7 @@ class Drawing:
     def __init__(self, call: Any) -> None:
         self._call = call
         self.active = "conversation"
-        self.typing = False
+        self.typing: Typing = ""
         self.shown: dict[Hashable, Any] = {}
         self.head = Static(id="head")
         self.tabs = Static(id="tabs")
@@ -126,7 +127,7 @@ class Drawing:
         self._update(self.head, words.head(model, now, wide))
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
-        self._update(self.talk_bar, words.talk(model, now, hint, wide))
+        self._update(self.talk_bar, words.talk(model, now, hint, wide, self.typing))
         self.talk_bar.border_subtitle = words.echo(model)
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")

@@ -6,10 +6,11 @@ Thread: any; pure data.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from textual.binding import Binding
 
-__all__ = ["AT_ONCE", "KEYS", "LETTERS", "LIST_KEYS", "TEXT_KEYS", "Key", "bindings", "footer"]
+__all__ = ["AT_ONCE", "KEYS", "LETTERS", "LIST_KEYS", "TEXT_KEYS", "Key", "Typing", "bindings", "footer"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ KEYS = (
     Key("ctrl+p", "command_palette", "all commands by name", lone=False),
     Key("ctrl+q", "quit", "quit", "quit", "", lone=False),
 )
+# Where the keys go: "" to a list, "empty" to the text field before something is typed, "text" to the text field
+Typing = Literal["", "empty", "text"]
 # Character typed -> action
 LETTERS = {" " if one.key == "space" else one.key: one.action for one in KEYS if one.lone}
 AT_ONCE = frozenset(" " if one.key == "space" else one.key for one in KEYS if one.at_once)
@@ -124,15 +127,15 @@ def bindings() -> list[Binding]:
     return [Binding(one.key, one.action, one.does, show=False, priority=True) for one in KEYS if not one.lone]
 
 
-def footer(wide: bool, typing: bool) -> list[tuple[str, str | None, str]]:
+def footer(wide: bool, typing: Typing) -> list[tuple[str, str | None, str]]:
     """Return key, action and word of each part of the footer.
 
     Parameters
     ----------
     wide : bool
         There is room for the long words.
-    typing : bool
-        The text field has the focus.
+    typing : {"", "empty", "text"}
+        Where the keys go.
 
     Returns
     -------
@@ -140,6 +143,7 @@ def footer(wide: bool, typing: bool) -> list[tuple[str, str | None, str]]:
         The action is None for a key that a click cannot replace.
     """
     if typing:
-        return [(key, action, long if wide else short) for key, action, long, short in TEXT_KEYS]
+        text_keys = [(key, action, long if wide else short) for key, action, long, short in TEXT_KEYS]
+        return [("space", "talk_key", "talk"), *text_keys[1:]] if typing == "empty" else text_keys
     words = [(one.key, one.action, one.long if wide else one.short) for one in KEYS]
     return [(key, action, word) for key, action, word in words if word is not None]

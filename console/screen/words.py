@@ -10,7 +10,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from ..session import SessionModel
-from .keymap import footer
+from .keymap import Typing, footer
 
 __all__ = ["echo", "gauge", "head", "keys", "mode", "status", "status_height", "tabs", "talk"]
 
@@ -86,12 +86,14 @@ def mode(model: SessionModel) -> str:
     return "[manual]  vad" if model.talk.mode == "manual" else " manual  [vad]"
 
 
-def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
+def talk(model: SessionModel, now: float, hint: str, wide: bool, typing: Typing = "") -> str:
     """Return the text of the talk bar: is the microphone open, and how is it opened or closed (*hint*)?"""
     if model.talk.active:
         return f"● REC {now - model.talk.since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
     if model.state == "disconnected":
-        return "press c to connect"
+        return {"": "press c to connect", "empty": "tap space to connect"}.get(
+            typing, "enter connects and sends"
+        )
     if model.state != "connected":
         return "replay" if model.state == "replay" else f"{model.state} …"
     if model.talk.mode == "vad":
@@ -100,6 +102,8 @@ def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
         return "no microphone: type" if model.microphone.problem else "● listening: just speak"
     if model.microphone.problem:
         return "no microphone: type"
+    if typing == "text":
+        return "enter sends; hold here to talk" if wide else "hold here to talk"
     return "tap space, or hold here, to talk" if wide else "tap space or hold here"
 
 
@@ -131,8 +135,8 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
     )
 
 
-def keys(wide: bool, typing: bool = False) -> str:
-    """Return the keys that work now as markup that can be clicked; *typing*: the text field has the focus."""
+def keys(wide: bool, typing: Typing = "") -> str:
+    """Return the keys that work now as markup that can be clicked."""
     parts = []
     for key, action, word in footer(wide, typing):
         part = f"[b]{key}[/b] {word}".rstrip()

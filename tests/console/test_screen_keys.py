@@ -108,8 +108,30 @@ async def test_the_footer_shows_what_works_where_the_focus_is(size):
         await until_shown(pilot, "enter send", "esc ", "ctrl+q quit")
         footer = screen_text(app).splitlines()[-1]
         assert "v vad" not in footer and "manual/vad" not in footer
+        # The talk bar promises no key that would be typed
+        await until_shown(pilot, "enter connects and sends")
+        await pilot.press("backspace", "backspace")
+        await until_shown(pilot, "tap space to connect", "space talk")
         await pilot.press("escape")
-        await until_shown(pilot, "space talk")
+        await until_shown(pilot, "press c to connect")
+
+
+async def test_space_talks_from_the_empty_text_field_and_is_text_after_a_word(offline_url):
+    app = RealtimeConsole(make_call(offline_url))
+    async with app.run_test(size=WIDE) as pilot:
+        await connect(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: app.focused is field(app))
+        await until_shown(pilot, "tap space, or hold here, to talk")
+        await pilot.press("space")
+        await until(pilot, lambda: app.model.talk.active)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.model.talk.active)
+        assert app.focused is field(app) and field(app).value == ""
+        await pilot.press("h", "i", "space")
+        await until(pilot, lambda: field(app).value == "hi ")
+        await until_shown(pilot, "enter sends; hold here to talk")
+        assert not app.model.talk.active
 
 
 async def test_the_help_names_every_key_once_and_no_other():
