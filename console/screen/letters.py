@@ -101,10 +101,12 @@ class Letters:
     async def _press(self, character: str) -> None:
         commands, text = self._typed.press(character, self._clock())
         await self._run(*commands)
-        # A command may have opened a dialog or another field meanwhile
         if text and self._in_list():
             self.open_text()
-            self._app.query_one("#text", Input).insert_text_at_cursor(text)
+        # A command before the text may have opened the field already, or a dialog, which does not want it
+        field = self.text_field
+        if text and field is not None:
+            field.insert_text_at_cursor(text)
 
     async def _run(self, *letters: str) -> None:
         for letter in letters:

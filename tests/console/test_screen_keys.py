@@ -36,6 +36,13 @@ async def test_a_message_that_is_typed_anywhere_reaches_the_text_field(message):
         assert app.focused.id == "conversation" and field(app).value == message
 
 
+async def test_a_capital_after_a_command_letter_begins_a_text():
+    app = RealtimeConsole(make_call())
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press(*"tThe weather")
+        await until(pilot, lambda: field(app).value == "The weather")
+
+
 async def test_q_is_a_letter_and_ctrl_q_quits_from_everywhere():
     app = RealtimeConsole(make_call())
     async with app.run_test(size=WIDE) as pilot:
