@@ -15,16 +15,30 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Static
 
-from .keymap import KEYS, LIST_KEYS
+from .keymap import KEYS, LIST_KEYS, Key
 
 __all__ = ["HelpScreen", "KeyScreen", "MessagesScreen"]
 
 # One line of LIST_KEYS tells of all of them
 IN_LIST_KEYS = frozenset("12345jkgG")
+# Characters of a row with several keys
+ROW_KEYS, ROW_WORDS = 5, 74
 TERMS = """\
 In the conversation | marks where an answer was cut. The number of samples is exact: the device took so many. The place \
 in the text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
 was known here, to the first sample that the device took."""
+
+
+def rows(keys: list[Key]) -> list[tuple[str, str]]:
+    """Return rows of keys and what they do; neighbours with few words share a row, so that the help fits a screen."""
+    shared: list[tuple[str, str]] = []
+    for one in keys:
+        names, does = shared[-1] if shared else ("", "")
+        if names and len(names + one.key) <= ROW_KEYS and len(does + one.does) <= ROW_WORDS:
+            shared[-1] = (f"{names}, {one.key}", f"{does}; {one.does}")
+        else:
+            shared.append((one.key, one.does))
+    return shared
 
 
 def key_table() -> Table:
@@ -35,19 +49,15 @@ def key_table() -> Table:
     table.add_row(
         "",
         Text(
-            "In the lists. A letter alone is a command; a word that you type goes to the text field.",
+            "In the lists. A letter alone is a command; a typed word goes to the text field.",
             "italic",
         ),
     )
-    for one in KEYS:
-        if one.lone and one.key not in IN_LIST_KEYS:
-            table.add_row(one.key, one.does)
-    for keys, does in LIST_KEYS:
+    for keys, does in [*rows([one for one in KEYS if one.lone and one.key not in IN_LIST_KEYS]), *LIST_KEYS]:
         table.add_row(keys, does)
-    table.add_row("", Text("\nEverywhere, in the text field too.", "italic"))
-    for one in KEYS:
-        if not one.lone:
-            table.add_row(one.key, one.does)
+    table.add_row("", Text("Everywhere, in the text field too.", "italic"))
+    for keys, does in rows([one for one in KEYS if not one.lone]):
+        table.add_row(keys, does)
     return table
 
 
