@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .event_log import event_line
+from .gists import gist
 from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
@@ -51,9 +52,22 @@ class EventRow:
         Size of their audio.
     error : bool
         One of them tells of an error.
+    gist : str
+        What the last one says in a few words, see `console.gists`.
     """
 
-    __slots__ = ("_line", "audio_bytes", "count", "error", "number", "seconds", "source", "time", "type")
+    __slots__ = (
+        "_line",
+        "audio_bytes",
+        "count",
+        "error",
+        "gist",
+        "number",
+        "seconds",
+        "source",
+        "time",
+        "type",
+    )
 
     def __init__(self, number: int, time: float, seconds: float, source: str, kind: str) -> None:
         self.number = number
@@ -64,6 +78,7 @@ class EventRow:
         self.count = 0
         self.audio_bytes = 0
         self.error = False
+        self.gist = ""
         self._line = ""
 
     @property
@@ -82,8 +97,8 @@ class EventRow:
         return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
 
     def has(self, words: list[str]) -> bool:
-        """Return True if every lower-case word of *words* is in the type, the direction or the error mark."""
-        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}".lower()
+        """Return True if every lower-case word of *words* is in the type, the direction, the error mark or the gist."""
+        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}  {self.gist}".lower()
         return all(word in text for word in words)
 
     @property
@@ -143,6 +158,7 @@ class EventBook:
         last.count += repeat
         last.audio_bytes += repeat * _audio_bytes(event)
         last.error = last.error or _is_error(event)
+        last.gist = gist(event)
         last._line = line if len(line) <= MAX_PAYLOAD_CHARS else line[:MAX_PAYLOAD_CHARS] + " …"
         self.total += 1
         self.revision += 1
@@ -165,8 +181,16 @@ class EventBook:
             self._journal_chars -= len(self._journal.popleft())
             self.evicted_lines += 1
 
+    def price(self, dollars: float) -> None:
+        """Add the cost of the last response to the gist of its event."""
+        row = next((row for row in reversed(self.rows) if row.type == "response.done"), None)
+        if row is not None and dollars > 0 and " ct" not in row.gist:
+            cents = dollars * 100
+            row.gist += f", {cents:.1f} ct" if cents >= 0.1 else f", {cents:.3f} ct"
+            self.revision += 1
+
     def matching(self, pattern: str) -> list[EventRow]:
-        """Return the rows whose type, direction or error mark contain every word of *pattern*."""
+        """Return the rows whose type, direction, error mark and gist contain every word of *pattern*."""
         words = pattern.lower().split()
         if not words:
             return list(self.rows)

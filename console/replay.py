@@ -76,7 +76,7 @@ class Replay:
                 source, event, repeat = step
                 model.events.add(time, source, event, repeat)
         self._saved.apply_end(model)
-        model.notice("info", "the replay has ended: p plays an item, / filters, q quits")
+        model.notice("info", "the replay has ended: p plays an item, / filters, ctrl+q quits")
 
     def _steps(self) -> Iterator[tuple[float, Any]]:
         """Yield events and items in the order of their times."""

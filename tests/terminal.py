@@ -80,8 +80,8 @@ class Terminal:
             time.sleep(POLL_SECONDS)
 
     def quit(self) -> None:
-        """Press q and see the program end well."""
-        self.type("q", end="")
+        """Press ctrl+q and see the program end well."""
+        self.keys("C-q")
         self.wait_for("exit-status 0")
 
     def close(self) -> None:

@@ -18,8 +18,11 @@ from textual.widgets import Static
 from ..phase import PHASES
 from . import words
 from .bars import Bars
+from .event_panes import DetailPane, EventsPane
+from .keymap import Part, Typing, footer
 from .lines import LinePane
-from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
+from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
+from .status_line import StatusLine
 from .talk_bar import TalkBar
 from .waterfall_pane import WaterfallPane
 
@@ -41,6 +44,8 @@ class Drawing:
     ----------
     active : str
         Name of the pane that a small terminal shows.
+    typing : {"", "empty", "text"}
+        Where keys go, see `keymap`.
     shown : dict
         For each part, the state that is on the screen.
     """
@@ -48,10 +53,12 @@ class Drawing:
     def __init__(self, call: Any) -> None:
         self._call = call
         self.active = "conversation"
+        self.typing: Typing = ""
         self.shown: dict[Hashable, Any] = {}
         self.head = Static(id="head")
         self.tabs = Static(id="tabs")
         self.events = EventsPane()
+        self.detail = DetailPane()
         self.conversation = ConversationPane()
         self.weather = WeatherPane()
         self.memory = MemoryPane()
@@ -62,7 +69,7 @@ class Drawing:
         self.gauge = Static(id="gauge", markup=False)
         self.mode = Static(id="mode", markup=False)
         self.talk_bar = TalkBar(id="talk-bar", markup=False)
-        self.status = Static(id="status", markup=False)
+        self.status = StatusLine(id="status", markup=False)
         self.keys = Static(id="keys")
 
     @property
@@ -93,6 +100,10 @@ class Drawing:
         if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
             self.events.draw(model)
         self.events.count(model)
+        if self._changed(
+            "detail", (model.events.revision, model.filter, self.events.cursor, self.detail.size)
+        ):
+            self.detail.draw(model, self.events.cursor)
         playback = (model.playback.item_id, model.playback.position)
         heard = (model.heard.revision, playback)
         if self._changed("conversation", (model.transcript.revision, model.selected, heard)):
@@ -104,7 +115,7 @@ class Drawing:
             self.waterfall.draw(model, now)
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
-        if self._changed("rest", (model.revision, second, tenth, hint)):
+        if self._changed("rest", (model.revision, second, tenth, hint, self.typing)):
             self._draw_side_panes()
             self._draw_lines(now, hint, wide)
 
@@ -124,17 +135,19 @@ class Drawing:
         self._update(self.head, words.head(model, now, wide))
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
-        self._update(self.talk_bar, words.talk(model, now, hint, wide))
+        self._update(self.talk_bar, words.talk(model, now, hint, wide, self.typing))
         self.talk_bar.border_subtitle = words.echo(model)
         self.talk_bar.border_title = PHASES[model.phase]
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
-        self._update(self.status, words.status(model, now))
-        self._update(self.keys, self.keys_line(wide))
+        status = words.status(model, now)
+        self.status.fit(status)
+        self._update(self.status, status)
+        self._update(self.keys, words.keys(self.footer(wide), wide))
 
-    def keys_line(self, wide: bool) -> str:
-        """Return the line of keys."""
-        return words.keys(wide)
+    def footer(self, wide: bool) -> list[Part]:
+        """Return the parts of the line of keys, as `keymap.footer` does."""
+        return footer(wide, self.typing)
 
     def _changed(self, part: Hashable, state: Any) -> bool:
         if self.shown.get(part) == state:

@@ -1,4 +1,4 @@
-"""The panes events, conversation, weather, memory and devices; each shows one part of the model as lines.
+"""The panes conversation, weather, memory and devices; each shows one part of the model as lines.
 
 Thread: the event loop's.
 """
@@ -6,14 +6,10 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Hashable
-from typing import Any
 
 from rich.text import Text
 
 from ..call import Call
-from ..event_book import EventRow
 from ..session import SessionModel
 from ..text import one_line
 from ..transcript import ItemRow
@@ -21,10 +17,8 @@ from ..world import position, world_map
 from .heard_text import HeardText
 from .lines import Line, LinePane
 
-__all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
+__all__ = ["ConversationPane", "DevicesPane", "MemoryPane", "WeatherPane"]
 
-PAYLOAD_LINES = 200
-COUNT_SECONDS = 0.25
 PLAY_BAR_CELLS = 24
 ROLE_CELLS = 11
 ROLE_STYLES = {
@@ -57,78 +51,6 @@ def clock(seconds: float) -> str:
     """Return seconds as m:ss.t."""
     minutes, rest = divmod(max(seconds, 0.0), 60)
     return f"{int(minutes)}:{rest:04.1f}"
-
-
-class EventsPane(LinePane):
-    """Every protocol event, folded; the end stays in view until the user scrolls up."""
-
-    FOLLOWS = True
-
-    def __init__(self) -> None:
-        super().__init__(id="events", title="events")
-        self._left_at = 0
-        self._counted_at = 0.0
-        self._unfolded: set[int] = set()
-
-    def draw(self, model: SessionModel) -> None:
-        """Show the events that match the filter."""
-        lines: list[Line] = []
-        for row in model.events.matching(model.filter):
-            lines.append((row.number, row))
-            if row.number in model.unfolded:
-                payload = row.payload.split("\n")
-                for part in payload[:PAYLOAD_LINES]:
-                    lines.append((row.number, Text(f"    {part}".expandtabs(2), style="dim")))
-                if len(payload) > PAYLOAD_LINES:
-                    lines.append(
-                        (row.number, Text(f"    … {len(payload) - PAYLOAD_LINES} more lines", style="dim"))
-                    )
-        if not lines:
-            empty = "no event matches the filter" if model.filter else "events of the connection appear here"
-            lines.append((None, Text(empty, style="dim")))
-        self._unfolded = model.unfolded
-        self.show(lines)
-
-    def count(self, model: SessionModel) -> None:
-        """Show the number of events in the border; not often, because a new border draws the whole pane again."""
-        now = time.monotonic()
-        if now - self._counted_at < COUNT_SECONDS:
-            return
-        total = model.events.total
-        if self.follows:
-            self._left_at = total
-        if not total:
-            return
-        new = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
-        dropped = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
-        filtered = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
-        subtitle = Text(f"{filtered}{total} events{dropped}{new}").markup
-        if subtitle != self.border_subtitle:
-            self.border_subtitle = subtitle
-            self._counted_at = now
-
-    def key(self, content: Any) -> Hashable:
-        if not isinstance(content, EventRow):
-            return super().key(content)
-        return (
-            content.number,
-            content.count,
-            content.audio_bytes,
-            content.error,
-            content.number in self._unfolded,
-        )
-
-    def text(self, content: Any) -> Text:
-        """Return the label of an event. It is made only for the thirty visible rows of two thousand."""
-        if not isinstance(content, EventRow):
-            return super().text(content)
-        mark = "▾" if content.number in self._unfolded else "▸"
-        style = (
-            "bold red"
-            if content.error
-            else {"client": "cyan", "server": "default"}.get(content.source, "yellow")
-        )
-        return Text(f"{mark}{content.label}", style=style, no_wrap=True)
 
 
 class ConversationPane(LinePane):
