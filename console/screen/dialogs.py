@@ -43,7 +43,7 @@ def rows(keys: list[Key]) -> list[tuple[str, str]]:
 
 
 def key_table(keys: tuple[tuple[str, str], ...] = ()) -> Table:
-    """Return the keys in two columns (of all keys when *keys* is empty); the second one wraps, so it is readable in 80 columns too."""
+    """Return *keys*, or all of them, in two columns; the second one wraps, so it is readable in 80 columns too."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
@@ -58,11 +58,11 @@ def key_table(keys: tuple[tuple[str, str], ...] = ()) -> Table:
             "italic",
         ),
     )
-    for keys, does in [*rows([one for one in KEYS if one.lone and one.key not in IN_LIST_KEYS]), *LIST_KEYS]:
-        table.add_row(keys, does)
+    for names, does in [*rows([one for one in KEYS if one.lone and one.key not in IN_LIST_KEYS]), *LIST_KEYS]:
+        table.add_row(names, does)
     table.add_row("", Text("Everywhere, in the text field too.", "italic"))
-    for keys, does in rows([one for one in KEYS if not one.lone]):
-        table.add_row(keys, does)
+    for names, does in rows([one for one in KEYS if not one.lone]):
+        table.add_row(names, does)
     return table
 
 

@@ -81,10 +81,10 @@ KEYS = (
         "filter",
         "filter the events: an event must have all of the words; esc clears the filter",
         "filter",
-        "find",
+        "",
         at_once=True,
     ),
-    Key("m", "zoom", "map of the world / the region", "map zoom", "map"),
+    Key("m", "zoom", "map of the world / the region", "map", "map"),
     Key(
         "w",
         "waterfall",

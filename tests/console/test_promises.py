@@ -44,7 +44,7 @@ def test_the_page_names_exactly_the_keys_that_work():
     named = set()
     for row in re.findall(r"^\|.*", "".join(tables), re.M):
         cell = row.split("|")[1].strip().lower()
-        named |= {*"12345"} if cell == "1 to 5" else set(cell.split(", "))
+        named |= {*"123456"} if cell == "1 to 6" else set(cell.split(", "))
     assert named - {"key", "---", "esc", "tab"} == SHOWN - {*"jkgG"}
     assert all(f"{letter}" in PAGE for letter in "jkgG")
 
