@@ -444,19 +444,19 @@ class Call:
         """Bring bars, positions and echo up to date. Views call it twenty times a second; idle, it costs nothing."""
         if self._playback.tick():
             self._spawn(self._playback.stop())
-        live = self._voice is not None
-        audible = self.model.talk.half_duplex and self.is_audible()
+        sounding = self.is_audible()
+        audible = self.model.talk.half_duplex and sounding
         if audible != self.model.talk.speaker_heard:
             self.model.talk.speaker_heard = audible
             self.model.revision += 1
-        if live and self._microphone is not None:
+        if self._voice is not None and self._microphone is not None:
             self._echo.measure(self._microphone)
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
         if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()
-        elif live and self._speaker is not None:
+        elif sounding and self._speaker is not None:
             self.speaker_bars = self._speaker.get_bars()
         else:
             self.speaker_bars = SILENCE

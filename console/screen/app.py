@@ -23,6 +23,7 @@ from .. import PROGRAM
 from ..push_to_talk import PushToTalk
 from ..session import SessionModel
 from . import words
+from .beat import Beat
 from .dialogs import HelpScreen, KeyScreen
 from .drawing import PANES, SIDE_PANES, Drawing
 from .key_release import RELEASE, driver_class
@@ -32,7 +33,6 @@ from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
 
-FRAMES_PER_SECOND = 20
 NARROW_COLUMNS, NARROW_ROWS = 110, 34
 TINY_COLUMNS, TINY_ROWS = 60, 18
 # Textual's names of the keys
@@ -93,6 +93,7 @@ class RealtimeConsole(App[None]):
         self.call = call
         self.push_to_talk = PushToTalk()
         self.drawing = Drawing(call)
+        self._beat = Beat(self._frame, self._handle_exception)
         self.composed = False
         self.first_paint: float | None = None
         self._clock = clock
@@ -148,7 +149,7 @@ class RealtimeConsole(App[None]):
         self.composed = True
         self.drawing.conversation.focus()
         self._fit(self.size.width, self.size.height)
-        self.set_interval(1 / FRAMES_PER_SECOND, self._frame)
+        self._beat.start()
         self.call_after_refresh(self._opened)
 
     def _opened(self) -> None:
@@ -372,4 +373,5 @@ class RealtimeConsole(App[None]):
             yield SystemCommand(title, about, action)
 
     async def on_unmount(self) -> None:
+        self._beat.stop()
         await self.call.close()

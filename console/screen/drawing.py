@@ -91,18 +91,20 @@ class Drawing:
             self.events.draw(model)
         self.events.count(model)
         playback = (model.playback.item_id, model.playback.position)
-        if self._changed("conversation", (model.transcript.revision, model.selected, playback)):
+        width = self.conversation.text_width
+        if self._changed("conversation", (model.transcript.revision, model.selected, playback, width)):
             self.conversation.draw(model)
         now = time.time()
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
-        if self._changed("rest", (model.revision, second, tenth, hint)):
+        if self._changed("rest", (model.revision, second, tenth, hint, self.weather.content_size)):
             self._draw_side_panes()
             self._draw_lines(now, hint, wide)
 
     def _draw_side_panes(self) -> None:
         model, call, place = self._call.model, self._call, self._call.model.place
-        if self._changed("weather", (id(place), place.state, place.temperature, self.weather.zoomed)):
+        state = (id(place), place.state, place.temperature, self.weather.zoomed, self.weather.content_size)
+        if self._changed("weather", state):
             self.weather.draw(model)
         if self._changed("memory", tuple(model.memory.items())):
             self.memory.draw(model)

@@ -33,7 +33,8 @@ class ReleaseParser(XTermParser):
     # Called when the terminal answers that it speaks the protocol
     on_protocol: Any = None
 
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Any:
+    # The versions of Textual differ in the rest
+    def _sequence_to_key_events(self, sequence: str, *rest: Any, **named: Any) -> Any:
         if _ANSWER.fullmatch(sequence):
             if self.on_protocol is not None:
                 type(self).on_protocol()
@@ -42,9 +43,9 @@ class ReleaseParser(XTermParser):
             return
         typed = _WITH_EVENT.fullmatch(sequence)
         if typed is None:
-            yield from super()._sequence_to_key_events(sequence, alt)
+            yield from super()._sequence_to_key_events(sequence, *rest, **named)
             return
-        keys = super()._sequence_to_key_events(typed[1] + typed[3], alt)
+        keys = super()._sequence_to_key_events(typed[1] + typed[3], *rest, **named)
         if typed[2] != "3":
             yield from keys
         elif any(key.key == "space" for key in keys):

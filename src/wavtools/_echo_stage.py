@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EchoStage", "EchoState"]
 
+# After so long without sound from the player, nobody hears the difference if frames are taken later.
+QUIET_SECONDS = 1.0
+# Frames that wake the canceller up: its window and its estimate of the noise.
+REST_FRAMES = 8
+
 _log = logging.getLogger("wavtools")
 
 Samples = NDArray[np.int16]
@@ -81,6 +86,8 @@ class EchoStage:
     ----------
     cancelling : bool
         False gives the sound as captured, with the same delay; the canceller goes on learning.
+    recorded : bool
+        True while the frames that are pushed are recorded.
     origin : int
         Capture position, in the present ring, of the segment's first frame.
     """
@@ -89,6 +96,7 @@ class EchoStage:
         self, canceller: EchoCanceller | None, tap: PlayedTap | None, session_rate: int, cancelling: bool
     ) -> None:
         self.cancelling = cancelling
+        self.recorded = False
         self._canceller = canceller
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
@@ -105,6 +113,10 @@ class EchoStage:
         self._failing = False
         self._rerouted = False
         self._guard = EchoGuard(session_rate, self._frame)
+        # Rows since something was played
+        self._silent_rows = 0
+        # (near, played) of the last rows that the canceller was spared
+        self._rested = np.zeros((0, 2), np.int16)
 
     # ---- any thread
 
@@ -143,6 +155,11 @@ class EchoStage:
             self._reference.close()
 
     # ---- delivery thread
+
+    @property
+    def quiet(self) -> bool:
+        """True if nothing was played for QUIET_SECONDS."""
+        return self._silent_rows > QUIET_SECONDS * self._rate
 
     def set_channels(self, channels: int) -> None:
         """Record that many, whatever a device has. Before the first frames."""
@@ -252,11 +269,12 @@ class EchoStage:
     def _out(self, rows: Samples, played: Samples) -> tuple[int, Samples]:
         """Number of the first row that comes out when these go in, and the rows."""
         self._guard.note_played(played)
+        self._silent_rows = 0 if played.any() else self._silent_rows + len(played)
         line = np.concatenate([self._line, np.column_stack([rows[:, : self._channels], played])])
         near = rows[:, 0] if self._channels == 1 else mean_of_channels(rows[:, : self._channels])
         delayed, self._line = line[: len(rows)], line[len(rows) :]
         if self._canceller is not None:
-            clean = self._clean(self._canceller, np.ascontiguousarray(near), played)
+            clean = self._clean_or_rest(self._canceller, np.ascontiguousarray(near), played)
             raw = delayed[:, : self._channels]
             mono = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
             clean = mono if clean is None else self._guard.pass_on(mono, clean)
@@ -268,6 +286,21 @@ class EchoStage:
         number, out = self._rows, delayed[lead:]
         self._rows += len(out)
         return number, out
+
+    def _clean_or_rest(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
+        """As `_clean`. While nothing is played and nothing is recorded, the canceller rests: there is nothing to learn.
+
+        It gets the last frames of its rest when it goes on, so that what it gives is continuous.
+        """
+        rested = self._rested
+        if self.quiet and not self.recorded and not self._guard.holds:
+            keep = self._delay + REST_FRAMES * self._frame
+            self._rested = np.concatenate([rested, np.column_stack([near, played])])[-keep:]
+            return None
+        if len(rested):
+            self._rested = rested[:0]
+            self._clean(canceller, np.ascontiguousarray(rested[:, 0]), rested[:, 1])
+        return self._clean(canceller, near, played)
 
     def _clean(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
         """*near* without the echo; None if the canceller fails, which is logged once."""
