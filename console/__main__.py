@@ -16,20 +16,21 @@ import gc
 import os
 import runpy
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
+from .flags import add_flags, refuse_unused
 from .text import one_line
 
+if TYPE_CHECKING:
+    from .settings import Settings
+
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
-
-
-def _where(settings: Any) -> dict[str, Any]:
-    return {"offline": settings.offline, "url": settings.url, "model": settings.model}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,58 +41,50 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    # SUPPRESS: otherwise the verb's default would overwrite a flag that stands before the verb
-    where = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    where.add_argument(
-        "--offline", action="store_true", help="start the offline server and use it (default without a key)"
-    )
-    where.add_argument("--url", help="another server: ws://... or wss://...")
-    where.add_argument("--model", help="model to ask for")
-    where.add_argument("--voice", help="voice to ask for")
-    where.add_argument(
-        "--mode",
-        choices=("manual", "vad"),
-        help="push to talk (manual), or turns detected by the server (vad)",
-    )
-    where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
-    where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
     parser = _Parser(
         prog=PROGRAM,
-        parents=[where],
-        argument_default=argparse.SUPPRESS,
         description="Hold and inspect a voice conversation. Without a verb: the screen, or one demo turn if there is no "
         "terminal. The key comes from OPENAI_API_KEY, from .env, or from the screen (key a); without a key the offline "
-        "server answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
+        "server answers.",
+        epilog="Each flag can also be set as REALTIME_CONSOLE_NAME in the environment or in .env, or as NAME in "
+        "config.ini; a flag comes first, then the environment, .env, config.ini, and the default. Each verb has its "
+        f"own help: {PROGRAM} VERB --help",
     )
-    parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
-    parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
-    parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
-    parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
+    add_flags(parser, None)
     parser.set_defaults(verb=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    about = "Hold one spoken turn without a screen: ask the question in a WAV file, save the spoken answer."
     talk = verbs.add_parser(
-        "talk", parents=[where], help="hold one spoken turn with WAV files, show no screen"
+        "talk", description=about, help="one spoken turn: a WAV file asks, a WAV file answers"
     )
     talk.add_argument("question", type=Path, help="WAV file of a spoken question")
-    talk.add_argument("--out", type=Path, required=True, help="WAV file for the spoken answer")
+    talk.add_argument("--out", type=Path, required=True, help="WAV file to write the spoken answer to")
     talk.add_argument(
-        "--events", type=Path, help="write every protocol event to this file, one line of JSON each"
+        "--events", type=Path, help="file to write every protocol event to, one line of JSON each"
     )
-    captions = verbs.add_parser(
-        "captions", parents=[where], help="print what is said: by the microphone, or in a file"
-    )
+    about = "Print what is said, by the microphone or in a file. --model is the model that transcribes."
+    captions = verbs.add_parser("captions", description=about, help="print what is said")
     captions.add_argument("file", type=Path, nargs="?", help="audio file; without one: the microphone")
-    verbs.add_parser("devices", help="list microphones and speakers")
-    verbs.add_parser(
-        "doctor",
-        parents=[where],
-        help="check devices, round trip of a test tone, endpoint and key; say what to mend",
-    )
-    replay = verbs.add_parser("replay", help="replay a saved session")
+    about = "List microphones and speakers, with the ids that --input and --output take; * marks the default."
+    devices = verbs.add_parser("devices", description=about, help="list microphones and speakers")
+    about = "Check packages, devices, key and server, and the way of a test tone from the speaker to the microphone."
+    doctor = verbs.add_parser("doctor", description=about, help="check everything, and say what to mend")
+    about = "Show a saved session again, at its own speed or faster."
+    replay = verbs.add_parser("replay", description=about, help="show a saved session again")
     replay.add_argument("folder", type=Path, help="folder of a saved session")
     replay.add_argument(
-        "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help="how many times as fast; 0: without pauses (default: %(default)g)",
     )
+    about = "A guided minute with the offline server: ask, use a tool, interrupt, hear it again. No key, no network."
+    demo = verbs.add_parser("demo", description=about, help="a guided minute, without key and network")
+    for verb, added in (
+        *(("talk", talk), ("captions", captions), ("devices", devices)),
+        *(("doctor", doctor), ("replay", replay), ("demo", demo)),
+    ):
+        add_flags(added, verb)
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
@@ -147,7 +140,7 @@ def _is_terminal() -> bool:
 
 def _shows_screen(arguments: argparse.Namespace) -> bool:
     lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
-    return arguments.verb in (None, "replay") and not lines and _is_terminal()
+    return arguments.verb in (None, "replay", "demo") and not lines and _is_terminal()
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -155,19 +148,16 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from .settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
-    where = _where(settings)
-    terminal = _is_terminal()
-    plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
-        from .talk import talk
-
-        return talk(arguments.question, arguments.out, events=arguments.events, **where)
+        return _talk(arguments.question, arguments.out, settings, arguments.events)
     if arguments.verb == "captions":
         from .captions import captions
 
         # --model is the model of the transcription; that of a conversation in the settings is another one.
         model = getattr(arguments, "model", None)
-        return captions(arguments.file, **{**where, "model": model}, microphone=settings.input)
+        return captions(
+            arguments.file, offline=settings.offline, url=settings.url, model=model, microphone=settings.input
+        )
     if arguments.verb == "doctor":
         from .doctor import doctor
 
@@ -176,12 +166,25 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         from .replay import Replay
         from .session_files import load_session
 
-        speed = arguments.speed if terminal else 0.0
+        speed = arguments.speed if _is_terminal() else 0.0
         replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
+        as_json = getattr(arguments, "json", False)
         return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
-    if plain or as_json:
-        from dataclasses import replace
+    return _conversation(arguments, settings)
 
+
+def _conversation(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, int]:
+    """Return a conversation: on the screen, as lines, or one turn; or the demo."""
+    terminal = _is_terminal()
+    plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
+    if arguments.verb == "demo":
+        from .demo import demo_call, demo_lines, demo_on
+
+        call = demo_call(settings)
+        if _shows_screen(arguments):
+            return _screen(call, settings.theme, demo_on)
+        return demo_lines(call, as_json)
+    if plain or as_json:
         from .call import Call
         from .plain import JsonView, PlainView, hold
 
@@ -193,20 +196,34 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         return _screen(Call(settings), settings.theme)
     from realtime.offline import question_path
 
+    print("no terminal: holding one demo turn with a recorded question")
+    return _talk(Path(question_path("hello")), Path("answer.wav"), settings)
+
+
+def _talk(
+    question: Path, out: Path, settings: Settings, events: Path | None = None
+) -> Coroutine[Any, Any, int]:
+    from .endpoint import Endpoint
     from .talk import talk
 
-    print("no terminal: holding one demo turn with a recorded question")
-    return talk(Path(question_path("hello")), Path("answer.wav"), **where)
+    return talk(question, out, events=events, endpoint=Endpoint.of(settings), voice=settings.voice)
 
 
-async def _screen(call: Any, theme: str | None) -> int:
+async def _screen(
+    call: Any, theme: str | None, guide: Callable[[Any], Coroutine[Any, Any, Any]] | None = None
+) -> int:
+    """Show *call*; *guide* acts on it in the background."""
     try:
         from .screen.app import RealtimeConsole
     except ImportError as error:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
-    app = RealtimeConsole(call, theme)
+    if theme in (None, "auto"):
+        from .terminal_background import is_light
+
+        theme = "light" if is_light(os.environ) else "dark"
+    app = RealtimeConsole(call, theme, guide=guide)
     # Modules stay: a collection that walked through all of them would cost the screen two frames
     gc.freeze()
 
@@ -239,6 +256,7 @@ def _main(argv: list[str]) -> int:
     if argv and argv[0] in SERVERS:
         return _serve(argv[0], argv[1:])
     arguments = _parser().parse_args(argv)
+    refuse_unused(arguments)
     with ended_by_signals(), contextlib.ExitStack() as stack:
         # The screen prints nothing. Whatever else prints, prints through the gate
         if not _shows_screen(arguments):

@@ -27,7 +27,7 @@ from .session import SessionModel
 from .settings import Settings
 from .state import SILENCE, DeviceState, Level
 from .text import one_line
-from .tools import get_weather, weather_is_offline
+from .tools import get_weather, sample_weather
 
 # NumPy, wavtools and realtime are imported when they are needed, so that the screen comes first
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Call:
         fetch_weather: FetchWeather | None = None,
     ) -> None:
         self.settings = settings
-        self.endpoint = endpoint or Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
+        self.endpoint = endpoint or Endpoint.of(settings)
         self.model = SessionModel()
         self.model.talk.mode = "vad" if settings.mode == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
@@ -89,8 +89,7 @@ class Call:
         self._describe()
 
     def _describe(self) -> None:
-        self.model.server.endpoint = one_line(self.endpoint.name, 60)
-        self.model.server.key_source = self.endpoint.key.source if self.endpoint.key else "none"
+        self.endpoint.describe(self.model.server)
         self.model.microphone.name = one_line(self._input or "default", 120)
         self.model.speaker.name = one_line(self._output or "default", 120)
         self.model.revision += 1
@@ -104,7 +103,6 @@ class Call:
                 return True
             model = self.model
             model.set_state("connecting")
-            self._describe()
             await asyncio.to_thread(importlib.import_module, "realtime")
             from realtime import VoiceSession
 
@@ -113,6 +111,7 @@ class Call:
             session = {"voice": self.settings.voice} if self.settings.voice else {}
             try:
                 client = await self.endpoint.make_client(**session)
+                self._describe()
                 self._make_devices(client)
                 self._listen(client)
                 voice = VoiceSession(
@@ -214,7 +213,7 @@ class Call:
             ("close", self._on_close),
         ):
             client.on(name)(handler)
-        weather = weather_is_offline if self.endpoint.offline else get_weather
+        weather = sample_weather if self.endpoint.offline else get_weather
         self._tools.add_to(client, self._fetch_weather or weather)
 
     def _set_answering(self, answering: bool) -> None:

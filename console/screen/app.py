@@ -22,6 +22,7 @@ from textual.widgets import Input, Static
 from .. import PROGRAM
 from ..push_to_talk import PushToTalk
 from ..session import SessionModel
+from ..welcome import connects_at_once, suggestions
 from . import words
 from .beat import Beat
 from .dialogs import HelpScreen, KeyScreen
@@ -43,6 +44,7 @@ OWN_ACTIONS = {
     "copy",
     "key",
     "devices",
+    "number",
     "pane",
     "talk_key_released",
 }
@@ -59,6 +61,8 @@ class RealtimeConsole(App[None]):
         "dark" (default), "light", or the name of a Textual theme. An unknown name gives "dark".
     clock : callable, optional
         Seconds that only grow, for push to talk.
+    guide : callable, optional
+        Gets the call and acts on it, once the screen is painted.
 
     Attributes
     ----------
@@ -83,11 +87,15 @@ class RealtimeConsole(App[None]):
         Binding("y", "copy", "copy", priority=True),
         Binding("a", "key", "API key", priority=True),
         Binding("r", "devices", "list devices", priority=True),
-        *(Binding(str(n), f"pane('{name}')", show=False, priority=True) for n, name in enumerate(PANES, 1)),
+        *(Binding(str(n), f"number({n})", show=False, priority=True) for n in range(1, len(PANES) + 1)),
     ]
 
     def __init__(
-        self, call: Any, theme: str | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        call: Any,
+        theme: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        guide: Callable[[Any], Awaitable[Any]] | None = None,
     ) -> None:
         super().__init__()
         self.call = call
@@ -97,6 +105,7 @@ class RealtimeConsole(App[None]):
         self.composed = False
         self.first_paint: float | None = None
         self._clock = clock
+        self._guide = guide
         for one in THEMES.values():
             self.register_theme(one)
         wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
@@ -160,6 +169,10 @@ class RealtimeConsole(App[None]):
     def _painted(self) -> None:
         self.first_paint = time.monotonic()
         self._attempt(self.call.refresh_devices())
+        if self._guide is not None:
+            self._attempt(self._guide(self.call))
+        elif connects_at_once(self.call):
+            self._attempt(self.call.connect())
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -289,6 +302,14 @@ class RealtimeConsole(App[None]):
         self._focus(f"#{name}")
         self.drawing.shown.clear()
         self.call_after_refresh(self._frame)
+
+    def action_number(self, number: int) -> None:
+        """Say what is offered under *number*; if nothing is offered, choose that pane."""
+        offered = suggestions(self.model) if self.drawing.conversation.display else ()
+        if number <= len(offered):
+            self.call.send_text(offered[number - 1])
+        else:
+            self.action_pane(PANES[number - 1])
 
     def action_copy(self) -> None:
         focused, text = self.focused, ""

@@ -15,6 +15,7 @@ from typing import Any
 from rich.text import Text
 from textual.widgets import Static
 
+from ..welcome import suggestions
 from . import words
 from .bars import Bars
 from .lines import LinePane
@@ -91,8 +92,8 @@ class Drawing:
             self.events.draw(model)
         self.events.count(model)
         playback = (model.playback.item_id, model.playback.position)
-        width = self.conversation.text_width
-        if self._changed("conversation", (model.transcript.revision, model.selected, playback, width)):
+        conversation = (model.transcript.revision, model.selected, playback, self.conversation.text_width)
+        if self._changed("conversation", (*conversation, suggestions(model))):
             self.conversation.draw(model)
         now = time.time()
         second = int(now) if model.connected_at is not None or model.notices else 0
@@ -119,7 +120,10 @@ class Drawing:
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
         self._update(self.talk_bar, words.talk(model, now, hint, wide))
-        self.talk_bar.border_subtitle = words.echo(model)
+        echo = words.echo(model)
+        # The same subtitle once more would draw the bar again, and with the head all that lies between them
+        if echo != self.talk_bar.border_subtitle:
+            self.talk_bar.border_subtitle = echo
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Hashable
 from typing import Any
 
+from rich.style import Style
 from rich.text import Text
 
 from ..call import Call
@@ -17,6 +18,7 @@ from ..event_book import EventRow
 from ..session import SessionModel
 from ..text import one_line
 from ..transcript import ItemRow
+from ..welcome import suggestions
 from ..world import position, world_map
 from .lines import Line, LinePane
 
@@ -51,6 +53,8 @@ class EventsPane(LinePane):
         super().__init__(id="events", title="events")
         self._left_at = 0
         self._counted_at = 0.0
+        # What the border tells: total, total when the end was left, dropped, filter
+        self._counted: tuple[int, int, int, str] | None = None
         self._unfolded: set[int] = set()
 
     def draw(self, model: SessionModel) -> None:
@@ -80,12 +84,14 @@ class EventsPane(LinePane):
         total = model.events.total
         if self.follows:
             self._left_at = total
-        if not total:
+        counted = (total, self._left_at, model.events.evicted_rows, model.filter)
+        if not total or counted == self._counted:
             return
         new = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
         dropped = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
         filtered = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
         subtitle = Text(f"{filtered}{total} events{dropped}{new}").markup
+        self._counted = counted
         if subtitle != self.border_subtitle:
             self.border_subtitle = subtitle
             self._counted_at = now
@@ -137,6 +143,7 @@ class ConversationPane(LinePane):
             kept[row.id] = (state, drawn)
             lines += drawn
         self._kept = kept
+        lines += [(None, line) for line in _offered(suggestions(model))]
         if not lines:
             lines.append((None, Text("the conversation appears here", style="dim")))
         self.cursor = model.selected
@@ -190,6 +197,17 @@ class ConversationPane(LinePane):
         return line
 
 
+def _offered(texts: tuple[str, ...]) -> list[Text]:
+    """Return lines that offer *texts*: a click on one, or its number, says it."""
+    if not texts:
+        return []
+    lines = [Text(""), Text("Speak, type, or choose something to say:")]
+    for number, text in enumerate(texts, 1):
+        click = Style.from_meta({"@click": f"app.number({number})"})
+        lines.append(Text.assemble(f"  {number}  ", (text, "underline"), style=click))
+    return lines
+
+
 class WeatherPane(LinePane):
     """Place, map, temperature and wind of the last get_weather()."""
 
@@ -218,7 +236,14 @@ class WeatherPane(LinePane):
         )
         if place.temperature is not None and place.wind is not None:
             lines.append(
-                (None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold"))
+                (
+                    None,
+                    Text(
+                        f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h"
+                        f"{'   sample' if place.sample else ''}",
+                        style="bold",
+                    ),
+                )
             )
         else:
             state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))

@@ -377,8 +377,7 @@ class Delivery:
         """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
         if interval is not None:
             self._lay(interval, stage)
-        stage.recorded = interval is not None
-        number, rows = stage.push(frames)
+        number, rows = stage.push(frames, interval is not None)
         if interval is not None:
             self._append_rows(interval, stage, number, rows)
             self._emit(interval, interval.chunk_size)

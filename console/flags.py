@@ -1,0 +1,89 @@
+"""The flags of the command line: which verb takes which, and what each does.
+
+A flag may stand before or after its verb. One that a verb does not take is refused: no flag is silently ignored.
+
+Thread: main.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from .errors import UserError
+
+__all__ = ["add_flags", "refuse_unused"]
+
+# SUPPRESS: otherwise the verb's default would overwrite a flag that stands before the verb
+FLAGS: dict[str, dict[str, Any]] = {
+    "offline": {
+        "action": "store_true",
+        "help": "use the offline server: no key, no network (default without a key)",
+    },
+    "url": {"help": "use another server: ws://... or wss://..."},
+    "model": {"help": "the model to ask the server for"},
+    "llm": {
+        "choices": ("auto",),
+        "help": "let a chat model on this machine answer: Ollama, llama.cpp or LM Studio",
+    },
+    "llm_url": {
+        "metavar": "URL",
+        "help": "let the chat model at this address answer: http://127.0.0.1:11434/v1",
+    },
+    "llm_model": {
+        "metavar": "NAME",
+        "help": "the chat model's name (default: the first one that its server lists)",
+    },
+    "voice": {"help": "the voice to ask the server for"},
+    "mode": {
+        "choices": ("manual", "vad"),
+        "help": "who ends your turn: you do (manual), or the server hears that you have finished (vad)",
+    },
+    "input": {"metavar": "NAME", "help": "microphone: an id or a part of its name"},
+    "output": {"metavar": "NAME", "help": "speaker: an id or a part of its name"},
+    "theme": {"help": "auto (default: as the terminal), dark, light, or the name of a Textual theme"},
+    "sessions": {"metavar": "FOLDER", "help": "folder for saved sessions (default: sessions)"},
+    "plain": {"action": "store_true", "help": "print lines of text, show no screen"},
+    "json": {"action": "store_true", "help": "print lines of JSON, show no screen"},
+}
+SERVER = ("offline", "url", "model")
+CHAT = ("llm", "llm_url", "llm_model")
+VIEW = ("theme", "plain", "json")
+# What each verb takes; None is the console without a verb. Verbs that are not here check their own arguments.
+TAKES: dict[str | None, tuple[str, ...]] = {
+    None: tuple(FLAGS),
+    "talk": (*SERVER, *CHAT, "voice"),
+    "captions": (*SERVER, "input"),
+    "devices": (),
+    "doctor": (*SERVER, "input", "output"),
+    "replay": (*VIEW, "output"),
+    "demo": (*VIEW, "input", "output"),
+}
+
+
+def add_flags(parser: argparse.ArgumentParser, verb: str | None, without: Iterable[str] = ()) -> None:
+    """Add the flags of *verb* to its parser."""
+    for name in TAKES[verb]:
+        if name not in without:
+            parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **FLAGS[name])
+
+
+def refuse_unused(arguments: argparse.Namespace) -> None:
+    """Raise UserError if a flag was given that the verb does not take."""
+    given = vars(arguments)
+    takes = TAKES.get(arguments.verb)
+    if takes is None:
+        return
+    for name in FLAGS:
+        if name in given and name not in takes:
+            offers = ", ".join(f"--{flag.replace('_', '-')}" for flag in takes) or "no flags"
+            raise UserError(f"{arguments.verb} takes no --{name.replace('_', '-')}; it takes {offers}")
+    if given.get("plain") and given.get("json"):
+        raise UserError("--plain and --json exclude each other; give one of them")
+    if "url" in given and any(name in given for name in ("offline", *CHAT)):
+        raise UserError("--url names a server; --offline and --llm start one here: give one of them")
+    if "llm" in given and "llm_url" in given:
+        raise UserError("--llm auto looks for a chat model, --llm-url names it; give one of them")
+    if "llm_model" in given and not ("llm" in given or "llm_url" in given):
+        raise UserError("--llm-model needs --llm-url: the address of the chat model")
