@@ -19,7 +19,7 @@ __all__ = ["MARKER", "position", "world_map"]
 
 MARKER = "◆"
 UNITS_PER_DEGREE = 100
-# Antarctica is left out: it would take a fifth of the height
+# The least that is shown. Antarctica would take a fifth of the height, so it appears only where there is room
 NORTH, SOUTH = 84.0, -58.0
 # Width of the zoomed window; the coastline is too coarse for less
 REGION_DEGREES = 40.0

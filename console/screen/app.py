@@ -25,6 +25,7 @@ from ..session import SessionModel
 from ..welcome import connects_at_once, suggestions
 from . import words
 from .beat import Beat
+from .contrast import ContrastFilter
 from .dialogs import HelpScreen, KeyScreen
 from .drawing import PANES, SIDE_PANES, Drawing
 from .key_release import RELEASE, driver_class
@@ -106,6 +107,9 @@ class RealtimeConsole(App[None]):
         self.first_paint: float | None = None
         self._clock = clock
         self._guide = guide
+        # Textual's App copies its list of filters to no other place, and has no public way to add one
+        sixteen = self.console.color_system == "standard"
+        self._filters.append(ContrastFilter(sixteen))
         for one in THEMES.values():
             self.register_theme(one)
         wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
@@ -180,6 +184,7 @@ class RealtimeConsole(App[None]):
     def _fit(self, width: int, height: int) -> None:
         screen = self.screen_stack[0]
         screen.set_class(width < NARROW_COLUMNS or height < NARROW_ROWS, "narrow")
+        screen.set_class(self.console.color_system == "standard", "sixteen")
         screen.set_class(width < TINY_COLUMNS or height < TINY_ROWS, "tiny")
         self.query_one("#too-small", Static).update(
             f"The terminal has {width} x {height} characters; the console needs {TINY_COLUMNS} x {TINY_ROWS}.\n"
