@@ -34,7 +34,10 @@ SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
 
 class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose error messages are one line."""
+    """An ArgumentParser whose error messages are one line, and which takes whole words only: --mode is not --model."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, allow_abbrev=False, **named)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {PROGRAM} --help")

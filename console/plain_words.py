@@ -13,11 +13,11 @@ __all__ = ["plain_words"]
 WORDS = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (r"hold or tap space and speak, or type", "type a line, or v to speak"),
+        (r"hold or tap space and speak(, or type)?", "type a line, or v to speak"),
         (r"speak, or type$", "speak, or type a line"),
         (r" \(a: enter one\)", ""),
         (r"a: (enter|enters) another( key)?", "set OPENAI_API_KEY"),
-        (r"manual: space talks", "manual: the microphone is closed; type a line"),
+        (r"space talks", "the microphone is closed; type a line"),
         (r"; x interrupts", "; a line with x interrupts"),
         (r"press v for manual", "a line with v changes to manual"),
         (r"(; | )press c to connect", "; start again to connect"),

@@ -18,7 +18,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
-__all__ = ["READABLE", "SIXTEEN", "ContrastFilter", "contrast"]
+__all__ = ["READABLE", "SHAPES", "SIXTEEN", "ContrastFilter", "contrast"]
 
 # What WCAG 2 asks for text of usual size
 READABLE = 4.5
@@ -31,8 +31,8 @@ SIXTEEN = (
     *(ColorTriplet(127, 127, 127), ColorTriplet(255, 0, 0), ColorTriplet(0, 255, 0), ColorTriplet(255, 255, 0)),
     *(ColorTriplet(92, 92, 255), ColorTriplet(255, 0, 255), ColorTriplet(0, 255, 255), WHITE),
 )
-# The two halves of a check box: a shape, not a text
-SHAPES = {"▐", "▌"}
+# The parts of a check box: its mark is hidden by its colour while it is not ticked
+SHAPES = {"▐", "▌", "X"}
 
 
 def _luminance(colour: ColorTriplet) -> float:

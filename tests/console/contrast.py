@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 
 from console.screen.app import RealtimeConsole
-from console.screen.contrast import SIXTEEN, contrast
+from console.screen.contrast import SHAPES, SIXTEEN, contrast
 
 XTERM = TerminalTheme((0, 0, 0), (229, 229, 229), list(SIXTEEN[:8]), list(SIXTEEN[8:]))
 # A terminal dims by about a third
@@ -30,11 +30,11 @@ def colours(style: Style) -> tuple[ColorTriplet, ColorTriplet]:
 
 
 def contrasts(app: RealtimeConsole) -> dict[tuple[str, str], tuple[float, str]]:
-    """For each pair of colours on the screen: its contrast, and a text that has it. Spaces and shapes do not count."""
+    """For each pair of colours on the screen: its contrast, and a text that has it. Spaces and check boxes do not count."""
     found: dict[tuple[str, str], tuple[float, str]] = {}
     for strip in app.screen._compositor.render_strips(app.size):
         for text, style, _ in strip:
-            if style is not None and text.strip(" ▐▌"):
+            if style is not None and text.strip() and text not in SHAPES:
                 front, back = colours(style)
                 found.setdefault((front.hex, back.hex), (contrast(front, back), text.strip()))
     return found
