@@ -87,9 +87,9 @@ async def demo_lines(call: Call, as_json: bool) -> int:
     return 0
 
 
-async def _until(done: Callable[[], bool], seconds: float = STEP_SECONDS) -> None:
-    """Wait until *done*. Raises asyncio.TimeoutError after *seconds*."""
-    deadline = time.monotonic() + seconds
+async def _until(done: Callable[[], bool]) -> None:
+    """Wait until *done*. Raises asyncio.TimeoutError after STEP_SECONDS."""
+    deadline = time.monotonic() + STEP_SECONDS
     while not done():
         if time.monotonic() > deadline:
             raise asyncio.TimeoutError
