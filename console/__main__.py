@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
     """An ArgumentParser whose error messages are one line, and which takes whole words only: --mode is not --model."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, allow_abbrev=False, **named)
+        super().__init__(*arguments, **{**named, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {PROGRAM} --help")

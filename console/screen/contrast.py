@@ -27,8 +27,18 @@ BLACK, WHITE = ColorTriplet(0, 0, 0), ColorTriplet(255, 255, 255)
 # The sixteen colours of xterm; other terminals are close to them
 SIXTEEN = (
     *(BLACK, ColorTriplet(205, 0, 0), ColorTriplet(0, 205, 0), ColorTriplet(205, 205, 0)),
-    *(ColorTriplet(0, 0, 238), ColorTriplet(205, 0, 205), ColorTriplet(0, 205, 205), ColorTriplet(229, 229, 229)),
-    *(ColorTriplet(127, 127, 127), ColorTriplet(255, 0, 0), ColorTriplet(0, 255, 0), ColorTriplet(255, 255, 0)),
+    *(
+        ColorTriplet(0, 0, 238),
+        ColorTriplet(205, 0, 205),
+        ColorTriplet(0, 205, 205),
+        ColorTriplet(229, 229, 229),
+    ),
+    *(
+        ColorTriplet(127, 127, 127),
+        ColorTriplet(255, 0, 0),
+        ColorTriplet(0, 255, 0),
+        ColorTriplet(255, 255, 0),
+    ),
     *(ColorTriplet(92, 92, 255), ColorTriplet(255, 0, 255), ColorTriplet(0, 255, 255), WHITE),
 )
 # The parts of a check box: its mark is hidden by its colour while it is not ticked
@@ -63,7 +73,9 @@ def readable(front: ColorTriplet, back: ColorTriplet) -> ColorTriplet:
 def nearest_of_sixteen(front: ColorTriplet, back: ColorTriplet) -> int:
     """Return the number of the colour that is nearest to *front* among those that can be read on *back*."""
     usable = [number for number, one in enumerate(SIXTEEN) if contrast(one, back) >= READABLE]
-    return min(usable, key=lambda number: sum((a - b) ** 2 for a, b in zip(SIXTEEN[number], front, strict=True)))
+    return min(
+        usable, key=lambda number: sum((a - b) ** 2 for a, b in zip(SIXTEEN[number], front, strict=True))
+    )
 
 
 class ContrastFilter(LineFilter):

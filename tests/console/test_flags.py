@@ -41,7 +41,9 @@ def test_a_verb_takes_the_flags_of_its_help_before_and_after_it_and_refuses_all_
             assert getattr(parsed(after), name) == getattr(parsed(before), name) == expected
         else:
             assert f"[{flag} " not in usage.replace("]", " "), (verb, flag)
-            with pytest.raises(UserError, match="takes no --llm-url" if name == "llm_model" else f"takes no {flag};"):
+            with pytest.raises(
+                UserError, match="takes no --llm-url" if name == "llm_model" else f"takes no {flag};"
+            ):
                 parsed(before)
             with pytest.raises(UserError, match="unrecognized|takes no"):
                 parsed(after)

@@ -53,7 +53,9 @@ def listen_at(monkeypatch, *ports: int) -> None:
 
 async def test_auto_takes_the_first_server_that_has_a_chat_model(monkeypatch, chat_server):
     # The discard port refuses; the second has only an embedding model
-    listen_at(monkeypatch, 9, chat_server(models("nomic-embed-text")), chat_server(models("llama3.2", "other")))
+    listen_at(
+        monkeypatch, 9, chat_server(models("nomic-embed-text")), chat_server(models("llama3.2", "other"))
+    )
     found = await ChatChoice(auto=True).find()
     assert found is not None and (found.server, found.name) == ("server 3", "llama3.2")
     assert found.url.startswith("http://127.0.0.1:") and found.url.endswith("/v1")
@@ -61,7 +63,9 @@ async def test_auto_takes_the_first_server_that_has_a_chat_model(monkeypatch, ch
     assert named is not None and named.name == "mine"
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"data": 3}', b'{"data": [{"id": 3}, 4]}', b"[" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"[]", b'{"data": 3}', b'{"data": [{"id": 3}, 4]}', b"[" * 5000]
+)
 async def test_what_is_no_chat_server_is_not_taken_for_one(monkeypatch, chat_server, body):
     listen_at(monkeypatch, chat_server(body), chat_server(models("m"), status=500))
     with pytest.raises(UserError, match=r"no chat model runs on this machine.*start one of server 1 \(port"):

@@ -121,7 +121,9 @@ async def test_every_state_is_as_it_was_and_has_a_contrast_of_at_least_4_5(theme
             for key in keys:
                 await pilot.press(key)
                 if key == "escape":
-                    await until(pilot, lambda: len(app.screen_stack) == 1 and not isinstance(app.focused, Input))
+                    await until(
+                        pilot, lambda: len(app.screen_stack) == 1 and not isinstance(app.focused, Input)
+                    )
             if change is not None:
                 change(app)
             changed(app.model)

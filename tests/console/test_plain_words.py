@@ -12,7 +12,9 @@ import console
 from console.plain_words import plain_words
 
 # What only holds where keys are pressed
-SCREEN = re.compile(r"\bpress\b|\bspace\b|\btap\b|\bctrl\+|\(a: |\b[a-z/]: (enter|plays|filters)|\b[a-z] (plays|quits|filters)\b")
+SCREEN = re.compile(
+    r"\bpress\b|\bspace\b|\btap\b|\bctrl\+|\(a: |\b[a-z/]: (enter|plays|filters)|\b[a-z] (plays|quits|filters)\b"
+)
 
 
 def texts(path: Path) -> set[str]:
@@ -23,14 +25,20 @@ def texts(path: Path) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
     }
-    found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    found = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             found.add("".join(part.value if isinstance(part, ast.Constant) else "N" for part in node.values))
     return found - docs
 
 
-@pytest.mark.parametrize("name", ["call", "session", "echo_choice", "replay", "playback", "endpoint", "demo", "plain"])
+@pytest.mark.parametrize(
+    "name", ["call", "session", "echo_choice", "replay", "playback", "endpoint", "demo", "plain"]
+)
 def test_no_notice_of_plain_names_a_key_of_the_screen(name):
     path = Path(console.__file__).parent / f"{name}.py"
     left = [text for text in texts(path) if SCREEN.search(plain_words(text)) and "Enter" not in text]
@@ -39,7 +47,10 @@ def test_no_notice_of_plain_names_a_key_of_the_screen(name):
 
 def test_the_words_still_say_what_to_do():
     assert plain_words("not connected: press c") == "not connected: start again"
-    assert plain_words("connected: hold or tap space and speak, or type") == "connected: type a line, or v to speak"
+    assert (
+        plain_words("connected: hold or tap space and speak, or type")
+        == "connected: type a line, or v to speak"
+    )
     assert plain_words("the server closed the connection (1011); press c to connect") == (
         "the server closed the connection (1011); start again to connect"
     )

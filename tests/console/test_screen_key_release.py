@@ -8,7 +8,6 @@ import pytest
 
 from console.screen.key_release import IGNORED, RELEASE, ReleaseParser
 
-
 # Before version 8 Textual did not ask for the text of a key (flag 16), so terminals do not send it
 no_text = pytest.mark.skipif(int(version("textual").split(".")[0]) < 8, reason="Textual asks for no text")
 

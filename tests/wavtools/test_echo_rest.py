@@ -19,7 +19,9 @@ def record(recorder: WavRecorder, room: Room, frames: int) -> list[AudioChunk]:
 
 def test_the_canceller_rests_in_silence_and_goes_on_without_a_gap() -> None:
     room, canceller = Room(), Subtractor()
-    with WavRecorder(RATE, device=room.microphone, echo_canceller=canceller, reference=room.player) as recorder:
+    with WavRecorder(
+        RATE, device=room.microphone, echo_canceller=canceller, reference=room.player
+    ) as recorder:
         room.run(3 * RATE)
         record(recorder, room, 480)
         # It worked until it was sure that nothing is played, and for what was recorded
@@ -35,7 +37,9 @@ def test_the_canceller_rests_in_silence_and_goes_on_without_a_gap() -> None:
 
 def test_what_is_played_while_nothing_is_recorded_wakes_it_up() -> None:
     room, canceller = Room(), Subtractor()
-    with WavRecorder(RATE, device=room.microphone, echo_canceller=canceller, reference=room.player) as recorder:
+    with WavRecorder(
+        RATE, device=room.microphone, echo_canceller=canceller, reference=room.player
+    ) as recorder:
         room.run(3 * RATE)
         record(recorder, room, 480)
         worked = sum(canceller.lengths)
