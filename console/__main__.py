@@ -88,9 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         *(("doctor", doctor), ("replay", replay), ("demo", demo)),
     ):
         add_flags(added, verb)
-    for verb, module in SERVERS.items():
+    abouts = (
+        "a server that keeps your key and lets clients in",
+        "a server that answers without key and network",
+    )
+    for (verb, module), about in zip(SERVERS.items(), abouts, strict=True):
         # main() passes their arguments on
-        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
+        verbs.add_parser(verb, add_help=False, help=f"{about} (python -m {module})")
     return parser
 
 

@@ -1,7 +1,8 @@
 """Asks the terminal whether its background is light (OSC 11), with COLORFGBG as the answer of those that stay silent.
 
 The question goes out before Textual starts. A second question that every terminal answers (device attributes) follows it,
-so that a terminal without OSC 11 costs no wait; one that answers nothing costs ANSWER_SECONDS.
+so that a terminal without OSC 11 costs no wait; one that answers nothing costs ANSWER_SECONDS. An answer that comes even
+later, over a slow line, would be taken for keys: `key_release` drops its end.
 
 Thread: main, before the event loop reads the terminal.
 """
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 
 __all__ = ["is_light"]
 
-ANSWER_SECONDS = 0.15
+ANSWER_SECONDS = 0.5
 QUESTION = b"\x1b]11;?\x1b\\\x1b[c"
 _COLOUR = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 _ATTRIBUTES = re.compile(rb"\x1b\[\?[\d;]*c")

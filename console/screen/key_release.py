@@ -24,6 +24,8 @@ __all__ = ["IGNORED", "RELEASE", "ReleaseParser", "driver_class"]
 RELEASE, IGNORED = "space_released", "released"
 QUERY, ADD_EVENT_TYPES = "\x1b[?u", "\x1b[=2;2u"
 _ANSWER = re.compile(r"\x1b\[\?\d+u")
+# The late answer to a question of terminal_background.py
+_ATTRIBUTES = re.compile(r"\x1b\[\?[\d;]*c")
 _WITH_EVENT = re.compile(r"(\x1b\[\d+(?::\d*)*;\d*):([123])((?:;[\d:]*)?[u~A-HPQRS])")
 
 
@@ -39,6 +41,9 @@ class ReleaseParser(XTermParser):
             if self.on_protocol is not None:
                 type(self).on_protocol()
             # Without a key, Textual would take the sequence for typed characters
+            yield events.Key(IGNORED, None)
+            return
+        if _ATTRIBUTES.fullmatch(sequence):
             yield events.Key(IGNORED, None)
             return
         typed = _WITH_EVENT.fullmatch(sequence)

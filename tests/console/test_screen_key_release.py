@@ -22,6 +22,7 @@ no_text = pytest.mark.skipif(int(version("textual").split(".")[0]) < 8, reason="
         ("\x1b[118;1:3u", [IGNORED]),
         pytest.param("\x1b[118;1:1;118u", ["v"], marks=no_text),
         ("\x1b[?31u", [IGNORED]),
+        ("\x1b[?62;22c", [IGNORED]),
         ("\x1b[1;1:1A", ["up"]),
         ("v", ["v"]),
     ],
