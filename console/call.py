@@ -68,7 +68,7 @@ class Call:
         fetch_weather: FetchWeather | None = None,
     ) -> None:
         self.settings = settings
-        self.endpoint = endpoint or Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
+        self.endpoint = endpoint or Endpoint.of(settings)
         self.model = SessionModel()
         self.model.talk.mode = "vad" if settings.mode == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
@@ -88,8 +88,7 @@ class Call:
         self._describe()
 
     def _describe(self) -> None:
-        self.model.server.endpoint = one_line(self.endpoint.name, 60)
-        self.model.server.key_source = self.endpoint.key.source if self.endpoint.key else "none"
+        self.endpoint.describe(self.model.server)
         self.model.microphone.name = one_line(self._input or "default", 120)
         self.model.speaker.name = one_line(self._output or "default", 120)
         self.model.revision += 1
@@ -103,7 +102,6 @@ class Call:
                 return True
             model = self.model
             model.set_state("connecting")
-            self._describe()
             await asyncio.to_thread(importlib.import_module, "realtime")
             from realtime import VoiceSession
 
@@ -112,6 +110,7 @@ class Call:
             session = {"voice": self.settings.voice} if self.settings.voice else {}
             try:
                 client = await self.endpoint.make_client(**session)
+                self._describe()
                 self._make_devices(client)
                 self._listen(client)
                 voice = VoiceSession(
@@ -446,12 +445,12 @@ class Call:
         """Bring bars, positions and echo up to date. Views call it twenty times a second; idle, it costs nothing."""
         if self._playback.tick():
             self._spawn(self._playback.stop())
-        live = self._voice is not None
-        audible = self.model.talk.half_duplex and self.is_audible()
+        sounding = self.is_audible()
+        audible = self.model.talk.half_duplex and sounding
         if audible != self.model.talk.speaker_heard:
             self.model.talk.speaker_heard = audible
             self.model.revision += 1
-        if live and self._microphone is not None:
+        if self._voice is not None and self._microphone is not None:
             self._echo.measure(self._microphone)
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
@@ -460,7 +459,7 @@ class Call:
             self.model.on_played(self._speaker.get_track_sample_offset(), time.time())
         if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()
-        elif live and self._speaker is not None:
+        elif sounding and self._speaker is not None:
             self.speaker_bars = self._speaker.get_bars()
         else:
             self.speaker_bars = SILENCE

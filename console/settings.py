@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 
 PREFIX = "REALTIME_CONSOLE_"
-CHOICES = {"mode": ("manual", "vad"), "interrupt": ("cut", "duck")}
+SWITCHES = ("offline", "save")
+CHOICES = {"mode": ("manual", "vad"), "interrupt": ("cut", "duck"), "llm": ("auto",)}
+NAMES = (
+    *("offline", "url", "model", "voice", "mode", "interrupt", "input", "output", "theme", "sessions"),
+    *("llm", "llm_url", "llm_model", "save", "save_to"),
+)
 NO_DEVICE = ("", "default")
 YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
@@ -42,6 +47,9 @@ class Settings:
     input: str | None = None
     output: str | None = None
     theme: str | None = None
+    llm: str | None = None
+    llm_url: str | None = None
+    llm_model: str | None = None
     sessions: str = "sessions"
     sources: Mapping[str, str] | None = None
 
@@ -100,8 +108,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
     file = _config_file(config_folder() / "config.ini")
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    names = ("offline", "url", "model", "voice", "mode", "interrupt", "input", "output", "theme", "sessions")
-    for name in names:
+    for name in NAMES:
         for source, value in (
             ("flag", flags.get(name) or None),
             ("environment", environment.get(PREFIX + name.upper())),

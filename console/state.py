@@ -80,6 +80,8 @@ class Place:
         Degrees Celsius.
     wind : float or None
         km/h.
+    sample : bool
+        The figures are a sample of offline mode, not a measurement.
     """
 
     latitude: float = START_PLACE[0]
@@ -88,16 +90,21 @@ class Place:
     state: str = "not yet retrieved"
     temperature: float | None = None
     wind: float | None = None
+    sample: bool = False
 
 
 @dataclass
 class ServerState:
-    """The server that answers: its address, model and voice, and where the key came from."""
+    """The server that answers: its address, model and voice, and where the key came from.
+
+    ``local_models`` says what answers offline, where the model that was asked for does not exist; empty elsewhere.
+    """
 
     endpoint: str = ""
     model: str = ""
     voice: str = ""
     key_source: str = ""
+    local_models: str = ""
 
 
 @dataclass

@@ -19,7 +19,7 @@ __all__ = ["MARKER", "position", "world_map"]
 
 MARKER = "◆"
 UNITS_PER_DEGREE = 100
-# Antarctica is left out: it would take a fifth of the height
+# The least that is shown. Antarctica would take a fifth of the height, so it appears only where there is room
 NORTH, SOUTH = 84.0, -58.0
 # Width of the zoomed window; the coastline is too coarse for less
 REGION_DEGREES = 40.0
@@ -48,12 +48,13 @@ def _window(
     latitude: float, longitude: float, zoomed: bool, columns: int, rows: int
 ) -> tuple[float, float, float, float]:
     """Return west, north, degrees per column and degrees per row."""
+    # A cell is twice as high as wide, so a row holds twice the degrees of a column, in windows of every shape
     if not zoomed:
-        return -180.0, NORTH, 360.0 / columns, (NORTH - SOUTH) / rows
+        step = max(360.0 / columns, (NORTH - SOUTH) / (2 * rows))
+        return -step * columns / 2, (NORTH + SOUTH) / 2 + step * rows, step, step * 2
     step = REGION_DEGREES / columns
     # Whole steps, so that a nearby place has the same window, whose outline is kept
     west = round((longitude - REGION_DEGREES / 2) / 5) * 5.0
-    # A cell is twice as high as wide
     height = step * 2 * rows
     return west, round((latitude + height / 2) / 5) * 5.0, step, step * 2
 

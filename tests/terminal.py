@@ -58,9 +58,9 @@ class Terminal:
         self.wait_for(lambda screen: text in screen and self._colours_of(text) != before)
 
     def _colours_of(self, text: str) -> tuple[str, ...]:
-        """Foreground and background, as the sequences that set them."""
+        """The newest sequences that set colours or reverse them."""
         before, _, _ = self.raw().rpartition(text)
-        return tuple((["", *re.findall(kind + r"[\d;:]*", before)])[-1] for kind in ("[34]8[;:]", "48[;:]"))
+        return tuple(re.findall(r"\x1b\[[\d;:]*m", before)[-3:])
 
     def screen(self) -> str:
         return self._run("capture-pane", "-p", "-J")

@@ -54,9 +54,10 @@ ROOMS = {
     """,
     "console": """
         errors console text answer_end places ending untrusted event_log settings keys tools world push_to_talk
-        typed_keys gists raw_event session_form sounding heard_words transcript undo heard event_book state
-        input_clock turn_times waterfall phase session audio session_files endpoint playback replay model_tools
-        echo_choice call plain talk captions room_measure doctor screen running agent_file agent tap __main__
+        flags local_llm plain_words terminal_background typed_keys gists raw_event session_form sounding
+        heard_words transcript undo heard event_book state input_clock turn_times waterfall phase session welcome
+        audio session_files endpoint playback replay model_tools echo_choice call plain demo talk captions
+        room_measure doctor screen running agent_file agent tap __main__
     """,
 }
 

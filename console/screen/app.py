@@ -23,7 +23,10 @@ from .. import PROGRAM
 from ..push_to_talk import PushToTalk
 from ..session import SessionModel
 from ..undo import Deletions
+from ..welcome import connects_at_once, suggestions
 from . import keymap
+from .beat import Beat
+from .contrast import ContrastFilter
 from .drawing import PANES, SIDE_PANES, Drawing
 from .event_panes import EventsPane
 from .key_release import RELEASE, driver_class
@@ -35,7 +38,6 @@ from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
 
-FRAMES_PER_SECOND = 20
 NARROW_COLUMNS, NARROW_ROWS = 110, 34
 # From here on the whole event stands beside the list
 ROOMY_COLUMNS = 160
@@ -61,6 +63,8 @@ class RealtimeConsole(App[None]):
         "dark" (default), "light", or the name of a Textual theme. An unknown name gives "dark".
     clock : callable, optional
         Seconds that only grow, for push to talk.
+    guide : callable, optional
+        Gets the call and acts on it, once the screen is painted.
 
     Attributes
     ----------
@@ -81,7 +85,11 @@ class RealtimeConsole(App[None]):
     ]
 
     def __init__(
-        self, call: Any, theme: str | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        call: Any,
+        theme: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        guide: Callable[[Any], Awaitable[Any]] | None = None,
     ) -> None:
         super().__init__()
         self.call = call
@@ -90,9 +98,14 @@ class RealtimeConsole(App[None]):
         self.openers = Openers(self, call, self._attempt)
         self.deletions = Deletions(call)
         self.drawing = Drawing(call)
+        self._beat = Beat(self._frame, self._handle_exception)
         self.composed = False
         self.first_paint: float | None = None
         self._clock = clock
+        self._guide = guide
+        # Textual's App copies its list of filters to no other place, and has no public way to add one
+        sixteen = self.console.color_system == "standard"
+        self._filters.append(ContrastFilter(sixteen))
         for one in THEMES.values():
             self.register_theme(one)
         wanted = {name: one.name for name, one in THEMES.items()}.get(theme or "dark", theme)
@@ -147,7 +160,7 @@ class RealtimeConsole(App[None]):
         self.composed = True
         self.drawing.conversation.focus()
         self._fit(self.size.width, self.size.height)
-        self.set_interval(1 / FRAMES_PER_SECOND, self._frame)
+        self._beat.start()
         self.call_after_refresh(self._opened)
 
     def _opened(self) -> None:
@@ -158,6 +171,10 @@ class RealtimeConsole(App[None]):
     def _painted(self) -> None:
         self.first_paint = time.monotonic()
         self._attempt(self.call.refresh_devices())
+        if self._guide is not None:
+            self._attempt(self._guide(self.call))
+        elif connects_at_once(self.call):
+            self._attempt(self.call.connect())
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -166,6 +183,7 @@ class RealtimeConsole(App[None]):
         screen = self.screen_stack[0]
         screen.set_class(width < NARROW_COLUMNS or height < NARROW_ROWS, "narrow")
         screen.set_class(width >= ROOMY_COLUMNS and height >= NARROW_ROWS, "roomy")
+        screen.set_class(self.console.color_system == "standard", "sixteen")
         screen.set_class(width < TINY_COLUMNS or height < TINY_ROWS, "tiny")
         self.query_one("#too-small", Static).update(
             f"The terminal has {width} x {height} characters; the console needs {TINY_COLUMNS} x {TINY_ROWS}.\n"
@@ -311,6 +329,19 @@ class RealtimeConsole(App[None]):
         self.drawing.shown.clear()
         self.call_after_refresh(self._frame)
 
+    def action_number(self, number: int) -> None:
+        """Say what is offered under *number*; if nothing is offered, choose that pane."""
+        offered = suggestions(self.model) if self.drawing.conversation.display else ()
+        if number <= len(offered):
+            self.call.send_text(offered[number - 1])
+        elif number <= len(self.pane_names):
+            self.action_pane(self.pane_names[number - 1])
+
+    @property
+    def pane_names(self) -> tuple[str, ...]:
+        """The panes in the order of their numbers."""
+        return PANES
+
     def action_copy(self) -> None:
         focused, text = self.focused, ""
         if isinstance(focused, EventsPane):
@@ -417,4 +448,5 @@ class RealtimeConsole(App[None]):
             yield SystemCommand(title, about, action)
 
     async def on_unmount(self) -> None:
+        self._beat.stop()
         await self.call.close()

@@ -16,6 +16,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from ..phase import PHASES
+from ..welcome import suggestions
 from . import words
 from .bars import Bars
 from .event_panes import DetailPane, EventsPane
@@ -105,7 +106,7 @@ class Drawing:
         ):
             self.detail.draw(model, self.events.cursor)
         playback = (model.playback.item_id, model.playback.position)
-        heard = (model.heard.revision, playback)
+        heard = (model.heard.revision, playback, self.conversation.text_width, suggestions(model))
         if self._changed("conversation", (model.transcript.revision, model.selected, heard)):
             self.conversation.draw(model)
         now = time.time()
@@ -115,13 +116,15 @@ class Drawing:
             self.waterfall.draw(model, now)
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
-        if self._changed("rest", (model.revision, second, tenth, hint, self.typing)):
+        rest = (model.revision, second, tenth, hint, self.typing, self.weather.content_size)
+        if self._changed("rest", rest):
             self._draw_side_panes()
             self._draw_lines(now, hint, wide)
 
     def _draw_side_panes(self) -> None:
         model, call, place = self._call.model, self._call, self._call.model.place
-        if self._changed("weather", (id(place), place.state, place.temperature, self.weather.zoomed)):
+        state = (id(place), place.state, place.temperature, self.weather.zoomed, self.weather.content_size)
+        if self._changed("weather", state):
             self.weather.draw(model)
         if self._changed("memory", tuple(model.memory.items())):
             self.memory.draw(model)
@@ -136,8 +139,10 @@ class Drawing:
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
         self._update(self.talk_bar, words.talk(model, now, hint, wide, self.typing))
-        self.talk_bar.border_subtitle = words.echo(model)
-        self.talk_bar.border_title = PHASES[model.phase]
+        # The same title once more would draw the bar again, and with the head all that lies between them
+        titles = (PHASES[model.phase], words.echo(model))
+        if titles != (self.talk_bar.border_title, self.talk_bar.border_subtitle):
+            self.talk_bar.border_title, self.talk_bar.border_subtitle = titles
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         status = words.status(model, now)

@@ -98,10 +98,8 @@ KEYS = (
     Key("a", "key", "enter an API key"),
     Key("r", "devices", "list the devices again"),
     *(
-        Key(str(number), f"pane('{name}')", f"the pane {name}", at_once=True)
-        for number, name in enumerate(
-            ("events", "conversation", "weather", "memory", "devices", "waterfall"), 1
-        )
+        Key(str(number), f"number({number})", f"say what is offered under it, or choose the pane {name}", at_once=True)
+        for number, name in enumerate(("events", "conversation", "weather", "memory", "devices", "waterfall"), 1)
     ),
     Key("k", "move_in_pane(-1)", "up, as the arrow", at_once=True),
     Key("j", "move_in_pane(1)", "down, as the arrow", at_once=True),
@@ -127,7 +125,7 @@ AT_ONCE = frozenset(" " if one.key == "space" else one.key for one in KEYS if on
 LIST_KEYS = (
     (
         "tab",
-        "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 6 choose one",
+        "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 6 choose one, or say what is offered",
     ),
     ("enter", "unfold an event, play an item, change to a device, open the whole message in the status line"),
     ("esc", "discard what you are saying; leave a text field; clear the filter"),

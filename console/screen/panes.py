@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 
+from rich.style import Style
 from rich.text import Text
 
 from ..call import Call
 from ..session import SessionModel
 from ..text import one_line
 from ..transcript import ItemRow
+from ..welcome import suggestions
 from ..world import position, world_map
 from .heard_text import HeardText
 from .lines import Line, LinePane
@@ -83,6 +85,7 @@ class ConversationPane(LinePane):
             kept[row.id] = (state, drawn)
             lines += drawn
         self._kept = kept
+        lines += [(None, line) for line in _offered(suggestions(model))]
         if not lines:
             lines.append((None, Text("the conversation appears here", style="dim")))
         self.cursor = model.selected
@@ -147,6 +150,17 @@ class ConversationPane(LinePane):
         return line
 
 
+def _offered(texts: tuple[str, ...]) -> list[Text]:
+    """Return lines that offer *texts*: a click on one, or its number, says it."""
+    if not texts:
+        return []
+    lines = [Text(""), Text("Speak, type, or choose something to say:")]
+    for number, text in enumerate(texts, 1):
+        click = Style.from_meta({"@click": f"app.number({number})"})
+        lines.append(Text.assemble(f"  {number}  ", (text, "underline"), style=click))
+    return lines
+
+
 class WeatherPane(LinePane):
     """Place, map, temperature and wind of the last get_weather()."""
 
@@ -175,7 +189,14 @@ class WeatherPane(LinePane):
         )
         if place.temperature is not None and place.wind is not None:
             lines.append(
-                (None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold"))
+                (
+                    None,
+                    Text(
+                        f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h"
+                        f"{'   sample' if place.sample else ''}",
+                        style="bold",
+                    ),
+                )
             )
         else:
             state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))

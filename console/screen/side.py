@@ -94,6 +94,11 @@ class SideConsole(RealtimeConsole):
     def action_pane(self, name: str) -> None:
         super().action_pane(self._pane_of(name))
 
+    @property
+    def pane_names(self) -> tuple[str, ...]:
+        """As `RealtimeConsole.pane_names`."""
+        return self.drawing.names
+
     def _pane_of(self, name: str) -> str:
         """The pane that takes the place of *name*."""
         return name if name in self.drawing.names else str(self.drawing.side.id)

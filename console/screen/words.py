@@ -42,9 +42,12 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
         line.append(f" {minutes:02}:{seconds:02}")
     if model.latency is not None:
         line.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
-    if model.server.model:
-        line.append(f"  {model.server.model} · {model.server.voice}")
     line.append(f"  {model.server.endpoint}")
+    # The offline server names the model that it was asked for; another one answers
+    if model.server.local_models:
+        line.append(f": {model.server.local_models}")
+    elif model.server.model:
+        line.append(f"  {model.server.model} · {model.server.voice}")
     if model.server.key_source not in ("", "none"):
         line.append(f"  key: {model.server.key_source}")
     tokens = model.tokens

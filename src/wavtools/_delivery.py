@@ -35,6 +35,8 @@ __all__ = ["Delivery"]
 
 # While nobody waits for a chunk, or the device has stopped calling.
 POLL_SECONDS = 0.01
+# While nothing is recorded and nothing is played, so that an open microphone costs little.
+IDLE_SECONDS = 0.05
 # While a callback is due.
 LATE_SECONDS = 0.001
 # Without a callback for that long, the device has stopped, or it wakes us itself.
@@ -207,6 +209,8 @@ class Delivery:
             start = self.captured
             interval = Interval(start, None, chunk_size, emit, origin=start)
             self._intervals.append(interval)
+        # It may sleep for IDLE_SECONDS
+        self.wake()
         return interval.done
 
     def change_device(self, state: CaptureState, device_rate: int, reference: bool, seat: Seat) -> None:
@@ -277,6 +281,8 @@ class Delivery:
         callbacks, captured, called_ns = state.callbacks, state.captured, state.last_callback_ns
         (callbacks_before, captured_before), self._seen = self._seen, (callbacks, captured)
         silent = (now_ns() - called_ns) * 1e-9
+        if not self._intervals and (self._stage is None or self._stage.quiet):
+            return IDLE_SECONDS
         if not self._intervals or silent > SILENT_SECONDS:
             return POLL_SECONDS
         if callbacks == callbacks_before:
@@ -371,7 +377,7 @@ class Delivery:
         """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
         if interval is not None:
             self._lay(interval, stage)
-        number, rows = stage.push(frames)
+        number, rows = stage.push(frames, interval is not None)
         if interval is not None:
             self._append_rows(interval, stage, number, rows)
             self._emit(interval, interval.chunk_size)

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EchoStage", "EchoState"]
 
+# After so long without sound from the player, nobody hears the difference if frames are taken later.
+QUIET_SECONDS = 1.0
+# Frames that wake the canceller up: its window and its estimate of the noise.
+REST_FRAMES = 8
+
 _log = logging.getLogger("wavtools")
 
 Samples = NDArray[np.int16]
@@ -93,7 +98,6 @@ class EchoStage:
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
         self._frame = canceller.frame if canceller is not None else max(1, session_rate // 100)
-        self._delay = canceller.delay_frames if canceller is not None else 0
         self._channels = 0
         # Rows of the segment that the canceller got, and that came out; and those that wait for it.
         self._fed = self._rows = 0
@@ -105,6 +109,7 @@ class EchoStage:
         self._failing = False
         self._rerouted = False
         self._guard = EchoGuard(session_rate, self._frame)
+        self._rest = _Rest()
 
     # ---- any thread
 
@@ -133,6 +138,11 @@ class EchoStage:
         return slips + (source.slips if source is not None else 0)
 
     @property
+    def _delay(self) -> int:
+        """Rows that the canceller holds back."""
+        return self._canceller.delay_frames if self._canceller is not None else 0
+
+    @property
     def has_reference(self) -> bool:
         """True if a player was given."""
         return self._reference is not None
@@ -143,6 +153,11 @@ class EchoStage:
             self._reference.close()
 
     # ---- delivery thread
+
+    @property
+    def quiet(self) -> bool:
+        """True if nothing was played for QUIET_SECONDS."""
+        return self._rest.silent_rows > QUIET_SECONDS * self._rate
 
     def set_channels(self, channels: int) -> None:
         """Record that many, whatever a device has. Before the first frames."""
@@ -167,13 +182,14 @@ class EchoStage:
         assert self._source is not None
         return -((self.origin - position) * self._rate // self._source.device_rate)
 
-    def push(self, frames: NDArray[np.float32]) -> tuple[int, Samples]:
-        """Take the next frames of the device, float32 (frames, channels).
+    def push(self, frames: NDArray[np.float32], recorded: bool) -> tuple[int, Samples]:
+        """Take the next frames of the device, float32 (frames, channels); *recorded*: their rows are used.
 
         Returns the number of the first row that is ready, and the rows: int16 (rows, channels + 2), with what was played
         and the clean signal after the captured channels; without a canceller there is no clean signal.
         """
         assert self._source is not None
+        self._rest.recorded = recorded
         self._taken += len(frames)
         if self._source.resampler is not None:
             frames = self._source.resampler.process(frames)
@@ -252,11 +268,12 @@ class EchoStage:
     def _out(self, rows: Samples, played: Samples) -> tuple[int, Samples]:
         """Number of the first row that comes out when these go in, and the rows."""
         self._guard.note_played(played)
+        self._rest.note_played(played)
         line = np.concatenate([self._line, np.column_stack([rows[:, : self._channels], played])])
         near = rows[:, 0] if self._channels == 1 else mean_of_channels(rows[:, : self._channels])
         delayed, self._line = line[: len(rows)], line[len(rows) :]
         if self._canceller is not None:
-            clean = self._clean(self._canceller, np.ascontiguousarray(near), played)
+            clean = self._clean_or_rest(self._canceller, np.ascontiguousarray(near), played)
             raw = delayed[:, : self._channels]
             mono = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
             clean = mono if clean is None else self._guard.pass_on(mono, clean)
@@ -268,6 +285,17 @@ class EchoStage:
         number, out = self._rows, delayed[lead:]
         self._rows += len(out)
         return number, out
+
+    def _clean_or_rest(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
+        """As `_clean`; None also while the canceller rests."""
+        rest = self._rest
+        if self.quiet and not rest.recorded and not self._guard.holds:
+            rest.keep(near, played, self._delay + REST_FRAMES * self._frame)
+            return None
+        if len(rest.rows):
+            before = rest.take()
+            self._clean(canceller, np.ascontiguousarray(before[:, 0]), before[:, 1])
+        return self._clean(canceller, near, played)
 
     def _clean(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
         """*near* without the echo; None if the canceller fails, which is logged once."""
@@ -323,3 +351,37 @@ class _Microphone:
     def slips(self) -> int:
         """Late callbacks of a duplex device, each of which moves the microphone against the speaker."""
         return self.state.slips if self.duplex else 0
+
+
+class _Rest:
+    """When the canceller may rest: nothing is played, so there is nothing to learn, and nobody uses what it gives.
+
+    It gets the last rows of its rest when it goes on, so that what it gives then is continuous.
+
+    Attributes
+    ----------
+    recorded : bool
+        True while the rows are used.
+    silent_rows : int
+        How many rows came since something was played.
+    rows : ndarray of int16
+        (rows, 2): near and played, the last that the canceller was spared.
+    """
+
+    def __init__(self) -> None:
+        self.recorded = False
+        self.silent_rows = 0
+        self.rows = np.zeros((0, 2), np.int16)
+
+    def note_played(self, played: Samples) -> None:
+        """Count rows of silence."""
+        self.silent_rows = 0 if played.any() else self.silent_rows + len(played)
+
+    def keep(self, near: Samples, played: Samples, count: int) -> None:
+        """Keep these rows, and at most *count* in all."""
+        self.rows = np.concatenate([self.rows, np.column_stack([near, played])])[-count:]
+
+    def take(self) -> Samples:
+        """Return the kept rows and keep none."""
+        rows, self.rows = self.rows, self.rows[:0]
+        return rows

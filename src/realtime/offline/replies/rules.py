@@ -359,8 +359,8 @@ def _describe_weather(value: dict[str, Any]) -> str:
     if "error" in value:
         return f"I could not get the weather: {_plain(value['error'])}."
     place = value.get("location") or value.get("city") or "there"
-    temperature = value.get("temperature", value.get("temperature_c"))
-    wind = value.get("wind_speed")
+    temperature = value.get("temperature", value.get("temperature_c", value.get("temperature_celsius")))
+    wind = value.get("wind_speed", value.get("wind_speed_kmh"))
     described = []
     if temperature is not None:
         described.append(f"the temperature is {_quantity(temperature, 'degrees')}")
@@ -369,7 +369,8 @@ def _describe_weather(value: dict[str, Any]) -> str:
     if not described:
         described = [f"{key.replace('_', ' ')} is {_plain(inner)}" for key, inner in value.items()]
     where = f"In {place}" if place != "there" else "There"
-    return f"{where} {' and '.join(described)}."
+    note = value.get("note")
+    return f"{where} {' and '.join(described)}." + (f" This is {note}." if isinstance(note, str) else "")
 
 
 def _quantity(value: Any, unit: str) -> str:
