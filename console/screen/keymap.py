@@ -125,7 +125,7 @@ AT_ONCE = frozenset(" " if one.key == "space" else one.key for one in KEYS if on
 LIST_KEYS = (
     (
         "tab",
-        "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 6 choose one, or say what is offered",
+        "to the next pane or the text field; the arrows (or j k g G) move inside a pane; 1 to 6 choose one",
     ),
     ("enter", "unfold an event, play an item, change to a device, open the whole message in the status line"),
     ("esc", "discard what you are saying; leave a text field; clear the filter"),
