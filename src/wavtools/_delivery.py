@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from wavtools._alarm import Alarm
 from wavtools._audio_chunk import AudioChunk
+from wavtools._both_sides import BothSides
 from wavtools._fine_clock import monotonic
 from wavtools._latch import Latch
 from wavtools._pcm_frames import mean_of_channels, to_int16, with_channels
@@ -371,7 +372,9 @@ class Delivery:
         """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
         if interval is not None:
             self._lay(interval, stage)
+        first = self._frame_at(self._source.start + stage.origin)
         number, rows = stage.push(frames)
+        self._tell_both(stage, first, number, rows, interval)
         if interval is not None:
             self._append_rows(interval, stage, number, rows)
             self._emit(interval, interval.chunk_size)
@@ -387,10 +390,38 @@ class Delivery:
         """What resampler and echo stage still hold of an interval."""
         if self._stage is not None:
             self._lay(interval, self._stage)
-            self._append_rows(interval, self._stage, *self._stage.flush())
+            first = self._frame_at(self._source.start + self._stage.origin)
+            number, rows = self._stage.flush()
+            self._tell_both(self._stage, first, number, rows, interval)
+            self._append_rows(interval, self._stage, number, rows)
         elif self._resampler is not None:
             self._append(interval, self._resampler.flush())
             self._resampler.reset()
+
+    def _tell_both(
+        self, stage: EchoStage, first: int, number: int, rows: Samples, interval: Interval | None
+    ) -> None:
+        """Give the recorder's on_both what came out of the stage, whose segment begins at session frame *first*."""
+        if stage.on_both is None:
+            return
+        channels = self._channels
+        # Rows before the interval's first one belong to the pause before it.
+        paused = len(rows) if interval is None else min(max(0, interval.first - number), len(rows))
+        for start, stop, recorded in ((0, paused, False), (paused, len(rows), True)):
+            if start == stop:
+                continue
+            captured = rows[start:stop, 0] if channels == 1 else rows[start:stop, :channels]
+            block = BothSides(
+                np.ascontiguousarray(captured),
+                np.ascontiguousarray(rows[start:stop, channels]),
+                first + number + start,
+                recorded,
+            )
+            try:
+                stage.on_both(block)
+            except BaseException:
+                self.callback_errors += 1
+                _log.exception("the recorder's on_both raised; recording goes on")
 
     def _append_rows(self, interval: Interval, stage: EchoStage, number: int, rows: Samples) -> None:
         """Rows of the echo stage, from the interval's first one on; *number* is that of the first given."""

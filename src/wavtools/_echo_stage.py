@@ -24,6 +24,9 @@ from wavtools._reference import PlayedReference
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wavtools._both_sides import BothSides
     from wavtools._played_tap import PlayedTap
     from wavtools._states import CaptureState, Seat
     from wavtools.echo import EchoCanceller
@@ -63,6 +66,7 @@ class EchoState:
     slips: int
 
 
+# More than 20 attributes: settings, the present device and its segment change together, in one thread.
 class EchoStage:
     """The echo stage of one recording session.
 
@@ -81,6 +85,8 @@ class EchoStage:
     ----------
     cancelling : bool
         False gives the sound as captured, with the same delay; the canceller goes on learning.
+    on_both : callable or None
+        The delivery gives it a BothSides for everything that comes out, recorded or not.
     origin : int
         Capture position, in the present ring, of the segment's first frame.
     """
@@ -89,6 +95,7 @@ class EchoStage:
         self, canceller: EchoCanceller | None, tap: PlayedTap | None, session_rate: int, cancelling: bool
     ) -> None:
         self.cancelling = cancelling
+        self.on_both: Callable[[BothSides], None] | None = None
         self._canceller = canceller
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
