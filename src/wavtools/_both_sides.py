@@ -30,6 +30,8 @@ class BothSides:
         What the player gave its device at the same frames: cuts, fades and silence included.
     frame : int
         Number of the first frame, counted as in `AudioChunk.frame`.
+    time : float
+        When that frame was captured, in seconds of time.monotonic().
     recorded : bool
         False for frames outside of record() and pause().
     """
@@ -37,4 +39,5 @@ class BothSides:
     captured: Samples
     played: Samples
     frame: int
+    time: float
     recorded: bool

@@ -372,9 +372,9 @@ class Delivery:
         """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
         if interval is not None:
             self._lay(interval, stage)
-        first = self._frame_at(self._source.start + stage.origin)
+        origin = self._source.start + stage.origin
         number, rows = stage.push(frames)
-        self._tell_both(stage, first, number, rows, interval)
+        self._tell_both(stage, origin, number, rows, interval)
         if interval is not None:
             self._append_rows(interval, stage, number, rows)
             self._emit(interval, interval.chunk_size)
@@ -390,18 +390,18 @@ class Delivery:
         """What resampler and echo stage still hold of an interval."""
         if self._stage is not None:
             self._lay(interval, self._stage)
-            first = self._frame_at(self._source.start + self._stage.origin)
+            origin = self._source.start + self._stage.origin
             number, rows = self._stage.flush()
-            self._tell_both(self._stage, first, number, rows, interval)
+            self._tell_both(self._stage, origin, number, rows, interval)
             self._append_rows(interval, self._stage, number, rows)
         elif self._resampler is not None:
             self._append(interval, self._resampler.flush())
             self._resampler.reset()
 
     def _tell_both(
-        self, stage: EchoStage, first: int, number: int, rows: Samples, interval: Interval | None
+        self, stage: EchoStage, origin: int, number: int, rows: Samples, interval: Interval | None
     ) -> None:
-        """Give the recorder's on_both what came out of the stage, whose segment begins at session frame *first*."""
+        """Give the recorder's on_both what came out of the stage, whose segment begins at capture position *origin*."""
         if stage.on_both is None:
             return
         channels = self._channels
@@ -414,7 +414,8 @@ class Delivery:
             block = BothSides(
                 np.ascontiguousarray(captured),
                 np.ascontiguousarray(rows[start:stop, channels]),
-                first + number + start,
+                self._frame_at(origin) + number + start,
+                self._time_of(origin, number + start),
                 recorded,
             )
             try:
@@ -467,18 +468,21 @@ class Delivery:
             mono = frames[:, channels + 1]
         else:
             mono = raw[:, 0] if channels == 1 else mean_of_channels(raw)
-        rate, source = self._source.device_rate, self._source
         row = interval.first + interval.emitted
-        position = interval.origin + row * rate // self._session_rate
-        stamped, stamp_ns = source.state.stamp
-        age = (now_ns() - stamp_ns) * 1e-9 + (source.start + stamped - position) / rate
         return AudioChunk(
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if channels == 1 else raw),
             frame=self._frame_at(interval.origin) + row,
-            time=monotonic() - age,
+            time=self._time_of(interval.origin, row),
             played=np.ascontiguousarray(frames[:, channels]) if frames.shape[1] > channels else None,
         )
+
+    def _time_of(self, origin: int, row: int) -> float:
+        """When session frame number *row* after a capture position was captured, by monotonic()."""
+        rate, source = self._source.device_rate, self._source
+        position = origin + row * rate // self._session_rate
+        stamped, stamp_ns = source.state.stamp
+        return monotonic() - (now_ns() - stamp_ns) * 1e-9 - (source.start + stamped - position) / rate
 
     def _frame_at(self, position: int) -> int:
         """The session frame of a capture position of the present source."""
