@@ -65,6 +65,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
     parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
+    parser.add_argument(
+        "--save-to",
+        metavar="FOLDER",
+        help="save every session in this folder while it happens (default: yours)",
+    )
+    parser.add_argument(
+        "--no-save",
+        dest="save",
+        action="store_const",
+        const="no",
+        help="save no session, except with the key s",
+    )
     parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
     parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser.set_defaults(verb=None)

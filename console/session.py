@@ -60,6 +60,8 @@ class SessionModel:
         US dollars for everything whose price is known.
     answering : bool
         The server is making a response.
+    saved_to : str
+        Folder in which the session is saved while it happens; "" if it is not saved.
     revision : int
         Grows with every change but those of ``events`` and ``transcript``, which count their own.
     """
@@ -83,6 +85,7 @@ class SessionModel:
     dollars: float = 0.0
     memory: dict[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
+    saved_to: str = ""
     revision: int = 0
 
     # Handlers of the client's events, whose names stand in their docstrings (see realtime.events)

@@ -52,8 +52,9 @@ ROOMS = {
         process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk
-        transcript event_book state session audio session_files endpoint playback replay
+        errors console text answer_end ending untrusted event_lines event_log saved_folders settings keys tools world
+        push_to_talk transcript event_book state session session_items audio sound_track session_files saving endpoint
+        playback replay
         model_tools echo_choice call plain talk captions room_measure doctor screen __main__
     """,
 }
