@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from realtime import RealtimeClient
-from realtime.offline import OfflineServer, ServerStartError, SessionOptions, start_server_process
+from realtime.offline import OfflineServer, SessionOptions, start_server_process
+from realtime.offline.__main__ import main
 from realtime.offline.models.interfaces import Voice
 from realtime.offline.models.standin import EnergyActivity, PrerenderedSpeech, StandInTranscript
 from realtime.offline.replies.rules import Call, Context, Message, RuleReplies, Spoken, ToolCall, ToolOutput
@@ -152,9 +153,10 @@ async def test_words_are_not_recognised_early_while_the_recording_has_them(folde
         )
         client.on("user.transcript", lambda event: heard.append(event.transcript))
         async with client:
-            client.append_input_audio(np.concatenate([np.zeros(12_000, np.int16), tone(1, 300)]))
-            client.append_input_audio(np.zeros(24_000, np.int16))
-            await until(lambda: heard)
+            client.append_input_audio(np.concatenate([np.zeros(4_800, np.int16), tone(0.7, 300)]))
+            await client.wait_for_next("server.input_audio_buffer.speech_started", timeout=40)
+            client.append_input_audio(np.zeros(19_200, np.int16))
+            await until(lambda: heard, 40)
     assert heard[-1] == "Who are you?"
 
 
@@ -204,16 +206,22 @@ def test_audio_is_never_read_outside_of_the_folder(tmp_path: Path) -> None:
     assert answer[-2:] == [Call("old", '{"a":1}'), Call("older", "{}")]
 
 
-async def test_the_command_line_takes_a_folder(folder: Path, tmp_path: Path) -> None:
+async def test_the_command_line_takes_a_folder(folder: Path) -> None:
     server = await asyncio.to_thread(
         start_server_process, "--voice", "standin", "--script", str(folder), wait_ready=False
     )
     async with server, RealtimeClient(url=server.url, api_key="") as client:
         answer = await client.ask("Who are you?")
         assert answer.transcript == "I am Ada. I count."
+
+
+def test_a_mistake_on_the_command_line_is_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments, says in (
-        (("--script", str(tmp_path)), "--script: .* is not a saved session"),
-        (("--script", str(folder), "--llm-url", "http://x", "--llm-model", "m"), "give one of them"),
+        (["--script", str(tmp_path)], "is not a saved session"),
+        (["--script", str(folder), "--llm-url", "http://x", "--llm-model", "m"], "give one of them"),
     ):
-        with pytest.raises(ServerStartError, match=says):
-            await asyncio.to_thread(start_server_process, "--voice", "standin", *arguments)
+        assert main(["--voice", "standin", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert says in error and error.count("\n") == 1
