@@ -451,6 +451,8 @@ class Call:
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
+        if live and self._speaker is not None:
+            self.model.on_played(self._speaker.get_track_sample_offset(), time.time())
         if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()
         elif live and self._speaker is not None:

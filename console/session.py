@@ -17,6 +17,8 @@ from typing import Any
 
 from .answer_end import answer_end
 from .event_book import EventBook
+from .heard import Heard
+from .phase import Phase, phase_of
 from .state import (
     BANDS,
     SILENCE,
@@ -33,6 +35,7 @@ from .state import (
 from .text import clean, one_line
 from .transcript import ItemRow, Transcript
 from .untrusted import mapping, number, whole
+from .waterfall import Waterfall
 
 __all__ = ["BANDS", "SILENCE", "SessionModel"]
 
@@ -62,8 +65,16 @@ class SessionModel:
         The server is making a response.
     saved_to : str
         Folder in which the session is saved while it happens; "" if it is not saved.
+    heard : Heard
+        The answer that is heard now, to the word.
+    waterfall : Waterfall
+        The times of every turn.
+    phase : str
+        "listening", "thinking", "speaking", "cut", "ready"; empty while disconnected.
+    cut_at : float
+        When an answer was cut, in seconds since the epoch; 0 before.
     revision : int
-        Grows with every change but those of ``events`` and ``transcript``, which count their own.
+        Grows with every change but those of ``events``, ``transcript``, ``heard`` and ``waterfall``, which count their own.
     """
 
     events: EventBook = field(default_factory=EventBook)
@@ -86,6 +97,10 @@ class SessionModel:
     memory: dict[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
     saved_to: str = ""
+    heard: Heard = field(default_factory=Heard)
+    waterfall: Waterfall = field(default_factory=Waterfall)
+    phase: Phase = ""
+    cut_at: float = 0.0
     revision: int = 0
 
     # Handlers of the client's events, whose names stand in their docstrings (see realtime.events)
@@ -93,6 +108,7 @@ class SessionModel:
     def on_wire(self, entry: Any) -> None:
         """``realtime.event``"""
         self.events.add(entry.timestamp, entry.source, entry.event)
+        self.waterfall.take(entry.timestamp, entry.source, entry.event)
 
     def on_updated(self, event: Any) -> None:
         """``conversation.updated`` and the other events that carry an item."""
@@ -101,6 +117,8 @@ class SessionModel:
         row = self.transcript.take(event.item, time.time(), getattr(event, "delta", None))
         if follows and self.transcript.last() is row:
             self.selected = row.id
+        if row.role == "assistant":
+            self.heard.expect(row)
 
     def on_deleted(self, event: Any) -> None:
         """``conversation.item.deleted``"""
@@ -121,9 +139,15 @@ class SessionModel:
         )
         row = self.transcript.get(receipt.track_id)
         if row is not None and event.item is not None and event.item.truncated:
+            if row.heard_samples is None:
+                self.cut_at = time.time()
             row.heard_samples = receipt.offset
             row.take(event.item)
             self.transcript.revision += 1
+            self.waterfall.heard(row.id, time.time(), ended=True, cut=True)
+        for stopped in map(self.transcript.get, (receipt.track_id, *receipt.dropped)):
+            if stopped is not None:
+                self.heard.release(stopped)
 
     def on_echo(self, event: Any) -> None:
         """``voice.echo``: what is done about the echo of the speaker, and why."""
@@ -154,15 +178,40 @@ class SessionModel:
         """``timings``: the device has taken the first sample of the answer."""
         if event.first_sample is None or event.speech_end is None or event.item_id is None:
             return
+        if any(turn.item_id == event.item_id for turn in self.turns):
+            # It was seen when it sounded
+            return
         first_sample = now - (monotonic - event.first_sample)
-        turn = Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample)
+        self.waterfall.first_sample(event.item_id, first_sample)
+        self._add_turn(
+            Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample)
+        )
+
+    def on_played(self, position: Any, now: float) -> None:
+        """The loudspeaker is at *position* (a TrackOffset, or None) at *now*, in seconds since the epoch.
+
+        Called twenty times a second: a turn has its numbers as soon as its first sample was played.
+        """
+        self.heard.following = True
+        row = self.heard.follow(self.transcript, position)
+        if row is not None:
+            began = self.waterfall.first_sample(row.id, now - position.offset / row.sample_rate)
+            if began is not None and began.first_sample is not None and began.known is not None:
+                self._add_turn(Turn(row.id, began.latency or 0.0, began.known, began.first_sample))
+            self.waterfall.heard(row.id, now, row.played)
+        phase = phase_of(self, now)
+        if phase != self.phase:
+            self.phase = phase
+            self.revision += 1
+
+    def _add_turn(self, turn: Turn) -> None:
         self.turns.append(turn)
         self.events.add(
-            first_sample,
+            turn.first_sample,
             "player",
-            {"type": "first_sample", "item_id": event.item_id, "latency": event.latency},
+            {"type": "first_sample", "item_id": turn.item_id, "latency": turn.latency},
         )
-        row = self.transcript.get(event.item_id)
+        row = self.transcript.get(turn.item_id)
         if row is not None:
             row.latency = turn.latency
             row.revision += 1
@@ -230,6 +279,9 @@ class SessionModel:
         if state == "disconnected":
             self.connected_at = None
             self.talk.active = self.answering = False
+            self.phase = ""
+            self.heard.release_all()
+            self.waterfall.stop()
         self.state = state
         self.revision += 1
 

@@ -26,10 +26,12 @@ import numpy as np
 from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
+from .heard_words import HeardWords
 from .session import SessionModel
 from .session_items import KeptItems
 from .state import Place, Turn
 from .transcript import ItemRow
+from .turn_times import TurnTimes
 from .untrusted import document, lines_of_json, mapping, number, plain_file, sequence, text, whole
 
 __all__ = [
@@ -49,6 +51,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_EVENTS_BYTES = 1024 * 1024 * 1024
 MAX_ITEMS = 10_000
 MAX_MEMORY = 1_000
+MAX_TURNS = 200
 
 
 class Snapshot:
@@ -80,6 +83,7 @@ class Snapshot:
             "mode": model.talk.mode,
             "items": items,
             "turns": kept.take_turns(model.turns),
+            "waterfall": kept.take_waterfall(model.waterfall.as_json()),
             "tokens": model.tokens,
             "dollars": model.dollars,
             "memory": model.memory,
@@ -188,6 +192,8 @@ class SavedSession:
             if None not in times:
                 latency, speech_end, first_sample = (time or 0.0 for time in times)
                 model.turns.append(Turn(text(turn.get("item_id"), 100), latency, speech_end, first_sample))
+        waterfall = [TurnTimes.from_json(turn) for turn in sequence(saved.get("waterfall"))[:MAX_TURNS]]
+        model.waterfall.load(waterfall or TurnTimes.from_turns(model.turns))
         model.revision += 1
 
 
@@ -235,6 +241,7 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
     row.heard_samples = whole(item.get("heard_samples"))
     row.heard_chars = whole(item.get("heard_chars"), 0, len(row.text)) or 0
     row.received = whole(item.get("received")) or 0
+    row.spoken, row.played = row.role == "assistant" and row.received > 0, True
     name = item.get("audio")
     if isinstance(name, str) and Path(name).name == name:
         try:
@@ -247,4 +254,5 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
             # One channel, as the console writes it
             channel = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
             row.saved_audio, row.sample_rate = np.ascontiguousarray(channel), wav.sample_rate
+    row.words = HeardWords.from_json(item.get("words"), row.received, row.text, row.sample_rate)
     return row

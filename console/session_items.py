@@ -29,6 +29,7 @@ def item_entry(row: ItemRow) -> dict[str, Any]:
         "heard_samples": row.heard_samples,
         "heard_chars": row.heard_chars,
         "received": row.received,
+        "words": row.words.as_json() if row.spoken else [],
     }
     item = row.source
     if item is not None:
@@ -54,6 +55,7 @@ class KeptItems:
         self._entries: dict[str, dict[str, Any]] = {}
         self._names: dict[str, str] = {}
         self._turns: dict[tuple[str, float], Turn] = {}
+        self._times: dict[int, dict[str, Any]] = {}
         self._count = 0
 
     def take(
@@ -105,6 +107,14 @@ class KeptItems:
         while len(self._turns) > MAX_ITEMS:
             del self._turns[next(iter(self._turns))]
         return [vars(turn) for turn in self._turns.values()]
+
+    def take_waterfall(self, turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Take the times of the turns that the model holds now, as JSON; return those of all turns."""
+        for turn in turns:
+            self._times[turn["number"]] = turn
+        while len(self._times) > MAX_ITEMS:
+            del self._times[next(iter(self._times))]
+        return list(self._times.values())
 
     def _drop(self, ids: list[str]) -> None:
         for item_id in ids:

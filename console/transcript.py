@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .heard_words import HeardWords
 from .text import Cleaner, clean, one_line
 
 # NumPy is imported with the first audio, so that the screen comes first
@@ -35,9 +36,18 @@ class ItemRow:
     heard_samples : int or None
         Where an interrupted answer was cut; None if it was not interrupted.
     heard_chars : int
-        The same place in the text, by proportion, because servers send no word times.
+        The same place in the text, at the end of the word before; see `HeardWords`.
     received : int
         Samples of the answer that arrived; after a cut, ``audio`` holds only those that were heard.
+    spoken : bool
+        An answer that is heard, and not only read.
+    played : bool
+        Nothing more of the answer will be heard.
+    lit : tuple of int or None
+        Where the word that is heard begins and ends in ``text`` while the answer is heard; (0, 0) before its first sample.
+        None: all of the text is shown alike.
+    words : HeardWords
+        Which word is heard after how many samples.
     latency : float or None
         Seconds from the end of the user's turn to the first sample.
     began, ended : float or None
@@ -50,6 +60,7 @@ class ItemRow:
         The audio of a row that was loaded from a file.
     """
 
+    # Its attributes are one record of what is shown and saved of an item
     def __init__(self, item_id: str, role: str) -> None:
         self.id = item_id
         self.role = role
@@ -59,6 +70,10 @@ class ItemRow:
         self.heard_samples: int | None = None
         self.heard_chars = 0
         self.received = 0
+        self.spoken = False
+        self.played = False
+        self.lit: tuple[int, int] | None = None
+        self.words = HeardWords()
         self.latency: float | None = None
         self.began: float | None = None
         self.ended: float | None = None
@@ -117,8 +132,20 @@ class ItemRow:
             self._cleaner = Cleaner()
             self.text = clean(raw.strip() if item.role == "user" else raw, MAX_TEXT_CHARS)
         self._raw_length = len(raw)
+        if item.role == "assistant" and (self.received or item.formatted.transcript):
+            self.spoken = True
+            self.words.grow(self.received, self.text, self.status != "in_progress", self.sample_rate)
         if item.truncated:
-            self.heard_chars = min(len(clean(item.heard_transcript)), len(self.text))
+            self.heard_chars = min(self._heard_chars(item), len(self.text))
+
+    def _heard_chars(self, item: Any) -> int:
+        if self.heard_samples is None:
+            return len(clean(item.heard_transcript))
+        if self.heard_samples == 0:
+            return 0
+        from realtime.conversation.text_cut import cut_text
+
+        return len(cut_text(self.text, self.words.index(self.heard_samples, self.text)))
 
 
 def _raw_text(item: Any) -> str:

@@ -53,8 +53,8 @@ ROOMS = {
     """,
     "console": """
         errors console text answer_end ending untrusted event_lines event_log saved_folders settings keys tools world
-        push_to_talk transcript event_book state session session_items audio sound_track session_files saving endpoint
-        playback replay
+        push_to_talk heard_words transcript heard event_book state input_clock turn_times waterfall phase session
+        session_items audio sound_track session_files saving endpoint playback replay
         model_tools echo_choice call plain talk captions room_measure doctor screen __main__
     """,
 }

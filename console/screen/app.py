@@ -122,6 +122,7 @@ class RealtimeConsole(App[None]):
         with Horizontal(id="body"):
             with Vertical(id="main"):
                 yield parts.events
+                yield parts.waterfall
                 yield Input(
                     id="filter",
                     placeholder="words to look for: error, audio, session.updated ...",
@@ -182,6 +183,9 @@ class RealtimeConsole(App[None]):
     def _choose_pane(self, name: str) -> None:
         self.drawing.choose_pane(name)
         self.screen_stack[0].set_class(name in SIDE_PANES, "side-active")
+        if name in ("events", "waterfall"):
+            # A large terminal shows one in the place of the other
+            self.screen_stack[0].set_class(name == "waterfall", "waterfall")
 
     def _frame(self) -> None:
         """Bring the call and the screen up to date."""
@@ -266,6 +270,11 @@ class RealtimeConsole(App[None]):
     def action_zoom(self) -> None:
         self.drawing.weather.zoomed = not self.drawing.weather.zoomed
         self.model.revision += 1
+
+    def action_waterfall(self) -> None:
+        shown = self.drawing.waterfall.display
+        self.action_pane("conversation" if shown else "waterfall")
+        self.screen_stack[0].set_class(not shown, "waterfall")
 
     def action_filter(self) -> None:
         self.action_pane("events")

@@ -15,15 +15,17 @@ from typing import Any
 from rich.text import Text
 from textual.widgets import Static
 
+from ..phase import PHASES
 from . import words
 from .bars import Bars
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
 from .talk_bar import TalkBar
+from .waterfall_pane import WaterfallPane
 
 __all__ = ["PANES", "SIDE_PANES", "Drawing"]
 
-PANES = ("events", "conversation", "weather", "memory", "devices")
+PANES = ("events", "conversation", "weather", "memory", "devices", "waterfall")
 SIDE_PANES = ("weather", "memory", "devices")
 
 
@@ -54,6 +56,7 @@ class Drawing:
         self.weather = WeatherPane()
         self.memory = MemoryPane()
         self.devices = DevicesPane()
+        self.waterfall = WaterfallPane()
         self.microphone_bars = Bars("mic", "blue", id="mic-bars")
         self.speaker_bars = Bars("out", "green", id="out-bars")
         self.gauge = Static(id="gauge", markup=False)
@@ -64,8 +67,8 @@ class Drawing:
 
     @property
     def panes(self) -> tuple[LinePane, ...]:
-        """The five panes, in the order of PANES."""
-        return self.events, self.conversation, self.weather, self.memory, self.devices
+        """The panes, in the order of PANES."""
+        return self.events, self.conversation, self.weather, self.memory, self.devices, self.waterfall
 
     def choose_pane(self, name: str) -> None:
         """Mark a pane as the active one."""
@@ -91,9 +94,14 @@ class Drawing:
             self.events.draw(model)
         self.events.count(model)
         playback = (model.playback.item_id, model.playback.position)
-        if self._changed("conversation", (model.transcript.revision, model.selected, playback)):
+        heard = (model.heard.revision, playback)
+        if self._changed("conversation", (model.transcript.revision, model.selected, heard)):
             self.conversation.draw(model)
         now = time.time()
+        newest = model.waterfall.newest
+        step = int(now * 10) if newest is not None and not newest.over else 0
+        if self.waterfall.display and self._changed("waterfall", (model.waterfall.revision, step)):
+            self.waterfall.draw(model, now)
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
         if self._changed("rest", (model.revision, second, tenth, hint)):
@@ -118,6 +126,7 @@ class Drawing:
         self._update(self.mode, words.mode(model))
         self._update(self.talk_bar, words.talk(model, now, hint, wide))
         self.talk_bar.border_subtitle = words.echo(model)
+        self.talk_bar.border_title = PHASES[model.phase]
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))

@@ -18,6 +18,7 @@ from ..session import SessionModel
 from ..text import one_line
 from ..transcript import ItemRow
 from ..world import position, world_map
+from .heard_text import HeardText
 from .lines import Line, LinePane
 
 __all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
@@ -34,6 +35,22 @@ ROLE_STYLES = {
     "system": "bold yellow",
     "session": "dim",
 }
+
+
+# Revision, width, position and word of a row that is heard
+RowState = tuple[int, int, int | None, tuple[int, int] | None]
+
+
+def heard_part(model: SessionModel, row: ItemRow) -> tuple[int | None, tuple[int, int] | None]:
+    """Return position and word of a row that is heard now, or played again; None for what is not."""
+    if model.playback.item_id == row.id:
+        position = model.playback.position
+        return position, row.words.word(position, row.text) if row.spoken else None
+    if model.heard.item_id == row.id:
+        # The bar shows tenths of a second
+        tenth = row.sample_rate // 10
+        return model.heard.samples // tenth * tenth, row.lit
+    return None, row.lit
 
 
 def clock(seconds: float) -> str:
@@ -121,19 +138,22 @@ class ConversationPane(LinePane):
 
     def __init__(self) -> None:
         super().__init__(id="conversation", title="conversation")
-        self._kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
+        self._kept: dict[str, tuple[RowState, list[Line]]] = {}
+        # Of the row that is heard: its state but for the word, and its wrapped text
+        self._wrapped: tuple[tuple[str, int, int], HeardText] | None = None
 
     def draw(self, model: SessionModel) -> None:
         """Show the rows of the transcript."""
         lines: list[Line] = []
-        kept: dict[str, tuple[tuple[int, int, int | None], list[Line]]] = {}
+        kept: dict[str, tuple[RowState, list[Line]]] = {}
         width = max(self.text_width, 20)
         for row in model.transcript:
-            playing = model.playback.position if model.playback.item_id == row.id else None
+            playing, word = heard_part(model, row)
             # Only a row that changed is wrapped again; usually it is the last one
-            state = (row.revision, width, playing)
+            state = (row.revision, width, playing, word)
             before = self._kept.get(row.id)
-            drawn = before[1] if before is not None and before[0] == state else self._row(row, width, playing)
+            same = before is not None and before[0] == state
+            drawn = before[1] if same and before else self._row(row, width, playing, word)
             kept[row.id] = (state, drawn)
             lines += drawn
         self._kept = kept
@@ -145,7 +165,9 @@ class ConversationPane(LinePane):
             self.border_subtitle = gone
         self.show(lines)
 
-    def _row(self, row: ItemRow, width: int, playing: int | None) -> list[Line]:
+    def _row(
+        self, row: ItemRow, width: int, playing: int | None, word: tuple[int, int] | None
+    ) -> list[Line]:
         if row.role == "session":
             return [(row.id, Text(f"── {row.text} ──", style="dim", no_wrap=True))]
         shown = Text(row.shown.replace("\t", "  "), style="" if row.text else "italic dim")
@@ -153,7 +175,10 @@ class ConversationPane(LinePane):
             shown.stylize("dim strike", row.heard_chars)
             cut = Text("|", style="bold red")
             shown = shown[: row.heard_chars] + cut + shown[row.heard_chars :]
-        wrapped = shown.wrap(self.app.console, width - ROLE_CELLS)
+        if word is not None and row.text and row.heard_samples is None:
+            wrapped = self._lit(row, shown.plain, width - ROLE_CELLS).lines(word)
+        else:
+            wrapped = list(shown.wrap(self.app.console, width - ROLE_CELLS))
         lines: list[Line] = []
         for number, part in enumerate(wrapped or [Text("")]):
             role = f"{row.role[: ROLE_CELLS - 1]:<{ROLE_CELLS}}" if number == 0 else " " * ROLE_CELLS
@@ -163,13 +188,21 @@ class ConversationPane(LinePane):
             lines.append((row.id, Text.assemble(" " * ROLE_CELLS, below)))
         return lines
 
+    def _lit(self, row: ItemRow, text: str, width: int) -> HeardText:
+        """Return the wrapped text of a row that is heard; it is wrapped again when it grows."""
+        state = (row.id, len(text), width)
+        if self._wrapped is None or self._wrapped[0] != state:
+            self._wrapped = state, HeardText(text, self.app.console, width)
+        return self._wrapped[1]
+
     def _audio_line(self, row: ItemRow, playing: int | None, width: int) -> Text | None:
         length = len(row.audio)
         notes = []
         if row.status == "incomplete" and row.heard_samples is None:
             notes.append("incomplete")
         if row.heard_samples is not None:
-            notes.append(f"cut: heard {row.heard_samples:,} of {row.received:,} samples".replace(",", " "))
+            heard, of = (samples / row.sample_rate for samples in (row.heard_samples, row.received))
+            notes.append(f"cut: heard {heard:.1f} of {of:.1f} s")
         if row.latency is not None:
             notes.append(f"{row.latency * 1000:.0f} ms")
         if not length:

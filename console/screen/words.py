@@ -22,13 +22,14 @@ KEYS = (
     ("v", "mode", "manual/vad", "vad"),
     ("c", "connection", "connect", "on"),
     ("p", "play", "play", "play"),
-    ("x", "interrupt", "interrupt", "stop"),
+    ("x", "interrupt", "interrupt", "cut"),
     ("d", "delete", "delete", "del"),
     ("e", "echo", "echo", "echo"),
-    ("/", "filter", "filter", "find"),
+    ("/", "filter", "filter", ""),
     ("m", "zoom", "map zoom", "map"),
+    ("w", "waterfall", "turns", "turn"),
     ("s", "save", "save", "save"),
-    # A question mark says it where there is no room
+    # The mark says it where there is no room
     ("?", "help", "help", ""),
     ("q", "quit", "quit", "quit"),
 )
