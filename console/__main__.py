@@ -104,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
+    report = verbs.add_parser("report", help="write a saved session as one HTML file that opens anywhere")
+    report.add_argument("folder", type=Path, help="folder of a saved session")
+    report.add_argument("--out", type=Path, help="the file (default: report.html in the folder)")
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
@@ -259,6 +262,11 @@ def _main(argv: list[str]) -> int:
             stack.enter_context(guarded_streams(required=True))
         if arguments.verb == "devices":
             return _devices()
+        if arguments.verb == "report":
+            from .report import write_report
+
+            print(f"written: {write_report(arguments.folder, arguments.out)}")
+            return 0
         return asyncio.run(_run(arguments))
 
 

@@ -183,9 +183,7 @@ class SessionModel:
             return
         first_sample = now - (monotonic - event.first_sample)
         self.waterfall.first_sample(event.item_id, first_sample)
-        self._add_turn(
-            Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample)
-        )
+        self._add_turn(Turn(event.item_id, event.latency, now - (monotonic - event.speech_end), first_sample))
 
     def on_played(self, position: Any, now: float) -> None:
         """The loudspeaker is at *position* (a TrackOffset, or None) at *now*, in seconds since the epoch.

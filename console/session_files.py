@@ -175,6 +175,16 @@ class SavedSession:
             # The file has gone, or its disk fails: what was read is shown
             return
 
+    def turns(self) -> list[Turn]:
+        """Return the turns whose times are known."""
+        found = []
+        for turn in sequence(self.document.get("turns"))[:MAX_ITEMS]:
+            times = [number(mapping(turn).get(key)) for key in ("latency", "speech_end", "first_sample")]
+            if None not in times:
+                latency, speech_end, first_sample = (time or 0.0 for time in times)
+                found.append(Turn(text(turn.get("item_id"), 100), latency, speech_end, first_sample))
+        return found
+
     def apply_end(self, model: SessionModel) -> None:
         """Set everything but events and conversation to what it was when the session was saved."""
         saved = self.document
@@ -187,11 +197,7 @@ class SavedSession:
         model.remember({text(key, 200): text(value, 2_000, lines=True) for key, value in memory})
         if isinstance(saved.get("place"), dict):
             model.place = _place(saved["place"])
-        for turn in sequence(saved.get("turns")):
-            times = [number(mapping(turn).get(key)) for key in ("latency", "speech_end", "first_sample")]
-            if None not in times:
-                latency, speech_end, first_sample = (time or 0.0 for time in times)
-                model.turns.append(Turn(text(turn.get("item_id"), 100), latency, speech_end, first_sample))
+        model.turns.extend(self.turns())
         waterfall = [TurnTimes.from_json(turn) for turn in sequence(saved.get("waterfall"))[:MAX_TURNS]]
         model.waterfall.load(waterfall or TurnTimes.from_turns(model.turns))
         model.revision += 1
