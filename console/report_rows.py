@@ -57,9 +57,13 @@ def conversation_html(saved: SavedSession, sound: SavedSound | None) -> str:
             said = escape(row.text[:heard]) + (f'<span class="unheard">{escape(rest)}</span>' if rest else "")
         mark = "" if row.heard_samples is None else f' <span class="mark">| {escape(_cut(row))}</span>'
         role = row.role if row.role in WHO else "other"
-        when = seconds_text(span[0] if span is not None else (row.began or began) - began)
+        if span is not None:
+            second = span[0]
+        else:
+            time = row.began or began
+            second = time - began if sound is None else sound.second_of(time)
         parts.append(
-            f'<div class="row {role}"{place}><time>{when}</time>'
+            f'<div class="row {role}"{place}><time>{seconds_text(second)}</time>'
             f'<span class="who">{escape(WHO.get(row.role, row.role))}</span>'
             f'<p class="said">{said or "…"}{mark}</p></div>'
         )

@@ -6,6 +6,7 @@ Thread: any.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 
 from .event_book import EventBook
@@ -33,6 +34,10 @@ def turns_html(turns: Iterable[TurnTimes], sound: SavedSound | None) -> str:
 
 
 def _turn(turn: TurnTimes, sound: SavedSound | None) -> str:
+    if sound is not None and turn.item_id in sound.spans and turn.first_sample is not None:
+        # The sound tells to the sample when the answer was heard to its end
+        last = sound.time_of(sound.spans[turn.item_id][1])
+        turn = replace(turn, last_sample=max(turn.last_sample or 0.0, last, turn.first_sample))
     spans = [span for span in turn.spans() if span.ended is not None]
     head = f"<b>{turn.number}</b> {turn.kind}{f', {escape(turn.outcome)}' if turn.outcome else ''}"
     waits = [
@@ -94,7 +99,7 @@ def tools_html(saved: SavedSession) -> str:
         )
     if not rows:
         return '<p class="dim">No tool was called.</p>'
-    return f"<table><tr><th>call</th><th>output</th><th>took</th></tr>{''.join(rows)}</table>"
+    return f"<table><tr><th>call</th><th>output</th><th class=number>took</th></tr>{''.join(rows)}</table>"
 
 
 def cost_html(model: SessionModel) -> str:
