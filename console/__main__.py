@@ -192,7 +192,12 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         from .session_files import load_session
 
         speed = arguments.speed if terminal else 0.0
-        replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
+        replay = Replay(
+            load_session(arguments.folder),
+            speed=speed,
+            output=settings.output,
+            sound=_shows_screen(arguments),
+        )
         return _screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
     if plain or as_json:
         from dataclasses import replace

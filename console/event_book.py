@@ -169,6 +169,14 @@ class EventBook:
             self._journal_chars -= len(self._journal.popleft())
             self.evicted_lines += 1
 
+    def clear(self) -> None:
+        """Forget every event, for a replay that goes back."""
+        self.rows.clear()
+        self._journal.clear()
+        self.total = self.evicted_rows = self.evicted_lines = self._journal_chars = self._run = 0
+        self._start = None
+        self.revision += 1
+
     def matching(self, pattern: str) -> list[EventRow]:
         """Return the rows whose type, direction or error mark contain every word of *pattern*."""
         words = pattern.lower().split()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +54,17 @@ class SavedSound:
         Hz
     frames : int
         Of both sides.
-    spans : dict
-        Item id: from and to, in seconds of the sound, where the item is heard.
     """
 
-    def __init__(self, path: Path | None, sample_rate: int, frames: int) -> None:
+    def __init__(self, saved: SavedSession, path: Path | None, sample_rate: int, frames: int) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self.frames = frames
-        self.spans: dict[str, tuple[float, float]] = {}
+        self._saved = saved
         # (frame, time), growing in both
         self._pieces: list[tuple[int, float]] = []
         self._laid: list[tuple[int, int, Samples]] = []
+        self._laid_spans: dict[str, tuple[float, float]] = {}
 
     @classmethod
     def of(cls, saved: SavedSession) -> SavedSound | None:
@@ -76,6 +76,11 @@ class SavedSound:
     def seconds(self) -> float:
         """Its length."""
         return self.frames / self.sample_rate
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """Item id: from and to, in seconds of the sound, where the item is heard. The first look takes a moment."""
+        return self._laid_spans if self.path is None else self._find(self._saved)
 
     def second_of(self, time: float) -> float:
         """Return the second at which a time lies, in seconds since the epoch; times outside are the beginning or the end."""
@@ -119,7 +124,7 @@ class SavedSound:
             with WavReader(path) as reader:
                 if reader.channel_count != 2 or not reader.frames or reader.sample_rate < SEARCH_HZ:
                     return None
-                sound = cls(path, reader.sample_rate, reader.frames)
+                sound = cls(saved, path, reader.sample_rate, reader.frames)
         except (OSError, UserError, DecodeError):
             return None
         for piece in sequence(mapping(saved.document.get("sound")).get("pieces"))[:MAX_PIECES]:
@@ -130,13 +135,12 @@ class SavedSound:
         if not sound._pieces:
             # Nothing tells its time: it begins with the session
             sound._pieces = [(0, next((time for time, *_ in saved.events()), 0.0))]
-        sound._find(saved)
         return sound
 
     @classmethod
     def _from_items(cls, saved: SavedSession) -> SavedSound:
         rows = [row for row in saved.rows if len(row.audio)]
-        sound = cls(None, max((row.sample_rate for row in rows), default=24_000), 0)
+        sound = cls(saved, None, max((row.sample_rate for row in rows), default=24_000), 0)
         frame = 0
         for row in rows:
             samples = row.audio
@@ -148,7 +152,7 @@ class SavedSound:
                 ]
             sound._laid.append((frame, int(row.role == "assistant"), samples))
             end = frame + len(samples)
-            sound.spans[row.id] = frame / sound.sample_rate, end / sound.sample_rate
+            sound._laid_spans[row.id] = frame / sound.sample_rate, end / sound.sample_rate
             time = row.began or row.ended or 0.0
             if not sound._pieces or time > sound._pieces[-1][1]:
                 sound._pieces.append((frame, time))
@@ -157,7 +161,8 @@ class SavedSound:
 
     # Where items are heard
 
-    def _find(self, saved: SavedSession) -> None:
+    def _find(self, saved: SavedSession) -> dict[str, tuple[float, float]]:
+        spans: dict[str, tuple[float, float]] = {}
         step = self.sample_rate // SEARCH_HZ
         rate = self.sample_rate / step
         sides = _thinned(self.blocks(step * 8192), step)
@@ -184,8 +189,9 @@ class SavedSound:
             )
             start = max(about, 0.0) if found is None else found - skipped
             start = min(max(start, 0.0), self.seconds)
-            self.spans[row.id] = start, min(start + length, self.seconds)
-            ends[side] = self.spans[row.id][1]
+            spans[row.id] = start, min(start + length, self.seconds)
+            ends[side] = spans[row.id][1]
+        return spans
 
 
 def _thinned(blocks: Iterator[Samples], step: int) -> Samples:

@@ -28,6 +28,7 @@ from .drawing import PANES, SIDE_PANES, Drawing
 from .key_release import RELEASE, driver_class
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, EventsPane
+from .replay_keys import ReplayKeys
 from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
@@ -48,7 +49,7 @@ OWN_ACTIONS = {
 }
 
 
-class RealtimeConsole(App[None]):
+class RealtimeConsole(ReplayKeys, App[None]):
     """The screen.
 
     Parameters
@@ -78,6 +79,7 @@ class RealtimeConsole(App[None]):
             for key, action in words.ACTIONS.items()
         ),
         Binding(RELEASE, "talk_key_released", show=False, priority=True),
+        *ReplayKeys.BINDINGS,
         Binding("escape", "escape", show=False),
         Binding("t", "type", "type a message", priority=True),
         Binding("y", "copy", "copy", priority=True),
@@ -112,6 +114,10 @@ class RealtimeConsole(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in OWN_ACTIONS and (len(self.screen_stack) > 1 or isinstance(self.focused, Input)):
             # A text field or a dialog takes the keys
+            return False
+        if action.startswith("replay_") and (
+            self.model.state != "replay" or len(self.screen_stack) > 1 or isinstance(self.focused, Input)
+        ):
             return False
         return super().check_action(action, parameters)
 
@@ -213,6 +219,9 @@ class RealtimeConsole(App[None]):
             self._attempt(self.call.cancel_talk())
 
     def action_talk_key(self) -> None:
+        if self.model.state == "replay":
+            self.replay_pause()
+            return
         if self.model.state == "disconnected":
             self.action_connection()
             return

@@ -130,7 +130,7 @@ class Drawing:
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
         self._update(self.status, words.status(model, now))
-        self._update(self.keys, words.keys(wide))
+        self._update(self.keys, words.keys(wide, model.state == "replay"))
 
     def _changed(self, part: Hashable, state: Any) -> bool:
         if self.shown.get(part) == state:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from ..session import SessionModel
+from .replay_keys import KEYS as REPLAY_KEYS
+from .replay_keys import clock
 
 __all__ = ["ACTIONS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
 
@@ -108,7 +110,7 @@ def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
     if model.state == "disconnected":
         return "press c to connect"
     if model.state != "connected":
-        return "replay" if model.state == "replay" else f"{model.state} …"
+        return clock(model) if model.state == "replay" else f"{model.state} …"
     if model.talk.mode == "vad":
         if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
@@ -141,10 +143,10 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
     )
 
 
-def keys(wide: bool) -> str:
-    """Return the keys as markup that can be clicked."""
+def keys(wide: bool, replay: bool = False) -> str:
+    """Return the keys, those of a replay with *replay*, as markup that can be clicked."""
     parts = (
         f"[@click=app.{action}]{f'[b]{key}[/b] {long if wide else short}'.rstrip()}[/]"
-        for key, action, long, short in KEYS
+        for key, action, long, short in (REPLAY_KEYS if replay else KEYS)
     )
     return ("  " if wide else " ").join(parts)
