@@ -64,19 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "server answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
     )
     parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
-    parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
-    parser.add_argument(
-        "--save-to",
-        metavar="FOLDER",
-        help="save every session in this folder while it happens (default: yours)",
-    )
-    parser.add_argument(
-        "--no-save",
-        dest="save",
-        action="store_const",
-        const="no",
-        help="save no session, except with the key s",
-    )
+    _add_saving(parser)
     parser.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
     parser.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
     parser.set_defaults(verb=None)
@@ -99,18 +87,43 @@ def _parser() -> argparse.ArgumentParser:
         parents=[where],
         help="check devices, round trip of a test tone, endpoint and key; say what to mend",
     )
-    replay = verbs.add_parser("replay", help="replay a saved session")
-    replay.add_argument("folder", type=Path, help="folder of a saved session")
-    replay.add_argument(
-        "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
-    )
-    report = verbs.add_parser("report", help="write a saved session as one HTML file that opens anywhere")
-    report.add_argument("folder", type=Path, help="folder of a saved session")
-    report.add_argument("--out", type=Path, help="the file (default: report.html in the folder)")
+    _add_saved_sessions(verbs)
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
     return parser
+
+
+def _add_saving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sessions", metavar="FOLDER", help="folder of the key s (default: sessions)")
+    parser.add_argument(
+        "--save-to",
+        metavar="FOLDER",
+        help="folder in which every session is saved while it happens (default: in the user's folder "
+        "for the state of programs)",
+    )
+    parser.add_argument(
+        "--no-save",
+        dest="save",
+        action="store_const",
+        const="no",
+        help="save no session, except with the key s",
+    )
+
+
+def _add_saved_sessions(verbs: Any) -> None:
+    """Add the verbs for saved sessions."""
+    replay = verbs.add_parser("replay", help="replay a saved session, with its sound")
+    replay.add_argument("folder", type=Path, help="folder of a saved session")
+    replay.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help="factor of speed; 0: without pauses; there is sound at 1 only (default: %(default)g)",
+    )
+    report = verbs.add_parser("report", help="write a saved session as one HTML file that opens anywhere")
+    report.add_argument("folder", type=Path, help="folder of a saved session")
+    report.add_argument("--out", type=Path, help="the file (default: report.html in the folder)")
 
 
 def _speed(value: str) -> float:

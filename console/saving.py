@@ -2,7 +2,8 @@
 
 The folder is that of session_files.py, with ``heard.wav`` beside it (see sound_track.py). Events are appended as they
 happen; items, turns and numbers are written again about once a second while something changes; an item's audio when it is
-complete. A disk that is full, or any other failure, is told once and ends the saving, not the session.
+complete; transcript and report at the end. A disk that is full, or any other failure, is told once and ends the saving, not
+the session.
 
 Thread: `Saver`'s methods on the event loop's, except `on_both`, on the recorder's delivery thread; files on a daemon
 thread of its own, which waits for as long as nothing happens.
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Saver"]
 
 SECONDS = 1.0
+# A longer session has no report until `report` makes it: the program ends within about two seconds
+REPORT_SECONDS = 1_200
 # Of sound, from the recorder to the saver at once
 BLOCK_SECONDS = 0.25
 # Events and blocks of sound that wait for a slow disk; those beyond are dropped
@@ -187,6 +190,12 @@ class Saver:
         if not files.has_items:
             # Nothing was said: nothing is worth a folder
             shutil.rmtree(folder, ignore_errors=True)
+        elif track.frames <= REPORT_SECONDS * track.sample_rate:
+            from .report import write_report
+
+            # The session is saved; `report` makes the page again and says what is wrong
+            with contextlib.suppress(UserError):
+                write_report(folder)
 
     def _step(self, events: EventLines, files: _Files) -> bool:
         """Write what comes next; False at the end."""

@@ -23,6 +23,7 @@ from console.saving import Saver
 from console.session import SessionModel
 from console.session_files import load_session
 from console.sound_track import SoundTrack
+from realtime.offline import OfflineServer, choose_voice
 from tests.console.fakes import answer, timings, updated, wire
 from tests.console.screens import make_call
 from tests.console.servers import spoken
@@ -123,6 +124,41 @@ async def test_a_session_is_saved_while_it_happens_with_both_sides_as_heard(serv
     assert piece["frame"] == 0 and abs(piece["time"] - time.time()) < 60
     kinds = [event["type"] for _, _, event, _ in load_session(folder).events()]
     assert kinds[0] == "session.created" and "response.done" in kinds
+
+
+async def test_the_offline_server_answers_from_a_saved_folder_as_the_session_went(serve, tmp_path):
+    """A recorded call is a test: the same words of both sides, and the same audio."""
+    server = serve(spoken("Good evening."))
+    call = make_call(server.url, save_to=tmp_path / "s")
+    try:
+        assert await call.connect()
+        await call.talk()
+        await asyncio.sleep(0.4)
+        await call.release()
+        await until(lambda: len(call.model.transcript) == 2, 10)
+        await until(
+            lambda: all(row.text and row.status != "in_progress" for row in call.model.transcript), 10
+        )
+    finally:
+        await call.close()
+    folder = folder_of(tmp_path / "s")
+    assert "Good evening." in (folder / "report.html").read_text()
+    assert (folder / "transcript.txt").read_text().endswith("model: Good evening.\n")
+    saved = load_session(folder)
+    recorded = [(row.role, row.text) for row in saved.rows]
+    async with OfflineServer(voice=choose_voice("standin"), script=folder) as offline:
+        again = make_call(offline.url)
+        try:
+            assert await again.connect()
+            await again.talk()
+            await asyncio.sleep(0.4)
+            await again.release()
+            await until(lambda: [(row.role, row.text) for row in again.model.transcript] == recorded, 20)
+            answered = list(again.model.transcript)[1]
+            await until(lambda: answered.status == "completed", 20)
+            np.testing.assert_array_equal(answered.audio, saved.rows[1].audio)
+        finally:
+            await again.close()
 
 
 def test_a_killed_console_leaves_a_session_that_is_replayed(serve, tmp_path):
