@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 
 from wavtools._alarm import Alarm
 from wavtools._audio_chunk import AudioChunk
-from wavtools._both_sides import BothSides
 from wavtools._fine_clock import monotonic
 from wavtools._latch import Latch
 from wavtools._pcm_frames import mean_of_channels, to_int16, with_channels
@@ -30,6 +30,7 @@ from wavtools.errors import StateError
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
+    from wavtools._both_sides import LateBlocks
     from wavtools._echo_stage import EchoStage
 
 __all__ = ["Delivery"]
@@ -264,6 +265,8 @@ class Delivery:
             self.failed = True
             _log.exception("recording ended by an error; what was stored before can be read")
         finally:
+            if self._stage is not None and self._stage.both is not None:
+                self._give_both(self._stage.both, math.inf)
             # Whatever ended this thread: end all pending waits.
             with self._lock:
                 for interval in self._intervals:
@@ -401,25 +404,24 @@ class Delivery:
     def _tell_both(
         self, stage: EchoStage, origin: int, number: int, rows: Samples, interval: Interval | None
     ) -> None:
-        """Give the recorder's on_both what came out of the stage, whose segment begins at capture position *origin*."""
-        if stage.on_both is None:
+        """Give on_both what came out of the stage, whose segment begins at capture position *origin*."""
+        both, source = stage.both, self._source
+        if both is None:
             return
-        channels = self._channels
         # Rows before the interval's first one belong to the pause before it.
         paused = len(rows) if interval is None else min(max(0, interval.first - number), len(rows))
-        for start, stop, recorded in ((0, paused, False), (paused, len(rows), True)):
-            if start == stop:
-                continue
-            captured = rows[start:stop, 0] if channels == 1 else rows[start:stop, :channels]
-            block = BothSides(
-                np.ascontiguousarray(captured),
-                np.ascontiguousarray(rows[start:stop, channels]),
-                self._frame_at(origin) + number + start,
-                self._time_of(origin, number + start),
-                recorded,
-            )
+        for start, part, recorded in ((0, rows[:paused], False), (paused, rows[paused:], True)):
+            row = number + start
+            position = origin - source.start + row * source.device_rate / self._session_rate
+            frame, time = self._frame_at(origin) + row, self._time_of(origin, row)
+            both.put(part, self._channels, frame, time, recorded, position, source.device_rate)
+        self._give_both(both, source.state.captured)
+
+    def _give_both(self, both: LateBlocks, captured: float) -> None:
+        """Hand over the blocks that are due when so many frames were captured."""
+        while (block := both.take(captured)) is not None:
             try:
-                stage.on_both(block)
+                both.on_both(block)
             except BaseException:
                 self.callback_errors += 1
                 _log.exception("the recorder's on_both raised; recording goes on")

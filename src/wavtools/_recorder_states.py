@@ -198,7 +198,8 @@ class RecorderStates:
         if canceller is not None:
             canceller.reset()
         stage = EchoStage(canceller, tap, self.sample_rate, self._cancelling)
-        stage.on_both = None if self._on_both is None else self._on_both.weakly()
+        if self._on_both is not None:
+            stage.give_both(self._on_both.weakly())
         return stage
 
     def use_device(self, device: DeviceSpec) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._late_offset import LateOffset
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
@@ -176,9 +177,15 @@ class PlayedReference:
     ----------
     slips : int
         How often the alignment moved: the speaker ran dry, frames were lost, or the clocks jumped.
+    generation : int
+        Grows whenever the numbers of captured or played frames begin anew.
     """
 
     def __init__(self, tap: PlayedTap, session_rate: int) -> None:
+        self.generation = 0
+        # For read_late(), and the frames that are kept for it
+        self._late: LateOffset | None = None
+        self._history = 4 * HALF_TAPS
         self._tap = tap
         self._rate = session_rate
         self.slips = 0
@@ -242,11 +249,35 @@ class PlayedReference:
                 self._offset.settle_again()
         played = self._at(index, count, fraction)
         self._next = index + count - missing
-        self._forget(self._next - 4 * HALF_TAPS)
+        self._forget(self._next - self._history)
         return played
+
+    def keep(self, seconds: float) -> None:
+        """Keep what was played that long, for read_late(). Before the first frames."""
+        self._late = LateOffset()
+        self._history += round(seconds * self._rate)
+
+    def read_late(self, position: float, count: int) -> Samples | None:
+        """As read(), some time later, when late callbacks have come and more stamps tell how the clocks lie.
+
+        What is not there by then was silence. None where no stamps tell the time.
+        """
+        late = self._late
+        now = self._state.stamp[1] * 1e-9 - (self._state.stamp[0] - position) / self._device_rate
+        offset = late.at(now) if late is not None and self._is_clocked else None
+        if offset is None:
+            return None
+        captured = _nearest(position * self._rate / self._device_rate)
+        return self._slice(captured + round(offset * self._rate), count)
+
+    def _begin_late(self) -> None:
+        self.generation += 1
+        if self._late is not None:
+            self._late.begin()
 
     def restart(self) -> None:
         """Forget how the clocks lie: a new anchor is needed."""
+        self._begin_late()
         self._observed_ns = 0
         self._offset.begin()
         self._dry = 0
@@ -278,6 +309,7 @@ class PlayedReference:
             self._dropped = ring.dropped
             self.slips += 1
             self._offset.begin()
+            self._begin_late()
         count = ring.readable
         if count:
             block = np.empty(count, np.int16)
@@ -288,6 +320,7 @@ class PlayedReference:
             if self._dry > LONG_BREAK_SECONDS * self._rate:
                 self._dry = 0
                 self._offset.begin()
+                self._begin_late()
         if self._is_clocked:
             self._observe(ring)
 
@@ -302,10 +335,11 @@ class PlayedReference:
             return
         self._observed_ns = played_ns
         jumps = self._offset.jumps
-        self._offset.observe(
-            captured_ns * 1e-9,
-            (captured_ns - played_ns) * 1e-9 - captured / self._device_rate + played / ring.sample_rate,
-        )
+        now = captured_ns * 1e-9
+        offset = (captured_ns - played_ns) * 1e-9 - captured / self._device_rate + played / ring.sample_rate
+        self._offset.observe(now, offset)
+        if self._late is not None:
+            self._late.observe(now, offset)
         self.slips += self._offset.jumps - jumps
 
     def _played_position(self, ring: PlayedRing, position: float) -> float | None:
