@@ -28,7 +28,8 @@ KEYS = (
     ("p, x", "play the selected item; interrupt the answer, or the replay"),
     ("d, y", "delete, or copy, the selected item"),
     ("/", "filter the events: an event must have all of the words"),
-    ("m, s", "map of the world / the region; save the session to a folder"),
+    ("m, s", "map of the world / the region; keep a copy of the session in a folder"),
+    ("← → , .", "in a replay: 5 seconds back and forward, one event back and forward; space pauses"),
     ("t", "type a message"),
     (
         "e",
