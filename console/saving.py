@@ -47,9 +47,16 @@ class Saver:
     Parameters
     ----------
     model : SessionModel
-        Its ``saved_to`` becomes the folder.
+        Its events, items and turns are saved, and it gets the notices.
     parent : Path or None
         Where the folder is made, with the first event; None: nothing is saved.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where this session is saved, once it is made.
+    problem : str
+        Why nothing is saved any more; "" if it is.
     """
 
     def __init__(self, model: SessionModel, parent: Path | None) -> None:
@@ -97,7 +104,6 @@ class Saver:
         self._model.notice("warning", f"the session is no longer saved: {problem}; it goes on")
 
     def _told(self, folder: Path) -> None:
-        self._model.saved_to = str(folder)
         self._model.notice("info", f"this session is saved as it happens in {folder} (--no-save: it is not)")
 
     async def close(self) -> None:

@@ -63,8 +63,6 @@ class SessionModel:
         US dollars for everything whose price is known.
     answering : bool
         The server is making a response.
-    saved_to : str
-        Folder in which the session is saved while it happens; "" if it is not saved.
     heard : Heard
         The answer that is heard now, to the word.
     waterfall : Waterfall
@@ -96,7 +94,6 @@ class SessionModel:
     dollars: float = 0.0
     memory: dict[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
-    saved_to: str = ""
     heard: Heard = field(default_factory=Heard)
     waterfall: Waterfall = field(default_factory=Waterfall)
     phase: Phase = ""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BothSides", "LateBlocks"]
 
-# What the reference keeps: a block may wait that long while the machine is busy
-KEEP_SECONDS = 3 * HOLD_SECONDS
 
 Samples = NDArray[np.int16]
 
@@ -74,7 +72,7 @@ class LateBlocks:
         # Block, capture position and rate of its device, and the reference's generation
         self._waiting: deque[tuple[BothSides, float, int, int]] = deque()
         if reference is not None:
-            reference.keep(KEEP_SECONDS)
+            reference.keep()
 
     def put(
         self,

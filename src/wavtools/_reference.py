@@ -183,9 +183,8 @@ class PlayedReference:
 
     def __init__(self, tap: PlayedTap, session_rate: int) -> None:
         self.generation = 0
-        # For read_late(), and the frames that are kept for it
+        # For read_late()
         self._late: LateOffset | None = None
-        self._history = 4 * HALF_TAPS
         self._tap = tap
         self._rate = session_rate
         self.slips = 0
@@ -249,13 +248,12 @@ class PlayedReference:
                 self._offset.settle_again()
         played = self._at(index, count, fraction)
         self._next = index + count - missing
-        self._forget(self._next - self._history)
+        self._forget(self._next - 4 * HALF_TAPS)
         return played
 
-    def keep(self, seconds: float) -> None:
-        """Keep what was played that long, for read_late(). Before the first frames."""
-        self._late = LateOffset()
-        self._history += round(seconds * self._rate)
+    def keep(self) -> None:
+        """Keep what was played for read_late(). Before the first frames."""
+        self._late = LateOffset(self._rate)
 
     def read_late(self, position: float, count: int) -> Samples | None:
         """As read(), some time later, when late callbacks have come and more stamps tell how the clocks lie.
@@ -265,10 +263,14 @@ class PlayedReference:
         late = self._late
         now = self._state.stamp[1] * 1e-9 - (self._state.stamp[0] - position) / self._device_rate
         offset = late.at(now) if late is not None and self._is_clocked else None
-        if offset is None:
+        if late is None or offset is None:
             return None
-        captured = _nearest(position * self._rate / self._device_rate)
-        return self._slice(captured + round(offset * self._rate), count)
+        index = _nearest(position * self._rate / self._device_rate) + round(offset * self._rate)
+        played = self._slice(index, count)
+        old = min(max(self._start - index, 0), count)
+        if old:
+            played[:old] = late.kept(index, old)
+        return played
 
     def _begin_late(self) -> None:
         self.generation += 1
@@ -394,6 +396,8 @@ class PlayedReference:
     def _forget(self, index: int) -> None:
         drop = min(index - self._start, len(self._frames))
         if drop > 0:
+            if self._late is not None:
+                self._late.keep(self._start, self._frames[:drop])
             self._frames = self._frames[drop:]
             self._start += drop
 

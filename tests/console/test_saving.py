@@ -70,7 +70,8 @@ def folder_of(parent: Path) -> Path:
 
 
 def items_of(folder: Path) -> list[dict]:
-    return json.loads((folder / "session.json").read_text()).get("items", [])
+    document = folder / "session.json"
+    return json.loads(document.read_text()).get("items", []) if document.exists() else []
 
 
 def found(whole: np.ndarray, part: np.ndarray) -> int:
@@ -90,7 +91,7 @@ async def test_a_session_is_saved_while_it_happens_with_both_sides_as_heard(serv
         await asyncio.sleep(0.5)
         await call.release()
         await until(lambda: (tmp_path / "s").exists() and len(items_of(folder_of(tmp_path / "s"))) == 2, 10)
-        assert call.model.saved_to == str(folder_of(tmp_path / "s"))
+        assert call.saver.folder == folder_of(tmp_path / "s")
         assert sum("saved as it happens" in notice.text for notice in call.model.notices) == 1
         # The console could die here
         saved = load_session(folder_of(tmp_path / "s"))
@@ -187,6 +188,8 @@ def test_a_killed_console_leaves_a_session_that_is_replayed(serve, tmp_path):
         until_blocking(lambda: (tmp_path / "s").exists() and any((tmp_path / "s").iterdir()), 30)
         folder = folder_of(tmp_path / "s")
         until_blocking(lambda: any(item["text"] == "I stay." for item in items_of(folder)), 20)
+        # The sound is written some seconds late
+        until_blocking(lambda: (folder / "heard.wav").exists(), 20)
         program.send_signal(signal.SIGKILL)
     finally:
         program.kill()
@@ -239,7 +242,7 @@ async def test_a_session_in_which_nothing_was_said_leaves_nothing(tmp_path):
     model = SessionModel()
     saver = Saver(model, tmp_path / "s")
     model.on_wire(wire("server", 1.0, type="session.created"))
-    await until(lambda: model.saved_to)
+    await until(lambda: saver.folder)
     await saver.close()
     assert not list((tmp_path / "s").iterdir())
 
