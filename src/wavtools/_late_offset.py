@@ -1,8 +1,8 @@
 """LateOffset: how two clocks lay against each other some seconds ago, and what was played then, for a recording.
 
 A recording can wait. A callback that comes late moves the stamps for a while, but not what is heard: the server still has
-sound. Frames that the server had to wait for move both for good. The median of what the stamps told before and after a moment
-tells them apart.
+sound. Frames that the server had to wait for move both for good. The median of what the stamps told before and after
+a moment tells them apart.
 
 Thread: the recorder's delivery thread.
 """
