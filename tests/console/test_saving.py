@@ -190,7 +190,7 @@ def test_a_killed_console_leaves_a_session_that_is_replayed(serve, tmp_path):
         until_blocking(lambda: any(item["text"] == "I stay." for item in items_of(folder)), 20)
         # The sound is written some seconds late
         until_blocking(lambda: (folder / "heard.wav").exists(), 20)
-        program.send_signal(signal.SIGKILL)
+        program.kill()
     finally:
         program.kill()
         program.communicate()

@@ -13,9 +13,11 @@ import time
 import numpy as np
 import pytest
 
+from console.audio import Microphone, Speaker
+from console.sound_track import SoundTrack
 from tests.conftest import require_program
 from tests.wavtools.test__device import record_monitor
-from wavtools import read_wav
+from wavtools import OfflineDevice, read_wav
 
 SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
 CUTS, SECONDS = (20, 30.0) if SOAK else (4, 3.0)
@@ -112,3 +114,44 @@ def test_both_channels_stay_within_a_millisecond_of_what_the_rig_recorded(audio_
         # Where the rig's own recorder lost nothing in between
         if abs((rig_after - left_after) - (rig_before - left_before)) <= 2:
             assert abs(rig_after - rig_before) <= MILLISECOND
+
+
+def test_ten_minutes_with_twenty_cuts_are_in_the_file_as_the_devices_had_them(tmp_path):
+    """At full speed, without a clock: both sides to the sample, pauses of push to talk and cuts included."""
+    loudspeaker, room = OfflineDevice(RATE), OfflineDevice(RATE)
+    speaker, track = Speaker(RATE, loudspeaker), SoundTrack(tmp_path / "heard.wav")
+    microphone = Microphone(
+        RATE, room, speaker=speaker, on_both=lambda block, rate: track.add([(block, False)], rate, 0.0)
+    )
+    speaker.connect()
+    microphone.begin()
+    rng = np.random.default_rng(5)
+    captured, rendered, silent = [], [], []
+
+    def run(seconds: float, recording: bool) -> None:
+        for _ in range(round(seconds * 100)):
+            rendered.append(loudspeaker.render(RATE // 100))
+            captured.append(rng.integers(-9000, 9000, RATE // 100).astype(np.int16))
+            silent.append(not recording)
+            room.capture(captured[-1])
+
+    for number in range(20):
+        microphone.record(lambda chunk: None, 240)
+        run(10, True)
+        microphone.pause()
+        speaker.add_16bit_pcm(rng.integers(-9000, 9000, RATE * 15).astype(np.int16), f"answer {number}")
+        run(12, False)
+        speaker.interrupt(10)
+        run(8, False)
+    microphone.record(lambda chunk: None, 240)
+    run(1, True)
+    microphone.end()
+    speaker.disconnect()
+    track.close()
+    left, right = read_wav(tmp_path / "heard.wav").pcm.T
+    taken = np.concatenate(
+        [np.zeros_like(part) if quiet else part for part, quiet in zip(captured, silent, strict=True)]
+    )
+    assert len(left) == len(taken) == RATE * 601
+    np.testing.assert_array_equal(right, np.concatenate(rendered))
+    np.testing.assert_array_equal(left, taken)
