@@ -12,6 +12,8 @@ from .transcript import ItemRow, Transcript
 __all__ = ["Heard"]
 
 MAX_WAITING = 64
+# Half of the time between two looks at the loudspeaker
+HALF_FRAME_SECONDS = 0.025
 
 
 class Heard:
@@ -31,6 +33,8 @@ class Heard:
         Hz, of both.
     word : tuple of int
         Where the word that is heard begins and ends in the row's text; the text up to its end was heard.
+    cut_at : float
+        When an answer was cut last, in seconds since the epoch; 0 before.
     revision : int
         Grows with every change.
     """
@@ -41,6 +45,7 @@ class Heard:
         self.samples = self.total = 0
         self.sample_rate = 24_000
         self.word = (0, 0)
+        self.cut_at = 0.0
         self.revision = 0
         # Answers that were not heard to their end, in their order
         self._waiting: dict[str, ItemRow] = {}
@@ -84,10 +89,12 @@ class Heard:
         ItemRow or None
             The answer that is heard, or was heard to its end just now (then its ``played`` is True).
         """
-        for row in tuple(self._waiting.values()):
-            if transcript.get(row.id) is not row or (row.status != "in_progress" and not row.received):
+        for waiting in tuple(self._waiting.values()):
+            if transcript.get(waiting.id) is not waiting or (
+                waiting.status != "in_progress" and not waiting.received
+            ):
                 # Deleted, or it ended without a sound
-                self.release(row)
+                self.release(waiting)
         row = None if position is None else self._waiting.get(position.track_id)
         if row is None or position.offset <= 0:
             return None
@@ -100,7 +107,9 @@ class Heard:
         # Lost with a device, samples are played again: a word that was heard stays heard
         same = self.item_id == row.id
         samples = max(position.offset - held, self.samples if same else 0, 0)
-        word = row.words.word(samples, row.text)
+        # What is drawn now is seen for a frame: words that begin in its first half are lit
+        soon = min(samples + round(HALF_FRAME_SECONDS * row.sample_rate), max(position.offset, samples))
+        word = row.words.word(soon, row.text)
         if same and word[1] < self.word[1]:
             word = self.word
         state = (row.id, samples, row.received, word)

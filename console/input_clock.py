@@ -53,7 +53,9 @@ class InputClock:
         name = mapping(wanted).get("type", wanted)
         if isinstance(name, str):
             rate = number(mapping(wanted).get("rate"), 8_000, 192_000) or 24_000.0
-            self._bytes_per_ms = PCM_BYTES * rate / 24_000 if "pcm" in name and name[-1] not in "ua" else G711_BYTES
+            self._bytes_per_ms = (
+                PCM_BYTES * rate / 24_000 if "pcm" in name and name[-1] not in "ua" else G711_BYTES
+            )
         detection = mapping(given.get("turn_detection", session.get("turn_detection")))
         self.silence = (number(detection.get("silence_duration_ms"), 0, 60_000) or 0.0) / 1000
 

@@ -40,8 +40,6 @@ class _Model(Protocol):
     def heard(self) -> Heard: ...
     @property
     def waterfall(self) -> Waterfall: ...
-    @property
-    def cut_at(self) -> float: ...
 
 
 def phase_of(model: _Model, now: float) -> Phase:
@@ -50,7 +48,7 @@ def phase_of(model: _Model, now: float) -> Phase:
         return ""
     if model.heard.item_id is not None:
         return "speaking"
-    if 0 <= now - model.cut_at < CUT_SECONDS:
+    if 0 <= now - model.heard.cut_at < CUT_SECONDS:
         return "cut"
     if model.talk.active:
         return "listening"

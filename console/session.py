@@ -69,12 +69,11 @@ class SessionModel:
         The times of every turn.
     phase : str
         "listening", "thinking", "speaking", "cut", "ready"; empty while disconnected.
-    cut_at : float
-        When an answer was cut, in seconds since the epoch; 0 before.
     revision : int
         Grows with every change but those of ``events``, ``transcript``, ``heard`` and ``waterfall``, which count their own.
     """
 
+    # More than 20 attributes: one place that every view reads; what belongs together is an object of its own
     events: EventBook = field(default_factory=EventBook)
     transcript: Transcript = field(default_factory=Transcript)
     state: State = "disconnected"
@@ -97,7 +96,6 @@ class SessionModel:
     heard: Heard = field(default_factory=Heard)
     waterfall: Waterfall = field(default_factory=Waterfall)
     phase: Phase = ""
-    cut_at: float = 0.0
     revision: int = 0
 
     # Handlers of the client's events, whose names stand in their docstrings (see realtime.events)
@@ -137,7 +135,7 @@ class SessionModel:
         row = self.transcript.get(receipt.track_id)
         if row is not None and event.item is not None and event.item.truncated:
             if row.heard_samples is None:
-                self.cut_at = time.time()
+                self.heard.cut_at = time.time()
             row.heard_samples = receipt.offset
             row.take(event.item)
             self.transcript.revision += 1

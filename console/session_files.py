@@ -261,4 +261,5 @@ def _row(folder: Path, item: dict[str, Any]) -> ItemRow:
             channel = wav.pcm.reshape(-1, wav.channel_count)[:, 0]
             row.saved_audio, row.sample_rate = np.ascontiguousarray(channel), wav.sample_rate
     row.words = HeardWords.from_json(item.get("words"), row.received, row.text, row.sample_rate)
+    row.words.add_audio(row.audio)
     return row

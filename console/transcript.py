@@ -60,7 +60,7 @@ class ItemRow:
         The audio of a row that was loaded from a file.
     """
 
-    # Its attributes are one record of what is shown and saved of an item
+    # More than 20 attributes: one record of all that is shown and saved of an item
     def __init__(self, item_id: str, role: str) -> None:
         self.id = item_id
         self.role = role
@@ -134,6 +134,8 @@ class ItemRow:
         self._raw_length = len(raw)
         if item.role == "assistant" and (self.received or item.formatted.transcript):
             self.spoken = True
+            if delta is not None and delta.audio is not None:
+                self.words.add_audio(delta.audio)
             self.words.grow(self.received, self.text, self.status != "in_progress", self.sample_rate)
         if item.truncated:
             self.heard_chars = min(self._heard_chars(item), len(self.text))

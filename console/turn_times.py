@@ -52,7 +52,8 @@ class Span:
     Attributes
     ----------
     name : str
-        "speech", "silence window", "commit", "response.created", "first delta", "first sample", "last sample", or a tool.
+        "speech", "silence window", "commit", "response.created", "tool call", "first delta", "first sample",
+        "last sample", or the name of a tool.
     began : float
         When the step before it happened, in seconds since the epoch.
     ended : float or None
@@ -82,6 +83,8 @@ class TurnTimes:
         Nothing more will happen.
     spoken : bool
         The answer has audio.
+    silent : bool
+        All of that audio was heard so far.
     speech_start, speech_end : float or None
         The user's words, as far as they are known; a key that was released, or text that was sent, is their end.
     stopped : float or None
@@ -100,13 +103,13 @@ class TurnTimes:
         At most MAX_TOOLS.
     """
 
-    # Its attributes are one record: the times in the order in which they come
     number: int
     kind: Kind = "speech"
     item_id: str = ""
     outcome: str = ""
     over: bool = False
     spoken: bool = False
+    silent: bool = False
     speech_start: float | None = None
     speech_end: float | None = None
     stopped: float | None = None
@@ -187,18 +190,28 @@ class TurnTimes:
             for name, began, ended in chain
             if began is not None and (ended is not None or not self.over)
         ]
+        if self.tools and created is not None:
+            # Up to the complete arguments of the first call
+            spans.append(Span("tool call", created, self.tools[0].began))
         spans += [Span(tool.name, tool.began, tool.ended) for tool in self.tools]
         ends = [tool.ended for tool in self.tools if tool.ended is not None]
         if ends and self.resumed is not None:
             spans.append(Span("response.created", max(ends), self.resumed))
         for name, began, ended in (
-            ("first delta", self.resumed if self.tools else created, self.first_delta),
+            ("first delta", self._asked_last(), self.first_delta),
             ("first sample", self.first_delta if self.spoken else None, self.first_sample),
             ("last sample", self.first_sample, self.last_sample if self.over else None),
         ):
             if began is not None and (ended is not None or not self.over):
                 spans.append(Span(name, began, ended))
-        return spans
+        return sorted(spans, key=lambda span: span.began)
+
+    def _asked_last(self) -> float | None:
+        """When the server began the response that the first delta belongs to; None while a tool holds it up."""
+        if self.first_delta is None:
+            return self.resumed if self.tools else self.created
+        resumed = self.resumed
+        return resumed if resumed is not None and resumed <= self.first_delta else self.created
 
     def as_json(self) -> dict[str, Any]:
         """Return times, spans and sums in a form that JSON can hold."""
@@ -230,8 +243,9 @@ class TurnTimes:
             text(saved.get("outcome"), 20),
             over=True,
             spoken=saved.get("spoken") is True,
-            **{name: number(saved.get(name)) for name in TIMES},
         )
+        for name in TIMES:
+            setattr(turn, name, number(saved.get(name)))
         for tool in map(mapping, sequence(saved.get("tools"))[:MAX_TOOLS]):
             began = number(tool.get("began"))
             if began is not None:

@@ -96,7 +96,7 @@ class Waterfall:
         return self._answers.get(item_id)
 
     def first_sample(self, item_id: str, time: float) -> TurnTimes | None:
-        """Note that the device took the first sample of an answer; returns its turn, None if its first one sounded before."""
+        """Note that the device took the first sample of an answer; returns its turn, None if it sounded before."""
         turn = self._answers.get(item_id)
         if turn is None or turn.first_sample is not None:
             return None
@@ -110,11 +110,10 @@ class Waterfall:
         turn = self._answers.get(item_id)
         if turn is None or turn.over:
             return
-        turn.last_sample = time
+        turn.last_sample, turn.silent = time, ended
         if cut:
-            turn.outcome = "cut"
-        if ended and (cut or (turn.done is not None and not turn.tool_runs)):
-            turn.over = True
+            turn.outcome, turn.over = "cut", True
+        self._settle(turn)
         self.revision += 1
 
     def stop(self) -> None:
@@ -212,7 +211,7 @@ class Waterfall:
         if turn.created is None:
             turn.created = time
         else:
-            turn.resumed = time
+            turn.resumed, turn.done = time, None
         self._sent, self._continues = None, False
         if isinstance(response_id, str):
             _remember(self._responses, response_id, turn)
@@ -264,10 +263,13 @@ class Waterfall:
             return
         turn.done = time
         turn.outcome = turn.outcome or one_line(response.get("status"), 20)
-        if not turn.spoken and not turn.tool_runs and not self._continues:
-            # What is not heard ends with its response
-            turn.over = True
+        self._settle(turn)
         self.revision += 1
+
+    def _settle(self, turn: TurnTimes) -> None:
+        """End the turn if its response is done, its sound was heard, and no tool asks for another response."""
+        if turn.done is not None and (turn.silent or not turn.spoken) and not turn.tool_runs:
+            turn.over = turn.over or not (self._continues and turn is self.newest)
 
 
 def _remember(turns: dict[str, TurnTimes], name: str, turn: TurnTimes) -> None:

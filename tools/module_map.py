@@ -53,7 +53,7 @@ ROOMS = {
     """,
     "console": """
         errors console text answer_end ending untrusted event_lines event_log saved_folders settings keys tools world
-        push_to_talk heard_words transcript heard event_book state input_clock turn_times waterfall phase session
+        push_to_talk sounding heard_words transcript heard event_book state input_clock turn_times waterfall phase session
         session_items audio sound_track session_files saved_sound
         report_rows report_sides report_sound report saving endpoint playback replay_time
         replay_sound replay

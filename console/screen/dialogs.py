@@ -30,6 +30,7 @@ KEYS = (
     ("/", "filter the events: an event must have all of the words"),
     ("m, s", "map of the world / the region; keep a copy of the session in a folder"),
     ("← → , .", "in a replay: 5 seconds back and forward, one event back and forward; space pauses"),
+    ("w", "the times of each turn in the place of the events, or the events again"),
     ("t", "type a message"),
     (
         "e",
@@ -38,13 +39,14 @@ KEYS = (
     ),
     ("a, r", "enter an API key; list the devices again"),
     ("?, q", "this help; quit"),
-    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 5 choose one"),
+    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 6 choose one"),
     ("enter", "unfold an event, play an item, change to a device"),
     ("ctrl+p", "all commands"),
 )
 TERMS = """\
-In the conversation | marks where an answer was cut. The number of samples is exact: the device took so many. The place \
-in the text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
+In the conversation the word that is heard is underlined, and | marks where an answer was cut; the unfolded event has \
+the exact number of samples that the device took. Between the places that the server's stream tells, the place in the \
+text is by proportion, because servers send no word times. Latency is the time from the end of your turn, as it \
 was known here, to the first sample that the device took."""
 
 

@@ -165,9 +165,7 @@ class ConversationPane(LinePane):
             self.border_subtitle = gone
         self.show(lines)
 
-    def _row(
-        self, row: ItemRow, width: int, playing: int | None, word: tuple[int, int] | None
-    ) -> list[Line]:
+    def _row(self, row: ItemRow, width: int, playing: int | None, word: tuple[int, int] | None) -> list[Line]:
         if row.role == "session":
             return [(row.id, Text(f"── {row.text} ──", style="dim", no_wrap=True))]
         shown = Text(row.shown.replace("\t", "  "), style="" if row.text else "italic dim")

@@ -13,19 +13,22 @@ from .lines import Line, LinePane
 
 __all__ = ["WaterfallPane"]
 
-NAME_CELLS = 17
+NAME_CELLS = 19
 TIME_CELLS = 10
 # Seconds of the axis at least, and how far it goes beyond the first sample
 SHORTEST_AXIS, BEYOND = 0.2, 1.15
+# Of a bar; any other name is a tool
 STYLES = {
     "speech": "blue",
     "silence window": "yellow",
     "commit": "cyan",
     "response.created": "cyan",
+    "tool call": "cyan",
     "first delta": "cyan",
     "first sample": "bold green",
     "last sample": "green",
 }
+TOOL_STYLE = "magenta"
 
 
 def duration(seconds: float) -> str:
@@ -48,6 +51,12 @@ def summary(turn: TurnTimes) -> str:
     return f"you waited {duration(turn.wait)}" + (f" = {told}" if told else "")
 
 
+def short(turn: TurnTimes) -> str:
+    """Return how long the user waited beside what the server took, as far as it is known."""
+    parts = [("you waited", turn.wait), ("server", turn.server)]
+    return " · ".join(f"{name} {duration(seconds)}" for name, seconds in parts if seconds is not None)
+
+
 class WaterfallPane(LinePane):
     """Every turn, the newest below; a row stands there as soon as its step has begun."""
 
@@ -66,6 +75,10 @@ class WaterfallPane(LinePane):
             lines += [(turn.number, line) for line in self._rows(turn, now)]
         if not lines:
             lines.append((None, Text("the times of each turn appear here", style="dim")))
+        newest = model.waterfall.newest
+        told = "" if newest is None else short(newest)
+        if told != self.border_subtitle:
+            self.border_subtitle = told
         self.show(lines)
 
     def _title(self, turn: TurnTimes) -> Text:
@@ -89,10 +102,15 @@ class WaterfallPane(LinePane):
         end = max(now if span.ended is None else span.ended for span in inner)
         axis = max((end - start) * BEYOND, SHORTEST_AXIS)
         cells = max(self.text_width - NAME_CELLS - TIME_CELLS - 2, 8)
-        return [row(span, start, axis, cells, now) for span in spans]
+        # Some colours become a dark grey where there is no colour
+        plain = self.app.no_color
+        return [
+            row(span, start, axis, cells, now, "" if plain else STYLES.get(span.name, TOOL_STYLE))
+            for span in spans
+        ]
 
 
-def row(span: Span, start: float, axis: float, cells: int, now: float) -> Text:
+def row(span: Span, start: float, axis: float, cells: int, now: float, style: str) -> Text:
     """Return one step: its name, its bar on an axis of *axis* seconds from *start* on, and how long it took."""
     ended = now if span.ended is None else span.ended
     first = (span.began - start) / axis * cells
@@ -105,7 +123,7 @@ def row(span: Span, start: float, axis: float, cells: int, now: float) -> Text:
     if last > cells:
         bar[-1] = "▸"
     line = Text(f"  {span.name[: NAME_CELLS - 3]:<{NAME_CELLS - 2}}", no_wrap=True)
-    line.append(" " * begin + "".join(bar) + " " * (cells - end), style=STYLES.get(span.name, "magenta"))
+    line.append(" " * begin + "".join(bar) + " " * (cells - end), style=style)
     took = "…" if span.ended is None and span.name != "last sample" else ""
     line.append(f"{duration(max(ended - span.began, 0.0)) + took:>{TIME_CELLS}}")
     return line

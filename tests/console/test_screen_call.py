@@ -71,7 +71,8 @@ async def interrupt(pilot, turn):
     row = [row for row in model.transcript if row.heard_samples is not None][-1]
     receipt = next(r for r in reversed(model.events.rows) if r.type == "interrupted")
     assert f'"offset": {row.heard_samples}' in receipt.payload
-    await until_shown(pilot, f"cut: heard {row.heard_samples:,} of".replace(",", " "))
+    heard, of = (samples / row.sample_rate for samples in (row.heard_samples, row.received))
+    await until_shown(pilot, f"cut: heard {heard:.1f} of {of:.1f} s")
 
 
 async def play_and_delete(pilot):
