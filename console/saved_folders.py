@@ -10,7 +10,10 @@ import shutil
 import time
 from pathlib import Path
 
-__all__ = ["default_folder", "make_folder", "prune"]
+__all__ = ["MARK", "default_folder", "make_folder", "prune"]
+
+# In a folder that may be deleted when there are too many; copies do not have it
+MARK = ".automatic"
 
 MAX_SESSIONS = 50
 MAX_BYTES = 4_000_000_000
@@ -33,6 +36,7 @@ def make_folder(parent: Path) -> Path:
         folder = parent / (name if count == 1 else f"{name}-{count}")
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
+            (folder / MARK).touch()
             return folder
     raise FileExistsError(17, "too many sessions begin in this second", str(parent / name))
 
@@ -40,18 +44,22 @@ def make_folder(parent: Path) -> Path:
 def prune(parent: Path, keep: int = MAX_SESSIONS, most_bytes: int = MAX_BYTES) -> list[Path]:
     """Delete the oldest saved sessions in *parent* beyond the limits; return them.
 
-    Only folders that a console has written are deleted, and none that changed in the last ten minutes.
+    Only folders in which a console has saved by itself are deleted, and none that changed in the last ten minutes.
     """
     found = []
     with contextlib.suppress(OSError):
         for folder in parent.iterdir():
             # A file that vanishes meanwhile: another console prunes too
             with contextlib.suppress(OSError):
-                if folder.is_symlink() or not (folder / "session.json").is_file():
+                if folder.is_symlink() or not (folder / MARK).is_file():
                     continue
-                states = [path.stat() for path in folder.iterdir()]
+                states = [path.stat() for path in folder.iterdir() if path.name != MARK]
                 found.append(
-                    (max(one.st_mtime for one in states), sum(one.st_size for one in states), folder)
+                    (
+                        max((one.st_mtime for one in states), default=0.0),
+                        sum(one.st_size for one in states),
+                        folder,
+                    )
                 )
     gone, size = [], 0
     for number, (changed, bytes_, folder) in enumerate(sorted(found, reverse=True)):

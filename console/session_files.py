@@ -27,6 +27,7 @@ from wavtools import DecodeError, WavPacker, read_wav
 
 from .errors import UserError
 from .heard_words import HeardWords
+from .saved_folders import MARK
 from .session import SessionModel
 from .session_items import KeptItems
 from .state import Place, Turn
@@ -121,7 +122,9 @@ def save_session(session: SessionModel | Snapshot, parent: Path) -> Path:
 
 def copy_session(folder: Path, parent: Path) -> Path:
     """Copy a session that is being saved to a new folder in *parent* and return that folder. Raises UserError."""
-    return _made(parent, lambda partial: shutil.copytree(folder, partial))
+    return _made(
+        parent, lambda partial: shutil.copytree(folder, partial, ignore=shutil.ignore_patterns(MARK))
+    )
 
 
 def _made(parent: Path, write: Callable[[Path], object]) -> Path:

@@ -32,8 +32,8 @@ ROOMS = {
         bands analysis echo_detector wav decode _states _callbacks
         _call_within _device_info _backends _context _probe _pulse_init _held_frames _device _stream _supervisor
         _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
-        _audio_store _audio_chunk _pcm_frames _late_offset _reference _both_sides _echo_guard _echo_stage _delivery _chunk_queue
-        _recorded_audio _recorder_stats _recording_file _capture_session
+        _audio_store _audio_chunk _pcm_frames _late_offset _reference _both_sides _echo_guard _echo_stage _delivery
+        _chunk_queue _recorded_audio _recorder_stats _recording_file _capture_session
         offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
     """,
     "realtime": """

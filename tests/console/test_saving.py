@@ -276,7 +276,9 @@ async def test_the_key_s_keeps_a_copy_of_all_of_it(tmp_path):
     model.on_wire(wire("server", 1.0, type="response.done"))
     model.on_updated(updated(item))
     kept = await saver.keep(tmp_path / "kept")
-    assert kept is not None and [row.text for row in load_session(kept).rows] == ["kept"]
+    # What the user keeps is never deleted
+    assert kept is not None and not (kept / ".automatic").exists()
+    assert [row.text for row in load_session(kept).rows] == ["kept"]
     assert [event["type"] for _, _, event, _ in load_session(kept).events()] == ["response.done"]
     (tmp_path / "file").write_text("")
     assert await saver.keep(tmp_path / "file") is None
@@ -360,6 +362,8 @@ def test_a_run_of_microphone_chunks_is_one_line_and_the_file_is_bounded(tmp_path
 def test_old_sessions_go_beyond_the_limits_and_only_sessions(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "mine" / "session.json").write_text("{}")
+    os.utime(tmp_path / "mine" / "session.json", (0, 0))
     folders = [make_folder(tmp_path) for _ in range(5)]
     assert len(set(folders)) == 5
     for age, folder in enumerate(folders):
