@@ -115,10 +115,11 @@ async def test_a_session_is_saved_while_it_happens_with_both_sides_as_heard(serv
     last = int(np.flatnonzero(right)[-1])
     at_speaker = found(played, right[first : last + 1])
     spoken_at = np.flatnonzero(left)
-    assert 0.4 * RATE < len(spoken_at) < 0.8 * RATE
+    assert RATE // 5 < len(spoken_at) < len(left)
     at_microphone = found(taken, left[spoken_at[0] : spoken_at[-1] + 1])
-    # Both devices are run by one thread: the same distance in the file and in the room, within 1 ms
-    assert abs((first - spoken_at[0]) - (at_speaker - at_microphone)) <= RATE // 1000
+    # Both devices are run by one thread, and the recorder may begin between them: the same distance in the file and in the
+    # room, but for one of its periods. test_sound_track_rig.py measures it to the sample
+    assert abs((first - spoken_at[0]) - (at_speaker - at_microphone)) <= RATE // 100
     document = json.loads((folder / "session.json").read_text())
     assert document["sound"]["sample_rate"] == RATE
     [piece, *_] = document["sound"]["pieces"]
