@@ -16,13 +16,13 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import PROGRAM
 from .echo_choice import EchoChoice
 from .endpoint import Endpoint
 from .errors import UserError
 from .keys import Key, check_key, save_key
 from .model_tools import FetchWeather, ModelTools
 from .playback import Playback
+from .saving import Saver
 from .session import SessionModel
 from .settings import Settings
 from .state import SILENCE, DeviceState, Level
@@ -59,6 +59,8 @@ class Call:
         Devices found by `refresh_devices`.
     client : RealtimeClient or None
         The client of the session; None while disconnected.
+    saver : Saver
+        Saves the session while it happens, if the settings say where.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Call:
         self._speaker: Speaker | None = None
         self._input, self._output = settings.input, settings.output
         self._playback = Playback(self.model)
+        self.saver = Saver(self.model, Path(settings.save_to) if settings.save_to else None)
         self._tools = ModelTools(self.model)
         self._fetch_weather = fetch_weather
         self._echo = EchoChoice(self.model)
@@ -170,6 +173,7 @@ class Call:
             task.cancel()
         await self._playback.stop()
         await self.disconnect()
+        await self.saver.close()
         await self.endpoint.close()
 
     def _make_devices(self, client: Any) -> None:
@@ -190,6 +194,7 @@ class Call:
             self._input,
             on_event=on_event,
             speaker=speaker,
+            on_both=self.saver.on_both if self.saver.saves else None,
         )
 
     def _listen(self, client: Any) -> None:
@@ -341,15 +346,7 @@ class Call:
 
     async def save(self) -> Path | None:
         """Save the session in a new folder and return its path; None if that failed."""
-        from .session_files import Snapshot, save_session
-
-        try:
-            folder = await asyncio.to_thread(save_session, Snapshot(self.model), Path(self.settings.sessions))
-        except UserError as error:
-            self.model.notice("error", str(error))
-            return None
-        self.model.notice("info", f"saved: {folder} (replay it with: {PROGRAM} replay {folder})")
-        return folder
+        return await self.saver.keep(Path(self.settings.sessions))
 
     # The key
 
@@ -455,7 +452,7 @@ class Call:
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
-        if live and self._speaker is not None:
+        if self._voice is not None and self._speaker is not None:
             self.model.on_played(self._speaker.get_track_sample_offset(), time.time())
         if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .event_lines import STREAMED
 from .event_log import event_line
 from .gists import gist
 from .text import clean, one_line
@@ -27,8 +28,6 @@ MAX_TYPE_CHARS = 200
 # An hour of speech fills about half of it
 MAX_JOURNAL_CHARS = 16_000_000
 _SIZE = re.compile(r"<(\d{1,12}) bytes of audio>")
-# These come 50 times a second and differ only in their audio: a run of them is one line of the journal
-STREAMED = ("input_audio_buffer.append",)
 
 
 class EventRow:
@@ -127,6 +126,8 @@ class EventBook:
         Grows with every event, so that a view knows when to draw.
     tap : callable or None
         Gets every event as a line of JSON when it comes, for --json.
+    keep : callable or None
+        ``keep(time, source, kind, line)`` gets every event when it comes, its JSON as *line*, to be saved.
     """
 
     def __init__(self) -> None:
@@ -136,6 +137,7 @@ class EventBook:
         self.evicted_lines = 0
         self.revision = 0
         self.tap: Callable[[str], None] | None = None
+        self.keep: Callable[[float, str, str, str], None] | None = None
         self._journal: deque[str] = deque()
         self._journal_chars = 0
         # Number of streamed events in the last line of the journal
@@ -168,6 +170,8 @@ class EventBook:
     def _write(self, time: float, source: str, kind: str, line: str) -> None:
         if self.tap is not None:
             self.tap(f'{{"time":{time:.6f},"source":{json.dumps(source)},"event":{line}}}')
+        if self.keep is not None:
+            self.keep(time, source, kind, line)
         head = f'{{"time":{time:.6f},"source":{json.dumps(source)}'
         if kind in STREAMED and self._run:
             self._run += 1
@@ -188,6 +192,14 @@ class EventBook:
             cents = dollars * 100
             row.gist += f", {cents:.1f} ct" if cents >= 0.1 else f", {cents:.3f} ct"
             self.revision += 1
+
+    def clear(self) -> None:
+        """Forget every event, for a replay that goes back."""
+        self.rows.clear()
+        self._journal.clear()
+        self.total = self.evicted_rows = self.evicted_lines = self._journal_chars = self._run = 0
+        self._start = None
+        self.revision += 1
 
     def matching(self, pattern: str) -> list[EventRow]:
         """Return the rows whose type, direction, error mark and gist contain every word of *pattern*."""

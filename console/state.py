@@ -160,7 +160,18 @@ class TalkState:
 
 @dataclass
 class PlaybackState:
-    """The row that is played again (None: no row), and the position in it, in samples."""
+    """The row that is played again (None: no row), the position in it, in samples, and where a replay is.
+
+    Attributes
+    ----------
+    second, seconds : float
+        Position in the replay, and its length; 0 where nothing is replayed.
+    paused : bool
+        The replay is paused.
+    """
 
     item_id: str | None = None
     position: int = 0
+    second: float = 0.0
+    seconds: float = 0.0
+    paused: bool = False

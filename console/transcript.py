@@ -239,6 +239,12 @@ class Transcript:
         self.revision += 1
         return row
 
+    def clear(self) -> None:
+        """Forget every row, for a replay that goes back."""
+        self._rows.clear()
+        self.evicted = 0
+        self.revision += 1
+
     def remove(self, item_id: str) -> bool:
         """Remove a row; True if there was one."""
         self.revision += 1

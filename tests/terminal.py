@@ -97,4 +97,6 @@ def console_command(*arguments: str) -> str:
 def clean_environment(env: dict[str, str]) -> dict[str, str]:
     """*env* without the variables that change what the console does."""
     gone = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TMUX", "NO_COLOR")
-    return {k: v for k, v in env.items() if k not in gone and not k.startswith("REALTIME_CONSOLE_")}
+    kept = {k: v for k, v in env.items() if k not in gone and not k.startswith("REALTIME_CONSOLE_")}
+    # Tests leave nothing in the user's folders
+    return {**kept, "REALTIME_CONSOLE_SAVE": "no"}

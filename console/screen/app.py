@@ -34,6 +34,7 @@ from .letters import Letters, put_focus
 from .lines import LinePane
 from .openers import Openers
 from .panes import ConversationPane, DevicesPane
+from .replay_keys import ReplayKeys
 from .themes import THEMES
 
 __all__ = ["THEMES", "RealtimeConsole"]
@@ -52,7 +53,7 @@ OWN_ACTIONS = {
 }
 
 
-class RealtimeConsole(App[None]):
+class RealtimeConsole(ReplayKeys, App[None]):
     """The screen.
 
     Parameters
@@ -81,6 +82,7 @@ class RealtimeConsole(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *keymap.bindings(),
         Binding(RELEASE, "talk_key_released", show=False, priority=True),
+        *ReplayKeys.BINDINGS,
         Binding("escape", "escape", show=False, priority=True),
     ]
 
@@ -121,6 +123,10 @@ class RealtimeConsole(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in OWN_ACTIONS and len(self.screen_stack) > 1:
+            return False
+        if action.startswith("replay_") and (
+            self.model.state != "replay" or len(self.screen_stack) > 1 or isinstance(self.focused, Input)
+        ):
             return False
         return super().check_action(action, parameters)
 
@@ -237,6 +243,9 @@ class RealtimeConsole(App[None]):
             self._attempt(self.call.cancel_talk())
 
     def action_talk_key(self) -> None:
+        if self.model.state == "replay":
+            self.replay_pause()
+            return
         if self.model.state == "disconnected":
             self.action_connection()
             return

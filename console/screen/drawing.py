@@ -23,6 +23,7 @@ from .event_panes import DetailPane, EventsPane
 from .keymap import Part, Typing, footer
 from .lines import LinePane
 from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
+from .replay_keys import KEYS as REPLAY_KEYS
 from .status_line import StatusLine
 from .talk_bar import TalkBar
 from .waterfall_pane import WaterfallPane
@@ -152,6 +153,8 @@ class Drawing:
 
     def footer(self, wide: bool) -> list[Part]:
         """Return the parts of the line of keys, as `keymap.footer` does."""
+        if self.call.model.state == "replay" and not self.typing:
+            return [(key, action, long if wide else short) for key, action, long, short in REPLAY_KEYS]
         return footer(wide, self.typing)
 
     def _changed(self, part: Hashable, state: Any) -> bool:

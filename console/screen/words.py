@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..session import SessionModel
 from .keymap import Part, Typing
+from .replay_keys import clock
 
 __all__ = ["echo", "gauge", "head", "keys", "mode", "status", "status_height", "tabs", "talk"]
 
@@ -105,7 +106,9 @@ def talk(model: SessionModel, now: float, hint: str, wide: bool, typing: Typing 
             typing, "enter connects and sends"
         )
     if model.state != "connected":
-        return model.state if model.state in ("replay", "tap") else f"{model.state} …"
+        if model.state == "replay":
+            return clock(model)
+        return model.state if model.state == "tap" else f"{model.state} …"
     if model.talk.mode == "vad":
         if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"

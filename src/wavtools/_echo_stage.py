@@ -24,6 +24,9 @@ from wavtools._reference import PlayedReference
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wavtools._both_sides import BothSides, LateBlocks
     from wavtools._played_tap import PlayedTap
     from wavtools._states import CaptureState, Seat
     from wavtools.echo import EchoCanceller
@@ -68,6 +71,7 @@ class EchoState:
     slips: int
 
 
+# More than 20 attributes: settings, the present device and its segment change together, in one thread.
 class EchoStage:
     """The echo stage of one recording session.
 
@@ -86,6 +90,8 @@ class EchoStage:
     ----------
     cancelling : bool
         False gives the sound as captured, with the same delay; the canceller goes on learning.
+    both : LateBlocks or None
+        The delivery puts a BothSides there for everything that comes out, recorded or not.
     origin : int
         Capture position, in the present ring, of the segment's first frame.
     """
@@ -94,6 +100,7 @@ class EchoStage:
         self, canceller: EchoCanceller | None, tap: PlayedTap | None, session_rate: int, cancelling: bool
     ) -> None:
         self.cancelling = cancelling
+        self.both: LateBlocks | None = None
         self._canceller = canceller
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
@@ -110,6 +117,12 @@ class EchoStage:
         self._rerouted = False
         self._guard = EchoGuard(session_rate, self._frame)
         self._rest = _Rest()
+
+    def give_both(self, on_both: Callable[[BothSides], None]) -> None:
+        """Let *on_both* have everything that comes out. Before the first frames."""
+        from wavtools._both_sides import LateBlocks
+
+        self.both = LateBlocks(on_both, self._reference)
 
     # ---- any thread
 

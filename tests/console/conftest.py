@@ -44,6 +44,7 @@ def run_here(capsys, monkeypatch):
     """
     for name in os.environ.keys() - clean_environment(os.environ).keys():
         monkeypatch.delenv(name)
+    monkeypatch.setenv("REALTIME_CONSOLE_SAVE", "no")
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:

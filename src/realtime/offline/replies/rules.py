@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ...protocol import codec
+from ...protocol.audio_format import Int16Array
 from .images import Image, describe
 from .places import PLACES
 
@@ -90,10 +91,18 @@ class Call:
     arguments: str
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """A whole message that was recorded: its transcript, and its audio (int16, mono, 24 kHz), which may be empty."""
+
+    text: str
+    samples: Int16Array
+
+
 class Replier(Protocol):
     """Makes the content of one response."""
 
-    def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+    def reply(self, context: Context) -> AsyncGenerator[Say | Call | Spoken, None]:
         """The pieces of the answer, in order; the generator is closed early if the response is cancelled."""
         ...
 
