@@ -8,3 +8,5 @@ Thread: any.
 
 # The command that started it: from the repository, or of the installed package
 PROGRAM = "python -m console" if __name__ == "console" else "realtime-console"
+# What is said where a microphone or a terminal is missing
+BROWSER_HINT = f"{PROGRAM} web talks from a browser"

@@ -20,10 +20,11 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import PROGRAM
+from . import BROWSER_HINT, PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
 from .text import one_line
+from .web.flags import add_arguments
 
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
@@ -92,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
+    web = verbs.add_parser(
+        "web", parents=[where], help="serve the console as a web page: its browser is microphone and speaker"
+    )
+    add_arguments(web)
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
@@ -168,6 +173,10 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
         # --model is the model of the transcription; that of a conversation in the settings is another one.
         model = getattr(arguments, "model", None)
         return captions(arguments.file, **{**where, "model": model}, microphone=settings.input)
+    if arguments.verb == "web":
+        from .web.run import web
+
+        return web(settings, arguments)
     if arguments.verb == "doctor":
         from .doctor import doctor
 
@@ -195,7 +204,7 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
     from .talk import talk
 
-    print("no terminal: holding one demo turn with a recorded question")
+    print(f"no terminal: holding one demo turn with a recorded question; {BROWSER_HINT}")
     return talk(Path(question_path("hello")), Path("answer.wav"), **where)
 
 
