@@ -25,6 +25,8 @@ FRAME_SECONDS = 0.05
 # As in push_to_talk.py: the microphone never stays open by mistake
 MAX_TALK_SECONDS = 120.0
 MAX_ANSWERS = 100
+# The longest way of the last sound of a turn
+WAIT_SECONDS, MAX_WAITS = 0.01, 50
 
 
 class Desk:
@@ -61,6 +63,14 @@ class Desk:
     async def open(self) -> View:
         """Return the view of a new page."""
         return View(self)
+
+    async def wait_for_sound(self, captured: int) -> None:
+        """Wait until *captured* microphone frames of the page have come: they were on their way when it let go."""
+        for _ in range(MAX_WAITS):
+            peer = self.device.peer
+            if peer is None or peer.captured >= captured:
+                return
+            await asyncio.sleep(WAIT_SECONDS)
 
     async def audio(self, item_id: str) -> tuple[Any, int] | None:
         """Return the int16 samples of shape (n,) of an item and their rate in Hz; None if it has no audio."""

@@ -9,6 +9,7 @@ Thread: the page server's; the device may send from any.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from websockets.asyncio.connection import broadcast
@@ -17,11 +18,14 @@ from websockets.exceptions import ConnectionClosed
 
 __all__ = ["Sound"]
 
-REPLACED = 4001
+# Application codes of a websocket: this and the code of BYE
+CLOSED = 4000
+# Its reason has at most 123 bytes
+MAX_REASON = 30
 
 
 class Sound:
-    """The place of the page that has the sound.
+    """Joins audio sockets with the device; the device ends an older page when a newer one comes.
 
     Parameters
     ----------
@@ -31,23 +35,22 @@ class Sound:
 
     def __init__(self, device: Any) -> None:
         self._device = device
-        self._page: ServerConnection | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def serve(self, socket: ServerConnection) -> None:
         """Pass frames until *socket* closes, or a newer page comes."""
-        older, self._page = self._page, socket
         loop = asyncio.get_running_loop()
 
         def send(frame: bytes) -> None:
             # A closed loop: the program has ended
-            try:
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(broadcast, (socket,), frame)
-            except RuntimeError:
-                pass
 
-        peer = self._device.attach(send)
-        if older is not None:
-            await older.close(REPLACED, "another page has the sound now")
+        def close(code: int, reason: str) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._close, socket, code, reason)
+
+        peer = self._device.accept(send, close)
         try:
             async for frame in socket:
                 if isinstance(frame, bytes):
@@ -56,5 +59,9 @@ class Sound:
             pass
         finally:
             peer.detach()
-            if self._page is socket:
-                self._page = None
+
+    def _close(self, socket: ServerConnection, code: int, reason: str) -> None:
+        """Close a page that the device has ended, or that has ended by itself; BYE was the last frame."""
+        task = asyncio.get_running_loop().create_task(socket.close(CLOSED + code, reason[:MAX_REASON]))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -21,7 +21,7 @@ __all__ = ["MAX_FRAME_CHARS", "PAGE_NAME", "VERBS", "Verb", "read_frame"]
 MAX_FRAME_CHARS = 65_536
 MAX_TEXT_CHARS = 32_768
 MAX_ID_CHARS = 512
-MAX_ASK = 2**31
+MAX_WHOLE = 2**53
 # The page among the devices
 PAGE, PAGE_NAME = "page", "this page"
 
@@ -83,7 +83,7 @@ def read_frame(frame: str | bytes) -> tuple[str, dict[str, Any], int | None]:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_ASK
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_WHOLE
 
 
 async def _connect(desk: Any, arguments: dict[str, Any]) -> None:
@@ -100,6 +100,7 @@ async def _talk(desk: Any, arguments: dict[str, Any]) -> None:
 
 
 async def _release(desk: Any, arguments: dict[str, Any]) -> None:
+    await desk.wait_for_sound(arguments["captured"])
     await desk.call.release()
 
 
@@ -173,7 +174,7 @@ VERBS: dict[str, Verb] = {
     "connect": Verb(_connect, waits=False),
     "disconnect": Verb(_disconnect, waits=False),
     "talk": Verb(_talk),
-    "release": Verb(_release),
+    "release": Verb(_release, {"captured": int}),
     "cancel": Verb(_cancel),
     "mode": Verb(_mode, {"mode": 10}),
     "interrupt": Verb(_interrupt),

@@ -17,6 +17,7 @@ export class Conversation {
     this.#list.addEventListener('scroll', () => {
       this.#follows = atEnd(this.#list);
     });
+    new ResizeObserver(() => this.#follow()).observe(this.#list);
     this.#list.addEventListener('click', (event) => {
       const button = event.target.closest('button');
       const id = event.target.closest('li')?.dataset.id;
@@ -59,10 +60,14 @@ export class Conversation {
       }
     }
     if (!fresh && !items.length && !gone.length) return;
-    if (this.#follows) this.#list.scrollTop = this.#list.scrollHeight;
+    this.#follow();
     $('items-empty').hidden = this.#rows.size > 0;
     const dropped = this.#view.head.dropped?.[1];
     write($('conversation-count'), dropped ? `${thousands(dropped)} older dropped` : '');
+  }
+
+  #follow() {
+    if (this.#follows) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   /** A screen reader hears an item once, when it is complete. */
@@ -93,7 +98,8 @@ export class Conversation {
     row.text = make('p', { class: 'text' }, row.before, row.cut, row.after);
     row.bar = make('span', { class: 'bar' }, row.slider, row.mark);
     row.audio = make('div', { class: 'audio' }, row.play, row.bar, row.time);
-    row.element = make('li', { 'data-id': item.id, class: 'item' }, row.role, row.text, row.audio, row.notes, row.remove);
+    row.below = make('div', { class: 'below' }, row.audio, row.notes);
+    row.element = make('li', { 'data-id': item.id, class: 'item' }, row.role, row.text, row.below, row.remove);
     return row;
   }
 

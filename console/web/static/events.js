@@ -20,6 +20,7 @@ export class Events {
       this.#follows = atEnd(this.#list);
       if (this.#follows) this.#seen();
     });
+    new ResizeObserver(() => this.#follow()).observe(this.#list);
     this.#list.addEventListener('click', (event) => {
       const button = event.target.closest('button');
       if (button) this.#fold(this.#rows.get(Number(button.dataset.number)));
@@ -54,7 +55,7 @@ export class Events {
       this.#rows.delete(number);
     }
     if (!fresh && !events.length && !head) return;
-    if (this.#follows && events.length) this.#list.scrollTop = this.#list.scrollHeight;
+    if (events.length) this.#follow();
     $('events-empty').hidden = this.#rows.size > 0;
     $('events-new').hidden = !this.#unseen;
     write($('events-new'), `${this.#unseen} new ↓`);
@@ -74,9 +75,12 @@ export class Events {
     row.button = make('button', { type: 'button', 'aria-expanded': 'false', 'data-number': row.number });
     row.time = make('span', { class: 'time' });
     row.arrow = make('span', { class: 'arrow' }, ARROWS[row.source] ?? '·');
+    // Said by the arrow too, so a narrow pane hides it from the eye
+    row.from = make('span', { class: 'from' }, row.source);
     row.type_ = make('span', { class: 'type' });
+    row.times = make('span', { class: 'times' });
     row.rest = make('span', { class: 'rest' });
-    row.button.append(row.time, row.arrow, row.type_, row.rest);
+    row.button.append(row.time, row.arrow, row.from, row.type_, row.times, row.rest);
     row.element = make('li', { class: `event ${ARROWS[row.source] ? row.source : 'here'}` }, row.button);
     const minutes = Math.floor(row.seconds / 60);
     write(row.time, `${String(minutes).padStart(2, '0')}:${(row.seconds % 60).toFixed(2).padStart(5, '0')}`);
@@ -86,11 +90,10 @@ export class Events {
   }
 
   #label(row) {
-    write(row.type_, `${row.error ? 'error! ' : ''}${row.source} ${row.type}`);
-    row.element?.classList.toggle('error', Boolean(row.error));
+    write(row.type_, `${row.error ? 'error! ' : ''}${row.type}`);
+    write(row.times, row.count > 1 ? `×${thousands(row.count)}` : '');
     const parts = [];
-    if (row.count > 1) parts.push(`×${thousands(row.count)}`);
-    if (row.bytes) parts.push(`${thousands(row.bytes)} B audio`);
+    if (row.bytes) parts.push(size(row.bytes));
     if (row.gist) parts.push(row.gist);
     write(row.rest, parts.join('  '));
     row.element?.classList.toggle('error', Boolean(row.error));
@@ -128,6 +131,10 @@ export class Events {
     this.#words = text.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of this.#rows.values()) row.element.hidden = !this.#matches(row);
     this.#count();
+    this.#follow();
+  }
+
+  #follow() {
     if (this.#follows) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
@@ -136,6 +143,8 @@ export class Events {
     $('events-new').hidden = true;
   }
 }
+
+const size = (bytes) => (bytes < 10_000 ? `${thousands(bytes)} B audio` : `${thousands(Math.round(bytes / 1000))} kB audio`);
 
 /** JSON as spans: keys, texts and numbers look different. */
 function* coloured(text) {
