@@ -75,9 +75,11 @@ class Mirror:
         # The heard part of an answer grows without a revision of its own
         if seen == self._seen and not (slow and model.answering):
             return None
-        parts = {"head": self._head_changes()}
+        parts: dict[str, Any] = {"head": self._head_changes()}
         if slow or len(model.events.rows) == 0 or model.events.rows[-1].number != self._last_row:
             parts["events"] = self._event_changes()
+            if parts["events"]:
+                parts["total"] = model.events.total
             self._slow_at = now
             self._seen = seen
         parts.update(self._item_changes())
@@ -154,7 +156,6 @@ def describe(call: Any) -> dict[str, Any]:
         "place": place,
         "notices": [[n.level, n.text, round(n.time, 2)] for n in list(model.notices)[-MAX_NOTICES:]],
         "turns": [plain(turn) for turn in list(model.turns)[-MAX_TURNS:]],
-        "total": model.events.total,
         "dropped": [model.events.evicted_rows, model.transcript.evicted],
         "why_not": {action: why for action in ACTIONS if (why := model.why_not(action)) is not None},
     }

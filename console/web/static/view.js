@@ -63,6 +63,7 @@ export class View extends EventTarget {
       this.head = {};
     }
     Object.assign(this.head, message.head);
+    if (message.total !== undefined) this.head.total = message.total;
     this.#tell('change', { ...message, fresh: message.kind === 'snapshot' });
   }
 
