@@ -31,10 +31,13 @@ ROOMS = {
         gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
         bands analysis echo_detector wav decode _states _callbacks
         _call_within _device_info _backends _context _probe _pulse_init _held_frames _device _stream _supervisor
-        _open_stream _device_watch _tracks _played_tap _playback_stream _played_spectrum _player_samples _player_waits
+        _open_stream _device_watch _tracks _settlement _play_position _played_tap
+        _playback_stream _played_spectrum _player_samples _player_waits
         _audio_store _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session
-        offline_device duplex_device player _recorder_states recorder _pieces playback oneliners wavtools _pyinstaller
+        _remote_frames _remote_wishes _remote_speaker _remote_microphone _remote_link _remote_output _remote_input
+        offline_device duplex_device remote_device player _recorder_states recorder _pieces playback oneliners wavtools
+        _pyinstaller
     """,
     "realtime": """
         errors callables printing env_file background daemon_threads command_line protocol prices

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from wavtools.playback import Playback
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
+    from wavtools.remote_device import RemoteDevice, RemotePeer, RemoteStats
     from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
@@ -86,6 +87,9 @@ __all__ = [
     "QueueFullError",
     "RecordedAudio",
     "RecorderStats",
+    "RemoteDevice",
+    "RemotePeer",
+    "RemoteStats",
     "Sound",
     "StateError",
     "TrackOffset",
@@ -155,6 +159,7 @@ _HOMES = {
     "pcm": ["kernel_set"],
     "playback": ["Playback"],
     "player": ["PlayerStats", "WavStreamPlayer"],
+    "remote_device": ["RemoteDevice", "RemotePeer", "RemoteStats"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
     "stft": ["spectrogram"],
     "_tracks": ["TrackOffset"],

@@ -12,7 +12,7 @@ Thread: the functions marked "device callback" on the device's; the addresses an
 """
 
 from libc.math cimport lrintf
-from libc.stdint cimport int16_t, int32_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -32,6 +32,7 @@ from wavtools._states cimport (
     wt_fade_state,
     wt_playback,
     wt_playback_commit,
+    wt_playback_silent_frames,
     wt_playback_tap,
     wt_seat,
     wt_stamp,
@@ -444,11 +445,22 @@ cdef class StandIn:
             capture_callback(self.memory, NULL, &frames[0, 0], <uint32_t> frames.shape[0])
 
     def play(self, int16_t[:, ::1] out not None):
-        """Call playback_callback for int16 *out* (frames, outputs)."""
-        if out.shape[0]:
-            self.place()
-            self.check_outputs(out)
-            playback_callback(self.memory, &out[0, 0], NULL, <uint32_t> out.shape[0])
+        """Call playback_callback for int16 *out* (frames, outputs).
+
+        Returns how many of the frames, the first ones, are sound; the rest is the silence after the queue's end. Without a
+        player it is 0.
+        """
+        cdef wt_playback *playback = wt_seat_playback(self.seat.seat)
+        cdef uint64_t silence
+        if not out.shape[0]:
+            return 0
+        self.place()
+        self.check_outputs(out)
+        playback_callback(self.memory, &out[0, 0], NULL, <uint32_t> out.shape[0])
+        if playback == NULL:
+            return 0
+        silence = wt_playback_silent_frames(playback)
+        return max(0, <int64_t> out.shape[0] - <int64_t> silence)
 
     def duplex(self, const float[:, ::1] frames not None, int16_t[:, ::1] out not None):
         """Call duplex_callback; *frames* and *out* have the same length, else ValueError is raised."""

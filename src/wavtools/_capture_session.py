@@ -79,6 +79,8 @@ class CaptureSession:
     ----------
     channels : int or None
         As given; after the first fit(), those of the device. A later native device is opened with as many.
+    sample_rate : int
+        As given.
     chunks : ChunkQueue
         For iteration.
     store, delivery
@@ -104,7 +106,7 @@ class CaptureSession:
         self.chunks = ChunkQueue(
             None if keep_frames is None else max(keep_frames, CHUNK_SECONDS * sample_rate)
         )
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
         self._keep_frames = keep_frames
         # The ring of the present device.
         self._state: CaptureState | None = None
@@ -164,7 +166,7 @@ class CaptureSession:
             self.delivery = Delivery(
                 state,
                 sample_rate,
-                self._sample_rate,
+                self.sample_rate,
                 self._keep,
                 self._hear,
                 duplex,

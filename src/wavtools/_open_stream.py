@@ -15,7 +15,7 @@ from wavtools.errors import DeviceError
 if TYPE_CHECKING:
     from wavtools._device_info import DeviceInfo, Direction
     from wavtools._events import DeviceEvent
-    from wavtools._stream import AttachableDevice, Device, Stream
+    from wavtools._stream import AttachableDevice, Device, SessionStream
 
     # What can be given as ``device=``.
     DeviceSpec: TypeAlias = str | int | DeviceInfo | AttachableDevice | None
@@ -25,7 +25,7 @@ __all__ = ["device_info", "device_name", "is_device_object", "open_stream"]
 
 def open_stream(
     spec: DeviceSpec,
-    stream: Stream,
+    stream: SessionStream,
     on_event: Callable[[DeviceEvent], None] | None,
     old: Device | None = None,
 ) -> Device:
@@ -33,8 +33,8 @@ def open_stream(
 
     Parameters
     ----------
-    spec : None, str, int, DeviceInfo, OfflineDevice or DuplexDevice
-    stream : Stream
+    spec : None, str, int, DeviceInfo, OfflineDevice, DuplexDevice or RemoteDevice
+    stream : SessionStream
     on_event : callable or None
     old : Device, optional
         The device that the stream moves from; closed once the new one runs. If this call fails, it goes on undisturbed.
@@ -60,7 +60,7 @@ def open_stream(
 
 
 def is_device_object(spec: object) -> bool:
-    """True for an OfflineDevice or DuplexDevice, which a stream can be attached to only once."""
+    """True for an OfflineDevice, DuplexDevice or RemoteDevice, which a stream can be attached to only once."""
     return hasattr(spec, "attach")
 
 
@@ -91,8 +91,8 @@ def device_name(spec: object, kind: Direction) -> str | None:
         index = None
     if index is None or isinstance(spec, bool):
         raise TypeError(
-            "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice or a "
-            f"DuplexDevice, not {spec!r}"
+            "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice, a "
+            f"DuplexDevice or a RemoteDevice, not {spec!r}"
         )
     devices = list_devices(kind)
     if not 0 <= index < len(devices):
@@ -108,6 +108,10 @@ def device_info(spec: object, kind: Direction) -> DeviceInfo | None:
     Raises as device_name(), and DeviceError if no device fits.
     """
     if is_device_object(spec):
+        describe = getattr(spec, "describe", None)
+        if describe is not None:
+            # A RemoteDevice: its peer tells.
+            return cast("DeviceInfo | None", describe(kind))
         # A DuplexDevice says which microphone it opens; an OfflineDevice has none.
         spec = getattr(spec, "input", "null")
     if spec == "null":
@@ -119,7 +123,7 @@ def device_info(spec: object, kind: Direction) -> DeviceInfo | None:
     return find_device(kind, device_name(spec, kind))
 
 
-def _attach(spec: DeviceSpec, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+def _attach(spec: DeviceSpec, stream: SessionStream, on_event: Callable[[DeviceEvent], None]) -> Device:
     if is_device_object(spec):
         return cast("AttachableDevice", spec).attach(stream, on_event)
     assert stream.kind != "duplex"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,9 @@ from wavtools._states import PlaybackState, Seat
 if TYPE_CHECKING:
     from wavtools._device_info import Kind
     from wavtools._events import DeviceEvent
+    from wavtools._play_position import PlayPosition
     from wavtools._played_tap import PlayedTap
-    from wavtools._stream import Device
+    from wavtools._stream import Ahead, Device
 
 __all__ = ["PlaybackStream", "PlayerStats"]
 
@@ -30,7 +30,7 @@ class PlayerStats:
     Attributes
     ----------
     frames_played : int
-        Frames at the session rate handed to the device.
+        Frames at the session rate handed to the device; of a RemoteDevice, heard there.
     underruns : int
         How often a track had run dry when more of it arrived.
     callbacks : int
@@ -57,22 +57,24 @@ class PlayerStats:
 class PlaybackStream:
     """What a device plays: the state of one connection.
 
-    It holds only a weak reference to the player, so that a player that is dropped closes its device.
+    It has no reference to the player, so that a player that is dropped closes its device.
 
     Parameters
     ----------
     state : PlaybackState
-    session_rate : int
-        Hz
-    rewind : weakref.WeakMethod
-        Called with the seconds that a device held when it was lost.
+    sample_rate : int
+        Hz, of the session.
+    position : PlayPosition
+        Steps back over what a device held when it was lost.
 
     Attributes
     ----------
+    sample_rate : int
+        As given.
     process : int
         The process that connected.
-    underruns, replayed, dropped : int
-        Tracks that ran dry; frames that were played again; frames that interrupts dropped.
+    underruns : int
+        Tracks that ran dry.
     outputs : int
         Channels to play.
     """
@@ -82,17 +84,13 @@ class PlaybackStream:
     room = 0
     slips = 0
 
-    def __init__(
-        self, state: PlaybackState, session_rate: int, rewind: weakref.WeakMethod[Callable[[float], None]]
-    ) -> None:
+    def __init__(self, state: PlaybackState, sample_rate: int, position: PlayPosition) -> None:
         self._state = state
-        self._session_rate = session_rate
-        self._rewind = rewind
+        self.sample_rate = sample_rate
+        self._position = position
         self.process = os.getpid()
         self.outputs: int = state.channels
         self.underruns = 0
-        self.replayed = 0
-        self.dropped = 0
         # Gets what each device is given, while a recorder asks for it.
         self._tap: PlayedTap | None = None
         # (seat, rate in Hz) of the present device.
@@ -109,10 +107,9 @@ class PlaybackStream:
         self, seat: Seat, sample_rate: int, channels: int, lost_seconds: float | None, duplex: bool
     ) -> None:
         """Put the state into the seat of a device of that rate; the seat knows how many channels it plays."""
-        rewind = self._rewind()
-        if lost_seconds is not None and rewind is not None:
-            rewind(lost_seconds)
-        self._state.fit_device(self._session_rate, sample_rate, seat.outputs)
+        if lost_seconds is not None:
+            self._position.rewind(lost_seconds, self._seated[1] if self._seated else sample_rate)
+        self._state.fit_device(self.sample_rate, sample_rate, seat.outputs)
         with self._tap_lock:
             self._seated = seat, sample_rate
             if self._tap is not None:
@@ -122,6 +119,14 @@ class PlaybackStream:
     def leave(self, seat: Seat) -> None:
         """Take the state out of the seat."""
         seat.take_playback(None)
+
+    def take_ahead(self, ahead: Ahead | None) -> None:
+        """Told by a device that takes sound ahead of its clock, before fit(); and with None after leave()."""
+        self._position.take_ahead(ahead)
+
+    def replay(self, take: Callable[[], int]) -> None:
+        """Play as many frames again as *take* says; see PlayPosition.replay."""
+        self._position.replay(take)
 
     def feed(self, tap: PlayedTap) -> None:
         """Let *tap* have what the device is given, this one and later ones."""
@@ -147,11 +152,11 @@ class PlaybackStream:
     def stats(self, device: Device | None) -> PlayerStats:
         """The counters now, with *device* as the present one."""
         return PlayerStats(
-            frames_played=self._state.consumed - self.dropped,
+            frames_played=self._position.heard - self._position.dropped,
             underruns=self.underruns,
             callbacks=self._state.callbacks,
             worst_lateness_seconds=self._state.worst_lateness_seconds,
             realtime_priority=device.realtime_priority if device else None,
             latency_seconds=device.latency_seconds if device else 0.0,
-            frames_replayed=self.replayed,
+            frames_replayed=self._position.replayed,
         )

@@ -14,9 +14,39 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from wavtools._device_info import Kind
     from wavtools._events import DeviceEvent
-    from wavtools._states import Seat
+    from wavtools._states import PlaybackState, Seat
 
-__all__ = ["AttachableDevice", "Device", "Stream"]
+__all__ = ["Ahead", "AttachableDevice", "Device", "SessionStream", "Stream"]
+
+
+class Ahead(Protocol):
+    """A loudspeaker that takes sound ahead of its clock, and can say how far it is. Thread: any, under the player's lock."""
+
+    def poke(self) -> None:
+        """Sound was queued: take it, if there is room."""
+        ...
+
+    def heard(self, state: PlaybackState) -> int:
+        """The queue position up to which was heard: what the device took, less what it holds."""
+        ...
+
+    def silence(self) -> int:
+        """Frames of silence since the last sound, at the session rate."""
+        ...
+
+    def interrupt(
+        self, state: PlaybackState, fade_frames: int, settle: Callable[[int], object]
+    ) -> tuple[int, int]:
+        """Drop what waits in *state*, and stop what the device holds.
+
+        Returns (position of the cut, position after the last frame dropped). *settle* gets, once, by how many frames the
+        true cut lies after that position; on any thread, without a lock.
+        """
+        ...
+
+    def set_gain(self, gain: float) -> None:
+        """Set the volume, 0 to 1, of what is held too."""
+        ...
 
 
 class Device(Protocol):
@@ -115,9 +145,18 @@ class Stream(Protocol):
         ...
 
 
-class AttachableDevice(Protocol):
-    """A device that attaches streams itself: OfflineDevice, DuplexDevice."""
+class SessionStream(Stream, Protocol):
+    """The stream of one recorder or player, which has a rate of its own."""
 
-    def attach(self, stream: Stream, on_event: Callable[[DeviceEvent], None]) -> Device:
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the session."""
+        ...
+
+
+class AttachableDevice(Protocol):
+    """A device that attaches streams itself: OfflineDevice, DuplexDevice, RemoteDevice."""
+
+    def attach(self, stream: SessionStream, on_event: Callable[[DeviceEvent], None]) -> Device:
         """Open the device for *stream*, stopped."""
         ...

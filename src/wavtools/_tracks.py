@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, deque
 
-__all__ = ["TrackOffset", "Tracks"]
+__all__ = ["Stretch", "TrackOffset", "Tracks"]
 
 # The play position may step back that far when a device is lost.
 REWIND_FRAMES = 32_768
@@ -45,9 +45,26 @@ class TrackOffset:
     latency: float
     dropped: dict[str, int]
 
+    @property
+    def settled(self) -> bool:
+        """True once the receipt is exact: at once, except of a RemoteDevice.
+
+        There ``offset``, ``current_time``, ``queued`` and ``dropped`` are an estimate until the peer has said where it
+        stopped; wait_until_settled() returns the exact receipt.
+        """
+        return True
+
+    def wait_until_settled(self, timeout: float | None = None) -> TrackOffset:
+        """Wait for the exact receipt and return it; this one if *timeout* seconds passed first. Thread: any, blocks."""
+        return self
+
+    async def wait_until_settled_async(self, timeout: float | None = None) -> TrackOffset:
+        """wait_until_settled() on an event loop. Cancel-safe."""
+        return self
+
 
 @dataclasses.dataclass
-class _Stretch:
+class Stretch:
     """Frames [start, end) of the queue, all of one track; `before` counts those of the track queued earlier."""
 
     track_id: str
@@ -60,7 +77,7 @@ class Tracks:
     """The stretches that wait, and those heard so recently that the play position may step back to them."""
 
     def __init__(self) -> None:
-        self._stretches: deque[_Stretch] = deque()
+        self._stretches: deque[Stretch] = deque()
         # Frames queued and not dropped, by track.
         self._totals: OrderedDict[str, int] = OrderedDict()
         self._interrupted: OrderedDict[str, None] = OrderedDict()
@@ -112,7 +129,7 @@ class Tracks:
         if last is not None and last.track_id == track_id and last.end == start:
             last.end += count
         else:
-            self._stretches.append(_Stretch(track_id, start, start + count, before))
+            self._stretches.append(Stretch(track_id, start, start + count, before))
 
     def heard(self, position: int) -> tuple[str, int, int] | None:
         """(track, its frames handed over, its frames waiting) with the device at queue *position*.
@@ -163,7 +180,7 @@ class Tracks:
     def _drop(self, cut: int) -> dict[str, int]:
         audible = self.heard(cut)
         dropped = self.after(cut)
-        kept: deque[_Stretch] = deque()
+        kept: deque[Stretch] = deque()
         for stretch in self._stretches:
             lost = stretch.end - max(stretch.start, cut)
             if lost > 0:
@@ -178,6 +195,37 @@ class Tracks:
         while len(self._interrupted) > REMEMBERED_TRACKS:
             self._interrupted.popitem(last=False)
         return dropped
+
+    def copy(self) -> tuple[Stretch, ...]:
+        """The stretches as they are now, for move_cut()."""
+        return tuple(dataclasses.replace(stretch) for stretch in tuple(self._stretches))
+
+    def move_cut(
+        self, before: tuple[Stretch, ...], cut: int, end: int
+    ) -> tuple[tuple[str, int, int] | None, dict[str, int]]:
+        """An interrupt that dropped [.., end) has cut at queue position *cut*: correct what it left.
+
+        Parameters
+        ----------
+        before : tuple of Stretch
+            From copy(), before that interrupt.
+        cut, end : int
+            Queue positions: the true cut, and the end of what was dropped.
+
+        Returns
+        -------
+        tuple
+            What heard() and after() would have said at that cut.
+        """
+        was = Tracks()
+        was._stretches.extend(before)
+        if before:
+            was._unheard = before[0].track_id
+        said = was.heard(cut), was.after(cut)
+        kept = [dataclasses.replace(s, end=min(s.end, cut)) for s in before if s.start < cut]
+        later = [stretch for stretch in self._stretches if stretch.start >= end]
+        self._stretches = deque([*kept, *later])
+        return said
 
     def forget(self, position: int) -> None:
         """Drop stretches that lie so far back that no device can still hold them."""

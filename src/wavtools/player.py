@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from wavtools._arguments import callback, integer, number
 from wavtools._open_stream import is_device_object, open_stream
+from wavtools._play_position import PlayPosition
 from wavtools._playback_stream import PlaybackStream, PlayerStats
 from wavtools._played_spectrum import PlayedSpectrum
 from wavtools._player_samples import MAX_CHANNELS, frames_of, pcm16_frames
 from wavtools._player_waits import PlayerWaits
 from wavtools._process import close_at_home, is_home, require_home
 from wavtools._states import PlaybackState
-from wavtools._tracks import TrackOffset, Tracks
+from wavtools._tracks import TrackOffset
 from wavtools.analysis import AnalysisType, AudioAnalysis, Frequencies
 from wavtools.errors import QueueFullError, StateError
 
@@ -50,8 +51,8 @@ class WavStreamPlayer(PlayerWaits):
     All counts are in frames: one sample of each channel. In mono, a frame is a sample.
 
     A system's device is opened with the player's channels, and the system maps them to those of the hardware: one to all,
-    two to front left and right. On an OfflineDevice or DuplexDevice of another number, mono plays on every channel,
-    several channels play on the first ones beside silence, and more than the device has play as their mean on each.
+    two to front left and right. On an OfflineDevice or DuplexDevice of another number, mono plays on every channel, several
+    channels play on the first ones beside silence, and more than the device has play as their mean on each.
 
     ``with`` connects and disconnects; so does ``async with``, without blocking the event loop.
 
@@ -61,7 +62,7 @@ class WavStreamPlayer(PlayerWaits):
         Hz, 8000 to 192000: rate of the audio that is queued. The device runs at its own rate.
     channels : int
         1 to 8: samples of a frame of the audio that is queued; 2 for stereo.
-    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+    device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice, optional
         None for the default output, an id or name (or part of one), entry or index of list_devices(), "null" for a
         silent clock, or a device object. "jack:", "alsa:" or "pulse:" before a name looks on that audio system only.
     on_event : callable, optional
@@ -128,15 +129,12 @@ class WavStreamPlayer(PlayerWaits):
             MAX_FADE_MS * self.sample_rate // 1000,
             self._prebuffer,
         )
-        self._state.set_gain(self._volume)
-        self._tracks = Tracks()
-        self._stream = PlaybackStream(self._state, self.sample_rate, weakref.WeakMethod(self._rewind_lost))
+        self._position = PlayPosition(self._state, self.sample_rate, self._lock)
+        self._tracks = self._position.tracks
+        self._stream = PlaybackStream(self._state, self.sample_rate, self._position)
+        self._position.set_gain(self._volume)
         if self._tap is not None:
             self._stream.feed(self._tap)
-        # Queue position before which nothing is shown in the spectrum or played again: it was cut away.
-        self._silent_until = 0
-        # Queue position where the present device began: what lies before it was on other devices.
-        self._device_from = 0
         self._spectrum = PlayedSpectrum(self._state)
 
     def __repr__(self) -> str:
@@ -164,7 +162,7 @@ class WavStreamPlayer(PlayerWaits):
         Raises
         ------
         StateError
-            already connected, or another player uses that OfflineDevice or DuplexDevice
+            already connected, or another player uses that OfflineDevice, DuplexDevice or RemoteDevice
         DeviceError
             the device cannot be opened; the message says which, and what to try
         """
@@ -186,7 +184,7 @@ class WavStreamPlayer(PlayerWaits):
                 device, self._device = self._device, None
                 if device is None:
                     return
-                self._interrupt(0)
+                self._interrupt(0, device)
             if self._closer is not None:
                 self._closer.detach()
             # Without the lock: the supervisor may be waiting for it.
@@ -205,7 +203,7 @@ class WavStreamPlayer(PlayerWaits):
 
         Parameters
         ----------
-        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice
             As for the constructor.
 
         Raises
@@ -213,7 +211,7 @@ class WavStreamPlayer(PlayerWaits):
         DeviceError
             the device cannot be opened; the message says which, and what to try
         StateError
-            another player uses that OfflineDevice or DuplexDevice
+            another player uses that OfflineDevice, DuplexDevice or RemoteDevice
         """
         with self._control:
             old = self._device
@@ -241,22 +239,6 @@ class WavStreamPlayer(PlayerWaits):
         if self._closer is not None:
             self._closer.detach()
         self._closer = weakref.finalize(self, close_at_home, self._stream.process, device.close)
-
-    def _rewind_lost(self, lost_seconds: float) -> None:
-        """Step back over what the device before held and did not play. No callback may be running.
-
-        Supervisor thread after a loss; the control thread in a move.
-        """
-        with self._lock:
-            device = self._device
-            if device is None:
-                return
-            silent = self._state.silence * self.sample_rate // device.sample_rate
-            held = int(lost_seconds * self.sample_rate) - silent
-            held = min(held, self._state.consumed - max(self._silent_until, self._device_from))
-            if held > 0:
-                self._stream.replayed += self._state.rewind(held)
-            self._device_from = self._state.consumed
 
     def add_16bit_pcm(self, pcm: Any, track_id: str = "default") -> NDArray[np.int16] | None:
         """Queue audio for a track; it plays at once, after what is queued already.
@@ -340,7 +322,7 @@ class WavStreamPlayer(PlayerWaits):
             if not self._tracks.begin_change(track_id):
                 return None
             start = self._state.queued
-            dry = self._state.consumed == start and self._state.silence > 0
+            dry = self._state.consumed == start and self._position.dry
             if not self._state.write(frames if self.channels == 1 else frames.reshape(-1)):
                 self._tracks.end_change()
                 raise QueueFullError(
@@ -352,8 +334,10 @@ class WavStreamPlayer(PlayerWaits):
             self._tracks.queue(track_id, start, count)
             if self._tracks.end_change():
                 # A signal handler interrupted in the middle of this call: its audio goes too.
-                self._interrupt(0)
+                self._interrupt(0, self._device)
                 return None
+            if self._position.ahead is not None:
+                self._position.ahead.poke()
         return frames
 
     def interrupt(self, fade_ms: float = 0) -> TrackOffset | None:
@@ -382,33 +366,15 @@ class WavStreamPlayer(PlayerWaits):
         """
         fade_ms = number(fade_ms, "fade_ms", 0, MAX_FADE_MS, f"a fade lasts 0 to {MAX_FADE_MS} ms")
         with self._lock:
-            return self._interrupt(int(fade_ms * self.sample_rate / 1000))
+            return self._interrupt(int(fade_ms * self.sample_rate / 1000), self._device)
 
-    def _interrupt(self, fade_frames: int) -> TrackOffset | None:
-        cut, end = self._state.interrupt(fade_frames)
-        self._stream.dropped += end - cut
-        self._silent_until = end
-        return self._receipt(self._tracks.heard(cut), self._tracks.interrupt(cut))
+    def _interrupt(self, fade_frames: int, device: Device | None) -> TrackOffset | None:
+        return self._position.interrupt(fade_frames, device.latency_seconds if device else 0.0)
 
     def get_track_sample_offset(self) -> TrackOffset | None:
         """The receipt that interrupt() would return now; nothing is stopped."""
         with self._lock:
-            consumed = self._state.consumed
-            self._tracks.forget(consumed)
-            return self._receipt(self._tracks.heard(consumed), {})
-
-    def _receipt(self, heard: tuple[str, int, int] | None, dropped: dict[str, int]) -> TrackOffset | None:
-        if heard is None:
-            return None
-        track_id, offset, queued = heard
-        return TrackOffset(
-            track_id=track_id,
-            offset=offset,
-            current_time=offset / self.sample_rate,
-            queued=queued,
-            latency=self._device.latency_seconds if self._device else 0.0,
-            dropped=dropped,
-        )
+            return self._position.now(self._device.latency_seconds if self._device else 0.0)
 
     @property
     def volume(self) -> float:
@@ -424,14 +390,15 @@ class WavStreamPlayer(PlayerWaits):
         volume = number(volume, "volume", 0.0, 1.0, "it must be 0.0 to 1.0")
         with self._lock:
             self._volume = volume
-            self._state.set_gain(self._volume)
+            self._position.set_gain(volume)
 
     def _seconds_left(self) -> float | None:
         """Seconds of audio that wait in the queue; None when nothing waits or fades, or not connected."""
         with self._lock:
-            if self._device is None or self._state.idle:
+            if self._device is None:
                 return None
-            return (self._state.queued - self._state.consumed) / self.sample_rate
+            left = self._state.queued - self._position.heard
+            return None if left == 0 and self._state.idle else left / self.sample_rate
 
     def get_frequencies(
         self,
@@ -459,7 +426,7 @@ class WavStreamPlayer(PlayerWaits):
         """
         with self._lock:
             self._require_connected()
-            spectrum = self._spectrum.now(self._silence(), self._silent_until)
+            spectrum = self._spectrum.now(*self._shown())
         return AudioAnalysis.get_frequencies(
             spectrum, self.sample_rate, analysis_type, min_decibels, max_decibels
         )
@@ -481,12 +448,14 @@ class WavStreamPlayer(PlayerWaits):
         """
         with self._lock:
             self._require_connected()
-            return self._spectrum.waveform(self._silence(), self._silent_until)
+            return self._spectrum.waveform(*self._shown())
 
-    def _silence(self) -> int:
-        """Frames of silence since the last one of audio, at the session rate."""
+    def _shown(self) -> tuple[int, int, int]:
+        """What the spectrum needs: silence since the last audio, queue position before it, and frames not heard yet."""
         assert self._device is not None
-        return self._state.silence * self.sample_rate // self._device.sample_rate
+        position = self._position
+        held = self._state.consumed - position.heard
+        return position.silence(self._device.sample_rate), position.silent_until, held
 
     @property
     def stats(self) -> PlayerStats:

@@ -1,0 +1,103 @@
+"""RemoteDevice: playback on a clock that is elsewhere, against a peer in virtual time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import wavtools
+from tests.remote_peer import Peer, World
+from wavtools import _remote_link
+
+RATE = 24_000
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(_remote_link, "monotonic", lambda: world.now)
+    return world
+
+
+@pytest.fixture
+def device() -> wavtools.RemoteDevice:
+    return wavtools.RemoteDevice()
+
+
+@pytest.fixture
+def player(device: wavtools.RemoteDevice) -> Iterator[wavtools.WavStreamPlayer]:
+    with wavtools.WavStreamPlayer(RATE, device=device) as player:
+        yield player
+
+
+def answer(number: int, seconds: float = 2.0) -> np.ndarray:
+    """Sound of one level, so that each sample says whose it is."""
+    return np.full(int(seconds * RATE), number, np.int16)
+
+
+def test_sound_arrives_bit_for_bit(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
+) -> None:
+    peer = Peer(world, device, delay=0.02, jitter=0.004)
+    sound = np.random.default_rng(1).integers(-32768, 32767, 5 * RATE).astype(np.int16)
+    for start in range(0, len(sound), 4800):
+        player.add_16bit_pcm(sound[start : start + 4800], "a")
+    world.run(7)
+    assert np.array_equal(peer.heard, sound)
+    assert player.stats.frames_played == len(sound)
+    assert player.wait_until_idle(0)
+    assert device.stats.malformed == 0
+
+
+def test_a_peer_never_holds_more_than_the_window(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
+) -> None:
+    peer = Peer(world, device, delay=0.05)
+    player.add_16bit_pcm(answer(1, 10), "a")
+    world.run(3)
+    assert 0 < peer.most_held <= 0.4 * RATE
+
+
+@pytest.mark.parametrize(("delay", "jitter"), [(0.0, 0.0), (0.0125, 0.0), (0.025, 0.003), (0.05, 0.005)])
+def test_interrupts_are_exact_at_any_distance(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer, delay: float, jitter: float
+) -> None:
+    peer = Peer(world, device, delay=delay, jitter=jitter, burst=4)
+    world.run(1.0)
+    chance = random.Random(5)
+    at_once = settled = 0
+    for number in range(1, 51):
+        player.add_16bit_pcm(answer(number), f"answer {number}")
+        world.run(chance.uniform(0.05, 1.2) + 2 * delay)
+        receipt = player.interrupt()
+        assert receipt is not None
+        world.run(0.5)
+        assert receipt.settled
+        exact = receipt.wait_until_settled(0)
+        heard = int(np.count_nonzero(peer.heard == number))
+        assert exact.track_id == f"answer {number}"
+        assert exact.dropped == {f"answer {number}": 2 * RATE - exact.offset}
+        settled += exact.offset == heard
+        at_once += receipt.offset == heard
+    assert settled == 50
+    assert at_once >= 49
+    # What was cut is neither played later nor counted.
+    assert player.stats.frames_played == len(peer.heard)
+    assert device.stats.malformed == 0
+
+
+def test_silence_comes_within_a_round_trip_and_the_margin(
+    world: World, device: wavtools.RemoteDevice, player: wavtools.WavStreamPlayer
+) -> None:
+    peer = Peer(world, device, delay=0.025)
+    world.run(1.0)
+    player.add_16bit_pcm(answer(1, 10), "a")
+    world.run(1.0)
+    asked = world.now
+    player.interrupt()
+    world.run(1.0)
+    stopped = next(time for time, count in peer.clock if count == len(peer.heard))
+    assert stopped - asked < 0.130
