@@ -1,0 +1,350 @@
+"""The page in a real browser: it connects, talks, is heard, and can be used by everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.conftest import require_program
+from tests.console.fakes import answer, updated
+from tests.page import TALKS, Browser, Page
+from tests.web.rig import Site, site
+from wavtools import WavWriter, load
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.server,
+    pytest.mark.skipif(sys.platform == "win32", reason="the test starts Debian's Chromium"),
+]
+STATE = "document.getElementById('state-word').textContent"
+# Joins a recorder to whatever the page plays at the rate of the session
+TAP = """
+(() => {
+  const code = `registerProcessor('tap', class extends AudioWorkletProcessor {
+    process([input]) {
+      if (input[0]) this.port.postMessage(Int16Array.from(input[0], (sample) => Math.round(sample * 32768)));
+      return true;
+    }
+  })`;
+  const connect = AudioNode.prototype.connect;
+  window.heard = [];
+  AudioNode.prototype.connect = function (target, ...more) {
+    const { context } = this;
+    if (target instanceof AudioDestinationNode && context.sampleRate === 24000) {
+      context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: 'text/javascript' }))).then(() => {
+        const tap = new AudioWorkletNode(context, 'tap', { numberOfOutputs: 0 });
+        tap.port.onmessage = ({ data }) => window.heard.push(data);
+        connect.call(this, tap);
+      });
+    }
+    return connect.call(this, target, ...more);
+  };
+})()
+"""
+HEARD = """
+(() => {
+  const length = heard.reduce((sum, part) => sum + part.length, 0);
+  const all = new Int16Array(length);
+  let at = 0;
+  for (const part of heard) { all.set(part, at); at += part.length; }
+  const bytes = new Uint8Array(all.buffer);
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+  return btoa(text);
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The source of axe-core."""
+    npm = require_program("npm", "npm")
+    folder = tmp_path_factory.mktemp("axe")
+    shutil.copy(Path(__file__).parent / "package.json", folder)
+    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100)
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def question(tmp_path_factory) -> Path:
+    """What the fake microphone hears, once: three seconds of silence, a question about the weather, silence."""
+    from realtime.offline import question_path
+
+    spoken = load(question_path("weather"))
+    path = tmp_path_factory.mktemp("microphone") / "question.wav"
+    samples = (np.asarray(spoken.data).reshape(-1) * 32767).astype(np.int16)
+    with WavWriter(path, spoken.sample_rate) as file:
+        file.write(np.zeros(3 * spoken.sample_rate, np.int16))
+        file.write(samples)
+        file.write(np.zeros(60 * spoken.sample_rate, np.int16))
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory, question) -> AsyncIterator[Browser]:
+    flags = (*TALKS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={question}%noloop")
+    async with Browser(tmp_path_factory.mktemp("browser"), *flags) as found:
+        yield found
+
+
+async def opened(browser: Browser, found: Site, *, tap: bool = False, width: int = 1280) -> Page:
+    """A page of the site, with the view there."""
+    page = await browser.page(width)
+    if tap:
+        await page.call("Page.setBypassCSP", enabled=True)
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=TAP)
+    await page.goto(found.server.address)
+    await page.wait(f"{STATE}.includes('disconnected')")
+    return page
+
+
+async def connected(page: Page) -> None:
+    await page.click("#connect")
+    await page.wait(f"{STATE}.endsWith(' connected')", 40)
+
+
+async def write(page: Page, text: str) -> None:
+    await page.evaluate(f"(() => {{ const say = document.getElementById('say'); say.focus(); say.value = {json.dumps(text)}; document.getElementById('write').requestSubmit(); }})()")
+
+
+async def until(condition, seconds: float = 30.0) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came true")
+
+
+async def recorded(page: Page) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(await page.evaluate(HEARD)), np.int16)
+
+
+def place(part: np.ndarray, whole: np.ndarray) -> int:
+    """Where *part* stands in *whole*, bit for bit; -1 if nowhere."""
+    first = np.flatnonzero(part)[0]
+    for at in np.flatnonzero(whole == part[first]) - first:
+        if at >= 0 and np.array_equal(whole[at : at + len(part)], part):
+            return int(at)
+    return -1
+
+
+def last_answer(found: Site):
+    return [row for row in found.model.transcript if row.role == "assistant"][-1]
+
+
+async def test_the_page_opens_without_a_complaint_and_the_token_leaves_the_address(browser):
+    async with site() as found:
+        page = await opened(browser, found)
+        assert await page.evaluate("location.href") == f"{found.origin}/"
+        assert await page.evaluate("crossOriginIsolated")
+        assert await page.evaluate("document.cookie") == ""
+        assert page.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(browser, axe, scheme, offline_url):
+    async with site(offline_url) as found:
+        page = await opened(browser, found)
+        await page.scheme(scheme)
+        await page.evaluate(axe)
+        for filled in (False, True):
+            if filled:
+                await connected(page)
+                await write(page, "What is the weather in Toronto? Remember that my name is Ada.")
+                await until(lambda: found.model.turns and not found.model.answering)
+                await page.evaluate("document.querySelector('#events-list button').click()")
+                await page.wait("document.querySelector('#events-list pre')?.textContent")
+                found.model.notice("error", "something to read")
+                await page.wait("document.getElementById('status').textContent")
+            for width in (390, 1280, 2560):
+                await page.size(width, 900)
+                for pane in ("events", "tools", "settings", "conversation"):
+                    await page.evaluate(f"document.querySelector('[data-show={pane}]').click()")
+                    result = await page.evaluate("axe.run().then(({violations}) => violations.map((one) => [one.id, one.nodes.map((node) => node.html)]))")
+                    assert result == [], (width, pane, result)
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert page.problems == []
+
+
+async def test_a_typed_turn_is_answered_and_heard_in_the_page_bit_for_bit(browser, offline_url):
+    async with site(offline_url) as found:
+        page = await opened(browser, found, tap=True)
+        await connected(page)
+        await write(page, "Hello")
+        await page.wait("document.querySelector('.item.assistant .play')?.checkVisibility()")
+        await until(lambda: not found.model.answering and not found.desk.call.is_audible())
+        row = last_answer(found)
+        assert await page.evaluate("document.querySelector('.item.assistant .text').textContent.replace('|', '')") == row.text
+        assert place(row.audio, await recorded(page)) >= 0
+        assert found.desk.device.stats.starved <= 1
+        assert page.problems == []
+
+
+async def test_an_interrupted_answer_is_cut_in_the_page_where_the_page_stopped_to_play(browser, offline_url):
+    async with site(offline_url) as found:
+        page = await opened(browser, found, tap=True)
+        await connected(page)
+        await write(page, "Tell me a long story about the sea.")
+        await page.wait("heard.some((part) => part.some(Boolean))")
+        await asyncio.sleep(1.5)
+        whole = last_answer(found).audio.copy()
+        await page.click("#interrupt")
+        await until(lambda: last_answer(found).heard_samples is not None)
+        await page.wait("document.querySelector('.was-cut .cut')?.checkVisibility()")
+        await asyncio.sleep(0.5)
+        played = await recorded(page)
+        samples = last_answer(found).heard_samples
+        at = place(whole[:samples], played)
+        assert at >= 0
+        # The fade stands behind the cut, and then nothing is heard
+        rest = played[at + samples + 240 + 128 :]
+        assert not rest.any()
+        assert "cut: heard" in await page.evaluate("document.querySelector('.was-cut .notes').textContent")
+
+
+async def test_after_a_reload_in_mid_answer_the_rest_is_heard(browser, offline_url):
+    async with site(offline_url) as found:
+        page = await opened(browser, found, tap=True)
+        await connected(page)
+        await write(page, "Tell me a long story about the sea.")
+        await page.wait("heard.reduce((sum, part) => sum + part.filter(Boolean).length, 0) > 24000")
+        await until(lambda: not found.model.answering)
+        whole = last_answer(found).audio.copy()
+        before = await recorded(page)
+        await page.reload()
+        await page.wait(f"{STATE}.endsWith(' connected')")
+        await page.wait("heard.reduce((sum, part) => sum + part.filter(Boolean).length, 0) > 48000")
+        after = await recorded(page)
+        start = np.flatnonzero(after)[0]
+        window = after[start + 1_000 : start + 40_000]
+        resumed = place(window, whole) - 1_000
+        assert resumed >= 0, "what is heard after the reload is not the answer"
+        heard = place_of_end(before, whole)
+        # The page went on while it was read: at most what it held is heard twice, nothing is left out
+        assert resumed >= heard - 1_000
+        row = await page.evaluate("document.querySelectorAll('.item.assistant').length")
+        assert row == 1
+
+
+def place_of_end(played: np.ndarray, whole: np.ndarray) -> int:
+    """How many samples of *whole* were played."""
+    start = np.flatnonzero(played)[0]
+    offset = np.flatnonzero(whole)[0]
+    return int(len(played) - start + offset)
+
+
+@pytest.mark.models
+async def test_a_spoken_question_is_answered_from_microphone_to_loudspeaker(browser, offline_voice_url):
+    async with site(offline_voice_url) as found:
+        page = await opened(browser, found, tap=True)
+        await connected(page)
+        await page.pointer("mousePressed", "#talk")
+        await page.wait("document.getElementById('talk').classList.contains('open')")
+        await asyncio.sleep(7)
+        await page.pointer("mouseReleased", "#talk")
+        await until(lambda: any(row.role == "assistant" and row.status == "completed" for row in found.model.transcript), 60)
+        await until(lambda: not found.desk.call.is_audible(), 60)
+        rows = {row.role: row for row in found.model.transcript}
+        assert "weather" in rows["user"].text.lower()
+        assert rows["function"].text.startswith("get_weather(")
+        assert place(last_answer(found).audio, await recorded(page)) >= 0
+        assert page.problems == []
+
+
+async def test_space_talks_and_escape_discards_but_not_while_writing(browser, silent_server):
+    async with site(silent_server.url) as found:
+        page = await opened(browser, found)
+        await connected(page)
+        await page.evaluate("document.activeElement.blur()")
+        await page.key("keyDown", " ")
+        await until(lambda: found.model.talk.active)
+        await asyncio.sleep(0.4)
+        await page.key("keyUp", " ")
+        await until(lambda: not found.model.talk.active)
+        # A short press opens, and the next one sends
+        await page.key("keyDown", " ")
+        await page.key("keyUp", " ")
+        await until(lambda: found.model.talk.active)
+        await page.key("keyDown", "Escape")
+        await until(lambda: not found.model.talk.active)
+        assert found.model.notices[-1].text == "cancelled: nothing was sent"
+        await page.evaluate("document.getElementById('say').focus()")
+        for key in (" ", "c", "x"):
+            await page.key("keyDown", key)
+            await page.key("keyUp", key)
+        assert await page.evaluate("document.getElementById('say').value") == " cx"
+        assert found.model.state == "connected" and not found.model.talk.active
+
+
+async def test_a_second_page_takes_the_sound_and_the_first_one_is_told(browser, silent_server):
+    async with site(silent_server.url) as found:
+        first = await opened(browser, found)
+        await connected(first)
+        second = await browser.tab(first.context)
+        await second.goto(f"{found.origin}/")
+        await second.wait(f"{STATE}.endsWith(' connected')")
+        await first.wait("document.getElementById('banner-text').textContent.includes('Another page has the sound')")
+        await first.click("#banner-do")
+        await second.wait("!document.getElementById('banner').hidden")
+        assert found.model.state == "connected"
+
+
+async def test_text_of_a_model_is_text(browser):
+    hostile = "<img src=x onerror=\"document.title='in'\"><script>document.title='in'</script>\u202e&amp;"
+    async with site() as found:
+        page = await opened(browser, found)
+        found.model.on_updated(updated(answer("a1", hostile, 0.5)))
+        found.model.events.add(1.0, "server", {"type": hostile, "text": hostile})
+        found.model.remember({hostile: hostile})
+        found.model.place.name = hostile
+        found.model.notice("error", hostile)
+        await page.wait("document.querySelector('.item .text')?.textContent.includes('onerror')")
+        await page.evaluate("document.querySelector('#events-list button').click()")
+        await page.wait("document.querySelector('#events-list pre')?.textContent")
+        await page.wait("document.querySelector('dd')?.textContent.includes('onerror')")
+        assert await page.evaluate("document.title") == "realtime console"
+        assert await page.evaluate("document.querySelectorAll('main img, main script').length") == 0
+
+
+async def test_an_item_is_played_again_and_deleted(browser):
+    async with site() as found:
+        page = await opened(browser, found)
+        found.model.on_updated(updated(answer("a 1/ü", "Hello", 2.0)))
+        await page.wait("document.querySelector('.play')?.checkVisibility()")
+        await page.click(".play")
+        await page.wait("document.querySelector('.item .time').textContent.startsWith('0:00.')")
+        await page.click(".play")
+        await page.click(".delete")
+        await page.wait("!document.querySelector('.item')")
+        assert len(found.model.transcript) == 0
+
+
+async def test_the_filter_shows_the_rows_that_match(browser):
+    async with site() as found:
+        page = await opened(browser, found)
+        for kind in ("response.created", "response.done", "error"):
+            found.model.events.add(1.0, "server", {"type": kind})
+        await page.wait("document.querySelectorAll('.event').length === 3")
+        await page.evaluate("document.activeElement.blur()")
+        await page.key("keyDown", "/")
+        await page.key("keyUp", "/")
+        await page.call("Input.insertText", text="response done")
+        await page.wait("document.querySelectorAll('.event:not([hidden])').length === 1")
+        await page.key("keyDown", "Escape")
+        await page.wait("document.querySelectorAll('.event:not([hidden])').length === 3")
+
+
+async def test_a_console_that_ends_is_told(browser):
+    async with site() as found:
+        page = await opened(browser, found)
+    await page.wait("document.getElementById('banner-text').textContent.includes('does not answer')")
