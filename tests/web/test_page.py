@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from tests.conftest import require_program
 from tests.console.fakes import answer, updated
 from tests.page import TALKS, Browser, Page
 from tests.web.rig import Site, site
-from wavtools import WavWriter, load
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -49,22 +49,18 @@ TAP = """
     }
     return connect.call(this, target, ...more);
   };
+  window.all = () => {
+    const whole = new Int16Array(heard.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of heard) { whole.set(part, at); at += part.length; }
+    const bytes = new Uint8Array(whole.buffer);
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(text);
+  };
+  addEventListener('pagehide', () => { sessionStorage.heard = window.all(); });
 })()
 """
-HEARD = """
-(() => {
-  const length = heard.reduce((sum, part) => sum + part.length, 0);
-  const all = new Int16Array(length);
-  let at = 0;
-  for (const part of heard) { all.set(part, at); at += part.length; }
-  const bytes = new Uint8Array(all.buffer);
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-  return btoa(text);
-})()
-"""
-
-
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> str:
     """The source of axe-core."""
@@ -80,13 +76,11 @@ def question(tmp_path_factory) -> Path:
     """What the fake microphone hears, once: three seconds of silence, a question about the weather, silence."""
     from realtime.offline import question_path
 
-    spoken = load(question_path("weather"))
     path = tmp_path_factory.mktemp("microphone") / "question.wav"
-    samples = (np.asarray(spoken.data).reshape(-1) * 32767).astype(np.int16)
-    with WavWriter(path, spoken.sample_rate) as file:
-        file.write(np.zeros(3 * spoken.sample_rate, np.int16))
-        file.write(samples)
-        file.write(np.zeros(60 * spoken.sample_rate, np.int16))
+    with wave.open(str(question_path("weather"))) as spoken, wave.open(str(path), "wb") as file:
+        file.setparams(spoken.getparams())
+        second = bytes(2 * spoken.getframerate())
+        file.writeframes(3 * second + spoken.readframes(spoken.getnframes()) + 60 * second)
     return path
 
 
@@ -126,7 +120,7 @@ async def until(condition, seconds: float = 30.0) -> None:
 
 
 async def recorded(page: Page) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(await page.evaluate(HEARD)), np.int16)
+    return np.frombuffer(base64.b64decode(await page.evaluate("all()")), np.int16)
 
 
 def place(part: np.ndarray, whole: np.ndarray) -> int:
@@ -212,35 +206,27 @@ async def test_an_interrupted_answer_is_cut_in_the_page_where_the_page_stopped_t
         assert "cut: heard" in await page.evaluate("document.querySelector('.was-cut .notes').textContent")
 
 
-async def test_after_a_reload_in_mid_answer_the_rest_is_heard(browser, offline_url):
+async def test_after_a_reload_in_mid_answer_the_rest_is_heard_and_nothing_twice(browser, offline_url):
     async with site(offline_url) as found:
         page = await opened(browser, found, tap=True)
         await connected(page)
         await write(page, "Tell me a long story about the sea.")
-        await page.wait("heard.reduce((sum, part) => sum + part.filter(Boolean).length, 0) > 24000")
+        await page.wait("heard.reduce((sum, part) => sum + part.filter(Boolean).length, 0) > 12000")
         await until(lambda: not found.model.answering)
         whole = last_answer(found).audio.copy()
-        before = await recorded(page)
         await page.reload()
         await page.wait(f"{STATE}.endsWith(' connected')")
-        await page.wait("heard.reduce((sum, part) => sum + part.filter(Boolean).length, 0) > 48000")
+        before = np.frombuffer(base64.b64decode(await page.evaluate("sessionStorage.heard")), np.int16)
+        await page.wait("heard.some((part) => part.some(Boolean))")
+        await until(lambda: not found.desk.call.is_audible())
         after = await recorded(page)
-        start = np.flatnonzero(after)[0]
-        window = after[start + 1_000 : start + 40_000]
-        resumed = place(window, whole) - 1_000
+        assert place(whole[-12_000:], after) >= 0, "the rest was not heard"
+        resumed = place(after[np.flatnonzero(after)[0] :][500:8_000], whole) - 500
         assert resumed >= 0, "what is heard after the reload is not the answer"
-        heard = place_of_end(before, whole)
-        # The page went on while it was read: at most what it held is heard twice, nothing is left out
-        assert resumed >= heard - 1_000
-        row = await page.evaluate("document.querySelectorAll('.item.assistant').length")
-        assert row == 1
-
-
-def place_of_end(played: np.ndarray, whole: np.ndarray) -> int:
-    """How many samples of *whole* were played."""
-    start = np.flatnonzero(played)[0]
-    offset = np.flatnonzero(whole)[0]
-    return int(len(played) - start + offset)
+        first = np.flatnonzero(before)[0] - np.flatnonzero(whole)[0]
+        # A report comes every 256 samples, and its way takes a while
+        assert len(before) - first - resumed < 3_000
+        assert await page.evaluate("document.querySelectorAll('.item.assistant').length") == 1
 
 
 @pytest.mark.models
@@ -277,7 +263,7 @@ async def test_space_talks_and_escape_discards_but_not_while_writing(browser, si
         await until(lambda: found.model.talk.active)
         await page.key("keyDown", "Escape")
         await until(lambda: not found.model.talk.active)
-        assert found.model.notices[-1].text == "cancelled: nothing was sent"
+        await until(lambda: any(notice.text == "cancelled: nothing was sent" for notice in found.model.notices))
         await page.evaluate("document.getElementById('say').focus()")
         for key in (" ", "c", "x"):
             await page.key("keyDown", key)

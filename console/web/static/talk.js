@@ -35,7 +35,7 @@ export class Talk {
       if (event.key === ' ' && this.#listensTo(event)) {
         event.preventDefault();
         if (!event.repeat) this.#press('key');
-      } else if (event.key === 'Escape' && this.#view.head.talk?.active) {
+      } else if (event.key === 'Escape' && (this.#held || this.#view.head.talk?.active)) {
         this.#held = '';
         view.do('cancel');
       }
