@@ -40,11 +40,14 @@ class Mirror:
     def __init__(self, call: Any) -> None:
         self._call = call
         self._head: dict[str, Any] = {}
-        # Numbers of the event rows that the page has, and what it knows of the newest
+        # Number of the newest event row that the page has, and what it knows of it
         self._last_row = -1
         self._row: list[Any] = []
         # Item id -> the state of its row when it was described, and the description that the page has
         self._items: dict[str, tuple[Any, dict[str, Any]]] = {}
+        # Number of a turn -> its description
+        self._turns: dict[int, dict[str, Any]] = {}
+        self._playing: list[Any] | None = None
         self._seen: tuple[Any, ...] = ()
         self._slow_at = 0.0
 
@@ -70,20 +73,23 @@ class Mirror:
             Seconds since the epoch.
         """
         model = self._call.model
-        seen = (model.revision, model.events.revision, model.transcript.revision)
-        slow = now - self._slow_at >= SLOW_SECONDS or now < self._slow_at
-        # The heard part of an answer grows without a revision of its own
-        if seen == self._seen and not (slow and model.answering):
+        seen = revisions(model)
+        if seen == self._seen:
             return None
+        slow = now - self._slow_at >= SLOW_SECONDS or now < self._slow_at
         parts: dict[str, Any] = {"head": self._head_changes()}
         if slow or len(model.events.rows) == 0 or model.events.rows[-1].number != self._last_row:
             parts["events"] = self._event_changes()
             if parts["events"]:
                 parts["total"] = model.events.total
+            playing = playing_of(model)
+            if playing != self._playing:
+                self._playing = parts["playing"] = playing
             self._slow_at = now
             self._seen = seen
+        parts["turns"] = self._turn_changes()
         parts.update(self._item_changes())
-        found = {name: part for name, part in parts.items() if part}
+        found = {name: part for name, part in parts.items() if part or name == "playing"}
         return found or None
 
     def _head_changes(self) -> dict[str, Any]:
@@ -99,12 +105,18 @@ class Mirror:
                 break
             if row.number > self._last_row:
                 changed.append(_event(row))
-            elif _counts(row) != self._row:
-                changed.append([row.number, *_counts(row)])
+            elif _known(row) != self._row:
+                changed.append([row.number, *_known(row)])
         changed.reverse()
         rows = self._call.model.events.rows
         if rows:
-            self._last_row, self._row = rows[-1].number, _counts(rows[-1])
+            self._last_row, self._row = rows[-1].number, _known(rows[-1])
+        return changed
+
+    def _turn_changes(self) -> list[dict[str, Any]]:
+        turns = {turn["number"]: turn for turn in turns_of(self._call.model)}
+        changed = [turn for number, turn in turns.items() if self._turns.get(number) != turn]
+        self._turns = turns
         return changed
 
     def _item_changes(self) -> dict[str, Any]:
@@ -114,7 +126,7 @@ class Mirror:
         for row in rows:
             before = known.get(row.id)
             # Most rows stay as they are, and are not described again
-            state = (row.revision, row.live, row.heard_samples)
+            state = (row.revision, row.live, row.heard_samples, getattr(row, "lit", None))
             if before is not None and before[0] == state:
                 self._items[row.id] = before
                 continue
@@ -142,6 +154,7 @@ def describe(call: Any) -> dict[str, Any]:
         "state": model.state,
         "connected_at": model.connected_at,
         "answering": model.answering,
+        "phase": getattr(model, "phase", ""),
         "server": asdict(model.server),
         "microphone": asdict(model.microphone),
         "speaker": asdict(model.speaker),
@@ -155,7 +168,6 @@ def describe(call: Any) -> dict[str, Any]:
         "memory": dict(model.memory),
         "place": place,
         "notices": [[n.level, n.text, round(n.time, 2)] for n in list(model.notices)[-MAX_NOTICES:]],
-        "turns": [plain(turn) for turn in list(model.turns)[-MAX_TURNS:]],
         "dropped": [model.events.evicted_rows, model.transcript.evicted],
         "why_not": {action: why for action in ACTIONS if (why := model.why_not(action)) is not None},
     }
@@ -172,24 +184,53 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
         "rate": row.sample_rate,
         "heard": row.heard_samples,
         "heard_chars": row.heard_chars,
+        "lit": getattr(row, "lit", None),
         "received": row.received,
         "latency": row.latency,
         "live": row.live,
     }
 
 
-def plain(value: Any) -> dict[str, Any]:
-    """Return a record of the model as a dictionary."""
-    return dict(asdict(value))
+def revisions(model: Any) -> tuple[int, ...]:
+    """The numbers that grow when what a page shows has changed."""
+    parts = (model, model.events, model.transcript, *(getattr(model, name, None) for name in ("heard", "waterfall")))
+    return tuple(part.revision for part in parts if part is not None)
+
+
+def playing_of(model: Any) -> list[Any] | None:
+    """The answer that is heard, and how many samples of it were heard; None while it is silent."""
+    heard = getattr(model, "heard", None)
+    return None if heard is None or heard.item_id is None else [heard.item_id, heard.samples]
+
+
+def turns_of(model: Any) -> list[dict[str, Any]]:
+    """The last turns: their number, outcome, and spans of name, beginning and end in seconds since the epoch."""
+    waterfall = getattr(model, "waterfall", None)
+    if waterfall is None:
+        return [
+            {"number": number, "latency": turn.latency, "spans": [["first sample", turn.speech_end, turn.first_sample]]}
+            for number, turn in list(enumerate(model.turns, 1))[-MAX_TURNS:]
+        ]
+    return [
+        {
+            "number": turn.number,
+            "kind": turn.kind,
+            "outcome": turn.outcome,
+            "latency": turn.latency,
+            **{name: getattr(turn, name) for name in ("wait", "silence", "server", "sound", "tool_seconds")},
+            "spans": [[one_line(span.name, 60), span.began, span.ended] for span in turn.spans()],
+        }
+        for turn in list(waterfall.turns)[-MAX_TURNS:]
+    ]
 
 
 def _event(row: EventRow) -> list[Any]:
-    """Number, count, bytes of audio, error; of a new row also time, source and type."""
-    return [row.number, *_counts(row), round(row.seconds, 2), row.source, one_line(row.type, 80)]
+    """Number, count, bytes of audio, error and gist; of a new row also time, source and type."""
+    return [row.number, *_known(row), round(row.seconds, 2), row.source, one_line(row.type, 80)]
 
 
-def _counts(row: EventRow) -> list[Any]:
-    return [row.count, row.audio_bytes, int(row.error)]
+def _known(row: EventRow) -> list[Any]:
+    return [row.count, row.audio_bytes, int(row.error), getattr(row, "gist", "")]
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,10 @@ class Page:
         self.head["total"] = message.get("total", self.head.get("total", 0))
         for event in message.get("events", []):
             if len(event) > 5:
+                assert len(event) == 8
                 self.events[event[0]] = event
             else:
-                self.events[event[0]][1:4] = event[1:4]
+                self.events[event[0]][1:5] = event[1:5]
         for name in message.get("gone", []):
             del self.items[name]
         for change in message.get("items", []):

@@ -30,7 +30,7 @@ export class Conversation {
     });
   }
 
-  change({ items = [], gone = [], order, fresh }) {
+  change({ items = [], gone = [], order, playing, fresh }) {
     if (fresh) {
       this.#rows.clear();
       this.#list.replaceChildren();
@@ -53,6 +53,7 @@ export class Conversation {
       this.#draw(row);
       this.#tell(row, fresh);
     }
+    if (playing !== undefined) this.#move(playing);
     if (order) {
       for (const id of order) {
         const row = this.#rows.get(id);
@@ -64,6 +65,16 @@ export class Conversation {
     $('items-empty').hidden = this.#rows.size > 0;
     const dropped = this.#view.head.dropped?.[1];
     write($('conversation-count'), dropped ? `${thousands(dropped)} older dropped` : '');
+  }
+
+  /** The bar of the answer that is heard moves with the loudspeaker. */
+  #move(playing) {
+    for (const row of this.#rows.values()) {
+      const at = playing?.[0] === row.item.id ? playing[1] : null;
+      if (at === (row.item.playing ?? null)) continue;
+      row.item.playing = at;
+      this.#draw(row);
+    }
   }
 
   #follow() {
@@ -86,6 +97,7 @@ export class Conversation {
       told: '',
       role: part('role'),
       before: part('heard'),
+      word: part('now'),
       cut: make('span', { class: 'cut', title: 'the answer was cut here' }, '|'),
       after: part('unheard'),
       play: make('button', { type: 'button', class: 'play' }),
@@ -95,7 +107,7 @@ export class Conversation {
       notes: part('notes'),
       remove: make('button', { type: 'button', class: 'delete', 'aria-label': 'Delete this item', title: 'delete' }, '✕'),
     };
-    row.text = make('p', { class: 'text' }, row.before, row.cut, row.after);
+    row.text = make('p', { class: 'text' }, row.before, row.word, row.cut, row.after);
     row.bar = make('span', { class: 'bar' }, row.slider, row.mark);
     row.audio = make('div', { class: 'audio' }, row.play, row.bar, row.time);
     row.below = make('div', { class: 'below' }, row.audio, row.notes);
@@ -109,10 +121,11 @@ export class Conversation {
     const divider = item.role === 'session';
     row.element.className = `item ${item.role} ${item.waits ? 'waits' : ''} ${item.live ? 'live' : ''}`;
     write(row.role, divider ? '' : item.role);
-    const { lit, cut } = heard(item);
+    const { from, to, cut } = heard(item);
     const text = [...item.text];
-    write(row.before, text.slice(0, lit).join(''));
-    write(row.after, text.slice(lit).join(''));
+    write(row.before, text.slice(0, from).join(''));
+    write(row.word, text.slice(from, to).join(''));
+    write(row.after, text.slice(to).join(''));
     row.element.classList.toggle('was-cut', cut);
     row.cut.hidden = !cut;
     row.remove.hidden = divider;
@@ -143,9 +156,9 @@ export class Conversation {
   }
 }
 
-/** How many characters are lit, and whether the item was cut there. An answer that nobody follows is lit as a whole. */
+/** Where the word that is heard begins and ends, and whether the item was cut there. An answer that nobody follows is lit as a whole. */
 function heard(item) {
-  if (item.heard != null && !item.waits) return { lit: item.heard_chars, cut: true };
-  if (item.lit != null) return { lit: item.lit, cut: false };
-  return { lit: Infinity, cut: false };
+  if (item.heard != null && !item.waits) return { from: item.heard_chars, to: item.heard_chars, cut: true };
+  if (item.lit) return { from: item.lit[0], to: item.lit[1], cut: false };
+  return { from: Infinity, to: Infinity, cut: false };
 }

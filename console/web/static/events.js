@@ -31,20 +31,20 @@ export class Events {
     });
   }
 
-  /** Take what has changed: [number, count, bytes, error] of a known row, with time, source, type and gist of a new one. */
+  /** Take what has changed: [number, count, bytes, error, gist] of a known row, with time, source and type of a new one. */
   change({ events = [], fresh, head }) {
     if (fresh) {
       this.#rows.clear();
       this.#list.replaceChildren();
       this.#seen();
     }
-    for (const [number, count, bytes, error, seconds, source, type, gist] of events) {
+    for (const [number, count, bytes, error, gist, seconds, source, type] of events) {
       let row = this.#rows.get(number);
       if (source === undefined) {
-        if (row) this.#label(Object.assign(row, { count, bytes, error, gist: seconds ?? row.gist }));
+        if (row) this.#label(Object.assign(row, { count, bytes, error, gist }));
         continue;
       }
-      row = this.#make({ number, count, bytes, error, seconds, source, type, gist: gist ?? '' });
+      row = this.#make({ number, count, bytes, error, gist, seconds, source, type });
       this.#rows.set(number, row);
       this.#list.append(row.element);
       if (!this.#follows) this.#unseen++;

@@ -9,6 +9,7 @@ import { Panels } from './panels.js';
 import { Replay } from './replay.js';
 import { Sound } from './sound.js';
 import { Talk } from './talk.js';
+import { Turns } from './turns.js';
 import { View } from './view.js';
 
 // The token has been used: it leaves the address, the history and the screen
@@ -18,7 +19,7 @@ const view = new View();
 const sound = new Sound();
 const replay = new Replay();
 const map = new WeatherMap();
-const parts = [new Events(view), new Conversation(view, replay), new Panels(view, sound), new Talk(view, sound), map];
+const parts = [new Events(view), new Conversation(view, replay), new Panels(view, sound), new Talk(view, sound), new Turns(view), map];
 
 view.addEventListener('change', ({ detail }) => parts.forEach((part) => part.change(detail)));
 view.addEventListener('link', ({ detail: { open, replaced } }) => {

@@ -1,8 +1,10 @@
-// The head of the page and the panels beside the conversation: state, numbers, memory, turns, devices, notices.
+// The head of the page and the panels beside the conversation: state, numbers, memory, devices, notices.
 
 import { $, make, thousands, write } from './dom.js';
 
 const MARKS = { connected: '●', connecting: '◌', reconnecting: '◌', disconnected: '○', replay: '▶' };
+// The mark stands before the word, so that no state is told by colour
+const PHASES = { ready: '○ ready', listening: '● listening', thinking: '◌ thinking', speaking: '▶ speaking', cut: '| cut' };
 // Warnings and errors stay until a newer notice comes
 const INFO_SECONDS = 10;
 
@@ -29,11 +31,11 @@ export class Panels {
   }
 
   change({ head = {}, fresh }) {
-    const { state, server, answering, latency, tokens, dollars } = this.#view.head;
+    const { state, server, answering, phase, latency, tokens, dollars } = this.#view.head;
     write($('state-word'), `${MARKS[state] ?? ''} ${state}`);
     $('state').dataset.state = state;
     write($('facts'), [server.model && `${server.model}${server.voice ? ` · ${server.voice}` : ''}`, server.endpoint,
-      latency != null && `latency ${Math.round(latency * 1000)} ms`, answering && 'answering'].filter(Boolean).join('   '));
+      latency != null && `latency ${Math.round(latency * 1000)} ms`, PHASES[phase] ?? (answering && 'answering')].filter(Boolean).join('   '));
     write($('money'), money(tokens, dollars));
     $('money').title = kinds(tokens);
     write($('connect'), { connected: 'Disconnect', reconnecting: 'Disconnect', connecting: 'Connecting …' }[state] ?? 'Connect');
@@ -42,7 +44,6 @@ export class Panels {
     if (head.talk) this.#modes(head.talk);
     if (head.talk || head.state) write($('echo'), echo(this.#view.head));
     if (head.memory) this.#memory(head.memory);
-    if (head.turns) this.#turns(head.turns);
     if (head.microphones || head.speakers || head.microphone || head.speaker || fresh) this.#devices(this.sound);
     this.#time();
   }
@@ -66,15 +67,6 @@ export class Panels {
     const entries = Object.entries(memory);
     $('memory-list').replaceChildren(...entries.flatMap(([key, value]) => [make('dt', {}, key), make('dd', {}, value)]));
     $('memory-empty').hidden = entries.length > 0;
-  }
-
-  #turns(turns) {
-    const longest = Math.max(...turns.map((turn) => turn.latency ?? 0), 0.001);
-    $('turns-list').replaceChildren(...turns.map((turn) => row(turn, longest)));
-    $('turns-empty').hidden = turns.length > 0;
-    const sorted = turns.map((turn) => turn.latency).filter((latency) => latency != null).sort((a, b) => a - b);
-    write($('turns-count'), sorted.length ? `median ${Math.round(sorted[sorted.length >> 1] * 1000)} ms` : '');
-    $('turns-list').scrollTop = $('turns-list').scrollHeight;
   }
 
   #devices(sound) {
@@ -108,12 +100,6 @@ export class Panels {
     select.dataset.shown = text;
     select.replaceChildren(...groups);
   }
-}
-
-function row(turn, longest) {
-  const bar = make('span', { class: 'length' });
-  bar.style.width = `${((turn.latency ?? 0) / longest) * 100}%`;
-  return make('li', {}, make('span', { class: 'track' }, bar), make('span', { class: 'value' }, turn.latency == null ? '…' : `${Math.round(turn.latency * 1000)} ms`));
 }
 
 function money(tokens = {}, dollars = 0) {
