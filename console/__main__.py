@@ -24,7 +24,7 @@ from . import BROWSER_HINT, PROGRAM
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
 from .text import one_line
-from .web.flags import add_arguments
+from .web.flags import add_web
 
 SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
 
@@ -93,10 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
     )
-    web = verbs.add_parser(
-        "web", parents=[where], help="serve the console as a web page: its browser is microphone and speaker"
-    )
-    add_arguments(web)
+    add_web(verbs, where)
     for verb, module in SERVERS.items():
         # main() passes their arguments on
         verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")

@@ -77,7 +77,8 @@ class Browser:
         self._profile.mkdir(parents=True, exist_ok=True)
         (self._profile / "DevToolsActivePort").unlink(missing_ok=True)
         command = [require_browser(), *FLAGS, *self._flags, f"--user-data-dir={self._profile}", "about:blank"]
-        self._process = subprocess.Popen(
+        # Starting a process takes no time that a test would notice
+        self._process = subprocess.Popen(  # noqa: ASYNC220
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -157,7 +158,9 @@ class Browser:
 
     async def tab(self, context: str, width: int = 1280, height: int = 800) -> Page:
         """A new tab that shares the cookies of *context*."""
-        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
+        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))[
+            "targetId"
+        ]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, target, session, context)
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -237,7 +240,9 @@ class Page:
 
     async def scheme(self, name: str) -> None:
         """Set what the system prefers: "light" or "dark"."""
-        await self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}]
+        )
 
     async def picture(self, path: Path) -> None:
         """Write a picture of the window."""
@@ -252,8 +257,14 @@ class Page:
 
     async def pointer(self, kind: str, selector: str) -> None:
         """Press ("mousePressed") or release ("mouseReleased") on the middle of an element."""
-        box = await self.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])(document.querySelector({json.dumps(selector)}).getBoundingClientRect())")
-        await self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+        name = json.dumps(selector)
+        box = await self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({name}).getBoundingClientRect())"
+        )
+        await self.call(
+            "Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1
+        )
 
     async def click(self, selector: str) -> None:
         """Click on an element."""
@@ -265,7 +276,9 @@ class Page:
             details = params["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-            self.problems.append(" ".join(str(part.get("value", part.get("description"))) for part in params["args"]))
+            self.problems.append(
+                " ".join(str(part.get("value", part.get("description"))) for part in params["args"])
+            )
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
         elif method == "Network.webSocketFrameReceived":

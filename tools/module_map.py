@@ -57,7 +57,7 @@ ROOMS = {
     "console": """
         errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk
         transcript event_book state session audio session_files endpoint playback replay
-        model_tools echo_choice call plain talk captions room_measure doctor screen __main__
+        model_tools echo_choice call plain talk captions room_measure doctor screen web __main__
     """,
 }
 

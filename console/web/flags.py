@@ -6,12 +6,16 @@ Thread: the main one.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-__all__ = ["add_arguments"]
+__all__ = ["add_web"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the verb."""
+def add_web(verbs: Any, where: argparse.ArgumentParser) -> None:
+    """Add the verb to *verbs*; it takes the flags of *where* too."""
+    parser = verbs.add_parser(
+        "web", parents=[where], help="serve the console as a web page: its browser is microphone and speaker"
+    )
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
     parser.add_argument(
@@ -50,5 +54,7 @@ def _origin(text: str) -> str:
 
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an origin; expected http://HOST:PORT or https://HOST")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an origin; expected http://HOST:PORT or https://HOST"
+        )
     return f"{parts.scheme}://{parts.netloc}"

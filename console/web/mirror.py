@@ -137,7 +137,10 @@ class Mirror:
                 changed.append({"id": row.id, **difference})
         kept = [name for name in known if name in self._items]
         order = list(self._items)
-        parts: dict[str, Any] = {"items": changed, "gone": [name for name in known if name not in self._items]}
+        parts: dict[str, Any] = {
+            "items": changed,
+            "gone": [name for name in known if name not in self._items],
+        }
         if kept + [name for name in order if name not in known] != order:
             # An item has come between others
             parts["order"] = order
@@ -193,7 +196,12 @@ def describe_item(row: ItemRow) -> dict[str, Any]:
 
 def revisions(model: Any) -> tuple[int, ...]:
     """The numbers that grow when what a page shows has changed."""
-    parts = (model, model.events, model.transcript, *(getattr(model, name, None) for name in ("heard", "waterfall")))
+    parts = (
+        model,
+        model.events,
+        model.transcript,
+        *(getattr(model, name, None) for name in ("heard", "waterfall")),
+    )
     return tuple(part.revision for part in parts if part is not None)
 
 
@@ -208,7 +216,11 @@ def turns_of(model: Any) -> list[dict[str, Any]]:
     waterfall = getattr(model, "waterfall", None)
     if waterfall is None:
         return [
-            {"number": number, "latency": turn.latency, "spans": [["first sample", turn.speech_end, turn.first_sample]]}
+            {
+                "number": number,
+                "latency": turn.latency,
+                "spans": [["first sample", turn.speech_end, turn.first_sample]],
+            }
             for number, turn in list(enumerate(model.turns, 1))[-MAX_TURNS:]
         ]
     return [

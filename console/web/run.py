@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import importlib
 import os
 import ssl
 import sys
@@ -16,7 +17,6 @@ import webbrowser
 from dataclasses import replace
 from typing import Any
 
-from .. import PROGRAM
 from ..call import Call
 from ..errors import UserError
 from ..settings import Settings
@@ -39,12 +39,12 @@ async def web(settings: Settings, arguments: argparse.Namespace) -> int:
         the address, the certificate or a setting cannot be used
     """
     tls = _tls(arguments)
-    await asyncio.to_thread(_import_sound)
+    # It takes a moment
+    await asyncio.to_thread(importlib.import_module, "realtime")
     from wavtools import RemoteDevice
 
-    # An output buffer is no place for an address that somebody waits for
     call = Call(replace(settings, mode=settings.mode or "manual"))
-    device = RemoteDevice()
+    device: Any = RemoteDevice()
     desk = Desk(call, device)
     server = PageServer(desk, arguments.host, arguments.port, tls=tls, origins=tuple(arguments.origin))
     try:
@@ -65,13 +65,6 @@ async def web(settings: Settings, arguments: argparse.Namespace) -> int:
         await desk.close()
         await call.close()
     return 0
-
-
-def _import_sound() -> None:
-    import realtime
-    import wavtools
-
-    assert realtime.RealtimeClient and wavtools.RemoteDevice
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:

@@ -63,7 +63,7 @@ def test_the_cookie_of_another_server_does_not_let_in():
 
 def test_the_cookie_is_found_among_those_of_other_programs():
     found = gate()
-    many = f"a=1; bad[]=x; {cookie_of(found)}; b=\"2"
+    many = f'a=1; bad[]=x; {cookie_of(found)}; b="2'
     assert found.has_cookie(headers(Cookie=many))
     assert not found.has_cookie(headers(Cookie=f"{'x' * 5000}; {cookie_of(found)}"))
 
@@ -72,7 +72,15 @@ def test_names_of_this_machine_may_come_in_and_no_others():
     found = gate()
     for host in (HERE, f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"):
         assert found.refuse(headers(Host=host), socket=False) is None
-    for host in ("", "127.0.0.1", "127.0.0.1:1", "evil.example", f"evil.example:{PORT}", f"127.0.0.1.evil:{PORT}", f"10.0.0.1:{PORT}"):
+    for host in (
+        "",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "evil.example",
+        f"evil.example:{PORT}",
+        f"127.0.0.1.evil:{PORT}",
+        f"10.0.0.1:{PORT}",
+    ):
         assert found.refuse(headers(Host=host), socket=False).status == 403
 
 
@@ -84,7 +92,16 @@ def test_two_host_headers_do_not_come_in():
 def test_a_websocket_needs_the_exact_origin():
     found = gate()
     assert found.refuse(headers(Host=HERE, Origin=f"http://{HERE}"), socket=True) is None
-    for origin in ("", "null", "http://127.0.0.1", f"https://{HERE}", f"http://localhost:{PORT}", "http://evil.example", f"http://{HERE}.evil", f"http://{HERE}/"):
+    for origin in (
+        "",
+        "null",
+        "http://127.0.0.1",
+        f"https://{HERE}",
+        f"http://localhost:{PORT}",
+        "http://evil.example",
+        f"http://{HERE}.evil",
+        f"http://{HERE}/",
+    ):
         assert found.refuse(headers(Host=HERE, Origin=origin), socket=True).status == 403
 
 

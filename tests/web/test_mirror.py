@@ -54,7 +54,9 @@ class Page:
         rows = [row for row in model.events.rows if row.number in self.events]
         assert [row.number for row in rows] == list(self.events)[-len(rows) :] or not rows
         assert [row.count for row in rows] == [self.events[row.number][1] for row in rows]
-        wanted = {row.id: json.loads(json.dumps(describe_item(row))) for row in list(model.transcript)[-MAX_ITEMS:]}
+        wanted = {
+            row.id: json.loads(json.dumps(describe_item(row))) for row in list(model.transcript)[-MAX_ITEMS:]
+        }
         assert self.items == wanted
         assert list(self.items) == list(wanted)
         assert self.head["state"] == model.state

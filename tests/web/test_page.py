@@ -61,13 +61,22 @@ TAP = """
   addEventListener('pagehide', () => { sessionStorage.heard = window.all(); });
 })()
 """
+
+
+VIOLATIONS = (
+    "axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)]))"
+)
+
+
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> str:
     """The source of axe-core."""
     npm = require_program("npm", "npm")
     folder = tmp_path_factory.mktemp("axe")
     shutil.copy(Path(__file__).parent / "package.json", folder)
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100)
+    subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=100
+    )
     return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
@@ -86,7 +95,11 @@ def question(tmp_path_factory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tmp_path_factory, question) -> AsyncIterator[Browser]:
-    flags = (*TALKS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={question}%noloop")
+    flags = (
+        *TALKS,
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={question}%noloop",
+    )
     async with Browser(tmp_path_factory.mktemp("browser"), *flags) as found:
         yield found
 
@@ -108,7 +121,8 @@ async def connected(page: Page) -> None:
 
 
 async def write(page: Page, text: str) -> None:
-    await page.evaluate(f"(() => {{ const say = document.getElementById('say'); say.focus(); say.value = {json.dumps(text)}; document.getElementById('write').requestSubmit(); }})()")
+    await page.evaluate(f"document.getElementById('say').value = {json.dumps(text)}")
+    await page.evaluate("document.getElementById('write').requestSubmit()")
 
 
 async def until(condition, seconds: float = 30.0) -> None:
@@ -164,7 +178,7 @@ async def test_axe_finds_nothing(browser, axe, scheme, offline_url):
                 await page.size(width, 900)
                 for pane in ("events", "tools", "settings", "conversation"):
                     await page.evaluate(f"document.querySelector('[data-show={pane}]').click()")
-                    result = await page.evaluate("axe.run().then(({violations}) => violations.map((one) => [one.id, one.nodes.map((node) => node.html)]))")
+                    result = await page.evaluate(VIOLATIONS)
                     assert result == [], (width, pane, result)
                 assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         assert page.problems == []
@@ -178,7 +192,12 @@ async def test_a_typed_turn_is_answered_and_heard_in_the_page_bit_for_bit(browse
         await page.wait("document.querySelector('.item.assistant .play')?.checkVisibility()")
         await until(lambda: not found.model.answering and not found.desk.call.is_audible())
         row = last_answer(found)
-        assert await page.evaluate("document.querySelector('.item.assistant .text').textContent.replace('|', '')") == row.text
+        assert (
+            await page.evaluate(
+                "document.querySelector('.item.assistant .text').textContent.replace('|', '')"
+            )
+            == row.text
+        )
         assert place(row.audio, await recorded(page)) >= 0
         assert found.desk.device.stats.starved <= 1
         assert page.problems == []
@@ -238,7 +257,12 @@ async def test_a_spoken_question_is_answered_from_microphone_to_loudspeaker(brow
         await page.wait("document.getElementById('talk').classList.contains('open')")
         await asyncio.sleep(7)
         await page.pointer("mouseReleased", "#talk")
-        await until(lambda: any(row.role == "assistant" and row.status == "completed" for row in found.model.transcript), 60)
+        await until(
+            lambda: any(
+                row.role == "assistant" and row.status == "completed" for row in found.model.transcript
+            ),
+            60,
+        )
         await until(lambda: not found.desk.call.is_audible(), 60)
         rows = {row.role: row for row in found.model.transcript}
         assert "weather" in rows["user"].text.lower()
@@ -263,7 +287,9 @@ async def test_space_talks_and_escape_discards_but_not_while_writing(browser, si
         await until(lambda: found.model.talk.active)
         await page.key("keyDown", "Escape")
         await until(lambda: not found.model.talk.active)
-        await until(lambda: any(notice.text == "cancelled: nothing was sent" for notice in found.model.notices))
+        await until(
+            lambda: any(notice.text == "cancelled: nothing was sent" for notice in found.model.notices)
+        )
         await page.evaluate("document.getElementById('say').focus()")
         for key in (" ", "c", "x"):
             await page.key("keyDown", key)
@@ -279,7 +305,9 @@ async def test_a_second_page_takes_the_sound_and_the_first_one_is_told(browser, 
         second = await browser.tab(first.context)
         await second.goto(f"{found.origin}/")
         await second.wait(f"{STATE}.endsWith(' connected')")
-        await first.wait("document.getElementById('banner-text').textContent.includes('Another page has the sound')")
+        await first.wait(
+            "document.getElementById('banner-text').textContent.includes('Another page has the sound')"
+        )
         await first.click("#banner-do")
         await second.wait("!document.getElementById('banner').hidden")
         assert found.model.state == "connected"

@@ -40,7 +40,12 @@ async def test_every_answer_carries_the_policies():
     async with site() as found:
         refused = await found.get("/")
         await found.enter()
-        for page in (refused, await found.get("/"), await found.get("/main.js"), await found.get("/land.json")):
+        for page in (
+            refused,
+            await found.get("/"),
+            await found.get("/main.js"),
+            await found.get("/land.json"),
+        ):
             headers = page.headers
             assert headers["content-security-policy"].startswith("default-src 'self';")
             assert headers["cross-origin-opener-policy"] == "same-origin"
@@ -54,7 +59,17 @@ async def test_every_answer_carries_the_policies():
 
 async def test_without_the_cookie_nothing_is_given():
     async with site() as found:
-        for path in ("/", "/main.js", "/style.css", "/land.json", "/audio/a1", "/view", "/sound", "/?token=", "/?token=x"):
+        for path in (
+            "/",
+            "/main.js",
+            "/style.css",
+            "/land.json",
+            "/audio/a1",
+            "/view",
+            "/sound",
+            "/?token=",
+            "/?token=x",
+        ):
             assert (await found.get(path)).status_code == 403, path
         assert (await found.get("/", cookie=f"{found.server.gate.cookie_name}=guess")).status_code == 403
 
@@ -100,7 +115,12 @@ async def test_a_foreign_host_is_refused_even_with_the_cookie():
 async def test_a_socket_needs_the_cookie_and_the_origin(path):
     async with site() as found:
         await found.enter()
-        for wrong in ({"origin": "http://evil.example"}, {"origin": None}, {"cookie": ""}, {"origin": "null"}):
+        for wrong in (
+            {"origin": "http://evil.example"},
+            {"origin": None},
+            {"cookie": ""},
+            {"origin": "null"},
+        ):
             with pytest.raises(InvalidStatus) as refused:
                 async with found.socket(path, **wrong):
                     pass
@@ -132,7 +152,10 @@ async def test_a_question_is_answered_and_a_mistake_says_what_is_wrong():
             answer = await told(socket, lambda message: message.get("ask") == 8)
             assert answer["error"] == "there is no such item"
             await socket.send("no verb")
-            assert "JSON object" in (await told(socket, lambda message: message.get("kind") == "refused"))["reason"]
+            assert (
+                "JSON object"
+                in (await told(socket, lambda message: message.get("kind") == "refused"))["reason"]
+            )
 
 
 async def test_the_audio_of_an_item_is_a_wav_file_bit_for_bit():
@@ -174,7 +197,9 @@ async def test_a_flood_of_verbs_ends_its_page_alone():
                     await flood.send('{"verb": "echo"}')
                 await told(flood, lambda message: False)
             found.model.notice("info", "still here")
-            await told(kept, lambda message: "still here" in json.dumps(message.get("head", {}).get("notices", "")))
+            await told(
+                kept, lambda message: "still here" in json.dumps(message.get("head", {}).get("notices", ""))
+            )
 
 
 async def test_one_page_too_many_ends_the_oldest():
@@ -192,7 +217,9 @@ async def test_one_page_too_many_ends_the_oldest():
 async def test_idle_connections_do_not_use_up_the_server():
     async with site() as found:
         await found.enter()
-        idle = [await asyncio.open_connection("127.0.0.1", found.server.port) for _ in range(MAX_CONNECTIONS + 20)]
+        idle = [
+            await asyncio.open_connection("127.0.0.1", found.server.port) for _ in range(MAX_CONNECTIONS + 20)
+        ]
         ended = 0
         for reader, _ in idle[MAX_CONNECTIONS:]:
             ended += await asyncio.wait_for(reader.read(), 5) == b""
@@ -212,7 +239,11 @@ async def _status(found) -> int:
     except OSError:
         return 0
     except Exception as error:
-        assert "Connect" in type(error).__name__ or "Protocol" in type(error).__name__ or "Read" in type(error).__name__
+        assert (
+            "Connect" in type(error).__name__
+            or "Protocol" in type(error).__name__
+            or "Read" in type(error).__name__
+        )
         return 0
 
 
@@ -243,10 +274,22 @@ def _random_frame(rng: random.Random) -> bytes | str:
         return rng.randbytes(rng.randrange(80))
     if kind == 1:
         return "text"
-    head = struct.pack("<BBHId", rng.randrange(14), rng.randrange(3), rng.randrange(4), rng.randrange(70), rng.choice([0.0, -1.0, 1e300, float("nan"), 480.0]))
+    head = struct.pack(
+        "<BBHId",
+        rng.randrange(14),
+        rng.randrange(3),
+        rng.randrange(4),
+        rng.randrange(70),
+        rng.choice([0.0, -1.0, 1e300, float("nan"), 480.0]),
+    )
     if kind == 2:
         return head + rng.randbytes(rng.randrange(40))
-    return head + json.dumps({"version": 1, "microphone": {"stream": 1, "rate": rng.randrange(10**6), "channels": 9}}).encode()
+    return (
+        head
+        + json.dumps(
+            {"version": 1, "microphone": {"stream": 1, "rate": rng.randrange(10**6), "channels": 9}}
+        ).encode()
+    )
 
 
 async def test_random_verbs_change_nothing():
@@ -256,7 +299,11 @@ async def test_random_verbs_change_nothing():
         before = found.model.revision
         async with found.socket() as socket:
             for _ in range(150):
-                await socket.send(rng.randbytes(rng.randrange(60)) if rng.random() < 0.5 else json.dumps({"verb": rng.choice("abc"), "x": [1] * rng.randrange(9)}))
+                await socket.send(
+                    rng.randbytes(rng.randrange(60))
+                    if rng.random() < 0.5
+                    else json.dumps({"verb": rng.choice("abc"), "x": [1] * rng.randrange(9)})
+                )
             await told(socket, lambda message: message.get("kind") == "refused")
         assert found.model.revision == before
 

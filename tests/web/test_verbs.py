@@ -68,7 +68,10 @@ def test_any_json_is_read_or_refused(value):
     assert set(arguments) == set(VERBS[name].arguments)
 
 
-@given(st.sampled_from(sorted(VERBS)), st.dictionaries(st.sampled_from(["text", "id", "number", "ask", "mode", "captured"]), JSON))
+@given(
+    st.sampled_from(sorted(VERBS)),
+    st.dictionaries(st.sampled_from(["text", "id", "number", "ask", "mode", "captured"]), JSON),
+)
 def test_any_argument_is_read_or_refused(name, arguments):
     try:
         read_frame(json.dumps({"verb": name, **arguments}))
