@@ -14,7 +14,7 @@ let replaced = false;
 let latency = 0;
 let last = null;
 const speaker = { stream: 0, channels: 1, port: null };
-const microphone = { stream: 0, rate: 0, position: 0, port: null, reader: null };
+const microphone = { stream: 0, rate: 0, position: 0, told: false, port: null, reader: null };
 
 onmessage = ({ data }) => COMMANDS[data.kind](data);
 
@@ -122,18 +122,19 @@ function fromSpeaker(stream, data) {
 function stopMicrophone() {
   microphone.port?.close();
   microphone.reader?.cancel().catch(() => {});
-  Object.assign(microphone, { stream: 0, rate: 0, position: 0, port: null, reader: null });
+  Object.assign(microphone, { stream: 0, rate: 0, position: 0, told: false, port: null, reader: null });
+  // Another microphone begins with position 0: the console must know that this one has ended
+  tell();
 }
 
 /** Send a chunk of mono int16. The first one shows the rate, and OPENED says it. */
 function capture(stream, rate, samples) {
   if (stream !== microphone.stream) return;
   if (rate !== microphone.rate) {
-    microphone.rate = rate;
-    microphone.position = 0;
+    Object.assign(microphone, { rate, told: false });
     tell();
   }
-  if (socket?.readyState !== WebSocket.OPEN) return;
+  if (!microphone.told) return;
   send(sound(MIC, { stream, aux: Date.now() % 2 ** 32, position: microphone.position }, samples));
   microphone.position += samples.length;
 }
@@ -178,6 +179,9 @@ function pcm16(sample) {
 function tell() {
   if (!last) return;
   const known = last.microphone && microphone.stream === last.microphone.stream && microphone.rate;
+  // Positions begin where the console hears of the microphone
+  if (known && !microphone.told) microphone.position = 0;
+  microphone.told = Boolean(known);
   const opened = last.error ? last : { ...last, microphone: known ? { ...last.microphone, rate: microphone.rate, channels: 1 } : null };
   send(text(OPENED, VERSION, JSON.stringify(opened)));
 }
