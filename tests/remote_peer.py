@@ -68,6 +68,7 @@ class Cut:
     fade: int
 
 
+# More than 20 attributes: a whole page in one place, and what a test looks at.
 class Peer:
     """The other side, with everything that it played.
 
@@ -252,7 +253,11 @@ class Peer:
             self._cuts.pop(0)
             self.stops.append((cut.number, self._position))
             self._post(CUT_DONE, self.speaker["stream"], cut.number, self._position)
-            self._queue = self._queue[cut.resume - self._position :]
+            held = self._queue[: cut.resume - self._position]
+            faded = held[: cut.fade]
+            ramp = 1 - np.arange(len(faded)) / max(1, len(faded))
+            self.heard = np.concatenate([self.heard, (faded * ramp).astype(np.int16)])
+            self._queue = self._queue[len(held) :]
             self._position = cut.resume
         return room
 

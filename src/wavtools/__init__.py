@@ -22,7 +22,7 @@ if type(getattr(__spec__, "loader", None)).__name__ == "zipimporter":
 
 if TYPE_CHECKING:
     import wavtools.resample as _resample
-    from wavtools import gain, levels, loudness, notebook, pcm, ring, spectrum, stft, voice_activity
+    from wavtools import gain, levels, loudness, notebook, pcm, remote, ring, spectrum, stft, voice_activity
     from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
@@ -117,6 +117,7 @@ __all__ = [
     "play",
     "read_wav",
     "record",
+    "remote",
     "resample",
     "ring",
     "save",
@@ -172,6 +173,7 @@ _MODULES = [
     "loudness",
     "notebook",
     "pcm",
+    "remote",
     "resample",
     "ring",
     "spectrum",

@@ -120,17 +120,21 @@ class RemoteInput:
         """The peer has opened its microphone, or another one, or could not."""
         before = self._microphone
         if part is None or part.stream != before.stream:
+            # It opens one, or another one.
+            before.open = False
             return
         if part.error:
             before.open = False
             self._tell_running(False, f"the peer cannot open its microphone: {part.error}")
             return
-        if (part.sample_rate, part.channels) != (before.sample_rate, before.channels):
+        differs = (part.sample_rate, part.channels) != (before.sample_rate, before.channels)
+        if differs or not before.open:
             self._counted += before.missing
             self._microphone = RemoteMicrophone(before.stream, part.sample_rate, part.channels)
+            self._link.captured = 0
+        if differs:
             self._stand_in.seat.vacate()
             self._fit(0.0)
-            self._link.captured = 0
         self._microphone.open, self._microphone.latency = True, part.latency
         self._tell_running(True, "the peer captures")
 

@@ -103,7 +103,7 @@ class RemotePeer:
 
     @property
     def round_trip_seconds(self) -> float | None:
-        """The worst of the last 16 round trips, the peer's audio thread included; None before the first."""
+        """The worst of the last 16 round trips, without the largest quarter; None before the first."""
         return self.trips.worst
 
     def receive(self, frame: bytes) -> None:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlayerStream", "RemoteOutput"]
 
-# Reports from one PING to the next
+# Reports from one PING to the next, and the first ones, which are each answered by one: an audio thread that starts is slow
 REPORTS_PER_PING = 16
+FIRST_REPORTS = 8
 RULES = 2
 MAX_WINDOW = 24_576
 
@@ -116,16 +117,15 @@ class RemoteOutput:
             release, self._release = self._release, None
             if release is None:
                 return
-            again = 0
+            # Its last report is the truth, as if it were lost: nothing is left out.
+            again, calls = self._speaker.lose()
+            again, self._lost = again + self._lost, 0
+            for call in calls:
+                self._link.later(call)
             if self._link.speaker is self:
-                again, _ = self._speaker.cut(0, self._link.now(), self._link.trips, lambda after: None)
-                again += self._lost
-                for call in self._speaker.lose()[1]:
-                    self._link.later(call)
                 self._link.speaker = None
                 self._link.hello()
             self._stream.leave(self._stand_in.seat)
-            self._lost = 0
         self._stream.replay(lambda: again)
         self._stream.take_ahead(None)
         release()
@@ -208,7 +208,7 @@ class RemoteOutput:
         else:
             self._speaker.report(frame, now)
             self._reports += 1
-            if self._reports % REPORTS_PER_PING == 0:
+            if self._reports <= FIRST_REPORTS or self._reports % REPORTS_PER_PING == 0:
                 self._link.ping()
         self._render()
 
@@ -220,6 +220,7 @@ class RemoteOutput:
             self._link.later(call)
         self._lost += again
         self._speaker = self._anew()
+        self._reports = 0
         self._replaying = True
         self._link.later(self._replay)
         self._tell_running(False, reason)

@@ -57,8 +57,8 @@ class RoundTrips:
 
     @property
     def worst(self) -> float | None:
-        """Seconds; None before the first."""
-        return max(self._recent, default=None)
+        """Seconds, the largest quarter left out, which hiccups made. None before the first."""
+        return self._ordered[-1] if self._recent else None
 
     @property
     def usual(self) -> float:
@@ -68,7 +68,12 @@ class RoundTrips:
     @property
     def spread(self) -> float:
         """Seconds between the best and the worst."""
-        return max(self._recent) - min(self._recent) if self._recent else 0.0
+        return self._ordered[-1] - self._ordered[0] if self._recent else 0.0
+
+    @property
+    def _ordered(self) -> list[float]:
+        count = len(self._recent)
+        return sorted(self._recent)[: count - count // 4]
 
 
 @dataclasses.dataclass
@@ -125,9 +130,8 @@ class RemoteSpeaker:
         # For each recent report, the time at which its peer would have played frame 0; empty while the peer is dry.
         self._lines: deque[float] = deque(maxlen=RECENT)
         self._reported_at = 0.0
-        # When the sound in flight was sent, and since when there is silence; None if there is none.
-        self._sent_at: float | None = None
-        self._sent_from = 0
+        # When the sound was sent that the peer did not have, and from where on; since when there is silence.
+        self._flight: tuple[float, int] | None = None
         self._dry_at: float | None = None
 
     # What may be sent
@@ -142,7 +146,7 @@ class RemoteSpeaker:
     def play(self, sound: NDArray[np.int16], now: float) -> bytes:
         """The PLAY of some frames (frames, channels)."""
         if self._holding() == 0:
-            self._sent_at, self._sent_from = now, self.handed
+            self._flight = now, self.handed
         frame = wire.encode(wire.PLAY, self.stream, 0, self.handed, sound.astype("<i2", copy=False).tobytes())
         self.handed += len(sound)
         self._dry_at = None
@@ -179,8 +183,8 @@ class RemoteSpeaker:
         if self._lines:
             moment = min(now, self._reported_at + MAX_AGE_SECONDS)
             elapsed = moment + later - min(self._lines)
-        elif self._sent_at is not None:
-            elapsed = min(now - self._sent_at, MAX_AGE_SECONDS) + first + self.settled / self.sample_rate
+        elif self._flight is not None:
+            elapsed = min(now - self._flight[0], MAX_AGE_SECONDS) + first + self.settled / self.sample_rate
         else:
             return self.settled
         return self._walk(int(elapsed * self.sample_rate) - self.settled)
@@ -208,18 +212,18 @@ class RemoteSpeaker:
         if latency is not None:
             self.latency = latency
         if not frame.flags & 1:
-            if position > self._sent_from:
-                self._sent_at = None
+            if self._flight is not None and position > self._flight[1]:
+                self._flight = None
             self._lines.append(now - position / self.sample_rate)
             return
         self._lines.clear()
         if self._holding() == 0:
-            self._sent_at = None
+            self._flight = None
             if self._dry_at is None and self.handed:
                 self._dry_at = now
-        elif self._sent_at is None:
+        elif self._flight is None:
             # It ran dry while more was on its way.
-            self._sent_at = now
+            self._flight = now, position
 
     def cut(
         self, fade: int, now: float, trips: RoundTrips, settle: Callable[[int], object]
@@ -230,7 +234,7 @@ class RemoteSpeaker:
         if nothing was sent since the last one, or if too many are unanswered (`overdue`).
         """
         worst = UNKNOWN_ROUND_TRIP if trips.worst is None else trips.worst
-        later = self._margin + trips.spread / 2
+        later = self._margin + trips.spread
         stop = max(self._at(now, worst + later, later), self._heard, self._base)
         not_played, nothing = self.handed - stop, self.handed == self._base
         self._base = self.handed

@@ -47,7 +47,7 @@ class RemoteStats:
     frames_missing : int
         Frames of the microphone that did not come, and are silence in the recording. Of the present recorder.
     round_trip_seconds : float or None
-        The worst of the last 16 round trips of the present peer.
+        The worst of the last 16 round trips of the present peer, the largest quarter left out.
     """
 
     peers: int
@@ -85,12 +85,8 @@ class RemoteDevice:
 
     Examples
     --------
-    >>> device = RemoteDevice()
-    >>> sent = []
-    >>> peer = device.accept(sent.append)        # a connection has come: HELLO goes out
-    >>> len(sent) > 0, peer.attached
-    (True, True)
-    >>> peer.detach()
+    >>> with wavtools.WavStreamPlayer(device=wavtools.RemoteDevice()) as player:
+    ...     player.add_16bit_pcm(bytes(48_000))      # waits for a peer
     """
 
     def __init__(

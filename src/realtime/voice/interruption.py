@@ -78,6 +78,8 @@ class Interruptions:
         Says whether an answer is heard, and lowers it.
     cut : callable
         Stops the answer, and tells the server what was heard.
+    before_answer : callable
+        Called before an answer is requested.
     """
 
     def __init__(
@@ -87,12 +89,14 @@ class Interruptions:
         microphone: Microphone,
         loudness: Loudness,
         cut: Callable[[], object],
+        before_answer: Callable[[], object],
     ) -> None:
         self._client = client
         self._detection = detection
         self._microphone = microphone
         self._loudness = loudness
         self._cut = cut
+        self._before_answer = before_answer
         self._watch: SpeechWatch
         # The speech that goes on, turns that have ended and are not committed, and short ones whose words are awaited
         self._turn: _Turn | None = None
@@ -269,6 +273,7 @@ class Interruptions:
     def _answer(self) -> None:
         """Request the answer to a turn, as the server would have done."""
         if self._detection.answers:
+            self._before_answer()
             self._client.create_response()
 
     def _times(self) -> dict[str, int]:

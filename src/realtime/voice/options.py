@@ -31,9 +31,19 @@ def check_interrupt(mode: object) -> InterruptMode:
     return cast("InterruptMode", mode)
 
 
-def check_spec(name: str, spec: Any, owner: str, device: object) -> Any:
-    """*spec*; raises ValueError if it is given beside the recorder or player that it would be for."""
+def check_spec(name: str, spec: Any, owner: str, owned: object, device: Any = None) -> Any:
+    """*spec*, or *device*, which stands for input and output, if that is given.
+
+    Raises
+    ------
+    ValueError
+        both, or one of them beside the recorder or player that it would be for
+    """
     if spec is not None and device is not None:
+        raise ValueError(f"device is for both directions: give {name} or device, not both")
+    name = name if device is None else "device"
+    spec = spec if device is None else device
+    if spec is not None and owned is not None:
         raise ValueError(
             f"{name} is for the {owner} that the session makes: give yours its device=, or leave {owner} out"
         )

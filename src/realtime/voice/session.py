@@ -20,10 +20,11 @@ from ..client.home_loop import HomeLoop, any_thread
 from ..errors import StateError
 from ..events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from ..protocol.numbers import not_negative
+from .cuts import Cuts
 from .detection import TurnDetection
 from .devices import Devices, Player, Receipt, Recorder, check_rate, make_player, one_by_one
 from .echo import EchoAction, EchoControl, EchoMode, check_echo
-from .events import CutEvent, IdleEvent
+from .events import IdleEvent
 from .handlers import Handlers
 from .idle import IdleWatch
 from .microphone import Microphone
@@ -67,8 +68,10 @@ class VoiceSession:
         lowered by 20 dB then; it stops, exactly as with "cut", when the speech lasts (0.21 seconds) or words of it come,
         and otherwise it returns, with ``interruption.false``. The session then sets ``interrupt_response`` and
         ``create_response`` of the turn detection to false, and requests the answers itself; `stop` takes that back.
-    input, output : None, str, int, DeviceInfo, OfflineDevice or DuplexDevice, optional
-        Devices of the recorder and the player that the session makes, as for ``device=`` of `wavtools.WavRecorder`.
+    device : None, str, int, DeviceInfo, OfflineDevice, DuplexDevice or RemoteDevice, optional
+        Device of the recorder and the player that the session makes, as for ``device=`` of `wavtools.WavRecorder`.
+    input, output : optional
+        The same for only one of the two.
     idle_timeout : float, optional
         Seconds without anybody speaking, user or model, after which the session emits ``voice.idle`` and stops.
     on_chunk : callable, optional
@@ -106,6 +109,7 @@ class VoiceSession:
         mode: Mode | None = None,
         echo: EchoMode = "auto",
         interrupt: InterruptMode = "cut",
+        device: Any = None,
         input: Any = None,
         output: Any = None,
         idle_timeout: float | None = None,
@@ -134,7 +138,8 @@ class VoiceSession:
         # Closes everything, whoever called `stop` and whatever becomes of the caller.
         self._stopping: asyncio.Task[None] | None = None
         self._devices = Devices(
-            check_spec("input", input, "recorder", recorder), check_spec("output", output, "player", player)
+            check_spec("input", input, "recorder", recorder, device),
+            check_spec("output", output, "player", player, device),
         )
         self._echo = EchoControl(
             check_echo(echo), self._devices, lambda event: client.emit("voice.echo", event), self._failed
@@ -143,6 +148,7 @@ class VoiceSession:
             client, self._devices, chunk_ms, self._echo.hear, on_chunk, self._failed
         )
         self._loudness = Loudness()
+        self._cuts = Cuts(client, self._failed)
         ducks = check_interrupt(interrupt) == "duck"
         self._detection = TurnDetection(client, ours=ducks)
         self._interruptions: Interruptions | None = None
@@ -150,7 +156,7 @@ class VoiceSession:
             from .interruption import Interruptions
 
             self._interruptions = Interruptions(
-                client, self._detection, self._microphone, self._loudness, self.interrupt
+                client, self._detection, self._microphone, self._loudness, self.interrupt, self._cuts.flush
             )
         self._idle = IdleWatch(idle_timeout, self._somebody_speaks, self._on_idle, self._failed)
 
@@ -231,6 +237,7 @@ class VoiceSession:
         client.playback = None
         self._first_sample.cancel()
         self._echo.close()
+        self._cuts.close()
         self._idle.close()
         if self._interruptions is not None:
             self._interruptions.close()
@@ -364,6 +371,7 @@ class VoiceSession:
             if self.client.is_connected():
                 self.client.clear_input_audio()
             return False
+        self._cuts.flush()
         self.client.create_response()
         return True
 
@@ -377,6 +385,7 @@ class VoiceSession:
         """Interrupt the answer and send *text* as the user's message; returns the id of its item. Thread: any."""
         self._need_started()
         self.interrupt()
+        self._cuts.flush()
         return self.client.send_user_message_content(text)
 
     def mute(self, muted: bool = True) -> None:
@@ -410,20 +419,13 @@ class VoiceSession:
 
     def _cut(self) -> Any:
         """Stop playback, and tell the server how much of each queued answer was heard."""
-        player, client = self.player, self.client
+        player = self.player
         assert player is not None
         receipt: Receipt | None = player.interrupt(self.fade_ms) if self.fade_ms else player.interrupt()
         self._echo.cut()
         self._loudness.stopped(self.fade_ms)
-        if receipt is None:
-            return None
-        item = client.conversation.get_item(receipt.track_id)
-        if client.state in ("connected", "reconnecting"):
-            client.cancel_response(receipt.track_id, receipt.offset)
-            for track_id in receipt.dropped:
-                if track_id != receipt.track_id:
-                    client.cancel_response(track_id, 0)
-        client.emit("voice.cut", CutEvent(receipt, item))
+        if receipt is not None:
+            self._cuts.tell(receipt)
         return receipt
 
     # Events
