@@ -151,6 +151,12 @@ class Browser:
         assert "error" not in found, f"{method}: {found['error']}"
         return dict(found["result"])
 
+    async def close_pages(self) -> None:
+        """Close every tab: one that plays and draws takes the processor from the next test."""
+        pages, self._pages = self._pages, {}
+        for page in pages.values():
+            await self.call("Target.closeTarget", targetId=page.target)
+
     async def page(self, width: int = 1280, height: int = 800) -> Page:
         """A new tab in a browser context of its own, so without cookies of another."""
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
@@ -174,6 +180,10 @@ class Page:
 
     Attributes
     ----------
+    target : str
+        Its id at the browser.
+    context : str
+        Id of its cookies and storage.
     problems : list of str
         What it has said on its console as an error or a warning, and its uncaught exceptions.
     received : int
@@ -185,7 +195,7 @@ class Page:
         self.context = context
         self.problems: list[str] = []
         self.received = 0
-        self._target = target
+        self.target = target
         self._session = session
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
