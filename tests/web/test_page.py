@@ -19,6 +19,7 @@ import pytest_asyncio
 from tests.conftest import require_program
 from tests.console.fakes import answer, updated
 from tests.page import TALKS, Browser, Page
+from tests.web.heard import TAP
 from tests.web.rig import Site, site
 
 pytestmark = [
@@ -29,42 +30,6 @@ pytestmark = [
 STATE = "document.getElementById('state-word').textContent"
 # At 24 kHz: the fade of an interruption, and what a page holds at most
 FADE_FRAMES, WINDOW_FRAMES = 240, 9_600
-# Joins a recorder to whatever the page plays at the rate of the session
-TAP = """
-(() => {
-  const code = `registerProcessor('tap', class extends AudioWorkletProcessor {
-    process([input]) {
-      if (input[0]) this.port.postMessage(Int16Array.from(input[0], (sample) => Math.round(sample * 32768)));
-      return true;
-    }
-  })`;
-  const connect = AudioNode.prototype.connect;
-  window.heard = [];
-  AudioNode.prototype.connect = function (target, ...more) {
-    const { context } = this;
-    if (target instanceof AudioDestinationNode && context.sampleRate === 24000) {
-      context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: 'text/javascript' }))).then(() => {
-        const tap = new AudioWorkletNode(context, 'tap', { numberOfOutputs: 0 });
-        tap.port.onmessage = ({ data }) => window.heard.push(data);
-        connect.call(this, tap);
-      });
-    }
-    return connect.call(this, target, ...more);
-  };
-  window.all = () => {
-    const whole = new Int16Array(heard.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of heard) { whole.set(part, at); at += part.length; }
-    const bytes = new Uint8Array(whole.buffer);
-    let text = '';
-    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-    return btoa(text);
-  };
-  addEventListener('pagehide', () => { sessionStorage.heard = window.all(); });
-})()
-"""
-
-
 VIOLATIONS = (
     "axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)]))"
 )
