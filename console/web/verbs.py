@@ -153,11 +153,17 @@ async def _devices(desk: Any, arguments: dict[str, Any]) -> None:
 
 
 async def _input(desk: Any, arguments: dict[str, Any]) -> bool:
-    return bool(await desk.call.use_microphone(*_device(desk, desk.call.microphones, arguments)))
+    device, name = _device(desk, desk.call.microphones, arguments)
+    if name == desk.call.model.microphone.name == PAGE_NAME:
+        return True
+    return bool(await desk.call.use_microphone(device, name))
 
 
 async def _output(desk: Any, arguments: dict[str, Any]) -> bool:
-    return bool(await desk.call.use_speaker(*_device(desk, desk.call.speakers, arguments)))
+    device, name = _device(desk, desk.call.speakers, arguments)
+    if name == desk.call.model.speaker.name == PAGE_NAME:
+        return True
+    return bool(await desk.call.use_speaker(device, name))
 
 
 def _device(desk: Any, listed: list[Any], arguments: dict[str, Any]) -> tuple[Any, str]:

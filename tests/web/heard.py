@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["TAP"]
 
-# `heard` is a list of Int16Arrays, `all()` their bytes in base64; the next page finds those of the last one in sessionStorage
+# `heard` is a list of Int16Arrays, `all()` their bytes in base64. After a reload sessionStorage has those of before
 TAP = """
 (() => {
   const code = `registerProcessor('tap', class extends AudioWorkletProcessor {

@@ -298,6 +298,27 @@ async def test_a_second_page_takes_the_sound_and_the_first_one_is_told(browser, 
         assert found.model.state == "connected"
 
 
+async def test_another_microphone_of_the_browser_goes_on_where_the_first_one_ended(browser, silent_server):
+    async with site(silent_server.url) as found:
+        page = await opened(browser, found)
+        await connected(page)
+        device = found.desk.device
+        await until(lambda: device.peer.captured > 4_800)
+        first = device.peer.opened["microphone"]["name"]
+        options = "[...document.getElementById('input').options]"
+        await page.wait(f"{options}.length > 2")
+        await page.evaluate(
+            f"(() => {{ const other = {options}.find(({{text}}) => text !== 'default' && text !== {json.dumps(first)});"
+            " other.selected = true;"
+            " document.getElementById('input').dispatchEvent(new Event('change', { bubbles: true })); })()"
+        )
+        await until(lambda: (device.peer.opened.get("microphone") or {}).get("name") not in (None, first))
+        await until(lambda: device.peer.captured > 4_800)
+        assert device.stats.frames_missing == 0
+        assert found.model.microphone.name == "this page" and found.model.state == "connected"
+        assert page.problems == []
+
+
 async def test_text_of_a_model_is_text(browser):
     hostile = "<img src=x onerror=\"document.title='in'\"><script>document.title='in'</script>\u202e&amp;"
     async with site() as found:

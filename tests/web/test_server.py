@@ -324,6 +324,24 @@ async def test_the_page_that_speaks_closes_and_what_it_said_is_sent(silent_serve
         assert found.model.state == "connected"
 
 
+async def test_the_sound_moves_to_the_machine_and_back_to_the_page_while_the_session_goes_on(silent_server):
+    async with site(silent_server.url) as found:
+        await found.enter()
+        call = found.desk.call
+        assert await call.connect()
+        async with found.socket() as socket, found.socket("/sound"):
+            assert await call.use_microphone("null", "silence") and await call.use_speaker("null", "silence")
+            for number, verb in enumerate(("input", "output", "input", "output")):
+                await socket.send(json.dumps({"verb": verb, "id": "page", "ask": number}))
+                answer = await told(socket, lambda message, number=number: message.get("ask") == number)
+                assert answer["value"] is True
+            assert (found.model.microphone.name, found.model.speaker.name) == ("this page", "this page")
+            await socket.send('{"verb": "input", "id": "none", "ask": 9}')
+            answer = await told(socket, lambda message: message.get("ask") == 9)
+            assert "list the devices again" in answer["error"]
+        assert found.model.state == "connected"
+
+
 async def test_a_port_in_use_is_an_error_that_names_the_flag():
     async with site() as found:
         with pytest.raises(UserError, match="choose another --port"):
