@@ -319,6 +319,24 @@ async def test_another_microphone_of_the_browser_goes_on_where_the_first_one_end
         assert page.problems == []
 
 
+async def test_a_browser_without_a_track_processor_captures_through_a_worklet(browser, silent_server):
+    async with site(silent_server.url) as found:
+        page = await browser.page()
+        await page.call(
+            "Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.MediaStreamTrackProcessor"
+        )
+        await page.goto(found.server.address)
+        await page.wait(f"{STATE}.includes('disconnected')")
+        await connected(page)
+        device = found.desk.device
+        await until(lambda: device.peer.captured > 24_000)
+        assert device.stats.frames_missing == device.stats.malformed == 0
+        await page.pointer("mousePressed", "#talk")
+        await until(lambda: any(row.type == "input_audio_buffer.append" for row in found.model.events.rows))
+        await page.pointer("mouseReleased", "#talk")
+        assert page.problems == []
+
+
 async def test_text_of_a_model_is_text(browser):
     hostile = "<img src=x onerror=\"document.title='in'\"><script>document.title='in'</script>\u202e&amp;"
     async with site() as found:
