@@ -17,7 +17,6 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-
 # Sound without a click, a microphone without a question, and nothing from the network
 PREFERENCES = {
     "media.navigator.permission.disabled": True,
@@ -34,11 +33,12 @@ PREFERENCES = {
 
 
 class Firefox:
-    """One Firefox with a profile of its own, and one tab."""
+    """One Firefox with a profile and an environment of its own, and one tab."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, env: dict[str, str]) -> None:
         self._program = program
         self._profile = folder / "firefox"
+        self._env = env
         self._process: subprocess.Popen[str] | None = None
         self._socket: ClientConnection | None = None
         self._numbers = itertools.count(1)
@@ -66,7 +66,7 @@ class Firefox:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "HOME": str(self._profile), "MOZ_CRASHREPORTER_DISABLE": "1"},
+            env={**self._env, "HOME": str(self._profile), "MOZ_CRASHREPORTER_DISABLE": "1"},
         )
         atexit.register(self.kill)
         try:

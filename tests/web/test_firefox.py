@@ -22,8 +22,10 @@ def firefox() -> str:
     return path
 
 
-async def test_a_typed_turn_is_played_in_firefox_and_its_microphone_heard(firefox, tmp_path, offline_url):
-    async with site(offline_url) as found, Firefox(firefox, tmp_path) as browser:
+async def test_a_typed_turn_is_played_in_firefox_and_its_microphone_heard(
+    firefox, tmp_path, offline_url, audio_server
+):
+    async with site(offline_url) as found, Firefox(firefox, tmp_path, audio_server.env) as browser:
         await browser.goto(found.server.address)
         state = "document.getElementById('state-word').textContent"
         await browser.wait(f"{state}.includes('disconnected')")
