@@ -337,6 +337,34 @@ async def test_a_browser_without_a_track_processor_captures_through_a_worklet(br
         assert page.problems == []
 
 
+async def test_a_microphone_that_is_not_allowed_is_told_and_typing_works(tmp_path, offline_url):
+    async with (
+        site(offline_url) as found,
+        Browser(tmp_path, TALKS[0], "--use-fake-device-for-media-stream") as own,
+    ):
+        page = await opened(own, found)
+        await own.call(
+            "Browser.setPermission",
+            permission={"name": "microphone"},
+            setting="denied",
+            browserContextId=page.context,
+        )
+        await connected(page)
+        told = "document.getElementById('banner-text').textContent"
+        await page.wait(f"{told}.includes('the microphone is not allowed')")
+        await write(page, "Hello")
+        await page.wait("document.querySelector('.item.assistant .play')?.checkVisibility()")
+        await own.call(
+            "Browser.setPermission",
+            permission={"name": "microphone"},
+            setting="granted",
+            browserContextId=page.context,
+        )
+        await page.click("#banner-do")
+        await until(lambda: found.desk.device.peer.captured > 4_800)
+        await page.wait("document.getElementById('banner').hidden")
+
+
 async def test_text_of_a_model_is_text(browser):
     hostile = "<img src=x onerror=\"document.title='in'\"><script>document.title='in'</script>\u202e&amp;"
     async with site() as found:

@@ -35,6 +35,11 @@ sound.onneed = (need) => {
   else hide('sound');
 };
 
+sound.onproblem = (problem) => {
+  if (problem) banner('microphone', problem, 'Try again', () => sound.retry());
+  else hide('microphone');
+};
+
 // The banner: one question at a time
 
 const banners = new Map();

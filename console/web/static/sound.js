@@ -11,6 +11,8 @@ export class Sound {
   onneed = () => {};
   /** Called when the list of devices, or what is said about them, has changed. */
   ondevices = () => {};
+  /** Called with what is wrong with the microphone, or ''. */
+  onproblem = () => {};
   /** What is wrong, for the user. */
   problem = '';
   #worker = new Worker('/sound-worker.js', { type: 'module' });
@@ -76,12 +78,14 @@ export class Sound {
     this.#chosen[noun] = id;
     this.#later(async () => {
       if (noun === 'output') await this.#output?.context.setSinkId?.(id);
-      else if (this.#input) {
-        this.#closeInput();
-        await this.#openInput(this.#wanted.microphone);
-      }
+      else if (this.#wanted.microphone) await this.#microphone();
       this.#opened();
     });
+  }
+
+  /** Ask for the microphone again, after the user has allowed it or plugged one in. */
+  retry() {
+    this.use('input', this.#chosen.input);
   }
 
   /** The AnalyserNodes of a side; an element that plays counts as loudspeaker. */
@@ -131,11 +135,7 @@ export class Sound {
     if (hello.microphone?.stream !== this.#input?.stream) {
       this.#closeInput();
       if (hello.microphone) {
-        try {
-          await this.#openInput(hello.microphone);
-        } catch (error) {
-          this.problem = microphoneProblem(error);
-        }
+        await this.#microphone();
         this.#opened();
         await this.list();
       }
@@ -143,10 +143,24 @@ export class Sound {
     this.ondevices();
   }
 
+  /** Open the chosen microphone in place of the one that is open; say what is wrong. */
+  async #microphone() {
+    this.#closeInput();
+    try {
+      await this.#openInput(this.#wanted.microphone);
+      this.problem = '';
+    } catch (error) {
+      this.problem = microphoneProblem(error);
+    }
+    this.onproblem(this.problem);
+    this.ondevices();
+  }
+
   #closed({ replaced }) {
     this.#closeOutput();
     this.#closeInput();
     this.#wanted = {};
+    this.onproblem('');
     this.onneed(replaced ? 'replaced' : '');
   }
 
@@ -222,9 +236,8 @@ export class Sound {
   // A headset that was pulled out: the default takes its place
   async #reopenInput(stream) {
     if (this.#input?.stream !== stream) return;
-    this.#closeInput();
     this.#chosen.input = '';
-    await this.#openInput(this.#wanted.microphone);
+    await this.#microphone();
     this.#opened();
   }
 

@@ -64,7 +64,8 @@ export class Talk {
       this.#send();
       return;
     }
-    if (!this.#view.do('talk')) return;
+    // Where talking is impossible, the console says why, and nothing is held
+    if (!this.#view.do('talk') || this.#view.head.why_not?.talk) return;
     this.#held = how;
     this.#since = performance.now();
   }
