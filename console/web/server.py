@@ -175,6 +175,9 @@ class PageServer:
         if socket:
             if request.headers.get("Upgrade", "").lower() != "websocket":
                 return _response(note(426, "this is a websocket"))
+            if path.path == SOUND:
+                # Sound does not become smaller, and compressing it takes time
+                connection.protocol.available_extensions = None
             return None
         return _response(await self._document(path.path), let_in)
 

@@ -60,7 +60,7 @@ class Site:
             origin=more.pop("origin", self.origin),
             additional_headers=headers,
             proxy=None,
-            compression=None,
+            compression=more.pop("compression", None),
             **more,
         )
 

@@ -14,6 +14,10 @@ import httpx
 import pytest
 
 from console import BROWSER_HINT
+from console.call import Call
+from console.endpoint import Endpoint
+from console.keys import Key
+from console.settings import Settings
 from tests.conftest import require_program
 from tests.terminal import ROOT, clean_environment
 from tests.web.rig import site
@@ -109,6 +113,20 @@ def test_the_insecure_flag_says_what_it_gives_up(run_console_here):
 def test_a_console_without_a_terminal_says_where_to_talk(run_console_here):
     done = run_console_here("--url", "ws://127.0.0.1:9")
     assert BROWSER_HINT in done.stdout.splitlines()[0]
+
+
+async def test_a_console_without_a_microphone_says_where_to_talk(silent_server):
+    call = Call(
+        Settings(input="no such", output="no such"), Endpoint(url=silent_server.url, key=Key("", "none"))
+    )
+    try:
+        assert await call.connect()
+        assert any(
+            notice.text.startswith("no microphone: ") and BROWSER_HINT in notice.text
+            for notice in call.model.notices
+        )
+    finally:
+        await call.close()
 
 
 @pytest.fixture(scope="module")

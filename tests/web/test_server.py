@@ -140,6 +140,15 @@ async def test_a_page_gets_a_snapshot_and_then_changes():
             assert change["head"]["notices"][-1][:2] == ["warning", "look here"]
 
 
+async def test_text_is_compressed_and_sound_is_not():
+    async with site() as found:
+        await found.enter()
+        for path, extensions in (("/view", "permessage-deflate"), ("/sound", "")):
+            async with found.socket(path, compression="deflate") as socket:
+                given = socket.response.headers.get("Sec-WebSocket-Extensions", "")
+                assert given.partition(";")[0] == extensions
+
+
 async def test_a_question_is_answered_and_a_mistake_says_what_is_wrong():
     async with site() as found:
         await found.enter()
