@@ -91,6 +91,8 @@ async def opened(browser: Browser, found: Site, *, tap: bool = False, width: int
 async def connected(page: Page) -> None:
     await page.click("#connect")
     await page.wait(f"{STATE}.endsWith(' connected')", 40)
+    # The recorder of the page, where there is one, joins a moment after its loudspeaker
+    await page.wait("typeof heard === 'undefined' || heard.length")
 
 
 async def write(page: Page, text: str) -> None:

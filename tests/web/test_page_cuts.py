@@ -52,6 +52,8 @@ async def test_every_receipt_is_exact_once_it_is_settled(browser, delay_ms):
             player = WavStreamPlayer(24_000, device=found.desk.device)
             player.connect()
             try:
+                # The recorder of the page joins a moment after its loudspeaker
+                await page.wait("heard.length")
                 receipts = {}
                 for number in range(CUTS):
                     level = 1_000 + number
