@@ -92,7 +92,7 @@ async def connected(page: Page) -> None:
     await page.click("#connect")
     await page.wait(f"{STATE}.endsWith(' connected')", 40)
     # The recorder of the page, where there is one, joins a moment after its loudspeaker
-    await page.wait("typeof heard === 'undefined' || heard.length")
+    await page.wait("!window.all || heard.length")
 
 
 async def write(page: Page, text: str) -> None:
