@@ -55,12 +55,13 @@ function hide(kind) {
 }
 
 function draw() {
-  const first = banners.values().next().value;
+  const [kind, first] = banners.entries().next().value ?? [];
   $('banner').hidden = !first;
   if (!first) return;
   write($('banner-text'), first.text);
   write($('banner-do'), first.action);
   $('banner-do').onclick = first.does;
+  $('banner-close').onclick = () => hide(kind);
 }
 
 // Controls
