@@ -16,6 +16,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import BROWSER_HINT
 from .echo_choice import EchoChoice
 from .endpoint import Endpoint
 from .errors import UserError
@@ -420,7 +421,7 @@ class Call:
 
     def _note_devices(self) -> None:
         for noun, stream, state, rest in (
-            ("microphone", self._microphone, self.model.microphone, "typing works"),
+            ("microphone", self._microphone, self.model.microphone, f"typing works; {BROWSER_HINT}"),
             ("speaker", self._speaker, self.model.speaker, "answers are shown, not heard"),
         ):
             state.problem = one_line(stream.problem, 200) if stream is not None else ""

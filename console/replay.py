@@ -108,7 +108,9 @@ class Replay:
             await self._player.pause()
         self._saved.apply_end(self.model)
         self._note()
-        self.model.notice("info", "the replay has ended: left goes back, p plays an item, / filters, ctrl+q quits")
+        self.model.notice(
+            "info", "the replay has ended: left goes back, p plays an item, / filters, ctrl+q quits"
+        )
 
     async def _open(self) -> None:
         """Look for the sound and lay out the time."""

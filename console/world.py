@@ -15,7 +15,7 @@ import sys
 import zlib
 from pathlib import Path
 
-__all__ = ["MARKER", "position", "world_map"]
+__all__ = ["MARKER", "coast", "position", "world_map"]
 
 MARKER = "◆"
 UNITS_PER_DEGREE = 100
@@ -28,7 +28,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 @functools.cache
-def _coast() -> list[list[tuple[float, float]]]:
+def coast() -> list[list[tuple[float, float]]]:
     """Return the coastline as lines of (longitude, latitude)."""
     values = array.array("h", zlib.decompress((Path(__file__).parent / "land.bin").read_bytes()))
     if sys.byteorder == "big":
@@ -64,7 +64,7 @@ def _outline(
     west: float, north: float, x_step: float, y_step: float, columns: int, rows: int
 ) -> tuple[str, ...]:
     cells = [bytearray(columns) for _ in range(rows)]
-    for line in _coast():
+    for line in coast():
         for (x1, y1), (x2, y2) in itertools.pairwise(line):
             left, right = (x1 - west) / x_step * 2, (x2 - west) / x_step * 2
             upper, lower = (north - y1) / y_step * 4, (north - y2) / y_step * 4

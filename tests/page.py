@@ -77,7 +77,8 @@ class Browser:
         self._profile.mkdir(parents=True, exist_ok=True)
         (self._profile / "DevToolsActivePort").unlink(missing_ok=True)
         command = [require_browser(), *FLAGS, *self._flags, f"--user-data-dir={self._profile}", "about:blank"]
-        self._process = subprocess.Popen(
+        # Starting a process takes no time that a test would notice
+        self._process = subprocess.Popen(  # noqa: ASYNC220
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -150,6 +151,12 @@ class Browser:
         assert "error" not in found, f"{method}: {found['error']}"
         return dict(found["result"])
 
+    async def close_pages(self) -> None:
+        """Close every tab: one that plays and draws takes the processor from the next test."""
+        pages, self._pages = self._pages, {}
+        for page in pages.values():
+            await self.call("Target.closeTarget", targetId=page.target)
+
     async def page(self, width: int = 1280, height: int = 800) -> Page:
         """A new tab in a browser context of its own, so without cookies of another."""
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
@@ -157,7 +164,9 @@ class Browser:
 
     async def tab(self, context: str, width: int = 1280, height: int = 800) -> Page:
         """A new tab that shares the cookies of *context*."""
-        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
+        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))[
+            "targetId"
+        ]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, target, session, context)
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -171,6 +180,10 @@ class Page:
 
     Attributes
     ----------
+    target : str
+        Its id at the browser.
+    context : str
+        Id of its cookies and storage.
     problems : list of str
         What it has said on its console as an error or a warning, and its uncaught exceptions.
     received : int
@@ -182,7 +195,7 @@ class Page:
         self.context = context
         self.problems: list[str] = []
         self.received = 0
-        self._target = target
+        self.target = target
         self._session = session
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -237,7 +250,9 @@ class Page:
 
     async def scheme(self, name: str) -> None:
         """Set what the system prefers: "light" or "dark"."""
-        await self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}]
+        )
 
     async def picture(self, path: Path) -> None:
         """Write a picture of the window."""
@@ -252,8 +267,14 @@ class Page:
 
     async def pointer(self, kind: str, selector: str) -> None:
         """Press ("mousePressed") or release ("mouseReleased") on the middle of an element."""
-        box = await self.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])(document.querySelector({json.dumps(selector)}).getBoundingClientRect())")
-        await self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+        name = json.dumps(selector)
+        box = await self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({name}).getBoundingClientRect())"
+        )
+        await self.call(
+            "Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1
+        )
 
     async def click(self, selector: str) -> None:
         """Click on an element."""
@@ -265,7 +286,9 @@ class Page:
             details = params["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-            self.problems.append(" ".join(str(part.get("value", part.get("description"))) for part in params["args"]))
+            self.problems.append(
+                " ".join(str(part.get("value", part.get("description"))) for part in params["args"])
+            )
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
         elif method == "Network.webSocketFrameReceived":

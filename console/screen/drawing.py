@@ -153,7 +153,7 @@ class Drawing:
 
     def footer(self, wide: bool) -> list[Part]:
         """Return the parts of the line of keys, as `keymap.footer` does."""
-        if self.call.model.state == "replay" and not self.typing:
+        if self._call.model.state == "replay" and not self.typing:
             return [(key, action, long if wide else short) for key, action, long, short in REPLAY_KEYS]
         return footer(wide, self.typing)
 

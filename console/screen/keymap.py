@@ -98,8 +98,15 @@ KEYS = (
     Key("a", "key", "enter an API key"),
     Key("r", "devices", "list the devices again"),
     *(
-        Key(str(number), f"number({number})", f"say what is offered under it, or choose the pane {name}", at_once=True)
-        for number, name in enumerate(("events", "conversation", "weather", "memory", "devices", "waterfall"), 1)
+        Key(
+            str(number),
+            f"number({number})",
+            f"say what is offered under it, or choose the pane {name}",
+            at_once=True,
+        )
+        for number, name in enumerate(
+            ("events", "conversation", "weather", "memory", "devices", "waterfall"), 1
+        )
     ),
     Key("k", "move_in_pane(-1)", "up, as the arrow", at_once=True),
     Key("j", "move_in_pane(1)", "down, as the arrow", at_once=True),

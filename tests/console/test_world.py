@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from console.world import MARKER, _coast, position, world_map
+from console.world import MARKER, coast, position, world_map
 
 
 def test_the_data_is_natural_earths_land():
     # The source has 130 arcs; those that cross the date line are cut there
-    assert len(_coast()) == 137
-    assert sum(map(len, _coast())) == 5_129
-    assert all(-180 <= x <= 180 and -90 <= y <= 90 for line in _coast() for x, y in line)
+    assert len(coast()) == 137
+    assert sum(map(len, coast())) == 5_129
+    assert all(-180 <= x <= 180 and -90 <= y <= 90 for line in coast() for x, y in line)
 
 
 @pytest.mark.parametrize("size", [(36, 8), (60, 16), (120, 30)])
