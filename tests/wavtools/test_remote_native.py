@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import wavtools
+from tests.remote_peer import HEADER
 from tests.waiting import until_blocking
 from wavtools import _remote_frames as wire
 from wavtools import remote
@@ -126,6 +128,45 @@ def test_frames_against_the_rules_are_malformed_for_a_native_peer(box) -> None:
         ):
             with pytest.raises(wire.Malformed):
                 box.native.handle(frame)
+
+
+def test_no_frame_of_a_host_harms_a_native_peer(box) -> None:
+    """20 000 frames, random and nearly right: each is carried out or malformed."""
+    chance = random.Random(3)
+    sound = np.full(2400, 5, np.int16)
+    with wavtools.WavStreamPlayer(RATE, device=box.device) as player:
+        box.pump()
+        stream = box.link.opened["speaker"]["stream"]
+        for number in range(20_000):
+            position = chance.choice((0.0, 240.0, -1.0, float("nan"), float("inf"), 1e300, float(number)))
+            payload = chance.choice(
+                (
+                    b"",
+                    bytes(480),
+                    chance.randbytes(12),
+                    struct.pack("<dI", position, 2**32 - 1),
+                    b"{",
+                    b'{"speaker": 5}',
+                )
+            )
+            frame = (
+                HEADER.pack(chance.randrange(14), 0, chance.choice((0, stream)), number % 70, position)
+                + payload
+            )
+            if frame[0] == wire.HELLO and payload == b"{}":
+                continue
+            try:
+                box.native.handle(frame)
+            except wire.Malformed:
+                continue
+            if number % 500 == 0:
+                box.run(240)
+        player.disconnect()
+        player.connect()
+        box.pump()
+        player.add_16bit_pcm(sound, "a")
+        box.run(9600)
+        assert np.count_nonzero(box.heard == 5) == 2400
 
 
 # The listener and the command line
