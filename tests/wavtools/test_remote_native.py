@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import wavtools
+from tests.audio_server import AudioServer
 from tests.remote_peer import HEADER
 from tests.waiting import until_blocking
 from wavtools import _remote_frames as wire
@@ -286,3 +288,49 @@ def test_the_command_is_shown_and_a_closed_listener_frees_its_port() -> None:
     listener.close()
     listener.close()
     remote.listen(listener.port).close()
+
+
+# With a sound server
+
+ROOM = """
+import json, os, subprocess, sys, time
+import numpy as np
+import wavtools
+
+with wavtools.remote.listen() as listener, wavtools.WavStreamPlayer(24000, device=listener.device) as player:
+    other = subprocess.Popen([sys.executable, "-m", "wavtools.remote", str(listener.port), "--token", listener.token])
+    recorder = wavtools.WavRecorder(24000, device="speaker.monitor")
+    recorder.begin()
+    recorder.record()
+    receipts = []
+    for number in range(1, 11):
+        player.add_16bit_pcm(np.full(48000, number * 1000, np.int16), str(number))
+        while player.get_track_sample_offset().offset < 3000 + 700 * number or (
+            player.get_track_sample_offset().track_id != str(number)
+        ):
+            time.sleep(0.002)
+        receipt = player.interrupt().wait_until_settled(10)
+        receipts.append((receipt.track_id, receipt.offset, receipt.settled))
+        time.sleep(0.15)
+    recorder.pause()
+    heard = np.rint(recorder.read().channels[0] * 32768).astype(int)
+    counts = [int(np.count_nonzero(heard == number * 1000)) for number in range(1, 11)]
+    recorder.quit()
+    listener.device.close()
+    print(json.dumps({"receipts": receipts, "counts": counts, "stats": listener.device.stats.malformed}))
+    other.wait(10)
+"""
+
+
+def test_the_sink_of_another_process_plays_exactly_what_the_receipts_say(tmp_path) -> None:
+    server = AudioServer(tmp_path, rate=RATE)
+    try:
+        done = server.python(ROOM)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [(str(number), count, True) for number, count in enumerate(told["counts"], 1)] == [
+        tuple(receipt) for receipt in told["receipts"]
+    ]
+    assert told["stats"] == 0
