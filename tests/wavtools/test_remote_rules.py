@@ -209,3 +209,8 @@ def test_send_must_be_a_plain_function(device) -> None:
         device.accept(None)
     with pytest.raises(TypeError, match="cannot be copied"):
         pickle.dumps(device)
+
+
+def test_a_duplex_device_joins_no_device_objects(device) -> None:
+    with pytest.raises(TypeError, match="itself as device= to the recorder and the player"):
+        wavtools.DuplexDevice(device, device)
