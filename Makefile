@@ -12,23 +12,37 @@ SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-# The environment holds every extra, so one set-up serves all verbs.
-$(VENV)/.installed: pyproject.toml
+# The environment of `make console`: as little as it needs. Compiling begins while packages are downloaded.
+$(VENV)/.console: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wavtools needs Python 3.10 or newer; say: make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import os, sysconfig; p = sysconfig.get_path("include"); os.path.exists(p + "/Python.h") or exit("Python headers are missing in %s: install python3-dev (Debian) or your system'"'"'s equivalent" % p)'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python cannot make virtual environments: install python3-venv (Debian)"; exit 1; }
+	@echo "setting up $(VENV), once: about a minute and 500 MB"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'Cython>=3.1,<4' 'numpy>=2'
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[all,dev,docs]'
+	@echo "... what compiles: setuptools, Cython, NumPy"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'setuptools>=77' 'Cython>=3.1,<4' 'numpy>=2'
+	@echo "... the C extensions; meanwhile the console, the offline server and its speech models"
+	@$(BIN)/python setup.py --quiet build_ext --inplace & compiling=$$!; \
+		$(BIN)/python tools/requirements.py console offline >$(VENV)/console.txt; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/console.txt; \
+		fetched=$$?; wait $$compiling && exit $$fetched
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/.built
 
-$(VENV)/.built: $(VENV)/.installed setup.py $(SOURCES)
+# What all other verbs need.
+$(VENV)/.installed: $(VENV)/.console
+	@echo "... what tests, checks and documentation need"
+	@$(BIN)/python tools/requirements.py all dev docs >$(VENV)/all.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/all.txt
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.console setup.py $(SOURCES)
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
-build: $(VENV)/.built  ## set up .venv and compile what changed
+build: $(VENV)/.installed $(VENV)/.built  ## set up .venv and compile what changed
 
-console: build  ## talk to the model; with no key set, to the offline server inside
+console: $(VENV)/.built  ## talk to the model; with no key set, to the offline server inside
 	$(BIN)/python -m console
 
 test: build  ## run the test suite

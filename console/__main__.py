@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("manual", "vad"),
         help="push to talk (manual), or turns detected by the server (vad)",
     )
+    where.add_argument(
+        "--interrupt",
+        choices=("cut", "duck"),
+        help="what speech over an answer does in vad mode: stop it, or lower it until the speech lasts (duck)",
+    )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
     parser = _Parser(
@@ -272,6 +277,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except ModuleNotFoundError as error:
         _complain(f"{error.name} is missing; install it with: pip install 'wavtools[console]'")
+        return 2
+    except ImportError as error:
+        # Another package has taken the place of ours: its text says what to do.
+        _complain(str(error))
         return 2
     except BrokenPipeError:
         # The reader of the pipe has gone; the gate prints nothing more

@@ -121,6 +121,7 @@ class Call:
                     self._speaker,
                     mode=model.talk.mode,
                     echo=model.talk.echo,
+                    interrupt=self.settings.interrupt,
                     fade_ms=FADE_MS,
                 )
                 model.transcript.divide(
@@ -203,6 +204,7 @@ class Call:
             ("conversation.item.deleted", model.on_deleted),
             ("voice.cut", model.on_cut),
             ("voice.echo", model.on_echo),
+            ("interruption.false", lambda event: model.notice("info", "no speech: the answer goes on")),
             ("usage", model.on_usage),
             ("connection.changed", self._on_connection),
             ("error", model.on_error),

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .errors import UserError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 
 PREFIX = "REALTIME_CONSOLE_"
-CHOICES = {"mode": ("manual", "vad")}
+CHOICES = {"mode": ("manual", "vad"), "interrupt": ("cut", "duck")}
 NO_DEVICE = ("", "default")
 YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
@@ -38,6 +38,7 @@ class Settings:
     model: str | None = None
     voice: str | None = None
     mode: str | None = None
+    interrupt: Literal["cut", "duck"] = "cut"
     input: str | None = None
     output: str | None = None
     theme: str | None = None
@@ -99,7 +100,8 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
     file = _config_file(config_folder() / "config.ini")
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    for name in ("offline", "url", "model", "voice", "mode", "input", "output", "theme", "sessions"):
+    names = ("offline", "url", "model", "voice", "mode", "interrupt", "input", "output", "theme", "sessions")
+    for name in names:
         for source, value in (
             ("flag", flags.get(name) or None),
             ("environment", environment.get(PREFIX + name.upper())),

@@ -1,21 +1,18 @@
 """Ask one question on Azure OpenAI: the address is the resource's, the model is the deployment's name.
 
     AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com AZURE_OPENAI_API_KEY=... \\
-    AZURE_OPENAI_DEPLOYMENT=gpt-realtime python examples/azure.py
+    AZURE_OPENAI_DEPLOYMENT=gpt-realtime python azure.py
 """
 
-import asyncio
 import os
-import sys
 
-from realtime import RealtimeClient, RealtimeError
+import realtime
 
 
-async def main() -> None:
-    endpoint = os.environ["AZURE_OPENAI_ENDPOINT"].rstrip("/")
-    client = RealtimeClient(
+async def main():
+    client = realtime.RealtimeClient(
         # The client adds /realtime. An address of the older preview works too; pass the whole of it.
-        url=f"{endpoint}/openai/v1",
+        url=os.environ["AZURE_OPENAI_ENDPOINT"].rstrip("/") + "/openai/v1",
         api_key=os.environ["AZURE_OPENAI_API_KEY"],
         model=os.environ["AZURE_OPENAI_DEPLOYMENT"],
         modalities=["text"],
@@ -24,8 +21,4 @@ async def main() -> None:
         print(await client.ask("Say hello."))
 
 
-if __name__ == "__main__":
-    try:
-        asyncio.run(main())
-    except RealtimeError as error:
-        sys.exit(f"no answer: {error}")
+realtime.run(main())

@@ -1,41 +1,33 @@
-"""Talk with the model: Enter begins and ends what you say, and interrupts the answer; q and Enter quits.
+"""Talk with a model that can switch the lights: Enter begins what you say, and Enter sends it. Ctrl+C ends it.
 
-python examples/push_to_talk.py            # default microphone and loudspeaker
-python examples/push_to_talk.py null       # a silent device, for machines without a sound card
+    python push_to_talk.py            # default microphone and loudspeaker
+    python push_to_talk.py null       # silent devices, for machines without a sound card
+
+Enter during an answer interrupts it.
 """
 
-import asyncio
 import sys
 
-from realtime import RealtimeClient, VoiceSession
-from wavtools import WavRecorder, WavStreamPlayer
+import realtime
+
+client = realtime.RealtimeClient(input_audio_transcription="gpt-transcribe")
+realtime.print_transcript(client)
 
 
-async def line(prompt: str) -> str:
-    print(prompt, flush=True)
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+@client.tool
+def switch_lights(on: bool) -> str:
+    """Switch the lights on or off."""
+    print("The lights are", "on" if on else "off")
+    return "done"
 
 
-async def main(device: str | None) -> None:
-    client = RealtimeClient(input_audio_transcription={"model": "gpt-transcribe"})
-    client.on("error", lambda event: print("error:", event.message))
-    client.on("voice.cut", lambda event: print(f"[cut after {event.receipt.current_time:.1f} s]"))
-
-    client.on("response.failed", lambda event: print(f"no answer: {event} ({event.reason})"))
-    client.on("user.transcript", lambda event: print("user:", event, flush=True))
-
-    @client.on("conversation.item.ended")
-    def show(event):
-        if event.item.role == "assistant":
-            print(f"assistant: {event.item.formatted.transcript}", flush=True)
-
-    recorder, player = WavRecorder(device=device), WavStreamPlayer(device=device)
-    async with VoiceSession(client, recorder, player, mode="manual") as voice:
-        while await line("Enter to talk, q to quit") != "q":
+async def main(device=None):
+    async with realtime.VoiceSession(client, mode="manual", input=device, output=device) as voice:
+        while True:
+            await realtime.read_line("Enter to talk. ")
             await voice.talk()
-            await line("listening; Enter to send")
+            await realtime.read_line("Listening. Enter to send. ")
             await voice.release()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else None))
+realtime.run(main(*sys.argv[1:2]))

@@ -1,28 +1,25 @@
 """Send a recorded question to the model, print both transcripts and save the spoken answer.
 
-python examples/stream_file.py question.wav answer.wav
+python stream_file.py question.wav answer.wav
 """
 
-import asyncio
 import sys
 from pathlib import Path
 
-from realtime import RealtimeClient, RealtimeError
+import realtime
+
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 
 
-async def main(question: Path, answer_path: str) -> None:
+async def main(question, target):
     # Without turn detection the file is the whole turn.
-    client = RealtimeClient(turn_detection=None, input_audio_transcription={"model": "gpt-transcribe"})
+    client = realtime.RealtimeClient(turn_detection=None, input_audio_transcription="gpt-transcribe")
     client.on("user.transcript", lambda event: print("user:", event))
-    client.on("user.transcript.failed", lambda event: print("user: ?", event))
     async with client:
-        answer = await client.ask(question)
+        answer = await client.ask(Path(question))
         print("assistant:", answer)
-        answer.file.save(answer_path)
+        answer.file.save(target)
 
 
-if __name__ == "__main__":
-    try:
-        asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
-    except (RealtimeError, OSError) as error:
-        sys.exit(f"no answer: {error}")
+realtime.run(main(*sys.argv[1:]))

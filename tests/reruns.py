@@ -18,9 +18,11 @@ RERUN_MARKS = frozenset(("audio", "server", "terminal"))
 # A test that takes one of these fixtures has the mark without saying so.
 _BY_FIXTURE = {
     "audio_server": "audio",
+    "room": "audio",
     "offline_url": "server",
     "offline_voice_url": "server",
     "ga_voice_url": "server",
+    "failing_url": "server",
 }
 DELAY_SECONDS = 1
 

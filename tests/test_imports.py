@@ -67,6 +67,17 @@ def test_the_table_of_imports_is_current(statement, base):
         assert rooms(found - base, rooms(base, set())) == ours
 
 
+def test_the_table_has_a_row_for_every_module_on_top():
+    import realtime
+
+    names = [statement.rpartition(" ")[2] for statement in rows() if statement.startswith("from realtime ")]
+    homes = {getattr(realtime, name).__module__ for name in names}
+    on_top = {getattr(realtime, name).__module__ for name in realtime.__all__} - modules(BASE)
+    # One name of a wing stands for all of it.
+    rooms_of = {".".join(home.split(".")[:2]) if "client" not in home else home for home in on_top}
+    assert rooms_of == {".".join(home.split(".")[:2]) if "client" not in home else home for home in homes}
+
+
 def test_importing_realtime_imports_no_websocket_library_and_no_module_on_top(base):
     assert not {"websockets", "importlib.metadata", "urllib.request", "email.message"} & base
     assert not {

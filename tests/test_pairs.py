@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +14,29 @@ from realtime import RealtimeClient, VoiceSession
 from realtime.offline import question_path
 from tests.audio_server import no_server_environment
 from tests.console.programs import run_console
-from tests.realtime.test_examples import test_telephone_bridge as hold_a_call
+from tests.examples.programs import EXAMPLES, environment, run
+from tests.examples.test_telephone import hold_a_call
 from tests.relay_process import RelayProcess
 from tests.terminal import Terminal, clean_environment, console_command
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer, read_wav
 
-ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "examples"
-# The first takes a call, see below; the second needs no server; the third has an address that no relay serves. All run
-# in tests/realtime/test_examples.py against the offline server, as the others do
-ELSEWHERE = {"telephone_bridge.py", "record_offline.py", "azure.py"}
+# Asks for nothing of a server, or takes a call (see below), or has an address that no relay serves, or needs a sound card
+# or another program. All run in tests/examples against the offline server, as the others do.
+ELSEWHERE = {
+    "azure.py",
+    "kiosk.py",
+    "level_meter.py",
+    "microphone_to_websocket.py",
+    "play.py",
+    "record.py",
+    "record_offline.py",
+    "resample_file.py",
+    "spectrogram.py",
+    "stereo_call.py",
+    "telephone_bridge.py",
+    "transcribe.py",
+    "web_app.py",
+}
 
 
 @pytest.fixture(scope="module")
@@ -135,27 +145,13 @@ async def test_a_voice_session(url, mode):
         assert item.formatted.transcript
 
 
-def example(name: str, url: str, *arguments: str, stdin: str = "") -> str:
-    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "AZURE_"))}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *arguments],
-        env={**clean, "PYTHONPATH": path, "OPENAI_BASE_URL": url, "PYTHONUNBUFFERED": "1"},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout
-
-
 COMMANDS = {
     "quickstart.py": (["Hello there"], ""),
     "stream_file.py": ([str(question_path()), "answer.wav"], ""),
     "tools.py": (["What is the weather in Rome?"], ""),
-    "push_to_talk.py": (["null"], "\n\nq\n"),
+    "push_to_talk.py": (["null"], "\n\n"),
+    "chat.py": ([], "Hello\n"),
+    "two_conversations.py": ([], ""),
 }
 
 
@@ -166,9 +162,8 @@ def test_every_example_has_its_pairs_here():
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_an_example_through_a_relay_with_its_defaults(name, relay_url, tmp_path):
     arguments, stdin = COMMANDS[name]
-    arguments = [str(tmp_path / a) if a == "answer.wav" else a for a in arguments]
-    assert example(name, relay_url, *arguments, stdin=stdin).strip()
+    assert run(name, *arguments, env=environment(relay_url), cwd=tmp_path, stdin=stdin).strip()
 
 
-async def test_the_telephone_bridge_through_a_relay_with_its_defaults(relay_url):
-    await hold_a_call(relay_url)
+async def test_the_telephone_bridge_through_a_relay_with_its_defaults(relay_url, tmp_path):
+    await hold_a_call(relay_url, tmp_path)

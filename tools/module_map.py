@@ -26,38 +26,36 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "wavtools": """
         _native _kernels _sample_advice _buffers errors _version _arguments _process _events _jack _miniaudio
-        _latch _alarm _fine_clock _one_call _held _aio
-        ring pcm _encodings _samples spectrum stft levels _polyphase _blocks resample notebook files
-        gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
-        bands analysis echo_detector wav decode _states _callbacks
-        _call_within _device_info _backends _context _probe _pulse_init _held_frames _device _stream _supervisor
-        _open_stream _device_watch _tracks _settlement _play_position _played_tap
-        _playback_stream _played_spectrum _player_samples _player_waits
-        _audio_store _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue
-        _recorded_audio _recorder_stats _recording_file _capture_session
-        _remote_frames _remote_wishes _remote_speaker _remote_microphone _remote_link _remote_output _remote_input
-        offline_device duplex_device remote_device notebook_device player _recorder_states recorder _pieces playback
-        oneliners remote wavtools _pyinstaller
+        _latch _alarm _fine_clock _one_call _held _aio ring pcm _encodings _samples spectrum stft levels _polyphase
+        _blocks resample notebook files gain voice_activity loudness _echo_measure _echo_webrtc echo_native echo
+        bands analysis echo_detector wav decode _states _callbacks _call_within _device_info _backends _context
+        _probe _pulse_init _held_frames _device _stream _supervisor _open_stream _device_watch _tracks _settlement
+        _play_position _played_tap _playback_stream _played_spectrum _player_samples _player_waits _audio_store
+        _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue _recorded_audio
+        _recorder_stats _recording_file _capture_session _remote_frames _remote_wishes _remote_speaker
+        _remote_microphone _remote_link _remote_output _remote_input offline_device duplex_device remote_device
+        notebook_device player _recorder_states recorder _pieces playback oneliners remote script wavtools
+        _pyinstaller command __main__
     """,
     "realtime": """
-        errors callables printing env_file background daemon_threads command_line protocol prices
-        conversation events tools connection client
-        voice synchronous captions phone realtime
+        name_clash errors callables printing env_file background daemon_threads command_line protocol prices
+        conversation events voice_events tools connection client voice synchronous captions phone transcript_lines
+        program realtime
     """,
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
-        close_codes strict_json plain_append client_rules turns server_tools server_rules context
-        socket upstream opening heartbeat pipe sessions health plain_http minting handshake server
-        run workers relay subcommands __main__
+        close_codes strict_json plain_append client_rules turns server_tools server_rules context socket upstream
+        opening heartbeat pipe sessions health plain_http minting handshake server run workers relay subcommands
+        __main__
     """,
     "realtime.offline": """
-        checks faults beta models replies client_secrets session calls admission http_api http_front certificate server
-        process voice offline __main__
+        checks faults beta models replies client_secrets session calls admission http_api http_front certificate
+        server process voice offline __main__
     """,
     "console": """
-        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk
-        transcript event_book state session audio session_files endpoint playback replay
-        model_tools echo_choice call plain talk captions room_measure doctor screen __main__
+        errors console text answer_end ending untrusted event_log settings keys tools world push_to_talk transcript
+        event_book state session audio session_files endpoint playback replay model_tools echo_choice call plain
+        talk captions room_measure doctor screen __main__
     """,
 }
 
@@ -66,6 +64,7 @@ BELOW = {
     "wavtools": [],
     "realtime": ["wavtools"],
     "realtime.relay": [
+        "realtime.name_clash",
         "realtime.errors",
         "realtime.background",
         "realtime.callables",
@@ -77,6 +76,7 @@ BELOW = {
     ],
     "realtime.offline": [
         "wavtools",
+        "realtime.name_clash",
         "realtime.errors",
         "realtime.callables",
         "realtime.background",
@@ -258,6 +258,15 @@ def python_targets(package: list[str], text: str) -> Iterator[tuple[str, int]]:
 
 # Where neither the name nor an import shows which tests concern a module. First the one to run first.
 TESTED_BY = {
+    **{
+        f"wavtools.command.{name}": ["command/test_command.py"]
+        for name in ("completion", "convert", "errors", "info", "options", "plot", "terminal")
+    },
+    **{
+        f"wavtools.command.{name}": ["command/test_command_devices.py"]
+        for name in ("devices", "doctor", "meter", "play", "record")
+    },
+    "wavtools.__main__": ["command/test_command.py"],
     "wavtools.files.vorbis_child": ["wavtools/test_files_damaged.py"],
     "wavtools._pyinstaller": ["wavtools/test_frozen.py"],
     "wavtools._pyinstaller.hook-realtime.offline.models": ["wavtools/test_frozen.py"],

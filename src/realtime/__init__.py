@@ -18,6 +18,11 @@ if importlib.util.find_spec("websockets") is None:
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
+if importlib.util.find_spec(f"{__name__}._async") is not None:
+    from .name_clash import warn_of_other
+
+    warn_of_other()
+
 from .client.client import RealtimeClient
 from .connection.options import LinkOptions
 from .conversation.change import Change
@@ -64,17 +69,20 @@ if TYPE_CHECKING:
     from .client.answer import Answer
     from .client.farewell import HangUp, hang_up
     from .phone import PhoneCall
+    from .program import read_line, run
     from .synchronous import Talk, talk
-    from .voice import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent, VoiceSession
+    from .transcript_lines import print_transcript
+    from .voice import VoiceSession
+    from .voice_events import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent
 
 # Names of modules on top, which are imported when they are first used.
 _ON_TOP = {
     "Answer": "client.answer",
-    "CutEvent": "voice",
-    "EchoEvent": "voice",
-    "FalseInterruptionEvent": "voice",
+    "CutEvent": "voice_events",
+    "EchoEvent": "voice_events",
+    "FalseInterruptionEvent": "voice_events",
     "HangUp": "client.farewell",
-    "IdleEvent": "voice",
+    "IdleEvent": "voice_events",
     "PhoneCall": "phone",
     "Segment": "captions",
     "Talk": "synchronous",
@@ -83,6 +91,9 @@ _ON_TOP = {
     "VoiceSession": "voice",
     "Words": "captions",
     "hang_up": "client.farewell",
+    "print_transcript": "transcript_lines",
+    "read_line": "program",
+    "run": "program",
     "talk": "synchronous",
 }
 
@@ -140,6 +151,9 @@ __all__ = [
     "VoiceSession",
     "Words",
     "hang_up",
+    "print_transcript",
+    "read_line",
+    "run",
     "talk",
 ]
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.remote_device import RemoteDevice, RemotePeer, RemoteStats
+    from wavtools.script import script
     from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
@@ -123,6 +124,7 @@ __all__ = [
     "resample",
     "ring",
     "save",
+    "script",
     "spectrogram",
     "spectrum",
     "start",
@@ -165,6 +167,7 @@ _HOMES = {
     "player": ["PlayerStats", "WavStreamPlayer"],
     "remote_device": ["RemoteDevice", "RemotePeer", "RemoteStats"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
+    "script": ["script"],
     "stft": ["spectrogram"],
     "_tracks": ["TrackOffset"],
     "voice_activity": ["VoiceActivity"],

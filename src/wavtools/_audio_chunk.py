@@ -57,6 +57,18 @@ class AudioChunk:
     played: Samples | None = None
 
     @property
+    def stereo(self) -> Samples:
+        """Both sides of a call, in step: ``mono`` left, ``played`` right (silence where that is None).
+
+        int16 of shape (frames, 2), made when read.
+        """
+        both = np.zeros((len(self.mono), 2), np.int16)
+        both[:, 0] = self.mono
+        if self.played is not None:
+            both[:, 1] = self.played
+        return both
+
+    @property
     def level_db(self) -> float:
         """20 log10 of the root of the mean square of ``raw``, dBFS."""
         level: float = _levels().rms_db(self.raw)

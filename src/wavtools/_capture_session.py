@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,7 @@ class Counters:
     dropped: int = 0
     callbacks: int = 0
     worst_lateness_seconds: float = 0.0
+    lateness: tuple[int, ...] = ()
 
     def plus(self, state: CaptureState) -> Counters:
         """These and those of one device's ring."""
@@ -56,6 +58,7 @@ class Counters:
             self.dropped + state.dropped,
             self.callbacks + state.callbacks,
             max(self.worst_lateness_seconds, state.worst_lateness_seconds),
+            tuple(map(sum, zip_longest(self.lateness, state.lateness(), fillvalue=0))),
         )
 
 
@@ -232,6 +235,7 @@ class CaptureSession:
             chunks_dropped=self.chunks.dropped,
             frames_written=file.frames_written if file is not None else 0,
             frames_unwritten=file.frames_unwritten if file is not None else 0,
+            callback_lateness=counters.lateness,
         )
 
     def get_spectrum(self) -> NDArray[np.float32]:

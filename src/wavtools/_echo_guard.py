@@ -8,7 +8,8 @@ most half a second nobody can interrupt, and nobody is cut by the machine's own 
   canceller is not run meanwhile, and begins anew when it has passed.
 * *Slipped*: the speaker ran dry, frames were lost, or a callback was late. The canceller goes on.
 
-After both, the output is silent until it is OPEN_DB below the microphone for OPEN_SECONDS, or for GUARD_SECONDS of sound.
+After both, the output is silent while something is played, until it is OPEN_DB below the microphone for OPEN_SECONDS, or
+for GUARD_SECONDS of sound. While nothing is played there is no echo: the user is heard, and the guard waits.
 
 Thread: the recorder's delivery thread.
 """
@@ -84,16 +85,20 @@ class EchoGuard:
         self._quiet = 0 if played.any() else self._quiet + len(played)
 
     def pass_on(self, near: Samples, clean: Samples) -> Samples:
-        """*clean*, silent where the guard is on. *near* is the microphone at the same rows; whole frames."""
+        """*clean*, silent where the guard is on and something is played. *near* is the microphone at the same rows; whole
+        frames.
+        """
         if not self._left:
+            return clean
+        if self._quiet >= self._tail_rows:
+            # No echo is on its way. Who speaks now is the user, who may have to speak first.
             return clean
         guarded: Samples = clean.copy()
         for start in range(0, len(clean), self._frame):
             if not self._left:
                 break
             one = slice(start, start + self._frame)
-            if self._quiet < self._tail_rows:
-                self._judge(near[one], clean[one])
+            self._judge(near[one], clean[one])
             guarded[one] = 0
         return guarded
 
@@ -101,7 +106,7 @@ class EchoGuard:
         self._left, self._low = self._guard_rows, 0
 
     def _judge(self, near: Samples, clean: Samples) -> None:
-        """Look at one frame while something is played. One that is silent already, as in a hold, tells nothing."""
+        """Look at one frame. One that is silent already, as in a hold, tells nothing."""
         if not clean.any():
             return
         before, after = _power(near), _power(clean)

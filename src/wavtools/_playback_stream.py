@@ -43,6 +43,9 @@ class PlayerStats:
         How much audio the device may hold.
     frames_replayed : int
         Frames that were played again, because a device that was lost or left with use_device() may have held them.
+    callback_lateness : tuple of int
+        Callbacks by how late they came: the first number counts those less than 1 µs late or early, number i those from
+        2 ** (i - 1) µs on.
     """
 
     frames_played: int
@@ -52,6 +55,7 @@ class PlayerStats:
     realtime_priority: bool | None
     latency_seconds: float
     frames_replayed: int
+    callback_lateness: tuple[int, ...] = ()
 
 
 class PlaybackStream:
@@ -159,4 +163,5 @@ class PlaybackStream:
             realtime_priority=device.realtime_priority if device else None,
             latency_seconds=device.latency_seconds if device else 0.0,
             frames_replayed=self._position.replayed,
+            callback_lateness=tuple(self._state.lateness()),
         )

@@ -36,6 +36,9 @@ class RecorderStats:
         Frames, at the session rate, in the file of ``record_to=``.
     frames_unwritten : int
         Frames that are missing in that file, because the disk was full or too slow for more than a minute.
+    callback_lateness : tuple of int
+        Callbacks by how late they came: the first number counts those less than 1 µs late or early, number i those from
+        2 ** (i - 1) µs on.
     """
 
     frames_captured: int
@@ -48,3 +51,4 @@ class RecorderStats:
     chunks_dropped: int = 0
     frames_written: int = 0
     frames_unwritten: int = 0
+    callback_lateness: tuple[int, ...] = ()

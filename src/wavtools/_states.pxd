@@ -21,6 +21,8 @@ cdef extern from "clock.h" nogil:
     uint64_t wt_clock_callbacks(wt_clock *clock)
     uint64_t wt_clock_last_ns(wt_clock *clock)
     uint64_t wt_clock_slips(wt_clock *clock)
+    uint32_t wt_clock_lateness(wt_clock *clock, uint32_t bin)
+    enum: WT_LATENESS_BINS
     uint64_t wt_clock_worst_lateness_ns(wt_clock *clock)
 
 

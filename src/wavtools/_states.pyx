@@ -191,6 +191,10 @@ cdef class CaptureState:
         """Longest time from the end of one callback's audio to the next callback, since creation."""
         return wt_clock_worst_lateness_ns(&self.capture.clock) * 1e-9
 
+    def lateness(self):
+        """Callbacks by lateness: bin 0 less than 1 us, bin i from 2^(i - 1) us on. Any thread."""
+        return [wt_clock_lateness(&self.capture.clock, bin) for bin in range(WT_LATENESS_BINS)]
+
     def read(self, float[:, ::1] out not None):
         """Move up to as many frames as *out* (frames, channels) holds into it; returns how many. Delivery thread only."""
         if out.shape[0] == 0:
@@ -392,6 +396,10 @@ cdef class PlaybackState:
     def worst_lateness_seconds(self):
         """Longest time from the end of one callback's audio to the next callback, since creation."""
         return wt_clock_worst_lateness_ns(&self.playback.clock) * 1e-9
+
+    def lateness(self):
+        """Callbacks by lateness: bin 0 less than 1 us, bin i from 2^(i - 1) us on. Any thread."""
+        return [wt_clock_lateness(&self.playback.clock, bin) for bin in range(WT_LATENESS_BINS)]
 
     def write(self, const int16_t[::1] samples not None):
         """Queue all of *samples*, interleaved frames, and return True, or none and False if there is no room for all.

@@ -30,6 +30,13 @@ def test_a_value_that_is_none_is_refused_with_its_place(home):
         load({}, {"REALTIME_CONSOLE_MODE": "loud"}, DotEnv(home / ".env"))
 
 
+def test_a_cough_may_be_set_to_lower_the_answer(home):
+    assert load({}, {}, DotEnv(home / ".env")).interrupt == "cut"
+    assert load({"interrupt": "duck"}, {}, DotEnv(home / ".env")).interrupt == "duck"
+    with pytest.raises(UserError, match=r"interrupt is 'swim' \(environment\); it can be cut or duck"):
+        load({}, {"REALTIME_CONSOLE_INTERRUPT": "swim"}, DotEnv(home / ".env"))
+
+
 def test_a_damaged_config_file_is_named(home):
     (home / "config" / "config.ini").write_text("no section\n")
     with pytest.raises(UserError, match=r"config\.ini"):

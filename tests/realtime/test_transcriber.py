@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from realtime import ConnectionLostError, ErrorEvent, LinkOptions, Segment, Transcriber, TranscriptionError
-from realtime.offline import OfflineServer, question_path
+from realtime.offline import OfflineServer, SessionOptions, question_path
+from realtime.offline.faults import Faults
+from tests.offline_models import STANDIN
 from tests.realtime.test_relay_and_offline_server import PATH, relay_to
 from tests.waiting import until
 from tests.wire_server import Peer, ScriptedServer, session_object
@@ -91,6 +93,17 @@ async def test_a_file_is_transcribed_and_the_transcriber_goes_on(offline_url):
         for recording in (question_path(), load(question_path())):
             heard = await texts(captions, str(recording) if recording == question_path() else recording)
             assert heard[-1][1] and heard[-1][0].startswith("(speech, 2")
+
+
+async def test_a_failure_on_request_reaches_the_iteration_with_its_code():
+    options = SessionOptions(pace=0, faults=Faults(failed="insufficient_quota"))
+    async with (
+        OfflineServer(voice=STANDIN, options=options) as server,
+        Transcriber(url=server.url, api_key="k") as captions,
+    ):
+        with pytest.raises(TranscriptionError, match="insufficient_quota") as caught:
+            await texts(captions, tone(2))
+    assert (caught.value.status, caught.value.code) == ("failed", "insufficient_quota")
 
 
 async def test_pauses_end_utterances_where_the_model_hears_none(offline_url):

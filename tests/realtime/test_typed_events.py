@@ -33,6 +33,14 @@ def look(context: ToolContext, words: str) -> ToolResult:
     return ToolResult(words, respond=False)
 
 
+client.on("voice.cut", lambda event: print(event.receipt, event.item))
+client.on("voice.echo", lambda event: print(event.action))
+client.on("voice.idle", lambda event: print(event.seconds + 1))
+client.on("interruption.false", lambda event: print(event.item_id))
+client.on("budget.reached", lambda event: print(event.cost))
+client.on("voice.*", print)
+
+
 async def main() -> None:
     event = await client.wait_for_next("conversation.updated")
     print(event.item)
@@ -43,6 +51,11 @@ client.on("conversation.updated", lambda event: print(event.itm))  # expected
 client.on("conversation.updatd", print)  # expected
 client.on("close", lambda event: print(event.cod))  # expected
 client.on_next("usage", lambda event: print(event.tokens))  # expected
+client.on("voice.cut", lambda event: print(event.reciept))  # expected
+client.on("voice.echo", lambda event: print(event.actions))  # expected
+client.on("voice.idle", lambda event: print(event.second))  # expected
+client.on("interruption.false", lambda event: print(event.item))  # expected
+client.on("budget.reached", lambda event: print(event.costs))  # expected
 client.update_session(instruction="Be kind.")  # expected
 RealtimeClient(instruction="Be kind.")  # expected
 RealtimeClient(turnDetection=None)  # expected

@@ -39,6 +39,15 @@ async def test_the_words_of_a_turn_are_an_event_with_the_item():
     assert not log.of("user.transcript.failed")
 
 
+async def test_the_handlers_of_an_item_know_that_its_words_are_due():
+    bench, _ = hearing()
+    states = []
+    for name in ("conversation.item.appended", "conversation.item.ended"):
+        bench.client.on(name)(lambda event: states.append(event.item.transcription))
+    bench.say(*turns.committed())
+    assert states == ["pending", "pending"]
+
+
 async def test_a_transcript_before_its_item_counts_too():
     bench, log = hearing()
     bench.say(*turns.transcription("early"), *turns.committed())

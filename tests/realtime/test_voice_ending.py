@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from realtime import ConnectionLostError, RealtimeClient, StateError
 from realtime.voice import devices
 from tests import wire_turns as turns
+from tests.canary import KEY
 from tests.voice_rig import Rig
 from tests.waiting import until
 
@@ -154,3 +156,38 @@ async def test_a_plain_tool_may_interrupt_and_send_text(server):
         await until(lambda: cuts)
         await until(lambda: len(peer.of_type("conversation.item.create")) == 2)
         assert not rig.of("error")
+
+
+async def test_waiting_for_the_end_of_a_session_ends_when_it_stops(server):
+    rig = Rig(server)
+    voice = rig.session(mode="vad")
+    with pytest.raises(StateError, match="call start"):
+        await voice.wait_until_ended()
+    for _ in range(2):
+        await voice.start()
+        waiting = asyncio.create_task(voice.wait_until_ended())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await voice.stop()
+        await waiting
+        assert rig.recorder.get_status() == "ended"
+    # It has ended already.
+    await voice.wait_until_ended()
+
+
+async def test_waiting_for_the_end_of_an_idle_session_ends(server):
+    rig = Rig(server)
+    async with rig.session(mode="vad", idle_timeout=0.05) as voice:
+        await voice.wait_until_ended()
+    assert rig.client.state == "disconnected"
+
+
+@pytest.mark.parametrize("reason", ["go away", ""])
+async def test_waiting_for_the_end_raises_when_the_connection_has_ended_for_good(server, reason):
+    rig = Rig(server)
+    rig.client = RealtimeClient(api_key=KEY, url=server.url, reconnect=False)
+    async with rig.session(mode="vad") as voice:
+        await server.peer.close(4000, reason)
+        with pytest.raises(ConnectionLostError, match="code 4000") as caught:
+            await voice.wait_until_ended()
+        assert caught.value.code == 4000 and reason in str(caught.value)

@@ -140,11 +140,28 @@ def test_a_guard_opens_once_the_canceller_takes_away_15_db() -> None:
     assert guard.pass_on(near, clean).any()
 
 
-def test_a_guard_waits_for_the_speaker_while_nothing_is_played() -> None:
+def test_a_user_who_speaks_first_after_a_slip_is_heard() -> None:
     guard = EchoGuard(RATE, PERIOD)
     near = np.full(PERIOD, 3000, np.int16)
     guard.note_slips(1)
-    assert not any(guard.pass_on(near, near).any() for _ in range(100))
+    assert all(np.array_equal(guard.pass_on(near, near), near) for _ in range(100))
+    # The guard has waited for the speaker.
+    guard.note_played(near)
+    assert not any(guard.pass_on(near, near).any() for _ in range(50))
+    assert guard.pass_on(near, near).any()
+
+
+def test_the_reverberation_of_what_was_played_is_guarded_too() -> None:
+    guard = EchoGuard(RATE, PERIOD)
+    near, silence = np.full(PERIOD, 3000, np.int16), np.zeros(PERIOD, np.int16)
+    guard.note_played(near)
+    guard.note_slips(1)
+    heard = []
+    for _ in range(40):
+        guard.note_played(silence)
+        heard.append(bool(guard.pass_on(near, near).any()))
+    # 0.3 s
+    assert heard == [False] * 29 + [True] * 11
 
 
 def test_a_move_while_nothing_plays_begins_at_once_and_holds_nothing() -> None:

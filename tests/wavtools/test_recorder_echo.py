@@ -171,6 +171,8 @@ def test_a_reference_alone_fills_played_and_cancels_nothing() -> None:
         room.run(5000)
         recorder.pause()
         assert np.array_equal(joined(chunks, "played"), sound[:5000])
+        assert np.array_equal(joined(chunks, "stereo")[:, 0], joined(chunks, "mono"))
+        assert np.array_equal(joined(chunks, "stereo")[:, 1], sound[:5000])
         assert np.array_equal(joined(chunks, "mono"), joined(chunks, "raw"))
         assert not recorder.cancelling
         with pytest.raises(StateError, match="echo_canceller"):

@@ -25,6 +25,7 @@ from ..protocol.ids import generate_id
 from ..protocol.numbers import not_negative, whole_number
 from ..protocol.outgoing import check_event
 from ..protocol.profiles import takes_ga
+from ..protocol.response_keywords import refuse_unknown_response
 from ..protocol.session_keywords import refuse_unknown
 from .api_key import ApiKey, ask_for_key
 from .content import message_parts
@@ -297,7 +298,14 @@ class RealtimeClient(InputClient):
         self.create_response()
         return item_id if parts else None
 
-    def ask(self, question: Any = None, *, timeout: float | None = None, **parameters: Any) -> Answer:
+    def ask(
+        self,
+        question: Any = None,
+        *,
+        timeout: float | None = None,
+        response: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Answer:
         """Ask the model, and get its answer: ``await client.ask("...")``, or ``async for piece in client.ask("...")``.
 
         Returns at once; what was asked before is answered first. Thread: the event loop's; see `realtime.talk` for
@@ -311,6 +319,8 @@ class RealtimeClient(InputClient):
             Without one, the answer is to what was said: in manual mode the audio sent so far is committed.
         timeout : float, optional
             Seconds until the answer must have ended; then it is cancelled, and awaiting it raises TimeoutError.
+        response : mapping, optional
+            Fields of ``response.create`` that this package does not know; sent unchanged.
         **parameters
             Of ``response.create``: ``instructions``, ``output_modalities``, ``tool_choice``, ...
 
@@ -326,15 +336,16 @@ class RealtimeClient(InputClient):
         BudgetError
             the client's budget is spent
         TypeError, ValueError
-            a question of another kind, a value that no server takes; nothing is sent then
+            a question of another kind, a parameter that does not exist, a value that no server takes; nothing is sent then
         """
         from .answers import Answers
 
+        refuse_unknown_response(parameters, "ask", ("question", "timeout", "response"))
         self._need_connection()
         self._session.turns.need_leave()
         if self._answers is None:
             self._answers = Answers(self._session)
-        return self._answers.ask(question, timeout, parameters)
+        return self._answers.ask(question, timeout, {**(response or {}), **parameters})
 
     @any_thread
     def create_item(self, item: Mapping[str, Any], previous_item_id: str | None = None) -> str:
@@ -352,14 +363,15 @@ class RealtimeClient(InputClient):
     def create_response(self, response: Mapping[str, Any] | None = None, **parameters: Any) -> bool:
         """Request an answer.
 
-        Raises StateError if not connected, BudgetError if the client's budget is spent, TypeError and ValueError for
-        what JSON cannot hold.
+        Raises StateError if not connected, BudgetError if the client's budget is spent, TypeError for a parameter that does
+        not exist, TypeError and ValueError for what JSON cannot hold.
 
         In manual mode the audio sent so far is committed first, unless it is shorter than 100 ms. While a
         response is being made, the request waits for its end; several waiting requests become one. Parameters
         are those of ``response.create``; ``conversation="none"`` requests a response outside the conversation,
-        at once.
+        at once. Fields that only the server knows go into *response*.
         """
+        refuse_unknown_response(parameters, "create_response", ("response",))
         self._need_connection()
         event = check_event({"type": "response.create", "response": {**(response or {}), **parameters}})
         parameters = event["response"]

@@ -149,7 +149,6 @@ class Session(LinkDelegate):
             "conversation.item.input_audio_transcription.completed": self._transcripts.completed,
             "conversation.item.input_audio_transcription.failed": self._transcripts.failed,
             "input_audio_buffer.committed": self._transcripts.committed,
-            "conversation.item.added": self._transcripts.on_added,
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "response.created": self._responses.created,
@@ -355,6 +354,9 @@ class Session(LinkDelegate):
                 )
         elif not self._writer.profile.commit_answers and is_localai(event):
             self._writer.profile = localai_session(self._writer.profile)
+        if kind == "conversation.item.added":
+            # Handlers of the item read whether its words are due.
+            self._transcripts.on_added(event)
         for change in changes:
             self._announce(change)
 

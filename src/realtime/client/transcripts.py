@@ -12,7 +12,7 @@ from ..conversation.reducer import Conversation
 from ..events import ErrorEvent, Event, UserTranscriptEvent, UserTranscriptFailedEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.error_codes import error_of
-from ..protocol.reading import dict_of, text_of
+from ..protocol.reading import Wire, dict_of, text_of
 from .emitter import EventEmitter
 from .reports import Reports
 from .settings import Settings
@@ -44,8 +44,8 @@ class Transcripts:
             remember(self._due, item_id, None)
             self.added(item_id)
 
-    def on_added(self, event: Event) -> None:
-        """``conversation.item.added``"""
+    def on_added(self, event: Wire) -> None:
+        """``conversation.item.added``, before its handlers."""
         if self._due:
             self.added(text_of(dict_of(event.get("item")).get("id")) or "")
 

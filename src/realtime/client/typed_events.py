@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Protocol, TypeVar, overload
 
     from ..events import (
+        BudgetEvent,
         CloseEvent,
         ConnectionEvent,
         ErrorEvent,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         UserTranscriptEvent,
         UserTranscriptFailedEvent,
     )
+    from ..voice_events import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent
 
     AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
     ItemName = Literal[
@@ -105,18 +107,15 @@ if TYPE_CHECKING:
         "server.session.created",
         "server.session.updated",
     ]
-    # Several types, or one of a module above this one
+    # Of several types
     OtherName = Literal[
-        "voice.cut",
-        "voice.echo",
-        "voice.idle",
-        "interruption.false",
-        "budget.reached",
         "*",
         "conversation.*",
         "conversation.item.*",
+        "interruption.*",
         "response.*",
         "user.*",
+        "voice.*",
     ]
     UpdatedHandler = TypeVar("UpdatedHandler", bound=Callable[[ItemUpdatedEvent], object])
     ItemHandler = TypeVar("ItemHandler", bound=Callable[[ItemEvent], object])
@@ -134,6 +133,11 @@ if TYPE_CHECKING:
     RealtimeHandler = TypeVar("RealtimeHandler", bound=Callable[[RealtimeEvent], object])
     ApprovalHandler = TypeVar("ApprovalHandler", bound=Callable[[McpApprovalEvent], object])
     ProgressHandler = TypeVar("ProgressHandler", bound=Callable[[ToolProgressEvent], object])
+    BudgetHandler = TypeVar("BudgetHandler", bound=Callable[[BudgetEvent], object])
+    CutHandler = TypeVar("CutHandler", bound=Callable[[CutEvent], object])
+    EchoHandler = TypeVar("EchoHandler", bound=Callable[[EchoEvent], object])
+    IdleHandler = TypeVar("IdleHandler", bound=Callable[[IdleEvent], object])
+    FalseHandler = TypeVar("FalseHandler", bound=Callable[[FalseInterruptionEvent], object])
     WireHandler = TypeVar("WireHandler", bound=Callable[[Event], object])
 
     class On(Protocol):
@@ -251,6 +255,36 @@ if TYPE_CHECKING:
         ) -> Callable[[ProgressHandler], ProgressHandler]: ...
         @overload
         def __call__(
+            self, name: Literal["budget.reached"], handler: Callable[[BudgetEvent], object]
+        ) -> Callable[[BudgetEvent], object]: ...
+        @overload
+        def __call__(self, name: Literal["budget.reached"]) -> Callable[[BudgetHandler], BudgetHandler]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.cut"], handler: Callable[[CutEvent], object]
+        ) -> Callable[[CutEvent], object]: ...
+        @overload
+        def __call__(self, name: Literal["voice.cut"]) -> Callable[[CutHandler], CutHandler]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.echo"], handler: Callable[[EchoEvent], object]
+        ) -> Callable[[EchoEvent], object]: ...
+        @overload
+        def __call__(self, name: Literal["voice.echo"]) -> Callable[[EchoHandler], EchoHandler]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.idle"], handler: Callable[[IdleEvent], object]
+        ) -> Callable[[IdleEvent], object]: ...
+        @overload
+        def __call__(self, name: Literal["voice.idle"]) -> Callable[[IdleHandler], IdleHandler]: ...
+        @overload
+        def __call__(
+            self, name: Literal["interruption.false"], handler: Callable[[FalseInterruptionEvent], object]
+        ) -> Callable[[FalseInterruptionEvent], object]: ...
+        @overload
+        def __call__(self, name: Literal["interruption.false"]) -> Callable[[FalseHandler], FalseHandler]: ...
+        @overload
+        def __call__(
             self, name: WireName, handler: Callable[[Event], object]
         ) -> Callable[[Event], object]: ...
         @overload
@@ -327,6 +361,26 @@ if TYPE_CHECKING:
         def __call__(
             self, name: Literal["tool.progress"], timeout: float | None = None
         ) -> Coroutine[Any, Any, ToolProgressEvent]: ...
+        @overload
+        def __call__(
+            self, name: Literal["budget.reached"], timeout: float | None = None
+        ) -> Coroutine[Any, Any, BudgetEvent]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.cut"], timeout: float | None = None
+        ) -> Coroutine[Any, Any, CutEvent]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.echo"], timeout: float | None = None
+        ) -> Coroutine[Any, Any, EchoEvent]: ...
+        @overload
+        def __call__(
+            self, name: Literal["voice.idle"], timeout: float | None = None
+        ) -> Coroutine[Any, Any, IdleEvent]: ...
+        @overload
+        def __call__(
+            self, name: Literal["interruption.false"], timeout: float | None = None
+        ) -> Coroutine[Any, Any, FalseInterruptionEvent]: ...
         @overload
         def __call__(self, name: WireName, timeout: float | None = None) -> Coroutine[Any, Any, Event]: ...
         @overload

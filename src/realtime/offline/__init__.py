@@ -20,8 +20,11 @@ Thread: any, see each module. A program that uses only ``start_server_process`` 
 this package in its own process.
 """
 
+from ..name_clash import check_ours
 from .models.clips import question_path
 from .process import ServerProcess, ServerStartError, start_server_process
+
+check_ours()
 
 __all__ = [
     "OfflineServer",

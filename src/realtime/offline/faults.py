@@ -45,7 +45,7 @@ class Faults:
     slow_reader_s : float
         The server waits this long before it reads each client event.
     failed : str, optional
-        Every response fails with this error code.
+        Every response fails with this error code; in a transcription session, every transcription.
     incomplete : str, optional
         Every response ends after one sentence, for this reason.
     unknown_events : bool

@@ -8,12 +8,12 @@ Thread: any; stateless.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .types import SessionConfig, SessionKeywords
 
-__all__ = ["SESSION_KEYWORDS", "refuse_unknown"]
+__all__ = ["SESSION_KEYWORDS", "nearest", "refuse_unknown"]
 
 # Fields of a session in either dialect.
 SESSION_KEYWORDS = frozenset(SessionKeywords.__annotations__) | frozenset(SessionConfig.__annotations__)
@@ -64,7 +64,7 @@ def refuse_unknown(keywords: Iterable[str], where: str, client_type: type) -> No
     parameters = [name for name in inspect.signature(client_type).parameters if name != "session"]
     if keyword in parameters:
         raise TypeError(f"{where}() takes no {keyword}=: it is a parameter of {client_type.__name__}()")
-    meant = _nearest(keyword, [*parameters, *SESSION_KEYWORDS])
+    meant = nearest(keyword, [*parameters, *SESSION_KEYWORDS], _ALIASES)
     advice = f"did you mean {meant}=?" if meant else "it is no field of a session;"
     raise TypeError(
         f"{where}() got an unknown keyword {keyword!r}: {advice} "
@@ -76,10 +76,12 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _nearest(keyword: str, known: Iterable[str]) -> str | None:
+def nearest(keyword: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+    """The name in *known* that *keyword* was meant to be, or its *aliases* (without case and underscores); else None."""
     # Needed for a mistake only; `import realtime` stays as quick as it is.
     import difflib
 
-    plain = {_plain(name): name for name in known}
-    near: list[Any] = difflib.get_close_matches(_plain(keyword), plain, 1, 0.75)
-    return plain.get(_plain(keyword)) or _ALIASES.get(_plain(keyword)) or (plain[near[0]] if near else None)
+    name = _plain(keyword)
+    plain = {_plain(one): one for one in known}
+    near: list[Any] = difflib.get_close_matches(name, plain, 1, 0.75)
+    return plain.get(name) or (aliases or {}).get(name) or (plain[near[0]] if near else None)

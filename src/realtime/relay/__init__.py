@@ -20,6 +20,7 @@ A relay keeps no state beyond its sessions, so any number of relays can run behi
 Thread: each Relay belongs to one event loop.
 """
 
+from ..name_clash import check_ours
 from .admission import LoginRequest
 from .keys import find_key
 from .policy import Policy
@@ -27,6 +28,8 @@ from .policy_file import load_policy
 from .secrets import ClientSecret, ClientSecretError, mint_client_secret
 from .server import Relay
 from .tokens import Identity, mint_token, verify_token
+
+check_ours()
 
 __all__ = [
     "ClientSecret",

@@ -2,14 +2,14 @@
 
 Modules: ``session`` (`VoiceSession`), ``devices`` (what it needs of recorder and player), ``microphone`` (its chunks),
 ``echo`` and ``tapes`` (what the microphone hears of the loudspeaker), ``interruption``, ``speech`` and ``volume`` (an answer
-gets quieter before it is cut), ``detection`` (who takes turns), ``idle``, ``timing``, ``options``, ``handlers``, ``events``.
+gets quieter before it is cut), ``detection`` (who takes turns), ``idle``, ``ending``, ``timing``, ``options``,
+``handlers``.
 
 Thread: importing it starts none.
 """
 
+from ..voice_events import CutEvent, EchoEvent, FalseInterruptionEvent, IdleEvent
 from .devices import Chunk, Player, Receipt, Recorder
-from .echo import EchoEvent
-from .events import CutEvent, FalseInterruptionEvent, IdleEvent
 from .session import VoiceSession
 
 __all__ = [

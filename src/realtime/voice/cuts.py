@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 
 from ..background import Failed, start
 from ..client.client import RealtimeClient
+from ..voice_events import CutEvent
 from .devices import Receipt
-from .events import CutEvent
 
 __all__ = ["Cuts"]
 

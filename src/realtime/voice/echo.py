@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from ..background import Failed, start
 from ..errors import ConfigurationError
 from ..protocol.audio_format import Int16Array
+from ..voice_events import EchoAction, EchoEvent
 from .devices import (
     CancellerState,
     CancellingRecorder,
@@ -37,10 +37,9 @@ from .tapes import Queued, Tapes
 if TYPE_CHECKING:
     from wavtools import EchoDetector
 
-__all__ = ["EchoAction", "EchoControl", "EchoEvent", "EchoMode", "check_echo"]
+__all__ = ["EchoControl", "EchoMode", "check_echo"]
 
 EchoMode = Literal["auto", "cancel", "half-duplex", "off"]
-EchoAction = Literal["cancel", "bypass", "half-duplex", "off"]
 
 # Between two looks of the detector; while the canceller stands aside, an echo must be found at once.
 LOOK_SECONDS = 0.5
@@ -59,32 +58,6 @@ WORKING_DB = 12.0
 REVERBERATION_SECONDS = 0.3
 
 _log = logging.getLogger("realtime")
-
-
-@dataclass(frozen=True)
-class EchoEvent:
-    """``voice.echo``: what is known of the echo, or what is done about it, has changed.
-
-    Attributes
-    ----------
-    heard : bool
-        True if the microphone hears the loudspeaker.
-    delay_ms : float or None
-        Milliseconds from the loudspeaker's device to the microphone's; None while unknown.
-    erle_db : float or None
-        Echo return loss enhancement: by how many dB the canceller lowers the echo now; None without a canceller.
-    action : "cancel", "bypass", "half-duplex" or "off"
-        What the session does: cancel the echo, let the microphone pass because no echo is heard, send silence while the
-        loudspeaker is heard, or nothing.
-    reason : str
-        Why, for the user.
-    """
-
-    heard: bool
-    delay_ms: float | None
-    erle_db: float | None
-    action: EchoAction
-    reason: str = ""
 
 
 def check_echo(mode: object) -> EchoMode:

@@ -23,8 +23,8 @@ from ..errors import StateError
 from ..events import Event, InterruptedEvent, UserTranscriptEvent, UserTranscriptFailedEvent
 from ..protocol.bounded_dict import remember
 from ..protocol.reading import branch, dict_of, ms_of, text_of
+from ..voice_events import FalseInterruptionEvent
 from .detection import TurnDetection
-from .events import FalseInterruptionEvent
 from .handlers import Handlers
 from .microphone import Microphone
 from .speech import SURE_SECONDS, Finding, SpeechWatch

@@ -20,11 +20,12 @@ from ..client.home_loop import HomeLoop, any_thread
 from ..errors import StateError
 from ..events import CloseEvent, ErrorEvent, InterruptedEvent, ItemUpdatedEvent
 from ..protocol.numbers import not_negative
+from ..voice_events import EchoAction, IdleEvent
 from .cuts import Cuts
 from .detection import TurnDetection
 from .devices import Devices, Player, Receipt, Recorder, check_rate, make_player, one_by_one
-from .echo import EchoAction, EchoControl, EchoMode, check_echo
-from .events import IdleEvent
+from .echo import EchoControl, EchoMode, check_echo
+from .ending import Ending
 from .handlers import Handlers
 from .idle import IdleWatch
 from .microphone import Microphone
@@ -42,6 +43,7 @@ __all__ = ["CHUNK_MS", "VoiceSession"]
 CHUNK_MS = 10
 
 
+# More than 20 attributes: one for each part that it joins.
 class VoiceSession:
     """A spoken conversation: sends the microphone, plays the answers, handles interruptions.
 
@@ -137,6 +139,7 @@ class VoiceSession:
         self._closing: asyncio.Task[None] | None = None
         # Closes everything, whoever called `stop` and whatever becomes of the caller.
         self._stopping: asyncio.Task[None] | None = None
+        self._ending: Ending | None = None
         self._devices = Devices(
             check_spec("input", input, "recorder", recorder, device),
             check_spec("output", output, "player", player, device),
@@ -195,7 +198,7 @@ class VoiceSession:
         self._loudness.player = player
         if self._interruptions is not None:
             self._interruptions.open(recorder.sample_rate)
-        self._started = True
+        self._started, self._ending = True, Ending()
         try:
             await self._devices.call(player.connect)
             if not client.is_connected():
@@ -233,7 +236,7 @@ class VoiceSession:
 
     async def _close(self) -> None:
         client, recorder, player = self.client, self.recorder, self.player
-        assert recorder is not None and player is not None
+        assert recorder is not None and player is not None and self._ending is not None
         client.playback = None
         self._first_sample.cancel()
         self._echo.close()
@@ -257,6 +260,16 @@ class VoiceSession:
             self._handlers.remove()
             self._detection.end()
             self._loudness.player = None
+            self._ending.stopped()
+
+    async def wait_until_ended(self) -> None:
+        """Wait until the session has stopped: by `stop`, or by its ``idle_timeout``. Cancel-safe.
+
+        Raises StateError if not started, ConnectionLostError if the connection has ended for good.
+        """
+        if self._ending is None:
+            raise StateError("the voice session has not started: call start() first")
+        await self._ending.wait()
 
     async def __aenter__(self) -> VoiceSession:
         await self.start()
@@ -453,9 +466,10 @@ class VoiceSession:
             self._interruptions.speech_started(event)
 
     def _on_close(self, event: CloseEvent) -> None:
-        if event.error and self._started:
+        if event.error and self._started and self._ending is not None:
             # The connection has ended for good.
             self._talking = False
+            self._ending.lost(event)
             pausing = self._microphone.pause(self._need_started())
             self._closing = start(pausing, "pausing the microphone", self._failed)
 

@@ -34,11 +34,15 @@ static inline uint64_t wt_now_ns(void)
 /* A callback that is later than this lets a device of 30 ms run dry. */
 #define WT_SLIP_NS 25000000u
 
+/* Bins of lateness: 0 counts callbacks less than 1 us late, bin i those from 2^(i - 1) us on; the last has no end. */
+enum { WT_LATENESS_BINS = 24 };
+
 typedef struct wt_clock {
     _Atomic uint64_t callbacks;         /* since the stream was created */
     _Atomic uint64_t slips;             /* callbacks that were later than WT_SLIP_NS */
     _Atomic uint64_t last_ns;           /* when the last callback began; 0 before the first */
     _Atomic uint64_t worst_lateness_ns; /* greatest time from the end of one callback's audio to the next callback */
+    _Atomic uint32_t lateness[WT_LATENESS_BINS]; /* callbacks, by how late they came */
     uint32_t rate;                      /* Hz; fixed before the device starts */
     struct {
         uint64_t last_frames; /* of the last callback; 0 where the next one cannot be late */
@@ -74,6 +78,19 @@ static inline uint64_t wt_clock_slips(wt_clock *clock)
     return atomic_load_explicit(&clock->slips, memory_order_relaxed);
 }
 
+/* How many callbacks were as late as a bin says. */
+static inline uint32_t wt_clock_lateness(wt_clock *clock, uint32_t bin)
+{
+    return atomic_load_explicit(&clock->lateness[bin], memory_order_relaxed);
+}
+
+static inline void wt_clock_count_lateness(wt_clock *clock, uint64_t ns)
+{
+    uint32_t bin = 0;
+    for (uint64_t us = ns / 1000; us && bin < WT_LATENESS_BINS - 1; us >>= 1) bin++;
+    atomic_store_explicit(&clock->lateness[bin], wt_clock_lateness(clock, bin) + 1, memory_order_relaxed);
+}
+
 /* Counts a callback of `frames` frames and measures its lateness. Device callback, before any other work. */
 static inline void wt_clock_tick(wt_clock *clock, uint64_t frames)
 {
@@ -81,6 +98,7 @@ static inline void wt_clock_tick(wt_clock *clock, uint64_t frames)
     uint64_t last = wt_clock_last_ns(clock);
     if (clock->device_only.last_frames != 0) {
         uint64_t due = last + clock->device_only.last_frames * 1000000000u / clock->rate;
+        wt_clock_count_lateness(clock, now > due ? now - due : 0);
         if (now > due && now - due > wt_clock_worst_lateness_ns(clock))
             atomic_store_explicit(&clock->worst_lateness_ns, now - due, memory_order_relaxed);
         if (now > due + WT_SLIP_NS)

@@ -269,7 +269,9 @@ class Listening:
             "input_audio_buffer.committed", item_id=item_id, previous_item_id=self._conversation.last_id
         )
         self._channel.announce_item(item, self._conversation.insert(item))
-        self._recogniser.recognise(item, self._config.input["transcription"], speech)
+        # Where no responses are made, the transcription fails in their place.
+        fault = self._channel.faults.failed if self._config.kind == "transcription" else None
+        self._recogniser.recognise(item, self._config.input["transcription"], speech, fault)
 
     def close(self) -> None:
         """Forget speech in progress."""

@@ -128,7 +128,11 @@ class Recogniser:
             self._channel.emit(f"{TRANSCRIPTION}.delta", **address, delta=delta)
 
     def recognise(
-        self, item: Item, transcription: dict[str, Any] | None = None, speech: Speech | None = None
+        self,
+        item: Item,
+        transcription: dict[str, Any] | None = None,
+        speech: Speech | None = None,
+        fault: str | None = None,
     ) -> None:
         """Begin to recognise the audio of *item*; ``item.heard`` becomes the words.
 
@@ -140,13 +144,17 @@ class Recogniser:
             The session's transcription setting; given, the words are also reported to the client.
         speech : Speech, optional
             The speech that became the item; its interim words and early recognition are used.
+        fault : str, optional
+            The error code with which the client is told that it failed, on request.
         """
         item.heard = asyncio.get_running_loop().create_future()
         interim = early = None
         if speech is not None:
             interim, early = speech.interim, speech.early
             speech.interim = speech.early = None
-        self._start(self._recognise(item, item.heard, transcription, interim or InterimTranscript(), early))
+        self._start(
+            self._recognise(item, item.heard, transcription, interim or InterimTranscript(), early, fault)
+        )
 
     async def _recognise(
         self,
@@ -155,6 +163,7 @@ class Recogniser:
         transcription: dict[str, Any] | None,
         interim: InterimTranscript,
         early: asyncio.Task[str] | None,
+        fault: str | None,
     ) -> None:
         assert item.audio is not None and item.audio_format is not None
         samples, rate = item.audio, item.audio_format.sample_rate
@@ -176,8 +185,11 @@ class Recogniser:
         if channel.faults.transcription_delay_s:
             await asyncio.sleep(channel.faults.transcription_delay_s)
         address = {"item_id": item.id, "content_index": 0}
+        if fault is not None:
+            failure = "A failure on request."
         if failure:
-            body = {"type": "server_error", "code": "server_error", "message": failure, "param": None}
+            code = fault or "server_error"
+            body = {"type": code, "code": code, "message": failure, "param": None}
             channel.emit(f"{TRANSCRIPTION}.failed", **address, error=body)
             return
         # Only committed audio is reported, and its item has exactly one part.

@@ -6,11 +6,13 @@ Thread: any.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from ..conversation.items import Item
+from .conversation.items import Item
 
-__all__ = ["CutEvent", "FalseInterruptionEvent", "IdleEvent"]
+__all__ = ["CutEvent", "EchoAction", "EchoEvent", "FalseInterruptionEvent", "IdleEvent"]
+
+EchoAction = Literal["cancel", "bypass", "half-duplex", "off"]
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,29 @@ class IdleEvent:
     """
 
     seconds: float
+
+
+@dataclass(frozen=True)
+class EchoEvent:
+    """``voice.echo``: what is known of the echo, or what is done about it, has changed.
+
+    Attributes
+    ----------
+    heard : bool
+        True if the microphone hears the loudspeaker.
+    delay_ms : float or None
+        Milliseconds from the loudspeaker's device to the microphone's; None while unknown.
+    erle_db : float or None
+        Echo return loss enhancement: by how many dB the canceller lowers the echo now; None without a canceller.
+    action : "cancel", "bypass", "half-duplex" or "off"
+        What the session does: cancel the echo, let the microphone pass because no echo is heard, send silence while the
+        loudspeaker is heard, or nothing.
+    reason : str
+        Why, for the user.
+    """
+
+    heard: bool
+    delay_ms: float | None
+    erle_db: float | None
+    action: EchoAction
+    reason: str = ""
