@@ -105,7 +105,7 @@ class RecorderStates:
 
         Parameters
         ----------
-        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice, optional
             For this session, instead of the one given to the constructor or use_device().
         record_to : str, os.PathLike, or binary file object that can seek, optional
             For this session, instead of the one given to the constructor. That one is for one session: begin() without
@@ -114,7 +114,7 @@ class RecorderStates:
         Raises
         ------
         StateError
-            a session is running, another recorder uses that OfflineDevice, DuplexDevice, file or reference, or an earlier
+            a session is running, another recorder uses that device object, file or reference, or an earlier
             session has recorded to the constructor's *record_to*
         ValueError
             there is an echo canceller, and neither a reference nor a duplex device
@@ -215,7 +215,7 @@ class RecorderStates:
 
         Parameters
         ----------
-        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice
             As for the constructor.
 
         Raises
@@ -223,7 +223,7 @@ class RecorderStates:
         DeviceError
             the device cannot be opened; the message says which, and what to try
         StateError
-            another recorder uses that OfflineDevice or DuplexDevice
+            another recorder uses that device object
         """
         self._require_home()
         with self._control, self._one_call:

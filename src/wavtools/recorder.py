@@ -53,7 +53,7 @@ class WavRecorder(RecorderStates):
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
-    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+    device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice, optional
         None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
         silent clock, or a device object. "jack:", "alsa:" or "pulse:" before a name looks on that audio system only.
     channels : int, optional
