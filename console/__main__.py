@@ -54,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         help="push to talk (manual), or turns detected by the server (vad)",
     )
     where.add_argument(
-        "--interrupt",
-        choices=("cut", "duck"),
-        help="what speech over an answer does in vad mode: stop it, or lower it until the speech lasts (duck)",
+        "--interrupt", choices=("cut", "duck"), help="speech over an answer stops or lowers it"
     )
     where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
     where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
