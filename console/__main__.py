@@ -94,8 +94,13 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
         # --model is the model of the transcription; that of a conversation in the settings is another one.
         model = getattr(arguments, "model", None)
-        where = {"offline": settings.offline, "url": settings.url, "model": model}
-        return captions(arguments.file, **where, microphone=settings.input)
+        return captions(
+            arguments.file,
+            offline=settings.offline,
+            url=settings.url,
+            model=model,
+            microphone=settings.input,
+        )
     if arguments.verb == "web":
         from .web.run import web
 

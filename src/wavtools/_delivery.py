@@ -445,7 +445,9 @@ class Delivery:
 
     def _keep(self, interval: Interval, rows: Samples, stored: Samples) -> None:
         with self._lock:
-            cleared = self._session_frames(interval.cleared - interval.origin) - interval.first
+            # Frames that the resampler makes from its beginning: ceil(n * out / in)
+            count = (interval.cleared - interval.origin) * self._session_rate
+            cleared = -(-count // self._source.device_rate) - interval.first
             skip = min(max(0, cleared - interval.produced), len(rows))
             interval.produced += len(rows)
             self._store(stored, skip)
@@ -496,7 +498,3 @@ class Delivery:
         """The session frame of a capture position of the present source."""
         origin, frame = self._origin
         return frame + (position - origin) * self._session_rate // self._source.device_rate
-
-    def _session_frames(self, device_frames: int) -> int:
-        """Frames that the resampler makes of device_frames from its beginning: ceil(n * out / in)."""
-        return -(-device_frames * self._session_rate // self._source.device_rate)
