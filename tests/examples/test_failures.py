@@ -28,6 +28,8 @@ BELOW = {
     "push_to_talk.py",
     "transcribe.py",
     "web_app.py",
+    # It runs in the console, whose tests have the failures: tests/console/test_failures.py
+    "my_agent.py",
     # In test_telephone.py
     "telephone_bridge.py",
 }
