@@ -64,9 +64,12 @@ def building(tmp_path_factory) -> Iterator[tuple[Any, Path]]:
     process.wait()
 
 
-# test_coming_from.py runs the blocks of that page, which need files.
+# Their blocks need files, or each other.
+WALKED = {"coming-from.md": "test_coming_from.py", "tutorial.md": "test_tutorial.py"}
+
+
 @pytest.mark.usefixtures("building")
-@pytest.mark.parametrize("block", [one for one in of("python") if one.values[0].page != "coming-from.md"])
+@pytest.mark.parametrize("block", [one for one in of("python") if one.values[0].page not in WALKED])
 def test_a_python_block_runs(block, offline_url, tmp_path):
     code = SILENT + block.code.replace("sleep(60)", "sleep(1)").replace("record(10, ", "record(1, ")
     done = subprocess.run(
@@ -82,7 +85,7 @@ def test_a_python_block_runs(block, offline_url, tmp_path):
 
 def alone(block: Block) -> bool:
     """True for a block that needs no other block before it, and leaves no process behind."""
-    return block.page != "contributing.md" and "pulseaudio -n" not in block.code
+    return block.page not in ("contributing.md", *WALKED) and "pulseaudio -n" not in block.code
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the shell blocks are for a POSIX shell")
