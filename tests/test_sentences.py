@@ -5,6 +5,7 @@ Code, tables, headings, pictures and what Sphinx includes are left out. A failur
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ class Sentence(NamedTuple):
 def paragraphs(markdown: str) -> Iterator[str]:
     """The prose of a page: its paragraphs and the entries of its lists, as a reader sees them."""
     tokens = MARKDOWN.parse(markdown)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in itertools.pairwise(tokens):
         if before.type == "paragraph_open":
             yield visible(token.children or [])
 
