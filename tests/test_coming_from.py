@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import realtime
 import wavtools
 from tests.pages import DOCS, MARKDOWN, SILENT, environment, read
 
@@ -187,3 +188,13 @@ def test_the_names_of_theirs_exist(twin):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in sources:
             pattern = rf"^((def|class) {node.attr}\b|{node.attr} = )"
             assert re.search(pattern, sources[node.value.id], re.M), f"{node.value.id}.{node.attr}"
+
+
+def test_the_names_of_the_table_beside_openai_exist():
+    table = read(DOCS / "coming-from.md").split("### Names\n")[1].split("\n## ")[0]
+    ours = re.findall(
+        r"`client\.(\w+)\(", " ".join(row.split("|")[2] for row in table.splitlines() if "|" in row)
+    )
+    assert len(ours) > 8
+    client = realtime.RealtimeClient("", "ws://127.0.0.1:1")
+    assert [name for name in ours if not callable(getattr(client, name, None))] == []

@@ -21,8 +21,8 @@ import pytest
 
 from tests.conftest import require_program
 from tests.pages import BLOCKS, DOCS, PAGES, ROOT, SILENT, Block, Shell, environment, of, read, stand_ins
-from tools.module_map import find_modules
 from tools.notebook_cells import NotebookError, run_notebook
+from tools.promised import promised_modules
 
 
 def test_every_block_is_in_a_language_that_is_run():
@@ -403,20 +403,15 @@ def test_a_notebook_that_fails_is_an_error_that_shows_the_traceback(tmp_path):
         run_notebook(tmp_path / "wrong.ipynb")
 
 
-def public_modules() -> list[str]:
-    """Modules that must have a page: no underscore in the name, and of the servers their packages."""
-    names = [name for name, module in find_modules().items() if module.path.suffix in (".py", ".pyx")]
-    servers = ("realtime.offline.", "realtime.relay.", "console")
-    return [name for name in names if "._" not in name and not name.startswith(servers)]
-
-
 @pytest.mark.timeout(300)
-def test_the_pages_are_built_without_a_warning_and_every_public_module_has_one(building):
+def test_the_pages_are_built_without_a_warning_and_every_promised_module_has_one(building):
     """Strict: an unknown link, an anchor that does not exist, a docstring that is no reStructuredText fail the build."""
     needs(*GENERATOR)
     process, folder = building
     assert process.wait() == 0, read(folder / "complaints")
-    for name in public_modules():
+    index = read(folder / "api" / "index.pseudoxml")
+    for name in promised_modules():
+        assert name in index
         page = read(folder / "api" / f"{name}.pseudoxml")
         module = importlib.import_module(name)
         for member in getattr(module, "__all__", ()):

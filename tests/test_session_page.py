@@ -85,4 +85,6 @@ def test_a_field_that_the_schema_gets_is_noticed():
 
     found = dict(fields(nullable(record({"depth": integer(1, 9)})), "new"))
     assert found == {"new.depth": "whole number from 1 to 9"}
-    assert filled("| `speed` | anything | how fast |\n").startswith(f"| `speed` | {rows()['speed']} | how fast")
+    assert filled("| `speed` | anything | how fast |\n").startswith(
+        f"| `speed` | {rows()['speed']} | how fast"
+    )

@@ -3,8 +3,8 @@
     python tools/session_reference.py
 
 The schema is the one that checks sessions, in the client and in the offline server; its checks are closures, whose
-variables are read here. A row begins with the field's place in code type, such as `turn_detection.threshold`; its second cell
-is written, its third one is the author's.
+variables are read here. A row begins with the field's place in code type, such as `turn_detection.threshold`. Its second
+cell is written; its third one is the author's.
 
 Thread: main.
 """
