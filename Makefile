@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES := $(wildcard src/wavtools/*.pyx src/wavtools/*.pxd src/wavtools/_native/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help console test interop network platforms bench neon coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
+.PHONY: help console test interop network platforms textual bench neon coverage format lint types docs maps build tsan asan soak fuzz wheel wheels release clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -64,6 +64,13 @@ $(INTEROP)/.installed: $(addprefix tests/interop/,clients.txt package.json serve
 
 interop: build $(INTEROP)/.installed  ## let clients and a server that others wrote talk to ours
 	WAVTOOLS_INTEROP=1 $(BIN)/python -m pytest tests/interop
+
+# Beside the environment, because that has the newest one.
+textual: build  ## run the console's screen tests on the lowest Textual that pyproject.toml allows
+	lowest=$$(sed -n 's/.*"textual>=\([0-9.]*\)".*/\1/p' pyproject.toml) && \
+	$(BIN)/python -m pip install --quiet --upgrade --target build/textual-$$lowest "textual==$$lowest" && \
+	PYTHONPATH=build/textual-$$lowest $(BIN)/python -m pytest $(PYTEST_FLAGS) \
+		tests/console/test_screen.py tests/console/test_screen_*.py tests/console/test_looks.py tests/console/test_welcome.py
 
 bench: build  ## compare with peers and write benchmarks/RESULTS.md
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[bench]'

@@ -13,6 +13,9 @@ frame before. Memory is resident memory of the process.
 The first paint: from the end of Textual's import to the first written frame in which every pane is filled. The key is in
 the environment: a keyring, if that package is installed, takes another 0.2 s.
 
+Idle and connected: the screen with an open session of the offline server, microphone closed. The figure includes the
+threads of both devices, the echo canceller, and the keep-alive of the connection.
+
 Thread: the event loop of the measured process; the pty is read in a thread.
 """
 
@@ -50,6 +53,7 @@ TURN_SECONDS, ANSWER_FROM, STEP = 10.0, 4.0, 0.1
 # Base64 of 20 ms and of 100 ms
 CHUNK, AUDIO = "A" * 1280, "A" * 6400
 IDLE_SECONDS = 10.0
+CONNECTED_SECONDS = 30.0
 DEADLINE_SECONDS = 600.0
 
 # The program whose first paint is measured; its argument is the file for the figures
@@ -69,6 +73,33 @@ class Timed(RealtimeConsole):
         self.exit()
 
 asyncio.run(Timed(Call(Settings(url="ws://127.0.0.1:9", input="null", output="null"))).run_async())
+"""
+
+# The program that is connected and idle, with two silent devices; its arguments: seconds, and the file for the figure
+CONNECTED = """
+import asyncio, gc, sys, time
+from console.call import Call
+from console.endpoint import Endpoint
+from console.keys import Key
+from console.screen.app import RealtimeConsole
+from console.settings import Settings
+
+async def run(seconds, out):
+    settings = Settings(offline=True, input="null", output="null")
+    app = RealtimeConsole(Call(settings, Endpoint(offline=True, key=Key("", "none"))))
+    gc.freeze()
+    ended = asyncio.create_task(app.run_async())
+    while app.model.state != "connected":
+        await asyncio.sleep(0.1)
+    # Until the notices are gone and the devices are known to be silent
+    await asyncio.sleep(12)
+    cpu, began = time.process_time(), time.monotonic()
+    await asyncio.sleep(seconds)
+    open(out, "w").write(str((time.process_time() - cpu) / (time.monotonic() - began)))
+    app.exit()
+    await ended
+
+asyncio.run(run(float(sys.argv[1]), sys.argv[2]))
 """
 
 
@@ -210,7 +241,7 @@ async def hold_turn(call: Any, turn: int, began: float, figures: dict[str, Any])
     model.on_updated(ItemUpdatedEvent(item, None))
 
 
-def report(hour: dict[str, Any], starts: list[list[float]]) -> Iterator[str]:
+def report(hour: dict[str, Any], starts: list[list[float]], connected: float) -> Iterator[str]:
     intervals = sorted(hour["intervals"])
     memory = hour["memory"]
 
@@ -233,6 +264,7 @@ def report(hour: dict[str, Any], starts: list[list[float]]) -> Iterator[str]:
     yield f"| processor, feeding of the model included (of a core) | {hour['cpu']:.0%} | |"
     idle = f"{hour['idle_frames']}, {hour['idle_cpu']:.1%}"
     yield f"| idle for {IDLE_SECONDS:g} s: frames, processor | {idle} | 0 |"
+    yield f"| idle and connected for {CONNECTED_SECONDS:g} s, two silent devices: processor | {connected:.1%} | |"
     took, busy = zip(*starts, strict=True)
     yield f"| P14: first paint (s), median of {len(starts)} | {statistics.median(took):.2f} | ≤ 0.7 |"
     yield f"| P14: fastest, slowest (s) | {min(took):.2f}, {max(took):.2f} | |"
@@ -253,7 +285,8 @@ def main() -> None:
     starts = [in_terminal("-c", FIRST_PAINT) for _ in range(arguments.starts)]
     print("first paint:", " ".join(f"{took:.2f}" for took, _ in starts), flush=True)
     hour = in_terminal("-m", "benchmarks.bench_console", "--minutes", arguments.minutes, "--inside")
-    lines = list(report(hour, starts))
+    connected = in_terminal("-c", CONNECTED, CONNECTED_SECONDS)
+    lines = list(report(hour, starts, connected))
     print("\n".join(lines))
     write_section("console", lines)
 

@@ -22,6 +22,8 @@ __all__ = ["PROGRAM", "run"]
 
 # The command that started it: from the repository, or of the installed package
 PROGRAM = "python -m console" if __name__ == "console" else "realtime-console"
+# What is said where a microphone or a terminal is missing
+BROWSER_HINT = f"{PROGRAM} web talks from a browser"
 # Names of modules on top, which are imported when they are first used
 _ON_TOP = {"run": "agent"}
 

@@ -1,4 +1,4 @@
-"""The command line, ``python -m console`` or ``realtime-console``: arguments, wiring, exit statuses.
+"""The command line, ``python -m console`` or ``realtime-console``: what each verb runs, and the exit statuses.
 
 The exit status is 0 for success, 1 if ``doctor`` found something to mend or a part of the program failed, 2 for a mistake
 that the user can mend (one line on stderr says how), 128 + n after signal n (Ctrl-C: 130). Each verb imports what it
@@ -16,124 +16,24 @@ import os
 import runpy
 import sys
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from . import PROGRAM
+from . import BROWSER_HINT, PROGRAM
+from .arguments import AGENT, SERVERS, make_parser
 from .ending import Ended, ended_by_signals, run
 from .errors import ProgramError, UserError
+from .flags import refuse_unused
 from .running import AGENT_SCREEN, is_terminal, show_screen
-from .tap.command import add_arguments as tap_arguments
 from .tap.command import make_tap
 from .tap.command import show as show_tap
 from .text import one_line
 
-# The verb that a Python file alone stands for
-AGENT = "agent"
-SERVERS = {"relay": "realtime.relay", "offline": "realtime.offline"}
+if TYPE_CHECKING:
+    from .settings import Settings
 
-
-def _where(settings: Any) -> dict[str, Any]:
-    return {"offline": settings.offline, "url": settings.url, "model": settings.model}
-
-
-class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose error messages are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see {PROGRAM} --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    # SUPPRESS: otherwise the verb's default would overwrite a flag that stands before the verb
-    where = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    where.add_argument(
-        "--offline", action="store_true", help="start the offline server and use it (default without a key)"
-    )
-    where.add_argument("--url", help="another server: ws://... or wss://...")
-    where.add_argument("--model", help="model to ask for")
-    where.add_argument("--voice", help="voice to ask for")
-    where.add_argument(
-        "--mode",
-        choices=("manual", "vad"),
-        help="push to talk (manual), or turns detected by the server (vad)",
-    )
-    where.add_argument(
-        "--interrupt",
-        choices=("cut", "duck"),
-        help="what speech over an answer does in vad mode: stop it, or lower it until the speech lasts (duck)",
-    )
-    where.add_argument("--input", metavar="NAME", help="microphone: an id or a part of its name")
-    where.add_argument("--output", metavar="NAME", help="speaker: an id or a part of its name")
-    views = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    views.add_argument("--plain", action="store_true", help="print lines of text, show no screen")
-    views.add_argument("--json", action="store_true", help="print lines of JSON, show no screen")
-    parser = _Parser(
-        prog=PROGRAM,
-        parents=[where, views],
-        argument_default=argparse.SUPPRESS,
-        description="Hold and inspect a voice conversation. Without a verb: the screen, or one demo turn if there is no "
-        "terminal. The key comes from OPENAI_API_KEY, from .env, or from the screen (key a); without a key the offline "
-        "server answers. Settings: flag > REALTIME_CONSOLE_... in the environment > .env > config.ini > default.",
-    )
-    parser.add_argument("--theme", help="dark, light, or the name of a Textual theme")
-    parser.add_argument("--sessions", metavar="FOLDER", help="folder for saved sessions (default: sessions)")
-    parser.set_defaults(verb=None)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    talk = verbs.add_parser(
-        "talk", parents=[where], help="hold one spoken turn with WAV files, show no screen"
-    )
-    talk.add_argument("question", type=Path, help="WAV file of a spoken question")
-    talk.add_argument("--out", type=Path, required=True, help="WAV file for the spoken answer")
-    talk.add_argument(
-        "--events", type=Path, help="write every protocol event to this file, one line of JSON each"
-    )
-    captions = verbs.add_parser(
-        "captions", parents=[where], help="print what is said: by the microphone, or in a file"
-    )
-    captions.add_argument("file", type=Path, nargs="?", help="audio file; without one: the microphone")
-    verbs.add_parser("devices", help="list microphones and speakers")
-    verbs.add_parser(
-        "doctor",
-        parents=[where],
-        help="check devices, round trip of a test tone, endpoint and key; say what to mend",
-    )
-    replay = verbs.add_parser("replay", help="replay a saved session")
-    replay.add_argument("folder", type=Path, help="folder of a saved session")
-    replay.add_argument(
-        "--speed", type=_speed, default=1.0, help="factor of speed; 0: without pauses (default: %(default)g)"
-    )
-    _add_own(verbs, where, views)
-    for verb, module in SERVERS.items():
-        # main() passes their arguments on
-        verbs.add_parser(verb, add_help=False, help=f"the same as python -m {module}")
-    return parser
-
-
-def _add_own(verbs: Any, where: argparse.ArgumentParser, views: argparse.ArgumentParser) -> None:
-    """Add the verbs that show clients of the user's own."""
-    tap = verbs.add_parser(
-        "tap",
-        parents=[views],
-        help="show what any client and its server say: the client connects here instead",
-    )
-    tap_arguments(tap)
-    agent = verbs.add_parser(
-        AGENT,
-        parents=[where, views],
-        help="hold a conversation with your own agent; a Python file in place of a verb is the same",
-    )
-    agent.add_argument("file", type=Path, help="a Python file that defines client, or make_client()")
-
-
-def _speed(value: str) -> float:
-    try:
-        speed = float(value)
-    except ValueError:
-        speed = -1.0
-    if not 0 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a speed; expected 0 to 1000")
-    return speed
+SCREENS = (None, "replay", "demo", "tap", AGENT)
 
 
 def _devices() -> int:
@@ -155,19 +55,31 @@ def _devices() -> int:
 
 def _serve(verb: str, rest: list[str]) -> int:
     """Run a server in this process, with its own arguments and exit status."""
-    sys.argv = [SERVERS[verb], *rest]
+    module = SERVERS[verb][0]
+    sys.argv = [module, *rest]
     try:
-        runpy.run_module(SERVERS[verb], run_name="__main__", alter_sys=True)
-    except ImportError as error:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except ModuleNotFoundError as error:
         raise UserError(
-            f"{error.name or SERVERS[verb]} is missing; install it with: pip install 'wavtools[realtime]'"
+            f"{error.name or module} is missing; install it with: pip install 'wavtools[realtime]'"
         ) from error
     return 0
 
 
+def _report(folder: Path, out: Path | None) -> int:
+    from .report import write_report
+
+    print(f"written: {write_report(folder, out)}")
+    return 0
+
+
+def _wants(arguments: argparse.Namespace, flag: str) -> bool:
+    return bool(getattr(arguments, flag, False))
+
+
 def _shows_screen(arguments: argparse.Namespace) -> bool:
-    lines = getattr(arguments, "plain", False) or getattr(arguments, "json", False)
-    return arguments.verb in (None, "replay", "tap", AGENT) and not lines and is_terminal()
+    lines = _wants(arguments, "plain") or _wants(arguments, "json")
+    return arguments.verb in SCREENS and not lines and is_terminal()
 
 
 def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -175,68 +87,93 @@ def _verb(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from .settings import DotEnv, load
 
     settings = load(vars(arguments), os.environ, DotEnv())
-    where = _where(settings)
-    terminal = is_terminal()
-    plain, as_json = getattr(arguments, "plain", False), getattr(arguments, "json", False)
     if arguments.verb == "talk":
-        from .talk import talk
-
-        return talk(arguments.question, arguments.out, events=arguments.events, **where)
+        return _talk(arguments.question, arguments.out, settings, arguments.events)
     if arguments.verb == "captions":
         from .captions import captions
 
         # --model is the model of the transcription; that of a conversation in the settings is another one.
         model = getattr(arguments, "model", None)
-        return captions(arguments.file, **{**where, "model": model}, microphone=settings.input)
+        return captions(
+            arguments.file,
+            offline=settings.offline,
+            url=settings.url,
+            model=model,
+            microphone=settings.input,
+        )
+    if arguments.verb == "web":
+        from .web.run import web
+
+        return web(settings, arguments)
     if arguments.verb == "doctor":
         from .doctor import doctor
 
         return doctor(settings)
     if arguments.verb == "replay":
-        from .replay import Replay
-        from .session_files import load_session
-
-        speed = arguments.speed if terminal else 0.0
-        replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output)
-        return show_screen(replay, settings.theme) if _shows_screen(arguments) else _replayed(replay, as_json)
+        return _replay(arguments, settings)
     if arguments.verb == "tap":
-        tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
+        return _tap(arguments, settings)
+    return _conversation(arguments, settings)
+
+
+def _replay(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, int]:
+    from .replay import Replay
+    from .session_files import load_session
+
+    screen = _shows_screen(arguments)
+    speed = arguments.speed if is_terminal() else 0.0
+    replay = Replay(load_session(arguments.folder), speed=speed, output=settings.output, sound=screen)
+    return show_screen(replay, settings.theme) if screen else _replayed(replay, _wants(arguments, "json"))
+
+
+def _tap(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, int]:
+    tap = make_tap(arguments, output=settings.output, sessions=settings.sessions)
+    if _shows_screen(arguments):
+        return show_tap(tap, lambda one: show_screen(one, settings.theme, "tap.TapConsole"))
+    from .tap.lines import hold_tap
+
+    return hold_tap(tap, _wants(arguments, "json"))
+
+
+def _conversation(arguments: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, int]:
+    """Return a conversation: on the screen, as lines, or one turn; with an agent of the user's own; or the demo."""
+    as_json = _wants(arguments, "json")
+    if arguments.verb == "demo":
+        from .demo import demo_call, demo_lines, demo_on
+
+        call = demo_call(settings)
         if _shows_screen(arguments):
-            return show_tap(tap, lambda one: show_screen(one, settings.theme, "tap.TapConsole"))
-        from .tap.lines import hold_tap
+            return show_screen(call, settings.theme, guide=demo_on)
+        return demo_lines(call, as_json)
+    from .call import Call
+    from .plain import JsonView, PlainView, hold
 
-        return hold_tap(tap, as_json)
+    view = JsonView if as_json else PlainView
     if arguments.verb == AGENT:
-        return _agent(arguments, settings, as_json)
-    if plain or as_json:
-        from dataclasses import replace
+        from .agent import AgentCall, FileSource
 
-        from .call import Call
-        from .plain import JsonView, PlainView, hold
-
-        call = Call(replace(settings, mode=settings.mode or ("vad" if terminal else "manual")))
-        return hold(call, (JsonView if as_json else PlainView)(call))
-    if terminal:
-        from .call import Call
-
+        call = AgentCall(settings, FileSource(arguments.file))
+        if _shows_screen(arguments):
+            return show_screen(call, settings.theme, AGENT_SCREEN)
+        return hold(call, view(call))
+    if _wants(arguments, "plain") or as_json:
+        call = Call(replace(settings, mode=settings.mode or ("vad" if is_terminal() else "manual")))
+        return hold(call, view(call))
+    if is_terminal():
         return show_screen(Call(settings), settings.theme)
     from realtime.offline import question_path
 
+    print(f"no terminal: holding one demo turn with a recorded question; {BROWSER_HINT}")
+    return _talk(Path(question_path("hello")), Path("answer.wav"), settings)
+
+
+def _talk(
+    question: Path, out: Path, settings: Settings, events: Path | None = None
+) -> Coroutine[Any, Any, int]:
+    from .endpoint import Endpoint
     from .talk import talk
 
-    print("no terminal: holding one demo turn with a recorded question")
-    return talk(Path(question_path("hello")), Path("answer.wav"), **where)
-
-
-def _agent(arguments: argparse.Namespace, settings: Any, as_json: bool) -> Coroutine[Any, Any, int]:
-    from .agent import AgentCall, FileSource
-
-    call = AgentCall(settings, FileSource(arguments.file))
-    if _shows_screen(arguments):
-        return show_screen(call, settings.theme, AGENT_SCREEN)
-    from .plain import JsonView, PlainView, hold
-
-    return hold(call, (JsonView if as_json else PlainView)(call))
+    return talk(question, out, events=events, endpoint=Endpoint.of(settings), voice=settings.voice)
 
 
 async def _replayed(replay: Any, as_json: bool) -> int:
@@ -260,7 +197,8 @@ def _main(argv: list[str]) -> int:
     # The servers parse their own arguments, and guard their own streams
     if argv and argv[0] in SERVERS:
         return _serve(argv[0], argv[1:])
-    arguments = _parser().parse_args(_with_agent(argv))
+    arguments = make_parser().parse_args(_with_agent(argv))
+    refuse_unused(arguments)
     with ended_by_signals(), contextlib.ExitStack() as stack:
         # The screen prints nothing. Whatever else prints, prints through the gate
         if not _shows_screen(arguments):
@@ -269,6 +207,8 @@ def _main(argv: list[str]) -> int:
             stack.enter_context(guarded_streams(required=True))
         if arguments.verb == "devices":
             return _devices()
+        if arguments.verb == "report":
+            return _report(arguments.folder, arguments.out)
         return asyncio.run(_run(arguments))
 
 

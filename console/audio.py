@@ -41,6 +41,8 @@ class Microphone:
         Gets the recorder's DeviceEvents.
     speaker : Speaker, optional
         What the microphone may hear, and cancels.
+    on_both : callable, optional
+        ``on_both(block, rate)`` gets every `wavtools.BothSides` while the device is open, if there is a *speaker*.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Microphone:
         *,
         on_event: Callable[[Any], None] | None = None,
         speaker: Speaker | None = None,
+        on_both: Callable[[Any, int], None] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.device = device
@@ -58,6 +61,7 @@ class Microphone:
         self._cancelling = True
         self._on_event = on_event
         self._speaker = speaker
+        self._on_both = on_both
         self._lock = threading.RLock()
         self._recorder: WavRecorder | None = None
 
@@ -142,6 +146,7 @@ class Microphone:
 
     def _make(self, device: str | None) -> WavRecorder:
         player = None if self._speaker is None else self._speaker.player
+        on_both, rate = self._on_both, self.sample_rate
         return WavRecorder(
             self.sample_rate,
             device=device,
@@ -149,6 +154,7 @@ class Microphone:
             on_event=self._on_event,
             echo_canceller=None if player is None else "auto",
             reference=player,
+            on_both=None if player is None or on_both is None else lambda block: on_both(block, rate),
         )
 
 

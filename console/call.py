@@ -16,13 +16,14 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import PROGRAM
+from . import BROWSER_HINT
 from .echo_choice import EchoChoice
 from .endpoint import Endpoint
 from .errors import UserError
 from .keys import Key, check_key, save_key
 from .model_tools import FetchWeather, ModelTools
 from .playback import Playback
+from .saving import Saver
 from .session import SessionModel
 from .settings import Settings
 from .state import SILENCE, DeviceState, Level
@@ -59,6 +60,8 @@ class Call:
         Devices found by `refresh_devices`.
     client : RealtimeClient or None
         The client of the session; None while disconnected.
+    saver : Saver
+        Saves the session while it happens, if the settings say where.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Call:
         fetch_weather: FetchWeather | None = None,
     ) -> None:
         self.settings = settings
-        self.endpoint = endpoint or Endpoint(offline=settings.offline, url=settings.url, model=settings.model)
+        self.endpoint = endpoint or Endpoint.of(settings)
         self.model = SessionModel()
         self.model.talk.mode = "vad" if settings.mode == "vad" else "manual"
         self.microphone_bars = self.speaker_bars = SILENCE
@@ -80,6 +83,7 @@ class Call:
         self._speaker: Speaker | None = None
         self._input, self._output = settings.input, settings.output
         self._playback = Playback(self.model)
+        self.saver = Saver(self.model, Path(settings.save_to) if settings.save_to else None)
         self._tools = ModelTools(self.model)
         self._fetch_weather = fetch_weather
         self._echo = EchoChoice(self.model)
@@ -88,8 +92,7 @@ class Call:
         self._describe()
 
     def _describe(self) -> None:
-        self.model.server.endpoint = one_line(self.endpoint.name, 60)
-        self.model.server.key_source = self.endpoint.key.source if self.endpoint.key else "none"
+        self.endpoint.describe(self.model.server)
         self.model.microphone.name = one_line(self._input or "default", 120)
         self.model.speaker.name = one_line(self._output or "default", 120)
         self.model.revision += 1
@@ -103,7 +106,6 @@ class Call:
                 return True
             model = self.model
             model.set_state("connecting")
-            self._describe()
             await asyncio.to_thread(importlib.import_module, "realtime")
             from realtime import VoiceSession
 
@@ -112,6 +114,7 @@ class Call:
             session = {"voice": self.settings.voice} if self.settings.voice else {}
             try:
                 client = await self.endpoint.make_client(**session)
+                self._describe()
                 self._make_devices(client)
                 self._listen(client)
                 voice = VoiceSession(
@@ -171,6 +174,7 @@ class Call:
             task.cancel()
         await self._playback.stop()
         await self.disconnect()
+        await self.saver.close()
         await self.endpoint.close()
 
     def _make_devices(self, client: Any) -> None:
@@ -191,6 +195,7 @@ class Call:
             self._input,
             on_event=on_event,
             speaker=speaker,
+            on_both=self.saver.on_both if self.saver.saves else None,
         )
 
     def _listen(self, client: Any) -> None:
@@ -342,15 +347,7 @@ class Call:
 
     async def save(self) -> Path | None:
         """Save the session in a new folder and return its path; None if that failed."""
-        from .session_files import Snapshot, save_session
-
-        try:
-            folder = await asyncio.to_thread(save_session, Snapshot(self.model), Path(self.settings.sessions))
-        except UserError as error:
-            self.model.notice("error", str(error))
-            return None
-        self.model.notice("info", f"saved: {folder} (replay it with: {PROGRAM} replay {folder})")
-        return folder
+        return await self.saver.keep(Path(self.settings.sessions))
 
     # The key
 
@@ -424,7 +421,7 @@ class Call:
 
     def _note_devices(self) -> None:
         for noun, stream, state, rest in (
-            ("microphone", self._microphone, self.model.microphone, "typing works"),
+            ("microphone", self._microphone, self.model.microphone, f"typing works; {BROWSER_HINT}"),
             ("speaker", self._speaker, self.model.speaker, "answers are shown, not heard"),
         ):
             state.problem = one_line(stream.problem, 200) if stream is not None else ""
@@ -446,21 +443,21 @@ class Call:
         """Bring bars, positions and echo up to date. Views call it twenty times a second; idle, it costs nothing."""
         if self._playback.tick():
             self._spawn(self._playback.stop())
-        live = self._voice is not None
-        audible = self.model.talk.half_duplex and self.is_audible()
+        sounding = self.is_audible()
+        audible = self.model.talk.half_duplex and sounding
         if audible != self.model.talk.speaker_heard:
             self.model.talk.speaker_heard = audible
             self.model.revision += 1
-        if live and self._microphone is not None:
+        if self._voice is not None and self._microphone is not None:
             self._echo.measure(self._microphone)
             # The device delivers a spectrum at all times; the bars show only what is sent
             sending = self.model.talk.active or self.model.talk.mode == "vad"
             self.microphone_bars = self._microphone.get_bars() if sending else SILENCE
-        if live and self._speaker is not None:
+        if self._voice is not None and self._speaker is not None:
             self.model.on_played(self._speaker.get_track_sample_offset(), time.time())
         if self.model.playback.item_id is not None:
             self.speaker_bars = self._playback.get_bars()
-        elif live and self._speaker is not None:
+        elif sounding and self._speaker is not None:
             self.speaker_bars = self._speaker.get_bars()
         else:
             self.speaker_bars = SILENCE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -14,8 +15,11 @@ from typing import Any
 
 from .errors import UserError
 from .keys import Key, find_key
-from .settings import DotEnv
-from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, weather_is_offline
+from .local_llm import ChatChoice, ChatModel
+from .settings import DotEnv, Settings
+from .state import ServerState
+from .text import one_line
+from .tools import GET_WEATHER, SET_MEMORY, Memory, get_weather, sample_weather
 
 __all__ = ["INSTRUCTIONS", "Endpoint", "connected_to", "wants_offline"]
 
@@ -43,6 +47,13 @@ class Endpoint:
         The model to ask for.
     key : Key, optional
         Default: the key that `find_key` finds.
+    chat : ChatChoice, optional
+        A chat model that answers through the offline server, which is then used.
+
+    Attributes
+    ----------
+    chat_model : ChatModel or None
+        The chat model that answers, once it was found.
     """
 
     def __init__(
@@ -52,12 +63,21 @@ class Endpoint:
         url: str | None = None,
         model: str | None = None,
         key: Key | None = None,
+        chat: ChatChoice = ChatChoice(),  # noqa: B008 - frozen
     ) -> None:
-        self._asked_offline = offline
+        self._chat = chat
+        self.chat_model: ChatModel | None = None
+        self._asked_offline = offline or bool(chat)
         self._url = url
         self._model = model
         self._server: Any = None
         self.key = find_key(os.environ, DotEnv()) if key is None else key
+
+    @classmethod
+    def of(cls, settings: Settings) -> Endpoint:
+        """Return the endpoint that the settings ask for."""
+        chat = ChatChoice(settings.llm == "auto", settings.llm_url, settings.llm_model)
+        return cls(offline=settings.offline, url=settings.url, model=settings.model, chat=chat)
 
     @property
     def offline(self) -> bool:
@@ -68,6 +88,27 @@ class Endpoint:
     def name(self) -> str:
         """The server of the next client, in words for the user."""
         return "offline server" if self.offline else self._url or "api.openai.com"
+
+    @property
+    def local_models(self) -> str:
+        """What answers offline, in words for the user; empty for another server."""
+        if not self.offline:
+            return ""
+        hears, speaks = (importlib.util.find_spec(name) is not None for name in ("ctranslate2", "hibari"))
+        chat = self.chat_model
+        return ", ".join(
+            (
+                "fixed replies" if chat is None else f"{chat.name} ({chat.server})",
+                "Whisper hears" if hears else "a stand-in hears",
+                "Hibari speaks" if speaks else "a stand-in speaks",
+            )
+        )
+
+    def describe(self, server: ServerState) -> None:
+        """Note in *server* who will answer."""
+        server.endpoint = one_line(self.name, 60)
+        server.local_models = one_line(self.local_models, 100)
+        server.key_source = self.key.source if self.key else "none"
 
     async def make_client(self, **session: Any) -> Any:
         """Return a RealtimeClient that is configured and not yet connected.
@@ -100,7 +141,7 @@ class Endpoint:
 
     def offer(self, tools: Any, client: Any, fetch_weather: Any) -> None:
         """Offer the console's tools to the model of *client*; *fetch_weather* replaces the weather service."""
-        tools.add_to(client, fetch_weather or (weather_is_offline if self.offline else get_weather))
+        tools.add_to(client, fetch_weather or (sample_weather if self.offline else get_weather))
 
     def is_new(self, client: Any) -> bool:
         """True for a client that has no handlers of the console yet: here each connection has its own."""
@@ -127,8 +168,10 @@ class Endpoint:
         url = self._url
         if self.offline:
             if self._server is None:
+                self.chat_model = chat = await self._chat.find()
+                arguments = () if chat is None else ("--llm-url", chat.url, "--llm-model", chat.name)
                 try:
-                    self._server = await asyncio.to_thread(start_server_process)
+                    self._server = await asyncio.to_thread(start_server_process, *arguments)
                 except (ServerStartError, OSError) as error:
                     raise UserError(str(error)) from error
             url = self._server.url
@@ -143,14 +186,15 @@ class Endpoint:
 
 
 @contextlib.asynccontextmanager
-async def connected_to(offline: bool, url: str | None, model: str | None) -> AsyncIterator[Any]:
-    """Give a RealtimeClient with the console's tools that is not yet connected; close its endpoint at the end."""
-    endpoint = Endpoint(offline=offline, url=url, model=model)
+async def connected_to(endpoint: Endpoint, **session: Any) -> AsyncIterator[Any]:
+    """Give a RealtimeClient with the console's tools that is not yet connected; close *endpoint* at the end."""
     if endpoint.offline:
         print("starting the offline server (no key, no network) ...", file=sys.stderr, flush=True)
     try:
-        client = await endpoint.make_client()
-        client.add_tool(GET_WEATHER, weather_is_offline if endpoint.offline else get_weather)
+        client = await endpoint.make_client(**session)
+        if endpoint.chat_model is not None:
+            print(f"answers come from {endpoint.chat_model}", file=sys.stderr, flush=True)
+        client.add_tool(GET_WEATHER, sample_weather if endpoint.offline else get_weather)
         client.add_tool(SET_MEMORY, Memory().set)
         yield client
     finally:

@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .event_lines import STREAMED
 from .event_log import event_line
+from .gists import gist
 from .text import clean, one_line
 
 __all__ = ["EventBook", "EventRow"]
@@ -26,8 +28,6 @@ MAX_TYPE_CHARS = 200
 # An hour of speech fills about half of it
 MAX_JOURNAL_CHARS = 16_000_000
 _SIZE = re.compile(r"<(\d{1,12}) bytes of audio>")
-# These come 50 times a second and differ only in their audio: a run of them is one line of the journal
-STREAMED = ("input_audio_buffer.append",)
 
 
 class EventRow:
@@ -51,9 +51,22 @@ class EventRow:
         Size of their audio.
     error : bool
         One of them tells of an error.
+    gist : str
+        What the last one says in a few words, see `console.gists`.
     """
 
-    __slots__ = ("_line", "audio_bytes", "count", "error", "number", "seconds", "source", "time", "type")
+    __slots__ = (
+        "_line",
+        "audio_bytes",
+        "count",
+        "error",
+        "gist",
+        "number",
+        "seconds",
+        "source",
+        "time",
+        "type",
+    )
 
     def __init__(self, number: int, time: float, seconds: float, source: str, kind: str) -> None:
         self.number = number
@@ -64,6 +77,7 @@ class EventRow:
         self.count = 0
         self.audio_bytes = 0
         self.error = False
+        self.gist = ""
         self._line = ""
 
     @property
@@ -82,8 +96,8 @@ class EventRow:
         return f"{when} {self.arrow} {failed}{self.source} {one_line(self.type, 80)}{repeated}{audio}"
 
     def has(self, words: list[str]) -> bool:
-        """Return True if every lower-case word of *words* is in the type, the direction or the error mark."""
-        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}".lower()
+        """Return True if every lower-case word of *words* is in the type, the direction, the error mark or the gist."""
+        text = f"{self.arrow} {'error! ' if self.error else ''}{self.source} {self.type}  {self.gist}".lower()
         return all(word in text for word in words)
 
     @property
@@ -112,6 +126,8 @@ class EventBook:
         Grows with every event, so that a view knows when to draw.
     tap : callable or None
         Gets every event as a line of JSON when it comes, for --json.
+    keep : callable or None
+        ``keep(time, source, kind, line)`` gets every event when it comes, its JSON as *line*, to be saved.
     """
 
     def __init__(self) -> None:
@@ -121,6 +137,7 @@ class EventBook:
         self.evicted_lines = 0
         self.revision = 0
         self.tap: Callable[[str], None] | None = None
+        self.keep: Callable[[float, str, str, str], None] | None = None
         self._journal: deque[str] = deque()
         self._journal_chars = 0
         # Number of streamed events in the last line of the journal
@@ -143,6 +160,7 @@ class EventBook:
         last.count += repeat
         last.audio_bytes += repeat * _audio_bytes(event)
         last.error = last.error or _is_error(event)
+        last.gist = gist(event)
         last._line = line if len(line) <= MAX_PAYLOAD_CHARS else line[:MAX_PAYLOAD_CHARS] + " …"
         self.total += 1
         self.revision += 1
@@ -152,6 +170,8 @@ class EventBook:
     def _write(self, time: float, source: str, kind: str, line: str) -> None:
         if self.tap is not None:
             self.tap(f'{{"time":{time:.6f},"source":{json.dumps(source)},"event":{line}}}')
+        if self.keep is not None:
+            self.keep(time, source, kind, line)
         head = f'{{"time":{time:.6f},"source":{json.dumps(source)}'
         if kind in STREAMED and self._run:
             self._run += 1
@@ -165,8 +185,24 @@ class EventBook:
             self._journal_chars -= len(self._journal.popleft())
             self.evicted_lines += 1
 
+    def price(self, dollars: float) -> None:
+        """Add the cost of the last response to the gist of its event."""
+        row = next((row for row in reversed(self.rows) if row.type == "response.done"), None)
+        if row is not None and dollars > 0 and " ct" not in row.gist:
+            cents = dollars * 100
+            row.gist += f", {cents:.1f} ct" if cents >= 0.1 else f", {cents:.3f} ct"
+            self.revision += 1
+
+    def clear(self) -> None:
+        """Forget every event, for a replay that goes back."""
+        self.rows.clear()
+        self._journal.clear()
+        self.total = self.evicted_rows = self.evicted_lines = self._journal_chars = self._run = 0
+        self._start = None
+        self.revision += 1
+
     def matching(self, pattern: str) -> list[EventRow]:
-        """Return the rows whose type, direction or error mark contain every word of *pattern*."""
+        """Return the rows whose type, direction, error mark and gist contain every word of *pattern*."""
         words = pattern.lower().split()
         if not words:
             return list(self.rows)

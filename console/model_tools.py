@@ -48,7 +48,7 @@ class ModelTools:
         if "error" in result:
             place.state = f"no weather: {one_line(result.get('message', result['error']), 120)}"
         else:
-            place.state = ""
+            place.state, place.sample = "", "note" in result
             place.temperature, place.wind = result["temperature_celsius"], result["wind_speed_kmh"]
         self._model.revision += 1
         return result

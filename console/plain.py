@@ -16,6 +16,7 @@ from typing import Any
 
 from .call import Call
 from .errors import UserError
+from .plain_words import plain_words
 from .state import Notice
 from .transcript import ItemRow
 
@@ -59,16 +60,19 @@ class PlainView:
 
     def notice(self, notice: Notice) -> None:
         """Print a notice."""
-        print(notice.text if notice.level == "info" else f"{notice.level}: {notice.text}", flush=True)
+        text = plain_words(notice.text)
+        print(text if notice.level == "info" else f"{notice.level}: {text}", flush=True)
 
     def item(self, row: ItemRow, again: bool) -> None:
         """Print an item; *again* if it was printed before and has changed."""
-        if again and row.heard_samples is not None:
-            heard = row.heard_samples / row.sample_rate
-            print(f"(cut after {heard:.1f} s: {row.text[: row.heard_chars]} |)", flush=True)
+        text, cut = row.text, ""
+        if row.heard_samples is not None:
+            text, cut = row.text[: row.heard_chars], f"cut after {row.heard_samples / row.sample_rate:.1f} s"
+        if again and cut:
+            print(f"({cut}: {' '.join(text.split())} |)", flush=True)
         elif row.role != "session":
             name = NAMES.get(row.role, row.role) + ":"
-            print(f"{name:<10} {' '.join(row.text.split())}", flush=True)
+            print(f"{name:<10} {' '.join(text.split())}{f' | ({cut})' if cut else ''}", flush=True)
 
     def hello(self) -> None:
         """Print the help, at the beginning."""
@@ -97,7 +101,7 @@ class JsonView(PlainView):
             self._failure = error
 
     def notice(self, notice: Notice) -> None:
-        self._write({"notice": vars(notice)})
+        self._write({"notice": {**vars(notice), "text": plain_words(notice.text)}})
 
     def item(self, row: ItemRow, again: bool) -> None:
         item = {
@@ -130,7 +134,7 @@ async def hold(call: Call, view: PlainView) -> int:
     try:
         if not await call.connect():
             view.draw()
-            raise UserError(call.model.notices[-1].text)
+            raise UserError(plain_words(call.model.notices[-1].text))
         if call.model.microphone.problem:
             await call.set_mode("manual")
         view.draw()

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .ending import Ended, ended_by_signals, run
@@ -30,8 +31,16 @@ def is_terminal() -> bool:
         return False
 
 
-async def show_screen(call: Any, theme: str | None, view: str = SCREEN) -> int:
-    """Show *call* on the screen *view*, a class in a module of `console.screen`. Raises UserError without Textual."""
+async def show_screen(
+    call: Any,
+    theme: str | None,
+    view: str = SCREEN,
+    guide: Callable[[Any], Coroutine[Any, Any, Any]] | None = None,
+) -> int:
+    """Show *call* on the screen *view*, a class in a module of `console.screen`. Raises UserError without Textual.
+
+    *guide* acts on the screen in the background.
+    """
     module, _, name = view.rpartition(".")
     try:
         app_class = getattr(importlib.import_module(f".screen.{module}", __package__), name)
@@ -39,7 +48,11 @@ async def show_screen(call: Any, theme: str | None, view: str = SCREEN) -> int:
         raise UserError(
             f"{error.name} is missing; install it with: pip install 'wavtools[console]', or use --plain"
         ) from error
-    app = app_class(call, theme)
+    if theme in (None, "auto"):
+        from .terminal_background import is_light
+
+        theme = "light" if is_light(os.environ) else "dark"
+    app = app_class(call, theme) if guide is None else app_class(call, theme, guide=guide)
     # Modules stay: a collection that walked through all of them would cost the screen two frames
     gc.freeze()
 

@@ -41,6 +41,7 @@ from .waterfall import Waterfall
 __all__ = ["BANDS", "SILENCE", "SessionModel"]
 
 MAX_NOTICES = 100
+MAX_NOTICE_CHARS = 2_000
 MAX_TURNS = 200
 
 
@@ -216,7 +217,10 @@ class SessionModel:
         """``usage``"""
         counts = {one_line(name, 60): whole(count) for name, count in event.total.items()}
         self.tokens = {name: count for name, count in counts.items() if count is not None}
-        self.dollars += number(getattr(event, "cost", None), 0) or 0.0
+        cost = number(getattr(event, "cost", None), 0) or 0.0
+        self.dollars += cost
+        if getattr(event, "source", "response") == "response":
+            self.events.price(cost)
         self.revision += 1
 
     def on_session(self, session: Any) -> None:
@@ -291,7 +295,7 @@ class SessionModel:
 
     def notice(self, level: Level, text: str) -> None:
         """Tell the user; the status line shows the newest notice, the help screen the last ones."""
-        self.notices.append(Notice(level, one_line(text, 300), time.time()))
+        self.notices.append(Notice(level, one_line(text, MAX_NOTICE_CHARS), time.time()))
         self.revision += 1
 
     def notice_failure(self, error: BaseException) -> None:

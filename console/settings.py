@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .errors import UserError
+from .saved_folders import default_folder
 
 if TYPE_CHECKING:
     from realtime.env_file import EnvFile
@@ -24,14 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["DotEnv", "Settings", "config_folder", "load"]
 
 PREFIX = "REALTIME_CONSOLE_"
-CHOICES = {"mode": ("manual", "vad"), "interrupt": ("cut", "duck")}
+SWITCHES = ("offline", "save")
+CHOICES = {"mode": ("manual", "vad"), "interrupt": ("cut", "duck"), "llm": ("auto",)}
+NAMES = (
+    *("offline", "url", "model", "voice", "mode", "interrupt", "input", "output", "theme", "sessions"),
+    *("llm", "llm_url", "llm_model", "save", "save_to"),
+)
 NO_DEVICE = ("", "default")
 YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings. ``sources`` tells where each value came from; a default is not in it."""
+    """The settings. ``sources`` tells where each value came from; a default is not in it.
+
+    ``save_to`` is the folder in which sessions are saved while they happen; None: they are not.
+    """
 
     offline: bool = False
     url: str | None = None
@@ -42,7 +51,11 @@ class Settings:
     input: str | None = None
     output: str | None = None
     theme: str | None = None
+    llm: str | None = None
+    llm_url: str | None = None
+    llm_model: str | None = None
     sessions: str = "sessions"
+    save_to: str | None = None
     sources: Mapping[str, str] | None = None
 
 
@@ -100,8 +113,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
     file = _config_file(config_folder() / "config.ini")
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    names = ("offline", "url", "model", "voice", "mode", "interrupt", "input", "output", "theme", "sessions")
-    for name in names:
+    for name in NAMES:
         for source, value in (
             ("flag", flags.get(name) or None),
             ("environment", environment.get(PREFIX + name.upper())),
@@ -116,11 +128,16 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], dotenv: Do
             if place.get("OPENAI_BASE_URL"):
                 values["url"], sources["url"] = place["OPENAI_BASE_URL"], f"{source} (OPENAI_BASE_URL)"
                 break
-    if isinstance(values.get("offline"), str):
-        said = str(values["offline"]).lower()
-        if said not in YES + NO:
-            raise UserError(f"offline is {said!r} ({sources['offline']}); it can be yes or no")
-        values["offline"] = said in YES
+    for name in SWITCHES:
+        if isinstance(values.get(name), str):
+            said = str(values[name]).lower()
+            if said not in YES + NO:
+                raise UserError(f"{name} is {said!r} ({sources[name]}); it can be yes or no")
+            values[name] = said in YES
+    if not values.pop("save", True):
+        values["save_to"] = None
+    elif "save_to" not in values:
+        values["save_to"] = str(default_folder())
     for name, allowed in CHOICES.items():
         if name in values and values[name] not in allowed:
             raise UserError(f"{name} is {values[name]!r} ({sources[name]}); it can be {' or '.join(allowed)}")

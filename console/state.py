@@ -80,6 +80,8 @@ class Place:
         Degrees Celsius.
     wind : float or None
         km/h.
+    sample : bool
+        The figures are a sample of offline mode, not a measurement.
     """
 
     latitude: float = START_PLACE[0]
@@ -88,16 +90,21 @@ class Place:
     state: str = "not yet retrieved"
     temperature: float | None = None
     wind: float | None = None
+    sample: bool = False
 
 
 @dataclass
 class ServerState:
-    """The server that answers: its address, model and voice, and where the key came from."""
+    """The server that answers: its address, model and voice, and where the key came from.
+
+    ``local_models`` says what answers offline, where the model that was asked for does not exist; empty elsewhere.
+    """
 
     endpoint: str = ""
     model: str = ""
     voice: str = ""
     key_source: str = ""
+    local_models: str = ""
 
 
 @dataclass
@@ -153,7 +160,18 @@ class TalkState:
 
 @dataclass
 class PlaybackState:
-    """The row that is played again (None: no row), and the position in it, in samples."""
+    """The row that is played again (None: no row), the position in it, in samples, and where a replay is.
+
+    Attributes
+    ----------
+    second, seconds : float
+        Position in the replay, and its length; 0 where nothing is replayed.
+    paused : bool
+        The replay is paused.
+    """
 
     item_id: str | None = None
     position: int = 0
+    second: float = 0.0
+    seconds: float = 0.0
+    paused: bool = False

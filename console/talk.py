@@ -31,7 +31,7 @@ from wavtools import (
 )
 
 from .answer_end import answer_end
-from .endpoint import connected_to
+from .endpoint import Endpoint, connected_to
 from .errors import UserError
 from .event_log import EventLog
 from .text import one_line
@@ -275,9 +275,8 @@ async def talk(
     out: Path,
     *,
     events: Path | None = None,
-    offline: bool = False,
-    url: str | None = None,
-    model: str | None = None,
+    endpoint: Endpoint,
+    voice: str | None = None,
 ) -> int:
     """Hold a turn, save the answer, print the turn, and return exit status 0.
 
@@ -289,8 +288,10 @@ async def talk(
         WAV file for the answer.
     events : Path, optional
         File for the protocol events.
-    offline, url, model
-        As for `Endpoint`.
+    endpoint : Endpoint
+        The server that is asked; it is closed at the end.
+    voice : str, optional
+        The voice to ask for.
 
     Raises
     ------
@@ -301,7 +302,7 @@ async def talk(
     check_writable(out)
     with contextlib.ExitStack() as stack:
         log = None if events is None else stack.enter_context(EventLog(events))
-        async with connected_to(offline, url, model) as client:
+        async with connected_to(endpoint, **({"voice": voice} if voice else {})) as client:
             if log is not None:
                 client.on("realtime.event", log.add)
             turn = await hold_turn(client, question)

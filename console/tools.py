@@ -14,8 +14,9 @@ from typing import Any
 
 from .text import one_line
 
-__all__ = ["GET_WEATHER", "SET_MEMORY", "Memory", "get_weather", "weather_is_offline"]
+__all__ = ["GET_WEATHER", "SAMPLE_NOTE", "SET_MEMORY", "Memory", "get_weather", "sample_weather"]
 
+SAMPLE_NOTE = "a sample, because offline mode has no network"
 WEATHER_URL = "https://api.open-meteo.com/v1/forecast"
 WEATHER_SECONDS = 5.0
 WEATHER_MAX_BYTES = 65_536
@@ -56,11 +57,13 @@ SET_MEMORY: dict[str, Any] = {
 }
 
 
-async def weather_is_offline(**arguments: Any) -> dict[str, Any]:
-    """Answer get_weather in offline mode, in which nothing may leave this machine."""
+async def sample_weather(lat: Any = None, lng: Any = None, location: Any = "", **_: Any) -> dict[str, Any]:
+    """Answer get_weather in offline mode, in which nothing may leave this machine: always the same, marked as a sample."""
     return {
-        "error": "offline",
-        "message": "there is no network in offline mode",
+        "location": one_line(location, 100),
+        "temperature_celsius": 19.4,
+        "wind_speed_kmh": 17.9,
+        "note": SAMPLE_NOTE,
     }
 
 

@@ -118,7 +118,8 @@ class ItemRow:
         self.source = item
         self.status = item.status
         self.sample_rate = item.formatted.sample_rate
-        self.received = item.received_samples
+        # An item that came back after its deletion has no samples at the client
+        self.received = max(self.received, item.received_samples)
         raw = _raw_text(item)
         added = None if delta is None else (delta.transcript or delta.text or delta.arguments)
         if added and self.role == "function":
@@ -148,6 +149,13 @@ class ItemRow:
         from realtime.conversation.text_cut import cut_text
 
         return len(cut_text(self.text, self.words.index(self.heard_samples, self.text)))
+
+    def inherit(self, deleted: ItemRow) -> None:
+        """Take the audio, the place of the cut and the latency of the row that this one brings back."""
+        self.saved_audio, self.sample_rate = deleted.saved_audio, deleted.sample_rate
+        self.heard_samples, self.heard_chars = deleted.heard_samples, min(deleted.heard_chars, len(self.text))
+        self.received, self.latency = deleted.received, deleted.latency
+        self.revision += 1
 
 
 def _raw_text(item: Any) -> str:
@@ -199,9 +207,29 @@ class Transcript:
         self.revision += 1
         return row
 
+    def insert(self, row: ItemRow, previous: str | None) -> ItemRow:
+        """Add a row below the row *previous*, or below all rows if there is no such row; return it.
+
+        "root" is the beginning of the session: the row comes below the last divider.
+        """
+        last = self.last()
+        self.add(row)
+        if last is None or previous == last.id or (previous != "root" and previous not in self._rows):
+            return row
+        ids = [one for one in self._rows if one != row.id]
+        if previous == "root":
+            dividers = [at for at, one in enumerate(ids) if self._rows[one].role == "session"]
+            place = dividers[-1] + 1 if dividers else 0
+        else:
+            place = ids.index(str(previous)) + 1
+        self._rows = {one: self._rows[one] for one in [*ids[:place], row.id, *ids[place:]]}
+        return row
+
     def take(self, item: Any, now: float, delta: Any = None) -> ItemRow:
         """Add or update the row of a client's *item*; return it."""
-        row = self._rows.get(item.id) or self.add(ItemRow(item.id, role_of(item)))
+        row = self._rows.get(item.id)
+        if row is None:
+            row = self.insert(ItemRow(item.id, role_of(item)), item.previous_item_id)
         if row.began is None:
             row.began = now
         row.role = role_of(item)
@@ -210,6 +238,12 @@ class Transcript:
             row.ended = row.ended or now
         self.revision += 1
         return row
+
+    def clear(self) -> None:
+        """Forget every row, for a replay that goes back."""
+        self._rows.clear()
+        self.evicted = 0
+        self.revision += 1
 
     def remove(self, item_id: str) -> bool:
         """Remove a row; True if there was one."""

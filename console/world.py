@@ -15,11 +15,11 @@ import sys
 import zlib
 from pathlib import Path
 
-__all__ = ["MARKER", "position", "world_map"]
+__all__ = ["MARKER", "coast", "position", "world_map"]
 
 MARKER = "◆"
 UNITS_PER_DEGREE = 100
-# Antarctica is left out: it would take a fifth of the height
+# The least that is shown. Antarctica would take a fifth of the height, so it appears only where there is room
 NORTH, SOUTH = 84.0, -58.0
 # Width of the zoomed window; the coastline is too coarse for less
 REGION_DEGREES = 40.0
@@ -28,7 +28,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 @functools.cache
-def _coast() -> list[list[tuple[float, float]]]:
+def coast() -> list[list[tuple[float, float]]]:
     """Return the coastline as lines of (longitude, latitude)."""
     values = array.array("h", zlib.decompress((Path(__file__).parent / "land.bin").read_bytes()))
     if sys.byteorder == "big":
@@ -48,12 +48,13 @@ def _window(
     latitude: float, longitude: float, zoomed: bool, columns: int, rows: int
 ) -> tuple[float, float, float, float]:
     """Return west, north, degrees per column and degrees per row."""
+    # A cell is twice as high as wide, so a row holds twice the degrees of a column, in windows of every shape
     if not zoomed:
-        return -180.0, NORTH, 360.0 / columns, (NORTH - SOUTH) / rows
+        step = max(360.0 / columns, (NORTH - SOUTH) / (2 * rows))
+        return -step * columns / 2, (NORTH + SOUTH) / 2 + step * rows, step, step * 2
     step = REGION_DEGREES / columns
     # Whole steps, so that a nearby place has the same window, whose outline is kept
     west = round((longitude - REGION_DEGREES / 2) / 5) * 5.0
-    # A cell is twice as high as wide
     height = step * 2 * rows
     return west, round((latitude + height / 2) / 5) * 5.0, step, step * 2
 
@@ -63,7 +64,7 @@ def _outline(
     west: float, north: float, x_step: float, y_step: float, columns: int, rows: int
 ) -> tuple[str, ...]:
     cells = [bytearray(columns) for _ in range(rows)]
-    for line in _coast():
+    for line in coast():
         for (x1, y1), (x2, y2) in itertools.pairwise(line):
             left, right = (x1 - west) / x_step * 2, (x2 - west) / x_step * 2
             upper, lower = (north - y1) / y_step * 4, (north - y2) / y_step * 4

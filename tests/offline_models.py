@@ -44,6 +44,13 @@ class SlowEars:
         return "slowly"
 
 
+class WishfulEars:
+    """A speech recognition that hears the same wish in everything."""
+
+    def transcribe(self, samples: np.ndarray, sample_rate: int, prompt: str | None = None) -> str:
+        return "Please call switch lights."
+
+
 class FailingEars:
     """A speech recognition that always fails."""
 

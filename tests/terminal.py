@@ -58,9 +58,9 @@ class Terminal:
         self.wait_for(lambda screen: text in screen and self._colours_of(text) != before)
 
     def _colours_of(self, text: str) -> tuple[str, ...]:
-        """Foreground and background, as the sequences that set them."""
+        """The newest sequences that set colours or reverse them."""
         before, _, _ = self.raw().rpartition(text)
-        return tuple((["", *re.findall(kind + r"[\d;:]*", before)])[-1] for kind in ("[34]8[;:]", "48[;:]"))
+        return tuple(re.findall(r"\x1b\[[\d;:]*m", before)[-3:])
 
     def screen(self) -> str:
         return self._run("capture-pane", "-p", "-J")
@@ -80,8 +80,8 @@ class Terminal:
             time.sleep(POLL_SECONDS)
 
     def quit(self) -> None:
-        """Press q and see the program end well."""
-        self.type("q", end="")
+        """Press ctrl+q and see the program end well."""
+        self.keys("C-q")
         self.wait_for("exit-status 0")
 
     def close(self) -> None:
@@ -97,4 +97,6 @@ def console_command(*arguments: str) -> str:
 def clean_environment(env: dict[str, str]) -> dict[str, str]:
     """*env* without the variables that change what the console does."""
     gone = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TMUX", "NO_COLOR")
-    return {k: v for k, v in env.items() if k not in gone and not k.startswith("REALTIME_CONSOLE_")}
+    kept = {k: v for k, v in env.items() if k not in gone and not k.startswith("REALTIME_CONSOLE_")}
+    # Tests leave nothing in the user's folders
+    return {**kept, "REALTIME_CONSOLE_SAVE": "no"}

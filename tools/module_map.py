@@ -31,11 +31,11 @@ ROOMS = {
         bands analysis echo_detector wav decode _states _callbacks _call_within _device_info _backends _context
         _probe _pulse_init _held_frames _device _stream _supervisor _open_stream _device_watch _tracks _settlement
         _play_position _played_tap _playback_stream _played_spectrum _player_samples _player_waits _audio_store
-        _audio_chunk _pcm_frames _reference _echo_guard _echo_stage _delivery _chunk_queue _recorded_audio
-        _recorder_stats _recording_file _capture_session _remote_frames _remote_wishes _remote_speaker
-        _remote_microphone _remote_link _remote_output _remote_input offline_device duplex_device remote_device
-        notebook_device player _recorder_states recorder _pieces playback oneliners remote script wavtools
-        _pyinstaller command __main__
+        _audio_chunk _pcm_frames _late_offset _reference _both_sides _echo_guard _echo_stage _delivery _chunk_queue
+        _recorded_audio _recorder_stats _recording_file _capture_session _remote_frames _remote_wishes
+        _remote_speaker _remote_microphone _remote_link _remote_output _remote_input offline_device duplex_device
+        remote_device notebook_device player _recorder_states recorder _pieces playback oneliners remote script
+        wavtools _pyinstaller command __main__
     """,
     "realtime": """
         name_clash errors callables printing env_file background daemon_threads command_line protocol prices
@@ -53,10 +53,12 @@ ROOMS = {
         server process voice offline __main__
     """,
     "console": """
-        errors console text answer_end places ending untrusted event_log settings keys tools world push_to_talk
-        sounding heard_words transcript heard event_book state input_clock turn_times waterfall phase session audio
-        session_files endpoint playback replay model_tools echo_choice call plain talk captions room_measure doctor
-        screen running agent_file agent tap __main__
+        errors console text answer_end places ending untrusted event_lines event_log saved_folders settings keys
+        tools world push_to_talk flags local_llm plain_words terminal_background typed_keys gists raw_event
+        session_form sounding heard_words transcript undo heard event_book state input_clock turn_times waterfall
+        phase session session_items welcome audio sound_track session_files saved_sound report_rows report_sides
+        report_sound report saving endpoint playback replay_time replay_sound replay model_tools echo_choice call
+        plain demo talk captions room_measure doctor screen web running agent_file agent tap arguments __main__
     """,
 }
 

@@ -1,7 +1,7 @@
-"""Makes docs/console-recording.svg: a conversation on the real screen, as an animation. ``python tools/recording.py``
+"""Makes docs/console-recording.svg: the demo on the real screen, as an animation. ``python tools/recording.py``
 
-The console runs as for a user: a private PulseAudio server is microphone and speaker, the questions are spoken into that
-microphone, and the offline server answers with its models. The screen is recorded five times a second. A line that stays
+The console runs as for a user of ``python -m console demo``: a private PulseAudio server is microphone and speaker, and the
+offline server answers with its models. The screen is recorded three times a second. A line that stays
 the same is written once, with the times at which it is visible, so a minute takes a few hundred KB. The animation is
 SVG's own (SMIL): browsers and GitHub play it without a script.
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).parents[1]
@@ -29,15 +30,12 @@ from rich.color import Color  # noqa: E402
 from rich.terminal_theme import SVG_EXPORT_THEME  # noqa: E402
 from textual.strip import Strip  # noqa: E402
 
-from console.call import Call  # noqa: E402
-from console.endpoint import Endpoint  # noqa: E402
-from console.keys import Key  # noqa: E402
+from console.demo import demo_call, demo_on  # noqa: E402
 from console.screen.app import RealtimeConsole  # noqa: E402
 from console.settings import Settings  # noqa: E402
-from realtime.offline import question_path  # noqa: E402
 from tests.audio_server import AudioServer  # noqa: E402
 
-FRAMES_PER_SECOND = 5
+FRAMES_PER_SECOND = 3
 # Pixels: width of a character, height of a line, size of the font
 CELL, LINE, FONT = 7.2, 15.0, 12.0
 # The last frame stays this long
@@ -106,7 +104,7 @@ class Recording:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {height:.0f}" '
             f'font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace" font-size="{FONT:g}">',
-            "<title>The console: a spoken conversation with the offline server</title>",
+            "<title>The console: a guided minute with the offline server</title>",
             f"<style>text{{white-space:pre}}{rules}</style>",
             '<rect width="100%" height="100%" fill="#0d1117"/>',
         ]
@@ -143,50 +141,27 @@ async def record(app: RealtimeConsole, recording: Recording) -> None:
         await asyncio.sleep(max(0.0, began + recording.frames / FRAMES_PER_SECOND - time.monotonic()))
 
 
-async def converse(columns: int, rows: int) -> Recording:
-    """Hold two spoken turns, the second one cut, and a typed one; unfold an event."""
-    settings = Settings(offline=True, sessions=tempfile.gettempdir())
-    app = RealtimeConsole(Call(settings, Endpoint(offline=True, key=Key("", "nowhere"))))
-    model, recording = app.model, Recording(columns, rows)
+async def show_the_demo(columns: int, rows: int) -> Recording:
+    """Record ``python -m console demo``, from the moment when it is connected, and unfold an event at its end."""
+    call, recording = demo_call(Settings(sessions=tempfile.gettempdir())), Recording(columns, rows)
+    done = asyncio.Event()
 
+    async def guide(call: Any) -> None:
+        try:
+            if not await demo_on(call):
+                raise SystemExit(call.model.notices[-1].text)
+        finally:
+            done.set()
+
+    app = RealtimeConsole(call, guide=guide)
     async with app.run_test(size=(columns, rows)) as pilot:
-
-        async def until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-            deadline = time.monotonic() + seconds
-            while not condition():
-                if time.monotonic() > deadline:
-                    raise RuntimeError("the conversation did not go on as expected")
-                await asyncio.sleep(0.05)
-
-        async def speak(question: str) -> None:
-            turns = len(model.turns)
-            await pilot.press("space")
-            await until(lambda: model.talk.active)
-            command = ["paplay", "--device=room", question_path(question)]
-            await (await asyncio.create_subprocess_exec(*command)).wait()
-            await pilot.press("space")
-            await until(lambda: len(model.turns) > turns)
-
-        await pilot.press("c")
-        await until(lambda: model.state == "connecting")
         # The models load meanwhile: the recording begins afterwards
-        await until(lambda: model.state == "connected")
+        while app.model.state != "connected" and not done.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
         taking = asyncio.create_task(record(app, recording))
+        await done.wait()
         await asyncio.sleep(1.0)
-        await speak("hello")
-        await until(lambda: not app.call.is_audible())
-        await speak("weather")
-        await asyncio.sleep(1.6)
-        await pilot.press("x")
-        await asyncio.sleep(1.5)
-        turns = len(model.turns)
-        await pilot.press("t")
-        for letter in "Please remember that my name is Ada":
-            await pilot.press("space" if letter == " " else letter)
-        await pilot.press("enter")
-        await until(lambda: model.memory and len(model.turns) > turns)
-        await until(lambda: not app.call.is_audible())
-        await pilot.press("1", "slash", *"function", "enter")
+        await pilot.press("1", "slash", *"interrupted", "enter")
         await asyncio.sleep(0.6)
         await pilot.press("G", "enter")
         await asyncio.sleep(1.5)
@@ -200,7 +175,7 @@ def main() -> None:
         audio = AudioServer(Path(folder))
         try:
             os.environ.update({name: audio.env[name] for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH")})
-            recording = asyncio.run(converse(132, 44))
+            recording = asyncio.run(show_the_demo(132, 44))
         finally:
             audio.stop()
     out = ROOT / "docs" / "console-recording.svg"

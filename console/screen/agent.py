@@ -13,7 +13,7 @@ from rich.text import Text
 from textual import events
 
 from ..text import one_line
-from . import words
+from .keymap import Part
 from .lines import Line
 from .side import SideConsole, SideDrawing, SidePane
 
@@ -62,9 +62,9 @@ class ToolsPane(SidePane):
 class AgentDrawing(SideDrawing):
     """The widgets of an agent's screen."""
 
-    def keys_line(self, wide: bool) -> str:
-        """Return the line of keys, without that of the map."""
-        return words.keys(wide, tuple(key for key in words.KEYS if key[1] != "zoom"))
+    def footer(self, wide: bool) -> list[Part]:
+        """Return the parts of the line of keys, without that of the map."""
+        return [part for part in super().footer(wide) if part[1] != "zoom"]
 
 
 class AgentConsole(SideConsole):
@@ -74,7 +74,7 @@ class AgentConsole(SideConsole):
 
     def make_drawing(self, call: Any) -> SideDrawing:
         """Return what draws the screen."""
-        return AgentDrawing(call, ToolsPane(), ("events", "conversation", "tools", "devices"))
+        return AgentDrawing(call, ToolsPane(), ("events", "conversation", "tools", "devices", "waterfall"))
 
     def on_mount(self) -> None:
         # Printed text would destroy the screen. Textual calls the handlers of the base classes too

@@ -1,4 +1,4 @@
-"""The dialogs: help, and the question for the API key.
+"""The dialogs: help, messages, and the question for the API key.
 
 Thread: the event loop's.
 """
@@ -8,40 +8,21 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Static
 
-__all__ = ["HelpScreen", "KeyScreen"]
+from .keymap import KEYS, LIST_KEYS, Key
 
-KEYS = (
-    (
-        "space",
-        "talk: tap to open the microphone, tap again to send. If your terminal repeats a held key or reports its "
-        "release, you can hold it instead. In every terminal you can hold the talk bar with the mouse",
-    ),
-    ("esc", "discard what you are saying; leave a text field"),
-    ("v", "manual / vad, at any time"),
-    ("c", "connect / disconnect"),
-    ("p, x", "play the selected item; interrupt the answer, or the replay"),
-    ("d, y", "delete, or copy, the selected item"),
-    ("/", "filter the events: an event must have all of the words"),
-    ("m, s", "map of the world / the region; save the session to a folder"),
-    ("w", "the times of each turn in the place of the events, or the events again"),
-    ("t", "type a message"),
-    (
-        "e",
-        "echo of the speaker: cancel it; half-duplex, where the microphone is closed while the speaker is heard; off, for "
-        "headphones",
-    ),
-    ("a, r", "enter an API key; list the devices again"),
-    ("?, q", "this help; quit"),
-    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 6 choose one"),
-    ("enter", "unfold an event, play an item, change to a device"),
-    ("ctrl+p", "all commands"),
-)
+__all__ = ["HelpScreen", "KeyScreen", "MessagesScreen"]
+
+# One line of LIST_KEYS tells of all of them
+IN_LIST_KEYS = frozenset("123456jkgG")
+# Characters of a row with several keys
+ROW_KEYS, ROW_WORDS = 5, 74
 TERMS = """\
 In the conversation the word that is heard is underlined, and | marks where an answer was cut; the unfolded event has \
 the exact number of samples that the device took. Between the places that the server's stream tells, the place in the \
@@ -49,22 +30,48 @@ text is by proportion, because servers send no word times. Latency is the time f
 was known here, to the first sample that the device took."""
 
 
-def key_table(keys: tuple[tuple[str, str], ...] = KEYS) -> Table:
-    """Return the keys in two columns; the second one wraps, so it is readable in 80 columns too."""
+def rows(keys: list[Key]) -> list[tuple[str, str]]:
+    """Return rows of keys and what they do; neighbours with few words share a row, so that the help fits a screen."""
+    shared: list[tuple[str, str]] = []
+    for one in keys:
+        names, does = shared[-1] if shared else ("", "")
+        if names and len(names + one.key) <= ROW_KEYS and len(does + one.does) <= ROW_WORDS:
+            shared[-1] = (f"{names}, {one.key}", f"{does}; {one.does}")
+        else:
+            shared.append((one.key, one.does))
+    return shared
+
+
+def key_table(keys: tuple[tuple[str, str], ...] = ()) -> Table:
+    """Return *keys*, or all of them, in two columns; the second one wraps, so it is readable in 80 columns too."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
-    for key, does in keys:
-        table.add_row(key, does)
+    for names, does in keys:
+        table.add_row(names, does)
+    if keys:
+        return table
+    table.add_row(
+        "",
+        Text(
+            "In the lists. A letter alone is a command; a typed word goes to the text field.",
+            "italic",
+        ),
+    )
+    for names, does in [*rows([one for one in KEYS if one.lone and one.key not in IN_LIST_KEYS]), *LIST_KEYS]:
+        table.add_row(names, does)
+    table.add_row("", Text("Everywhere, in the text field too.", "italic"))
+    for names, does in rows([one for one in KEYS if not one.lone]):
+        table.add_row(names, does)
     return table
 
 
 class HelpScreen(ModalScreen[None]):
     """Shows keys and terms, and the notices of this session."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q,enter", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,enter", "dismiss", "Close")]
 
-    def __init__(self, notices: list[str], keys: tuple[tuple[str, str], ...] = KEYS) -> None:
+    def __init__(self, notices: list[str], keys: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__()
         self._notices = notices
         self._keys = keys
@@ -77,6 +84,22 @@ class HelpScreen(ModalScreen[None]):
             yield Static(f"\n{TERMS}", markup=False)
             if self._notices:
                 yield Static("\nNotices\n" + "\n".join(self._notices), markup=False)
+
+
+class MessagesScreen(ModalScreen[None]):
+    """Shows the messages of this session in full, the newest first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Close")]
+
+    def __init__(self, notices: list[str]) -> None:
+        super().__init__()
+        self._notices = notices
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="messages") as box:
+            box.border_title = "messages"
+            box.border_subtitle = "esc closes"
+            yield Static("\n\n".join(reversed(self._notices)) or "no message yet", markup=False)
 
 
 class KeyScreen(ModalScreen[tuple[str, bool] | None]):

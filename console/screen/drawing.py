@@ -16,10 +16,15 @@ from rich.text import Text
 from textual.widgets import Static
 
 from ..phase import PHASES
+from ..welcome import suggestions
 from . import words
 from .bars import Bars
+from .event_panes import DetailPane, EventsPane
+from .keymap import Part, Typing, footer
 from .lines import LinePane
-from .panes import ConversationPane, DevicesPane, EventsPane, MemoryPane, WeatherPane
+from .panes import ConversationPane, DevicesPane, MemoryPane, WeatherPane
+from .replay_keys import KEYS as REPLAY_KEYS
+from .status_line import StatusLine
 from .talk_bar import TalkBar
 from .waterfall_pane import WaterfallPane
 
@@ -41,6 +46,8 @@ class Drawing:
     ----------
     active : str
         Name of the pane that a small terminal shows.
+    typing : {"", "empty", "text"}
+        Where keys go, see `keymap`.
     shown : dict
         For each part, the state that is on the screen.
     """
@@ -48,10 +55,12 @@ class Drawing:
     def __init__(self, call: Any) -> None:
         self._call = call
         self.active = "conversation"
+        self.typing: Typing = ""
         self.shown: dict[Hashable, Any] = {}
         self.head = Static(id="head")
         self.tabs = Static(id="tabs")
         self.events = EventsPane()
+        self.detail = DetailPane()
         self.conversation = ConversationPane()
         self.weather = WeatherPane()
         self.memory = MemoryPane()
@@ -62,7 +71,7 @@ class Drawing:
         self.gauge = Static(id="gauge", markup=False)
         self.mode = Static(id="mode", markup=False)
         self.talk_bar = TalkBar(id="talk-bar", markup=False)
-        self.status = Static(id="status", markup=False)
+        self.status = StatusLine(id="status", markup=False)
         self.keys = Static(id="keys")
 
     @property
@@ -93,8 +102,12 @@ class Drawing:
         if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
             self.events.draw(model)
         self.events.count(model)
+        if self._changed(
+            "detail", (model.events.revision, model.filter, self.events.cursor, self.detail.size)
+        ):
+            self.detail.draw(model, self.events.cursor)
         playback = (model.playback.item_id, model.playback.position)
-        heard = (model.heard.revision, playback)
+        heard = (model.heard.revision, playback, self.conversation.text_width, suggestions(model))
         if self._changed("conversation", (model.transcript.revision, model.selected, heard)):
             self.conversation.draw(model)
         now = time.time()
@@ -104,13 +117,15 @@ class Drawing:
             self.waterfall.draw(model, now)
         second = int(now) if model.connected_at is not None or model.notices else 0
         tenth = int(now * 10) if model.talk.active else 0
-        if self._changed("rest", (model.revision, second, tenth, hint)):
+        rest = (model.revision, second, tenth, hint, self.typing, self.weather.content_size)
+        if self._changed("rest", rest):
             self._draw_side_panes()
             self._draw_lines(now, hint, wide)
 
     def _draw_side_panes(self) -> None:
         model, call, place = self._call.model, self._call, self._call.model.place
-        if self._changed("weather", (id(place), place.state, place.temperature, self.weather.zoomed)):
+        state = (id(place), place.state, place.temperature, self.weather.zoomed, self.weather.content_size)
+        if self._changed("weather", state):
             self.weather.draw(model)
         if self._changed("memory", tuple(model.memory.items())):
             self.memory.draw(model)
@@ -124,17 +139,23 @@ class Drawing:
         self._update(self.head, words.head(model, now, wide))
         self._update(self.gauge, words.gauge(model))
         self._update(self.mode, words.mode(model))
-        self._update(self.talk_bar, words.talk(model, now, hint, wide))
-        self.talk_bar.border_subtitle = words.echo(model)
-        self.talk_bar.border_title = PHASES[model.phase]
+        self._update(self.talk_bar, words.talk(model, now, hint, wide, self.typing))
+        # The same title once more would draw the bar again, and with the head all that lies between them
+        titles = (PHASES[model.phase], words.echo(model))
+        if titles != (self.talk_bar.border_title, self.talk_bar.border_subtitle):
+            self.talk_bar.border_title, self.talk_bar.border_subtitle = titles
         self.talk_bar.set_class(model.talk.active, "open")
         self.talk_bar.set_class(model.talk.mode == "vad" and model.state == "connected", "vad")
-        self._update(self.status, words.status(model, now))
-        self._update(self.keys, self.keys_line(wide))
+        status = words.status(model, now)
+        self.status.fit(status)
+        self._update(self.status, status)
+        self._update(self.keys, words.keys(self.footer(wide), wide))
 
-    def keys_line(self, wide: bool) -> str:
-        """Return the line of keys."""
-        return words.keys(wide)
+    def footer(self, wide: bool) -> list[Part]:
+        """Return the parts of the line of keys, as `keymap.footer` does."""
+        if self._call.model.state == "replay" and not self.typing:
+            return [(key, action, long if wide else short) for key, action, long, short in REPLAY_KEYS]
+        return footer(wide, self.typing)
 
     def _changed(self, part: Hashable, state: Any) -> bool:
         if self.shown.get(part) == state:

@@ -24,6 +24,8 @@ __all__ = ["IGNORED", "RELEASE", "ReleaseParser", "driver_class"]
 RELEASE, IGNORED = "space_released", "released"
 QUERY, ADD_EVENT_TYPES = "\x1b[?u", "\x1b[=2;2u"
 _ANSWER = re.compile(r"\x1b\[\?\d+u")
+# The late answer to a question of terminal_background.py
+_ATTRIBUTES = re.compile(r"\x1b\[\?[\d;]*c")
 _WITH_EVENT = re.compile(r"(\x1b\[\d+(?::\d*)*;\d*):([123])((?:;[\d:]*)?[u~A-HPQRS])")
 
 
@@ -33,18 +35,22 @@ class ReleaseParser(XTermParser):
     # Called when the terminal answers that it speaks the protocol
     on_protocol: Any = None
 
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Any:
+    # The versions of Textual differ in the rest
+    def _sequence_to_key_events(self, sequence: str, *rest: Any, **named: Any) -> Any:
         if _ANSWER.fullmatch(sequence):
             if self.on_protocol is not None:
                 type(self).on_protocol()
             # Without a key, Textual would take the sequence for typed characters
             yield events.Key(IGNORED, None)
             return
+        if _ATTRIBUTES.fullmatch(sequence):
+            yield events.Key(IGNORED, None)
+            return
         typed = _WITH_EVENT.fullmatch(sequence)
         if typed is None:
-            yield from super()._sequence_to_key_events(sequence, alt)
+            yield from super()._sequence_to_key_events(sequence, *rest, **named)
             return
-        keys = super()._sequence_to_key_events(typed[1] + typed[3], alt)
+        keys = super()._sequence_to_key_events(typed[1] + typed[3], *rest, **named)
         if typed[2] != "3":
             yield from keys
         elif any(key.key == "space" for key in keys):

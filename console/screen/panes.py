@@ -1,4 +1,4 @@
-"""The panes events, conversation, weather, memory and devices; each shows one part of the model as lines.
+"""The panes conversation, weather, memory and devices; each shows one part of the model as lines.
 
 Thread: the event loop's.
 """
@@ -6,25 +6,21 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Hashable
-from typing import Any
 
+from rich.style import Style
 from rich.text import Text
 
 from ..call import Call
-from ..event_book import EventRow
 from ..session import SessionModel
 from ..text import one_line
 from ..transcript import ItemRow
+from ..welcome import suggestions
 from ..world import position, world_map
 from .heard_text import HeardText
 from .lines import Line, LinePane
 
-__all__ = ["ConversationPane", "DevicesPane", "EventsPane", "MemoryPane", "WeatherPane"]
+__all__ = ["ConversationPane", "DevicesPane", "MemoryPane", "WeatherPane"]
 
-PAYLOAD_LINES = 200
-COUNT_SECONDS = 0.25
 PLAY_BAR_CELLS = 24
 ROLE_CELLS = 11
 ROLE_STYLES = {
@@ -59,78 +55,6 @@ def clock(seconds: float) -> str:
     return f"{int(minutes)}:{rest:04.1f}"
 
 
-class EventsPane(LinePane):
-    """Every protocol event, folded; the end stays in view until the user scrolls up."""
-
-    FOLLOWS = True
-
-    def __init__(self) -> None:
-        super().__init__(id="events", title="events")
-        self._left_at = 0
-        self._counted_at = 0.0
-        self._unfolded: set[int] = set()
-
-    def draw(self, model: SessionModel) -> None:
-        """Show the events that match the filter."""
-        lines: list[Line] = []
-        for row in model.events.matching(model.filter):
-            lines.append((row.number, row))
-            if row.number in model.unfolded:
-                payload = row.payload.split("\n")
-                for part in payload[:PAYLOAD_LINES]:
-                    lines.append((row.number, Text(f"    {part}".expandtabs(2), style="dim")))
-                if len(payload) > PAYLOAD_LINES:
-                    lines.append(
-                        (row.number, Text(f"    … {len(payload) - PAYLOAD_LINES} more lines", style="dim"))
-                    )
-        if not lines:
-            empty = "no event matches the filter" if model.filter else "events of the connection appear here"
-            lines.append((None, Text(empty, style="dim")))
-        self._unfolded = model.unfolded
-        self.show(lines)
-
-    def count(self, model: SessionModel) -> None:
-        """Show the number of events in the border; not often, because a new border draws the whole pane again."""
-        now = time.monotonic()
-        if now - self._counted_at < COUNT_SECONDS:
-            return
-        total = model.events.total
-        if self.follows:
-            self._left_at = total
-        if not total:
-            return
-        new = f" · {total - self._left_at} new ↓" if total > self._left_at else ""
-        dropped = f" · {model.events.evicted_rows} older dropped" if model.events.evicted_rows else ""
-        filtered = f"filter: {one_line(model.filter, 20)} · " if model.filter else ""
-        subtitle = Text(f"{filtered}{total} events{dropped}{new}").markup
-        if subtitle != self.border_subtitle:
-            self.border_subtitle = subtitle
-            self._counted_at = now
-
-    def key(self, content: Any) -> Hashable:
-        if not isinstance(content, EventRow):
-            return super().key(content)
-        return (
-            content.number,
-            content.count,
-            content.audio_bytes,
-            content.error,
-            content.number in self._unfolded,
-        )
-
-    def text(self, content: Any) -> Text:
-        """Return the label of an event. It is made only for the thirty visible rows of two thousand."""
-        if not isinstance(content, EventRow):
-            return super().text(content)
-        mark = "▾" if content.number in self._unfolded else "▸"
-        style = (
-            "bold red"
-            if content.error
-            else {"client": "cyan", "server": "default"}.get(content.source, "yellow")
-        )
-        return Text(f"{mark}{content.label}", style=style, no_wrap=True)
-
-
 class ConversationPane(LinePane):
     """Every item with its role, text and audio, and the place where an answer was cut."""
 
@@ -161,6 +85,7 @@ class ConversationPane(LinePane):
             kept[row.id] = (state, drawn)
             lines += drawn
         self._kept = kept
+        lines += [(None, line) for line in _offered(suggestions(model))]
         if not lines:
             lines.append((None, Text("the conversation appears here", style="dim")))
         self.cursor = model.selected
@@ -225,6 +150,17 @@ class ConversationPane(LinePane):
         return line
 
 
+def _offered(texts: tuple[str, ...]) -> list[Text]:
+    """Return lines that offer *texts*: a click on one, or its number, says it."""
+    if not texts:
+        return []
+    lines = [Text(""), Text("Speak, type, or choose something to say:")]
+    for number, text in enumerate(texts, 1):
+        click = Style.from_meta({"@click": f"app.number({number})"})
+        lines.append(Text.assemble(f"  {number}  ", (text, "underline"), style=click))
+    return lines
+
+
 class WeatherPane(LinePane):
     """Place, map, temperature and wind of the last get_weather()."""
 
@@ -253,7 +189,14 @@ class WeatherPane(LinePane):
         )
         if place.temperature is not None and place.wind is not None:
             lines.append(
-                (None, Text(f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h", style="bold"))
+                (
+                    None,
+                    Text(
+                        f"{place.temperature:.1f} °C   wind {place.wind:.1f} km/h"
+                        f"{'   sample' if place.sample else ''}",
+                        style="bold",
+                    ),
+                )
             )
         else:
             state = Text(place.state, style="yellow").wrap(self.app.console, max(columns, 10))

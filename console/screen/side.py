@@ -50,7 +50,7 @@ class SideDrawing(Drawing):
     @property
     def panes(self) -> tuple[LinePane, ...]:
         """The panes of ``names``."""
-        every = (self.events, self.conversation, self.side, self.devices)
+        every = (self.events, self.conversation, self.side, self.devices, self.waterfall)
         return tuple(pane for pane in every if pane.id in self.names)
 
     def choose_pane(self, name: str) -> None:
@@ -88,11 +88,16 @@ class SideConsole(RealtimeConsole):
 
     def _choose_pane(self, name: str) -> None:
         name = self._pane_of(name)
-        self.drawing.choose_pane(name)
-        self.screen_stack[0].set_class(name not in ("events", "conversation"), "side-active")
+        super()._choose_pane(name)
+        self.screen_stack[0].set_class(name not in ("events", "conversation", "waterfall"), "side-active")
 
     def action_pane(self, name: str) -> None:
         super().action_pane(self._pane_of(name))
+
+    @property
+    def pane_names(self) -> tuple[str, ...]:
+        """As `RealtimeConsole.pane_names`."""
+        return self.drawing.names
 
     def _pane_of(self, name: str) -> str:
         """The pane that takes the place of *name*."""

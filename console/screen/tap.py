@@ -13,8 +13,8 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from ..text import one_line
-from . import words
 from .dialogs import HelpScreen
+from .keymap import Part
 from .lines import Line, LinePane
 from .side import SideConsole, SideDrawing, SidePane
 
@@ -26,6 +26,7 @@ KEYS = (
     ("p", "play", "play", "play"),
     ("x", "interrupt", "stop", "stop"),
     ("/", "filter", "filter", "find"),
+    ("w", "waterfall", "turns", "turn"),
     ("s", "save", "save", "save"),
     ("?", "help", "help", ""),
     ("ctrl+q", "quit", "quit", "quit"),
@@ -35,8 +36,9 @@ HELP = (
     ("p, x", "play the selected item; stop it"),
     ("y", "copy the selected item or event"),
     ("/", "filter the events: an event must have all of the words"),
+    ("w", "the times of each turn in the place of the events, or the events again"),
     ("s", "save the session that is shown, to a folder that can be replayed"),
-    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 3 choose one"),
+    ("tab", "to the next pane; the arrows (or j k g G) move inside one; 1 to 4 choose one"),
     ("enter", "unfold an event, play an item, choose a client"),
     ("ctrl+p", "all commands"),
     ("ctrl+q", "quit: clients that are connected stay connected"),
@@ -90,7 +92,7 @@ class TapDrawing(SideDrawing):
     """The widgets of a tap's screen."""
 
     def __init__(self, tap: Any) -> None:
-        super().__init__(tap, ClientsPane(), ("events", "conversation", "clients"))
+        super().__init__(tap, ClientsPane(), ("events", "conversation", "clients", "waterfall"))
         self._tap = tap
         self._model: Any = None
 
@@ -104,9 +106,9 @@ class TapDrawing(SideDrawing):
                 pane.forget()
         super().draw(hint, wide)
 
-    def keys_line(self, wide: bool) -> str:
-        """Return the line of keys."""
-        return words.keys(wide, KEYS)
+    def footer(self, wide: bool) -> list[Part]:
+        """Return the parts of the line of keys."""
+        return [(key, action, long if wide else short) for key, action, long, short in KEYS]
 
 
 class TapConsole(SideConsole):

@@ -10,11 +10,15 @@ from __future__ import annotations
 from rich.text import Text
 
 from ..session import SessionModel
+from .keymap import Part, Typing
+from .replay_keys import clock
 
-__all__ = ["ACTIONS", "KEYS", "echo", "gauge", "head", "keys", "mode", "status", "tabs", "talk"]
+__all__ = ["echo", "gauge", "head", "keys", "mode", "status", "status_height", "tabs", "talk"]
 
 # Warnings and errors stay until a newer notice comes
 INFO_SECONDS = 10.0
+# A longer message is read in its dialog
+STATUS_LINES = 3
 STATE_MARKS = {
     "connected": "●",
     "connecting": "◌",
@@ -23,24 +27,6 @@ STATE_MARKS = {
     "replay": "▶",
     "tap": "⇄",
 }
-# The keys line: key, action, what it does, and a shorter word for 80 columns
-KEYS = (
-    ("space", "talk_key", "talk", "talk"),
-    ("v", "mode", "manual/vad", "vad"),
-    ("c", "connection", "connect", "on"),
-    ("p", "play", "play", "play"),
-    ("x", "interrupt", "interrupt", "cut"),
-    ("d", "delete", "delete", "del"),
-    ("e", "echo", "echo", "echo"),
-    ("/", "filter", "filter", ""),
-    ("m", "zoom", "map zoom", "map"),
-    ("w", "waterfall", "turns", "turn"),
-    ("s", "save", "save", "save"),
-    # The mark says it where there is no room
-    ("?", "help", "help", ""),
-    ("q", "quit", "quit", "quit"),
-)
-ACTIONS = {key: action for key, action, _, _ in KEYS}
 
 
 def head(model: SessionModel, now: float, wide: bool) -> Text:
@@ -57,9 +43,12 @@ def head(model: SessionModel, now: float, wide: bool) -> Text:
         line.append(f" {minutes:02}:{seconds:02}")
     if model.latency is not None:
         line.append(f"  latency {model.latency * 1000:.0f} ms", style="bold")
-    if model.server.model:
-        line.append(f"  {model.server.model} · {model.server.voice}")
     line.append(f"  {model.server.endpoint}")
+    # The offline server names the model that it was asked for; another one answers
+    if model.server.local_models:
+        line.append(f": {model.server.local_models}")
+    elif model.server.model:
+        line.append(f"  {model.server.model} · {model.server.voice}")
     if model.server.key_source not in ("", "none"):
         line.append(f"  key: {model.server.key_source}")
     tokens = model.tokens
@@ -108,25 +97,31 @@ def mode(model: SessionModel) -> str:
     return "[manual]  vad" if model.talk.mode == "manual" else " manual  [vad]"
 
 
-def talk(model: SessionModel, now: float, hint: str, wide: bool) -> str:
+def talk(model: SessionModel, now: float, hint: str, wide: bool, typing: Typing = "") -> str:
     """Return the text of the talk bar: is the microphone open, and how is it opened or closed (*hint*)?"""
     if model.talk.active:
         return f"● REC {now - model.talk.since:.1f} s  {hint}{' · esc cancels' if wide else ''}"
     if model.state == "disconnected":
-        return "press c to connect"
+        return {"": "press c to connect", "empty": "tap space to connect"}.get(
+            typing, "enter connects and sends"
+        )
     if model.state != "connected":
-        return model.state if model.state in ("replay", "tap") else f"{model.state} …"
+        if model.state == "replay":
+            return clock(model)
+        return model.state if model.state == "tap" else f"{model.state} …"
     if model.talk.mode == "vad":
         if model.talk.half_duplex and model.talk.speaker_heard:
             return "microphone closed while the speaker is heard" if wide else "mic closed: speaker is heard"
         return "no microphone: type" if model.microphone.problem else "● listening: just speak"
     if model.microphone.problem:
         return "no microphone: type"
+    if typing == "text":
+        return "enter sends; hold here to talk" if wide else "hold here to talk"
     return "tap space, or hold here, to talk" if wide else "tap space or hold here"
 
 
 def status(model: SessionModel, now: float) -> Text:
-    """Return the newest notice."""
+    """Return the newest notice; one that is no information wraps."""
     if not model.notices:
         return Text("")
     notice = model.notices[-1]
@@ -137,7 +132,12 @@ def status(model: SessionModel, now: float) -> Text:
         "warning": ("warning: ", "bold yellow"),
         "error": ("error! ", "bold red"),
     }[notice.level]
-    return Text(mark + notice.text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(mark + notice.text, style=style, no_wrap=notice.level == "info", overflow="ellipsis")
+
+
+def status_height(text: Text, width: int) -> int:
+    """Return how many lines of *width* cells the status needs, at most STATUS_LINES."""
+    return min(-(-text.cell_len // max(width, 1)), STATUS_LINES) if text.plain and not text.no_wrap else 1
 
 
 def tabs(panes: tuple[str, ...], active: str) -> str:
@@ -148,10 +148,10 @@ def tabs(panes: tuple[str, ...], active: str) -> str:
     )
 
 
-def keys(wide: bool, shown: tuple[tuple[str, str, str, str], ...] = KEYS) -> str:
-    """Return the keys as markup that can be clicked."""
-    parts = (
-        f"[@click=app.{action}]{f'[b]{key}[/b] {long if wide else short}'.rstrip()}[/]"
-        for key, action, long, short in shown
-    )
-    return ("  " if wide else " ").join(parts)
+def keys(parts: list[Part], wide: bool) -> str:
+    """Return the line of keys as markup that can be clicked; see `keymap.footer`."""
+    shown = []
+    for key, action, word in parts:
+        part = f"[b]{key}[/b] {word}".rstrip()
+        shown.append(f"[@click=app.{action}]{part}[/]" if action else part)
+    return ("  " if wide else " ").join(shown)

@@ -12,7 +12,8 @@ import json
 from typing import Any
 
 from ..errors import UserError
-from ..event_book import STREAMED, EventRow
+from ..event_book import EventRow
+from ..event_lines import STREAMED
 from ..plain import JsonView, PlainView
 from .tap import Tap
 

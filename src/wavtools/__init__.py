@@ -23,6 +23,7 @@ if type(getattr(__spec__, "loader", None)).__name__ == "zipimporter":
 if TYPE_CHECKING:
     import wavtools.resample as _resample
     from wavtools import gain, levels, loudness, notebook, pcm, remote, ring, spectrum, stft, voice_activity
+    from wavtools._both_sides import BothSides
     from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
     from wavtools._tracks import TrackOffset
@@ -69,6 +70,7 @@ __all__ = [
     "AudioChunk",
     "AudioInfo",
     "Blocks",
+    "BothSides",
     "ConcurrencyError",
     "DecodeError",
     "DecodedAudio",
@@ -136,6 +138,7 @@ __all__ = [
 # The module of each name; the imports above tell type checkers the same.
 _HOMES = {
     "analysis": ["AudioAnalysis", "Frequencies"],
+    "_both_sides": ["BothSides"],
     "decode": ["DecodedAudio"],
     "duplex_device": ["DuplexDevice"],
     "_echo_stage": ["EchoState"],

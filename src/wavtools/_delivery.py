@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -29,12 +30,15 @@ from wavtools.errors import StateError
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
+    from wavtools._both_sides import LateBlocks
     from wavtools._echo_stage import EchoStage
 
 __all__ = ["Delivery"]
 
 # While nobody waits for a chunk, or the device has stopped calling.
 POLL_SECONDS = 0.01
+# While nothing is recorded and nothing is played, so that an open microphone costs little.
+IDLE_SECONDS = 0.05
 # While a callback is due.
 LATE_SECONDS = 0.001
 # Without a callback for that long, the device has stopped, or it wakes us itself.
@@ -207,6 +211,8 @@ class Delivery:
             start = self.captured
             interval = Interval(start, None, chunk_size, emit, origin=start)
             self._intervals.append(interval)
+        # It may sleep for IDLE_SECONDS
+        self.wake()
         return interval.done
 
     def change_device(self, state: CaptureState, device_rate: int, reference: bool, seat: Seat) -> None:
@@ -263,6 +269,8 @@ class Delivery:
             self.failed = True
             _log.exception("recording ended by an error; what was stored before can be read")
         finally:
+            if self._stage is not None and self._stage.both is not None:
+                self._give_both(self._stage.both, math.inf)
             # Whatever ended this thread: end all pending waits.
             with self._lock:
                 for interval in self._intervals:
@@ -277,6 +285,8 @@ class Delivery:
         callbacks, captured, called_ns = state.callbacks, state.captured, state.last_callback_ns
         (callbacks_before, captured_before), self._seen = self._seen, (callbacks, captured)
         silent = (now_ns() - called_ns) * 1e-9
+        if not self._intervals and (self._stage is None or self._stage.quiet):
+            return IDLE_SECONDS
         if not self._intervals or silent > SILENT_SECONDS:
             return POLL_SECONDS
         if callbacks == callbacks_before:
@@ -371,7 +381,9 @@ class Delivery:
         """The same through the echo stage, which gets the frames of pauses too (*interval* is None)."""
         if interval is not None:
             self._lay(interval, stage)
-        number, rows = stage.push(frames)
+        origin = self._source.start + stage.origin
+        number, rows = stage.push(frames, interval is not None)
+        self._tell_both(stage, origin, number, rows, interval)
         if interval is not None:
             self._append_rows(interval, stage, number, rows)
             self._emit(interval, interval.chunk_size)
@@ -387,10 +399,38 @@ class Delivery:
         """What resampler and echo stage still hold of an interval."""
         if self._stage is not None:
             self._lay(interval, self._stage)
-            self._append_rows(interval, self._stage, *self._stage.flush())
+            origin = self._source.start + self._stage.origin
+            number, rows = self._stage.flush()
+            self._tell_both(self._stage, origin, number, rows, interval)
+            self._append_rows(interval, self._stage, number, rows)
         elif self._resampler is not None:
             self._append(interval, self._resampler.flush())
             self._resampler.reset()
+
+    def _tell_both(
+        self, stage: EchoStage, origin: int, number: int, rows: Samples, interval: Interval | None
+    ) -> None:
+        """Give on_both what came out of the stage, whose segment begins at capture position *origin*."""
+        both, source = stage.both, self._source
+        if both is None:
+            return
+        # Rows before the interval's first one belong to the pause before it.
+        paused = len(rows) if interval is None else min(max(0, interval.first - number), len(rows))
+        for start, part, recorded in ((0, rows[:paused], False), (paused, rows[paused:], True)):
+            row = number + start
+            position = origin - source.start + row * source.device_rate / self._session_rate
+            frame, time = self._frame_at(origin) + row, self._time_of(origin, row)
+            both.put(part, self._channels, frame, time, recorded, position, source.device_rate)
+        self._give_both(both, source.state.captured)
+
+    def _give_both(self, both: LateBlocks, captured: float) -> None:
+        """Hand over the blocks that are due when so many frames were captured."""
+        while (block := both.take(captured)) is not None:
+            try:
+                both.on_both(block)
+            except BaseException:
+                self.callback_errors += 1
+                _log.exception("the recorder's on_both raised; recording goes on")
 
     def _append_rows(self, interval: Interval, stage: EchoStage, number: int, rows: Samples) -> None:
         """Rows of the echo stage, from the interval's first one on; *number* is that of the first given."""
@@ -405,7 +445,9 @@ class Delivery:
 
     def _keep(self, interval: Interval, rows: Samples, stored: Samples) -> None:
         with self._lock:
-            cleared = self._session_frames(interval.cleared - interval.origin) - interval.first
+            # Frames that the resampler makes from its beginning: ceil(n * out / in)
+            count = (interval.cleared - interval.origin) * self._session_rate
+            cleared = -(-count // self._source.device_rate) - interval.first
             skip = min(max(0, cleared - interval.produced), len(rows))
             interval.produced += len(rows)
             self._store(stored, skip)
@@ -436,24 +478,23 @@ class Delivery:
             mono = frames[:, channels + 1]
         else:
             mono = raw[:, 0] if channels == 1 else mean_of_channels(raw)
-        rate, source = self._source.device_rate, self._source
         row = interval.first + interval.emitted
-        position = interval.origin + row * rate // self._session_rate
-        stamped, stamp_ns = source.state.stamp
-        age = (now_ns() - stamp_ns) * 1e-9 + (source.start + stamped - position) / rate
         return AudioChunk(
             mono=np.ascontiguousarray(mono),
             raw=np.ascontiguousarray(raw[:, 0] if channels == 1 else raw),
             frame=self._frame_at(interval.origin) + row,
-            time=monotonic() - age,
+            time=self._time_of(interval.origin, row),
             played=np.ascontiguousarray(frames[:, channels]) if frames.shape[1] > channels else None,
         )
+
+    def _time_of(self, origin: int, row: int) -> float:
+        """When session frame number *row* after a capture position was captured, by monotonic()."""
+        rate, source = self._source.device_rate, self._source
+        position = origin + row * rate // self._session_rate
+        stamped, stamp_ns = source.state.stamp
+        return monotonic() - (now_ns() - stamp_ns) * 1e-9 - (source.start + stamped - position) / rate
 
     def _frame_at(self, position: int) -> int:
         """The session frame of a capture position of the present source."""
         origin, frame = self._origin
         return frame + (position - origin) * self._session_rate // self._source.device_rate
-
-    def _session_frames(self, device_frames: int) -> int:
-        """Frames that the resampler makes of device_frames from its beginning: ceil(n * out / in)."""
-        return -(-device_frames * self._session_rate // self._source.device_rate)

@@ -24,11 +24,19 @@ from wavtools._reference import PlayedReference
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wavtools._both_sides import BothSides, LateBlocks
     from wavtools._played_tap import PlayedTap
     from wavtools._states import CaptureState, Seat
     from wavtools.echo import EchoCanceller
 
 __all__ = ["EchoStage", "EchoState"]
+
+# After so long without sound from the player, nobody hears the difference if frames are taken later.
+QUIET_SECONDS = 1.0
+# Frames that wake the canceller up: its window and its estimate of the noise.
+REST_FRAMES = 8
 
 _log = logging.getLogger("wavtools")
 
@@ -63,6 +71,7 @@ class EchoState:
     slips: int
 
 
+# More than 20 attributes: settings, the present device and its segment change together, in one thread.
 class EchoStage:
     """The echo stage of one recording session.
 
@@ -81,6 +90,8 @@ class EchoStage:
     ----------
     cancelling : bool
         False gives the sound as captured, with the same delay; the canceller goes on learning.
+    both : LateBlocks or None
+        The delivery puts a BothSides there for everything that comes out, recorded or not.
     origin : int
         Capture position, in the present ring, of the segment's first frame.
     """
@@ -89,11 +100,11 @@ class EchoStage:
         self, canceller: EchoCanceller | None, tap: PlayedTap | None, session_rate: int, cancelling: bool
     ) -> None:
         self.cancelling = cancelling
+        self.both: LateBlocks | None = None
         self._canceller = canceller
         self._reference = None if tap is None else PlayedReference(tap, session_rate)
         self._rate = session_rate
         self._frame = canceller.frame if canceller is not None else max(1, session_rate // 100)
-        self._delay = canceller.delay_frames if canceller is not None else 0
         self._channels = 0
         # Rows of the segment that the canceller got, and that came out; and those that wait for it.
         self._fed = self._rows = 0
@@ -105,6 +116,13 @@ class EchoStage:
         self._failing = False
         self._rerouted = False
         self._guard = EchoGuard(session_rate, self._frame)
+        self._rest = _Rest()
+
+    def give_both(self, on_both: Callable[[BothSides], None]) -> None:
+        """Let *on_both* have everything that comes out. Before the first frames."""
+        from wavtools._both_sides import LateBlocks
+
+        self.both = LateBlocks(on_both, self._reference)
 
     # ---- any thread
 
@@ -133,6 +151,11 @@ class EchoStage:
         return slips + (source.slips if source is not None else 0)
 
     @property
+    def _delay(self) -> int:
+        """Rows that the canceller holds back."""
+        return self._canceller.delay_frames if self._canceller is not None else 0
+
+    @property
     def has_reference(self) -> bool:
         """True if a player was given."""
         return self._reference is not None
@@ -143,6 +166,11 @@ class EchoStage:
             self._reference.close()
 
     # ---- delivery thread
+
+    @property
+    def quiet(self) -> bool:
+        """True if nothing was played for QUIET_SECONDS."""
+        return self._rest.silent_rows > QUIET_SECONDS * self._rate
 
     def set_channels(self, channels: int) -> None:
         """Record that many, whatever a device has. Before the first frames."""
@@ -167,13 +195,14 @@ class EchoStage:
         assert self._source is not None
         return -((self.origin - position) * self._rate // self._source.device_rate)
 
-    def push(self, frames: NDArray[np.float32]) -> tuple[int, Samples]:
-        """Take the next frames of the device, float32 (frames, channels).
+    def push(self, frames: NDArray[np.float32], recorded: bool) -> tuple[int, Samples]:
+        """Take the next frames of the device, float32 (frames, channels); *recorded*: their rows are used.
 
         Returns the number of the first row that is ready, and the rows: int16 (rows, channels + 2), with what was played
         and the clean signal after the captured channels; without a canceller there is no clean signal.
         """
         assert self._source is not None
+        self._rest.recorded = recorded
         self._taken += len(frames)
         if self._source.resampler is not None:
             frames = self._source.resampler.process(frames)
@@ -252,11 +281,12 @@ class EchoStage:
     def _out(self, rows: Samples, played: Samples) -> tuple[int, Samples]:
         """Number of the first row that comes out when these go in, and the rows."""
         self._guard.note_played(played)
+        self._rest.note_played(played)
         line = np.concatenate([self._line, np.column_stack([rows[:, : self._channels], played])])
         near = rows[:, 0] if self._channels == 1 else mean_of_channels(rows[:, : self._channels])
         delayed, self._line = line[: len(rows)], line[len(rows) :]
         if self._canceller is not None:
-            clean = self._clean(self._canceller, np.ascontiguousarray(near), played)
+            clean = self._clean_or_rest(self._canceller, np.ascontiguousarray(near), played)
             raw = delayed[:, : self._channels]
             mono = raw[:, 0] if self._channels == 1 else mean_of_channels(raw)
             clean = mono if clean is None else self._guard.pass_on(mono, clean)
@@ -268,6 +298,17 @@ class EchoStage:
         number, out = self._rows, delayed[lead:]
         self._rows += len(out)
         return number, out
+
+    def _clean_or_rest(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
+        """As `_clean`; None also while the canceller rests."""
+        rest = self._rest
+        if self.quiet and not rest.recorded and not self._guard.holds:
+            rest.keep(near, played, self._delay + REST_FRAMES * self._frame)
+            return None
+        if len(rest.rows):
+            before = rest.take()
+            self._clean(canceller, np.ascontiguousarray(before[:, 0]), before[:, 1])
+        return self._clean(canceller, near, played)
 
     def _clean(self, canceller: EchoCanceller, near: Samples, played: Samples) -> Samples | None:
         """*near* without the echo; None if the canceller fails, which is logged once."""
@@ -323,3 +364,37 @@ class _Microphone:
     def slips(self) -> int:
         """Late callbacks of a duplex device, each of which moves the microphone against the speaker."""
         return self.state.slips if self.duplex else 0
+
+
+class _Rest:
+    """When the canceller may rest: nothing is played, so there is nothing to learn, and nobody uses what it gives.
+
+    It gets the last rows of its rest when it goes on, so that what it gives then is continuous.
+
+    Attributes
+    ----------
+    recorded : bool
+        True while the rows are used.
+    silent_rows : int
+        How many rows came since something was played.
+    rows : ndarray of int16
+        (rows, 2): near and played, the last that the canceller was spared.
+    """
+
+    def __init__(self) -> None:
+        self.recorded = False
+        self.silent_rows = 0
+        self.rows = np.zeros((0, 2), np.int16)
+
+    def note_played(self, played: Samples) -> None:
+        """Count rows of silence."""
+        self.silent_rows = 0 if played.any() else self.silent_rows + len(played)
+
+    def keep(self, near: Samples, played: Samples, count: int) -> None:
+        """Keep these rows, and at most *count* in all."""
+        self.rows = np.concatenate([self.rows, np.column_stack([near, played])])[-count:]
+
+    def take(self) -> Samples:
+        """Return the kept rows and keep none."""
+        rows, self.rows = self.rows, self.rows[:0]
+        return rows

@@ -26,6 +26,7 @@ from wavtools.errors import StateError
 from wavtools.wav import WavFile, WavPacker
 
 if TYPE_CHECKING:
+    from wavtools._both_sides import BothSides
     from wavtools._echo_stage import EchoStage
     from wavtools._events import DeviceEvent
     from wavtools._latch import Latch
@@ -62,6 +63,7 @@ class RecorderStates:
         record_to: Target | None,
         echo_canceller: EchoCanceller | None,
         reference: Reference | None,
+        on_both: Callable[[BothSides], object] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self._echo_canceller = echo_canceller
@@ -71,6 +73,7 @@ class RecorderStates:
         self._channels_wanted = channels
         # Callbacks are held here alone: see Held.
         self._on_event = None if on_event is None else Held(on_event)
+        self._on_both = None if on_both is None else Held(on_both)
         # The callbacks of record(), until their last chunk is delivered.
         self._callbacks: list[tuple[Held, Latch]] = []
         self._keep_frames = None if keep_seconds is None else int(keep_seconds * sample_rate)
@@ -102,7 +105,7 @@ class RecorderStates:
 
         Parameters
         ----------
-        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+        device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice, optional
             For this session, instead of the one given to the constructor or use_device().
         record_to : str, os.PathLike, or binary file object that can seek, optional
             For this session, instead of the one given to the constructor. That one is for one session: begin() without
@@ -111,7 +114,7 @@ class RecorderStates:
         Raises
         ------
         StateError
-            a session is running, another recorder uses that OfflineDevice, DuplexDevice, file or reference, or an earlier
+            a session is running, another recorder uses that device object, file or reference, or an earlier
             session has recorded to the constructor's *record_to*
         ValueError
             there is an echo canceller, and neither a reference nor a duplex device
@@ -194,7 +197,10 @@ class RecorderStates:
         tap = None if reference is None else reference.tap()
         if canceller is not None:
             canceller.reset()
-        return EchoStage(canceller, tap, self.sample_rate, self._cancelling)
+        stage = EchoStage(canceller, tap, self.sample_rate, self._cancelling)
+        if self._on_both is not None:
+            stage.give_both(self._on_both.weakly())
+        return stage
 
     def use_device(self, device: DeviceSpec) -> None:
         """Move to another microphone, at once and while recording.
@@ -209,7 +215,7 @@ class RecorderStates:
 
         Parameters
         ----------
-        device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice
+        device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice
             As for the constructor.
 
         Raises
@@ -217,7 +223,7 @@ class RecorderStates:
         DeviceError
             the device cannot be opened; the message says which, and what to try
         StateError
-            another recorder uses that OfflineDevice or DuplexDevice
+            another recorder uses that device object
         """
         self._require_home()
         with self._control, self._one_call:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wavtools._late_offset import LateOffset
 from wavtools.resample import Resampler
 
 if TYPE_CHECKING:
@@ -176,9 +177,14 @@ class PlayedReference:
     ----------
     slips : int
         How often the alignment moved: the speaker ran dry, frames were lost, or the clocks jumped.
+    generation : int
+        Grows whenever the numbers of captured or played frames begin anew.
     """
 
     def __init__(self, tap: PlayedTap, session_rate: int) -> None:
+        self.generation = 0
+        # For read_late()
+        self._late: LateOffset | None = None
         self._tap = tap
         self._rate = session_rate
         self.slips = 0
@@ -245,8 +251,35 @@ class PlayedReference:
         self._forget(self._next - 4 * HALF_TAPS)
         return played
 
+    def keep(self) -> None:
+        """Keep what was played for read_late(). Before the first frames."""
+        self._late = LateOffset(self._rate)
+
+    def read_late(self, position: float, count: int) -> Samples | None:
+        """As read(), some time later, when late callbacks have come and more stamps tell how the clocks lie.
+
+        What is not there by then was silence. None where no stamps tell the time.
+        """
+        late = self._late
+        now = self._state.stamp[1] * 1e-9 - (self._state.stamp[0] - position) / self._device_rate
+        offset = late.at(now) if late is not None and self._is_clocked else None
+        if late is None or offset is None:
+            return None
+        index = _nearest(position * self._rate / self._device_rate) + round(offset * self._rate)
+        played = self._slice(index, count)
+        old = min(max(self._start - index, 0), count)
+        if old:
+            played[:old] = late.kept(index, old)
+        return played
+
+    def _begin_late(self) -> None:
+        self.generation += 1
+        if self._late is not None:
+            self._late.begin()
+
     def restart(self) -> None:
         """Forget how the clocks lie: a new anchor is needed."""
+        self._begin_late()
         self._observed_ns = 0
         self._offset.begin()
         self._dry = 0
@@ -278,6 +311,7 @@ class PlayedReference:
             self._dropped = ring.dropped
             self.slips += 1
             self._offset.begin()
+            self._begin_late()
         count = ring.readable
         if count:
             block = np.empty(count, np.int16)
@@ -288,6 +322,7 @@ class PlayedReference:
             if self._dry > LONG_BREAK_SECONDS * self._rate:
                 self._dry = 0
                 self._offset.begin()
+                self._begin_late()
         if self._is_clocked:
             self._observe(ring)
 
@@ -302,10 +337,11 @@ class PlayedReference:
             return
         self._observed_ns = played_ns
         jumps = self._offset.jumps
-        self._offset.observe(
-            captured_ns * 1e-9,
-            (captured_ns - played_ns) * 1e-9 - captured / self._device_rate + played / ring.sample_rate,
-        )
+        now = captured_ns * 1e-9
+        offset = (captured_ns - played_ns) * 1e-9 - captured / self._device_rate + played / ring.sample_rate
+        self._offset.observe(now, offset)
+        if self._late is not None:
+            self._late.observe(now, offset)
         self.slips += self._offset.jumps - jumps
 
     def _played_position(self, ring: PlayedRing, position: float) -> float | None:
@@ -360,6 +396,8 @@ class PlayedReference:
     def _forget(self, index: int) -> None:
         drop = min(index - self._start, len(self._frames))
         if drop > 0:
+            if self._late is not None:
+                self._late.keep(self._start, self._frames[:drop])
             self._frames = self._frames[drop:]
             self._start += drop
 

@@ -32,6 +32,8 @@ __all__ = ["SupervisedDevice"]
 # A Bluetooth headset may take seconds to wake up; only a frozen server takes longer.
 OPEN_SECONDS = 5.0
 POLL_SECONDS = 0.02
+# While callbacks come: a stall is still seen within a tenth of a second or so.
+CALM_SECONDS = 0.04
 # Eight periods without a callback.
 STALL_SECONDS = 0.08
 # For a server that answers while the device does not call: a null sink's first callback takes some time.
@@ -76,6 +78,8 @@ class SupervisedDevice:
         self._since_ns = now_ns()
         self._probe: Probe | None = None
         self._suspended = False
+        # True while the device calls as it should.
+        self._calm = False
         # Suspended because the server did not answer, not because the system said so.
         self._unanswered = False
         self._suspended_ns = 0
@@ -176,9 +180,9 @@ class SupervisedDevice:
     # ---- supervisor thread
 
     def _run(self) -> None:
-        while not self._closing.wait(POLL_SECONDS):
+        while not self._closing.wait(CALM_SECONDS if self._calm else POLL_SECONDS):
             try:
-                device = self._device
+                device, self._calm = self._device, False
                 if device is None:
                     if self._closing.is_set():  # closed, not lost
                         return
@@ -204,6 +208,7 @@ class SupervisedDevice:
         stalled = (now_ns() - max(self._stream.last_callback_ns, self._since_ns)) * 1e-9
         if stalled < STALL_SECONDS:
             self._probe = None
+            self._calm = not self._suspended
             # A callback that was running when the device stopped does not count.
             if self._suspended and self._stream.last_callback_ns > self._suspended_ns + STALL_SECONDS * 1e9:
                 self._suspended = self._unanswered = False

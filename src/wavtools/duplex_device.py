@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from wavtools._arguments import integer
-from wavtools._open_stream import device_name
+from wavtools._open_stream import device_name, is_device_object
 from wavtools._process import claim
 from wavtools._states import Seat, now_ns
 from wavtools.errors import StateError
@@ -52,7 +52,7 @@ class DuplexDevice:
     Raises
     ------
     TypeError
-        output_channels is no integer
+        output_channels is no integer, or a device object is given
     ValueError
         only one of the two is "null", or output_channels is out of range
 
@@ -67,6 +67,11 @@ class DuplexDevice:
     def __init__(
         self, input: DeviceSpec = None, output: DeviceSpec = None, *, output_channels: int = 1
     ) -> None:
+        if is_device_object(input) or is_device_object(output):
+            raise TypeError(
+                "a DuplexDevice joins a microphone and a speaker of this machine by their names; give another device object "
+                "itself as device= to the recorder and the player"
+            )
         if (input == "null") != (output == "null"):
             raise ValueError(
                 f"input is {input!r} and output is {output!r}; 'null' is a clock for both or none"

@@ -34,6 +34,7 @@ from wavtools.wav import WavFile
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from wavtools._both_sides import BothSides
     from wavtools._device_info import DeviceInfo
     from wavtools._echo_stage import EchoState
     from wavtools._events import DeviceEvent
@@ -52,7 +53,7 @@ class WavRecorder(RecorderStates):
     ----------
     sample_rate : int
         Hz, 8000 to 192000: rate of the chunks and files. The device runs at its own rate.
-    device : None, str, DeviceInfo, int, OfflineDevice or DuplexDevice, optional
+    device : None, str, DeviceInfo, int, OfflineDevice, DuplexDevice or RemoteDevice, optional
         None for the default input, an id or name (or part of one), entry or index of list_devices(), "null" for a
         silent clock, or a device object. "jack:", "alsa:" or "pulse:" before a name looks on that audio system only.
     channels : int, optional
@@ -76,11 +77,15 @@ class WavRecorder(RecorderStates):
     reference : WavStreamPlayer, optional
         The player whose sound the microphone hears, on any device. The chunks then have ``played``. Needed for an echo
         canceller, unless recorder and player share a DuplexDevice. A player is the reference of one recorder at a time.
+    on_both : callable, optional
+        Gets a BothSides for every block of frames from begin() to end(), pauses included: what was captured, and what the
+        *reference* played meanwhile. For a recording of a whole conversation as it was heard. Runs on the delivery thread;
+        if it raises, that is logged and counted in ``stats.callback_errors``.
 
     Raises
     ------
     ValueError
-        an argument out of range; an echo canceller for another rate
+        an argument out of range; an echo canceller for another rate; *on_both* without a *reference*
     TypeError
         an argument of another type
     ImportError
@@ -98,6 +103,7 @@ class WavRecorder(RecorderStates):
         record_to: Target | None = None,
         echo_canceller: EchoCanceller | Literal["auto", "native", "webrtc"] | None = None,
         reference: WavStreamPlayer | None = None,
+        on_both: Callable[[BothSides], object] | None = None,
     ) -> None:
         sample_rate = integer(
             sample_rate, "sample_rate", 8_000, 192_000, "wavtools records 8000 to 192000 Hz"
@@ -111,8 +117,11 @@ class WavRecorder(RecorderStates):
         canceller = None if echo_canceller is None else _checked_canceller(echo_canceller, sample_rate)
         if reference is not None and not hasattr(reference, "tap"):
             raise TypeError(f"reference must be a WavStreamPlayer, not {type(reference).__name__}")
+        check_callback(on_both, "on_both", "pass a plain function")
+        if on_both is not None and reference is None:
+            raise ValueError("on_both needs to know what is played: pass reference=player")
         super().__init__(
-            sample_rate, device, channels, keep_seconds, on_event, record_to, canceller, reference
+            sample_rate, device, channels, keep_seconds, on_event, record_to, canceller, reference, on_both
         )
         # The callback of listen_for_device_change(), and what stops the calls.
         self._listener: Held | None = None

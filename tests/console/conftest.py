@@ -29,6 +29,13 @@ def pilot_without_pauses(monkeypatch):
     monkeypatch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
 
 
+@pytest.fixture(autouse=True)
+def all_colours(monkeypatch):
+    """A terminal of all colours, wherever the tests run."""
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @pytest.fixture
 def run_here(capsys, monkeypatch):
     """Runs the console's main() in this process, which saves the start of an interpreter.
@@ -37,6 +44,7 @@ def run_here(capsys, monkeypatch):
     """
     for name in os.environ.keys() - clean_environment(os.environ).keys():
         monkeypatch.delenv(name)
+    monkeypatch.setenv("REALTIME_CONSOLE_SAVE", "no")
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from console.screen.app import RealtimeConsole
+from console.screen.payload import coloured
+from tests.console.fakes import wire
 from tests.console.screens import (
     NARROW,
     WIDE,
@@ -29,8 +31,8 @@ async def test_it_opens_and_says_how_to_begin(size):
         app.model.notices.clear()
         app.model.revision += 1
         await assert_snapshot(pilot, "start")
-        for key in ("space", "v", "c", "p", "x", "d", "e", "/", "m", "s", "?", "q"):
-            assert f"{key} " in screen_text(app).splitlines()[-1]
+        for key in ("space", "v", "c", "p", "x", "d", "e", "/", "m", "s", "?", "ctrl+q"):
+            assert f"{key} " in screen_text(app).splitlines()[-1] + " "
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -108,3 +110,64 @@ async def test_a_frame_that_is_due_when_the_screen_has_closed_draws_nothing():
         assert app.composed
     # Textual has removed its screens; a last timer may still call.
     app._frame()
+
+
+ROOMY = (180, 46)
+
+
+async def test_a_wide_terminal_shows_the_whole_event_beside_the_list():
+    call = make_call()
+    app = RealtimeConsole(call)
+    async with app.run_test(size=ROOMY) as pilot:
+        fill(call)
+        # The newest one, until the cursor is on another
+        await until_shown(pilot, '"code": "no"')
+        await pilot.press("1", "home")
+        await until_shown(pilot, "↓ session.created ")
+        await assert_snapshot(pilot, "events-detail")
+        # Tab reaches it, so that a long event can be scrolled
+        await pilot.press("tab")
+        await until(pilot, lambda: app.focused is app.drawing.detail)
+
+
+async def test_the_events_and_the_detail_fit_every_size():
+    call = make_call()
+    app = RealtimeConsole(call)
+    async with app.run_test(size=ROOMY) as pilot:
+        fill(call)
+        await until_shown(pilot, '"code": "no"')
+        assert app.drawing.detail.display
+        for size in (WIDE, NARROW):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: not app.drawing.detail.display)
+            await pilot.press("1")
+            await until_shown(pilot, "▸00:04.00 ↓ error! server error  no: Bad")
+
+
+async def test_an_unfolded_event_is_wrapped_and_coloured():
+    call = make_call()
+    app = RealtimeConsole(call)
+    long = " ".join(f"word{number}" for number in range(40))
+    async with app.run_test(size=WIDE) as pilot:
+        call.model.on_wire(wire("server", 1.0, type="response.done", text=long, count=3))
+        await pilot.press("1", "end", "enter")
+        await until_shown(pilot, "word0", "word39")
+        [line] = [line for line in coloured('  "count": 3,').spans if line.style == "cyan"]
+        assert (line.start, line.end) == (11, 12)
+
+
+@pytest.mark.parametrize("text", ["append", "APPEND audio_buffer"])
+async def test_the_filter_marks_and_counts_its_matches(text):
+    call = make_call()
+    app = RealtimeConsole(call)
+    async with app.run_test(size=WIDE) as pilot:
+        fill(call)
+        await pilot.press("slash")
+        app.query_one("#filter").value = text
+        await until_shown(pilot, "124 of 129 events")
+        row = next(row for row in call.model.events.rows if row.count == 124)
+        marked = app.drawing.events.text(row)
+        words = {
+            marked.plain[span.start : span.end].lower() for span in marked.spans if span.style == "reverse"
+        }
+        assert words == set(text.lower().split())

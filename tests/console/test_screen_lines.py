@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from console.screen.app import RealtimeConsole
 from console.screen.bars import Bars
+from console.screen.event_panes import EventsPane
 from console.screen.lines import LinePane
-from console.screen.panes import EventsPane
 from tests.console.fakes import wire
 from tests.console.screens import WIDE, make_call, screen_text, until, until_shown
 

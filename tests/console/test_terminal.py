@@ -109,7 +109,7 @@ def filter_and_unfold(terminal) -> None:
     terminal.wait_for(lambda screen: "session.created" in screen and "item.deleted" not in screen)
     # Enter gives the keys back to the pane
     terminal.keys_restyle("─ events", "Enter")
-    terminal.keys_restyle("server session.created", "G")
+    terminal.keys_restyle("▸00:00.00", "G")
     terminal.keys("Enter")
     terminal.wait_for('"type": "session.created"')
     terminal.keys("2")

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import subprocess
+import time
 import urllib.error
 import urllib.request
 import wave
 
-import numpy as np
 import pytest
 from websockets.asyncio.server import serve
 
-from realtime.offline import question_path
-from tests.conftest import require_program
+from realtime.offline import OfflineServer, SessionOptions, question_path
+from realtime.offline.models.interfaces import Voice
+from realtime.offline.models.standin import PrerenderedSpeech
 from tests.examples.programs import Program, environment, run
+from tests.offline_models import HearsSpeech, WishfulEars
 from tests.waiting import until_blocking
-from wavtools import load, read_wav, save
+from wavtools import load, read_wav
 
 SPOKEN = "I can tell that you spoke"
 
@@ -82,22 +83,23 @@ def test_push_to_talk(offline_url, room, tmp_path):
         program.interrupt()
 
 
-def test_push_to_talk_calls_its_tool(offline_voice_url, room, tmp_path):
-    espeak = require_program("espeak-ng", "espeak-ng")
-    wish = tmp_path / "wish.wav"
-    subprocess.run([espeak, "-s", "140", "-w", wish, "Please call switch lights."], check=True)
-    spoken = load(wish, "int16")
-    # A busy machine cuts off silence, and no word.
-    save(wish, np.pad(spoken.pcm, (0, spoken.sample_rate // 2)), spoken.sample_rate)
-    with Program("push_to_talk.py", env=room.environment(offline_voice_url), cwd=tmp_path) as program:
-        program.wait_for("Enter to talk. ")
-        program.type("")
-        program.wait_for("Enter to send. ")
-        room.say(wish)
-        program.type("")
-        program.wait_for("The lights are on")
-        program.wait_for("assistant: ")
-        program.interrupt()
+async def test_push_to_talk_calls_its_tool(tmp_path):
+    voice = Voice(HearsSpeech, WishfulEars, PrerenderedSpeech)
+
+    def wish(url: str) -> None:
+        with Program("push_to_talk.py", "null", env=environment(url), cwd=tmp_path) as program:
+            program.wait_for("Enter to talk. ")
+            program.type("")
+            program.wait_for("Enter to send. ")
+            # More than a server refuses to take for a turn
+            time.sleep(0.3)
+            program.type("")
+            program.wait_for("The lights are on\n")
+            program.wait_for("assistant: The switch lights tool says: done.\n")
+            assert "user: Please call switch lights.\n" in program.interrupt()
+
+    async with OfflineServer(voice=voice, options=SessionOptions(pace=0), log=lambda line: None) as server:
+        await asyncio.to_thread(wish, server.url)
 
 
 def test_push_to_talk_without_a_sound_card(offline_url, tmp_path):

@@ -220,6 +220,10 @@ def test_weather_is_told_from_plain_numbers_measurements_and_errors() -> None:
     assert said_of("get_weather", plain) == "In Rome the temperature is 21 degrees."
     measured = {"location": "Rome", "temperature": {"value": 21, "units": "°C"}}
     assert said_of("get_weather", measured) == "In Rome the temperature is 21 degrees."
+    named = {"location": "Rome", "temperature_celsius": 21, "wind_speed_kmh": 8, "note": "a sample"}
+    assert said_of("get_weather", named) == (
+        "In Rome the temperature is 21 degrees and the wind speed is 8 kilometers per hour. This is a sample."
+    )
     assert said_of("get_weather", {"error": "no network"}) == "I could not get the weather: no network."
 
 

@@ -430,8 +430,8 @@ def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_onl
     delivery.close()
     moment = now_ns()
     monkeypatch.setattr(_delivery, "now_ns", lambda: moment)
-    # No device has called yet.
-    assert delivery._until_due() == _delivery.POLL_SECONDS
+    # Nothing is recorded.
+    assert delivery._until_due() == _delivery.IDLE_SECONDS
     delivery.record(480, lambda chunk: None)
 
     def call(periods: int) -> None:
@@ -456,4 +456,4 @@ def test_delivery_sleeps_until_the_next_callback_is_due_and_looks_more_often_onl
     delivery._intervals.clear()
     call(1)
     # Nobody waits for a chunk.
-    assert delivery._until_due() == _delivery.POLL_SECONDS
+    assert delivery._until_due() == _delivery.IDLE_SECONDS

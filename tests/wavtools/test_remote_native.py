@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 
 import wavtools
+from tests.audio_server import AudioServer
+from tests.remote_peer import HEADER
 from tests.waiting import until_blocking
 from wavtools import _remote_frames as wire
 from wavtools import remote
@@ -126,6 +130,45 @@ def test_frames_against_the_rules_are_malformed_for_a_native_peer(box) -> None:
         ):
             with pytest.raises(wire.Malformed):
                 box.native.handle(frame)
+
+
+def test_no_frame_of_a_host_harms_a_native_peer(box) -> None:
+    """20 000 frames, random and nearly right: each is carried out or malformed."""
+    chance = random.Random(3)
+    sound = np.full(2400, 5, np.int16)
+    with wavtools.WavStreamPlayer(RATE, device=box.device) as player:
+        box.pump()
+        stream = box.link.opened["speaker"]["stream"]
+        for number in range(20_000):
+            position = chance.choice((0.0, 240.0, -1.0, float("nan"), float("inf"), 1e300, float(number)))
+            payload = chance.choice(
+                (
+                    b"",
+                    bytes(480),
+                    chance.randbytes(12),
+                    struct.pack("<dI", position, 2**32 - 1),
+                    b"{",
+                    b'{"speaker": 5}',
+                )
+            )
+            frame = (
+                HEADER.pack(chance.randrange(14), 0, chance.choice((0, stream)), number % 70, position)
+                + payload
+            )
+            if frame[0] == wire.HELLO and payload == b"{}":
+                continue
+            try:
+                box.native.handle(frame)
+            except wire.Malformed:
+                continue
+            if number % 500 == 0:
+                box.run(240)
+        player.add_16bit_pcm(sound, "waits for a peer")
+    # Its devices are closed and free.
+    box.native.close()
+    with wavtools.WavStreamPlayer(RATE, device=box.hardware) as player:
+        player.add_16bit_pcm(sound, "a")
+        assert np.array_equal(box.hardware.render(2400), sound)
 
 
 # The listener and the command line
@@ -245,3 +288,49 @@ def test_the_command_is_shown_and_a_closed_listener_frees_its_port() -> None:
     listener.close()
     listener.close()
     remote.listen(listener.port).close()
+
+
+# With a sound server
+
+ROOM = """
+import json, os, subprocess, sys, time
+import numpy as np
+import wavtools
+
+with wavtools.remote.listen() as listener, wavtools.WavStreamPlayer(24000, device=listener.device) as player:
+    other = subprocess.Popen([sys.executable, "-m", "wavtools.remote", str(listener.port), "--token", listener.token])
+    recorder = wavtools.WavRecorder(24000, device="speaker.monitor")
+    recorder.begin()
+    recorder.record()
+    receipts = []
+    for number in range(1, 11):
+        player.add_16bit_pcm(np.full(48000, number * 1000, np.int16), str(number))
+        while player.get_track_sample_offset().offset < 3000 + 700 * number or (
+            player.get_track_sample_offset().track_id != str(number)
+        ):
+            time.sleep(0.002)
+        receipt = player.interrupt().wait_until_settled(10)
+        receipts.append((receipt.track_id, receipt.offset, receipt.settled))
+        time.sleep(0.15)
+    recorder.pause()
+    heard = np.rint(recorder.read().channels[0] * 32768).astype(int)
+    counts = [int(np.count_nonzero(heard == number * 1000)) for number in range(1, 11)]
+    recorder.quit()
+    listener.device.close()
+    print(json.dumps({"receipts": receipts, "counts": counts, "stats": listener.device.stats.malformed}))
+    other.wait(10)
+"""
+
+
+def test_the_sink_of_another_process_plays_exactly_what_the_receipts_say(tmp_path) -> None:
+    server = AudioServer(tmp_path, rate=RATE)
+    try:
+        done = server.python(ROOM)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [(str(number), count, True) for number, count in enumerate(told["counts"], 1)] == [
+        tuple(receipt) for receipt in told["receipts"]
+    ]
+    assert told["stats"] == 0

@@ -417,3 +417,34 @@ def test_a_recorder_that_ends_closes_the_microphone_of_the_peer(world, device) -
     recorder.end()
     world.run(0.1)
     assert peer.microphone is None and peer.speaker is None
+
+
+# The calls that wait
+
+
+def test_start_and_record_work_far_away(world, device) -> None:
+    peer = Peer(world, device, mic_rate=RATE)
+    sound = noise(RATE)
+    with wavtools.start(sound, sample_rate=RATE, device=device) as playback:
+        until_blocking(lambda: world.run(0.02) or len(peer.heard) > 4800)
+        playback.pause()
+        world.run(0.2)
+        held = len(peer.heard)
+        world.run(0.5)
+        assert len(peer.heard) == held == playback.position_frames
+        playback.resume()
+        until_blocking(lambda: world.run(0.02) or playback.ended)
+    assert np.array_equal(peer.heard, sound)
+    recorded: list[wavtools.WavFile] = []
+    recording = threading.Thread(target=lambda: recorded.append(wavtools.record(0.1, device=device)))
+    recording.start()
+    until_blocking(lambda: world.run(0.01) or peer.microphone)
+    spoken = noise(RATE, 5)
+
+    def speak() -> bool:
+        peer.speak(spoken[:2400])
+        world.run(0.02)
+        return not recording.is_alive()
+
+    until_blocking(speak)
+    assert len(recorded[0].pcm) == 2400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import random
@@ -209,3 +210,24 @@ def test_send_must_be_a_plain_function(device) -> None:
         device.accept(None)
     with pytest.raises(TypeError, match="cannot be copied"):
         pickle.dumps(device)
+
+
+def test_a_duplex_device_joins_no_device_objects(device) -> None:
+    with pytest.raises(TypeError, match="itself as device= to the recorder and the player"):
+        wavtools.DuplexDevice(device, device)
+
+
+def test_a_player_that_is_dropped_leaves_the_device_to_another_one(world, device) -> None:
+    player = wavtools.WavStreamPlayer(RATE, device=device)
+    player.connect()
+    player.add_16bit_pcm(noise(RATE), "a")
+    peer = Peer(world, device)
+    world.run(0.3)
+    del player
+    gc.collect()
+    world.run(0.1)
+    assert peer.speaker is None
+    with wavtools.WavStreamPlayer(RATE, device=device) as another:
+        another.add_16bit_pcm(noise(2400, 9), "b")
+        world.run(1)
+        assert np.array_equal(peer.heard[-2400:], noise(2400, 9))

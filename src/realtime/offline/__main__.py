@@ -106,6 +106,11 @@ def _add_model_options(p: argparse.ArgumentParser) -> None:
         "--llm-url", metavar="URL", help="answer with a chat model, for example http://127.0.0.1:11434/v1"
     )
     p.add_argument(
+        "--script",
+        metavar="FOLDER",
+        help="answer as in a session that the console has saved: the same words, audio and tool calls in order",
+    )
+    p.add_argument(
         "--llm-model",
         metavar="NAME",
         help="name of the chat model; its key, if any, is read from LLM_API_KEY",
@@ -142,21 +147,27 @@ async def serve(arguments: argparse.Namespace) -> int:
     replier: Replier | None = None
     if arguments.llm_url is not None:
         replier = _chat_replies(arguments.llm_url, arguments.llm_model)
+    if arguments.script is not None and arguments.llm_url is not None:
+        raise ModelError("--script and --llm-url both say what is answered; give one of them")
     certificate = SelfSigned(arguments.host) if arguments.tls else None
-    server = OfflineServer(
-        arguments.host,
-        arguments.port,
-        dialect=arguments.dialect,
-        key=key,
-        voice=voice,
-        replier=replier,
-        options=SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds, faults=faults),
-        workers=arguments.workers,
-        max_sessions=arguments.max_sessions,
-        ssl=None if certificate is None else certificate.context,
-    )
+    options = SessionOptions(pace=arguments.pace, seconds=arguments.session_seconds, faults=faults)
     try:
+        server = OfflineServer(
+            arguments.host,
+            arguments.port,
+            dialect=arguments.dialect,
+            key=key,
+            voice=voice,
+            replier=replier,
+            options=options,
+            workers=arguments.workers,
+            max_sessions=arguments.max_sessions,
+            script=arguments.script,
+            ssl=None if certificate is None else certificate.context,
+        )
         return await _serve_until_stopped(server, certificate, arguments)
+    except ValueError as error:
+        raise ModelError(f"--script: {error}") from None
     finally:
         if certificate is not None:
             certificate.close()

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 
@@ -30,6 +33,7 @@ from .models.choice import choose_voice
 from .models.interfaces import Voice
 from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
+from .replies.script import ScriptedReplies, read_script
 from .session.channel import Channel, describe_failure
 from .session.outbox import FrameSink, Outbox
 from .session.session import Session, SessionOptions
@@ -81,13 +85,16 @@ class OfflineServer:
         Further connections are closed with 1013 (try again later).
     log : callable taking a str
         Receives the log, line by line; never a key, and no text or audio of a session.
+    script : str or os.PathLike, optional
+        Folder of a session that the console has saved: its answers and tool calls are repeated in their order, and spoken
+        items get its words. Instead of *replier*.
     ssl : SSLContext, optional
         Serve wss:// with this certificate; ``realtime.offline.certificate`` makes one.
 
     Raises
     ------
     ValueError
-        Another *dialect*.
+        Another *dialect*, both *script* and *replier*, or a *script* that is no saved session.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class OfflineServer:
         workers: int = 1,
         max_sessions: int = 64,
         log: Callable[[str], None] = log_to_stderr,
+        script: str | os.PathLike[str] | None = None,
         ssl: SSLContext | None = None,
     ) -> None:
         if dialect not in ("auto", "ga", "beta"):
@@ -114,6 +122,12 @@ class OfflineServer:
         self._models = Models(voice or choose_voice(), workers)
         self._replier = replier or RuleReplies()
         self._options = options or SessionOptions()
+        if script is not None:
+            if replier is not None:
+                raise ValueError("a script replaces the replier; pass one of them")
+            recording = read_script(Path(script))
+            self._replier = ScriptedReplies(recording)
+            self._options = replace(self._options, recorded=recording.heard)
         self._max_sessions = max_sessions
         self._log = log
         self._ssl = ssl

@@ -43,6 +43,7 @@ __all__ = ["CHUNK_MS", "VoiceSession"]
 CHUNK_MS = 10
 
 
+# More than 20 attributes: one for each part that it joins.
 class VoiceSession:
     """A spoken conversation: sends the microphone, plays the answers, handles interruptions.
 

@@ -285,7 +285,8 @@ class NativePeer:
             self._captured += len(sound)
 
         recorder.record(capture, chunk)
-        return {"stream": stream, "rate": rate, "channels": int(channels), "name": name, "latency": 0.0}
+        latency = recorder.stats.latency_seconds
+        return {"stream": stream, "rate": rate, "channels": int(channels), "name": name, "latency": latency}
 
     def _close_microphone(self) -> None:
         recorder, self._recorder = self._recorder, None

@@ -122,6 +122,7 @@ class Pump:
                 self._writer.write(data)
                 if self._waiting.empty():
                     self._writer.flush()
+            self._writer.flush()
         except (OSError, ValueError):
             # The reading side tells why.
             pass

@@ -17,7 +17,7 @@ import httpx
 
 from ...protocol import codec
 from ...protocol.reading import dict_of, list_of, text_of
-from .rules import Call, Context, Message, Replier, RuleReplies, Say, ToolCall
+from .rules import Call, Context, Message, Replier, RuleReplies, Say, Spoken, ToolCall
 
 CONNECT_SECONDS = 2.0
 # A large model on a small machine needs long for its first token.
@@ -58,7 +58,7 @@ class ChatReplies:
         self._fallback = fallback or RuleReplies()
         self._log = log
 
-    async def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+    async def reply(self, context: Context) -> AsyncGenerator[Say | Call | Spoken, None]:
         """Implements Replier.reply."""
         started = False
         try:
@@ -73,8 +73,8 @@ class ChatReplies:
                 return
             self._log(f"warning: no answer from the chat endpoint ({reason}); another replier answers")
         if not started:
-            async for piece in self._fallback.reply(context):
-                yield piece
+            async for other in self._fallback.reply(context):
+                yield other
 
     async def _stream(self, context: Context) -> AsyncGenerator[Say | Call, None]:
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)

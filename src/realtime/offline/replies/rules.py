@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ...protocol import codec
+from ...protocol.audio_format import Int16Array
 from .images import Image, describe
 from .places import PLACES
 
@@ -90,10 +91,18 @@ class Call:
     arguments: str
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """A whole message that was recorded: its transcript, and its audio (int16, mono, 24 kHz), which may be empty."""
+
+    text: str
+    samples: Int16Array
+
+
 class Replier(Protocol):
     """Makes the content of one response."""
 
-    def reply(self, context: Context) -> AsyncGenerator[Say | Call, None]:
+    def reply(self, context: Context) -> AsyncGenerator[Say | Call | Spoken, None]:
         """The pieces of the answer, in order; the generator is closed early if the response is cancelled."""
         ...
 
@@ -359,8 +368,8 @@ def _describe_weather(value: dict[str, Any]) -> str:
     if "error" in value:
         return f"I could not get the weather: {_plain(value['error'])}."
     place = value.get("location") or value.get("city") or "there"
-    temperature = value.get("temperature", value.get("temperature_c"))
-    wind = value.get("wind_speed")
+    temperature = value.get("temperature", value.get("temperature_c", value.get("temperature_celsius")))
+    wind = value.get("wind_speed", value.get("wind_speed_kmh"))
     described = []
     if temperature is not None:
         described.append(f"the temperature is {_quantity(temperature, 'degrees')}")
@@ -369,7 +378,8 @@ def _describe_weather(value: dict[str, Any]) -> str:
     if not described:
         described = [f"{key.replace('_', ' ')} is {_plain(inner)}" for key, inner in value.items()]
     where = f"In {place}" if place != "there" else "There"
-    return f"{where} {' and '.join(described)}."
+    note = value.get("note")
+    return f"{where} {' and '.join(described)}." + (f" This is {note}." if isinstance(note, str) else "")
 
 
 def _quantity(value: Any, unit: str) -> str:

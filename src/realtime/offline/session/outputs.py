@@ -13,7 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ...protocol.audio_format import AudioFormat
+from ...protocol.audio_format import AudioFormat, Int16Array
 from ...protocol.ids import generate_server_id
 from ..models.interfaces import SPEECH_RATE_HZ
 from ..models.workers import Models
@@ -83,6 +83,10 @@ class TextOutput(Output):
             self._channel.emit_delta("response.output_text.delta", **self._part_address, delta=word)
             await self._budget.pace_text()
 
+    async def add_spoken(self, text: str, samples: Int16Array) -> None:
+        """Send the words of a recorded message."""
+        await self.add(text)
+
     async def finish(self) -> None:
         """Does nothing: all text has been sent."""
 
@@ -129,6 +133,11 @@ class SpeechOutput(Output):
         for sentence in sentences:
             await self._say(sentence)
 
+    async def add_spoken(self, text: str, samples: Int16Array) -> None:
+        """Send a recorded message: its words, then *samples*, int16 at SPEECH_RATE_HZ."""
+        self._spell(text)
+        await self._play(samples)
+
     async def finish(self) -> None:
         """Speak the rest."""
         rest, self._pending = self._pending, ""
@@ -137,7 +146,12 @@ class SpeechOutput(Output):
         await self._send(self._encoder.finish())
 
     async def _say(self, sentence: str) -> None:
-        for word in _WORD.findall(sentence):
+        self._spell(sentence)
+        await self._play(await self._models.synthesise(sentence.strip(), self._voice, self._speed))
+
+    def _spell(self, text: str) -> None:
+        """Send the words of *text*."""
+        for word in _WORD.findall(text):
             word = self._budget.spend_text(word)
             self._transcript += word
             if not self.item.truncated:
@@ -145,7 +159,9 @@ class SpeechOutput(Output):
             self._channel.emit_delta(
                 "response.output_audio_transcript.delta", **self._part_address, delta=word
             )
-        samples = await self._models.synthesise(sentence.strip(), self._voice, self._speed)
+
+    async def _play(self, samples: Int16Array) -> None:
+        """Send audio, at the pace of the session."""
         for start in range(0, len(samples), CHUNK_SAMPLES):
             chunk = self._budget.spend_audio(samples[start : start + CHUNK_SAMPLES])
             await self._send(self._encoder.encode(chunk))

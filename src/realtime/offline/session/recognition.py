@@ -10,7 +10,8 @@ Thread: the event loop; the model runs in worker processes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +75,20 @@ class Speech:
 
 
 class Recogniser:
-    """Recognises speech by the server's model and reports it to the client."""
+    """Recognises speech by the server's model and reports it to the client.
 
-    def __init__(self, models: Models, channel: Channel) -> None:
+    Parameters
+    ----------
+    models : Models
+        Recognise it.
+    channel : Channel
+        To the client.
+    recorded : iterable of str
+        The words of the first items with audio, in their order; "" for an item that must be recognised.
+    """
+
+    def __init__(self, models: Models, channel: Channel, recorded: Iterable[str] = ()) -> None:
+        self._recorded = deque(recorded)
         self._models = models
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,6 +103,8 @@ class Recogniser:
         detector: TurnDetector | None = None,
     ) -> None:
         """Begin the recognitions that are due while *speech* goes on; *detector* is None without turn detection."""
+        if self._recorded:
+            return
         rate = audio_format.sample_rate
         if detector is not None:
             self._follow_pauses(speech, buffer, rate, detector)
@@ -152,9 +166,9 @@ class Recogniser:
         if speech is not None:
             interim, early = speech.interim, speech.early
             speech.interim = speech.early = None
-        self._start(
-            self._recognise(item, item.heard, transcription, interim or InterimTranscript(), early, fault)
-        )
+        recorded = self._recorded.popleft() if self._recorded else ""
+        interim = interim or InterimTranscript()
+        self._start(self._recognise(item, item.heard, transcription, interim, early, fault, recorded))
 
     async def _recognise(
         self,
@@ -164,13 +178,14 @@ class Recogniser:
         interim: InterimTranscript,
         early: asyncio.Task[str] | None,
         fault: str | None,
+        recorded: str,
     ) -> None:
         assert item.audio is not None and item.audio_format is not None
         samples, rate = item.audio, item.audio_format.sample_rate
         channel = self._channel
         text, failure = "", ""
         try:
-            text = await (early or self._models.transcribe(samples, rate))
+            text = recorded or await (early or self._models.transcribe(samples, rate))
         except ModelError as error:
             failure = str(error)
             channel.log(failure)

@@ -16,7 +16,7 @@ from ...protocol.ids import generate_server_id
 from ..checks.session_object import SessionConfig, complete_format
 from ..models.interfaces import ModelError
 from ..models.workers import Models
-from ..replies.rules import Call, Context, Message, Replier, ToolCall, ToolOutput
+from ..replies.rules import Call, Context, Message, Replier, Spoken, ToolCall, ToolOutput
 from .budget import Budget, IncompleteError, SessionTokens
 from .channel import Channel, ResponseChannel
 from .conversation import Conversation
@@ -203,6 +203,10 @@ class Response:
                     await self._close_output()
                     self._output = call = CallOutput(self._channel, self.budget, piece.name)
                     call.add(piece.arguments)
+                    await self._close_output()
+                elif isinstance(piece, Spoken):
+                    await self._close_output()
+                    await self._message().add_spoken(piece.text, piece.samples)
                     await self._close_output()
                 elif only_says is None:
                     await self._message().add(piece.text)

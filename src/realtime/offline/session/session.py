@@ -9,7 +9,7 @@ Thread: the event loop; the models run in worker processes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +57,14 @@ class SessionOptions:
         A session ends after this time.
     faults : Faults
         Deliberate faults.
+    recorded : sequence of str
+        The words of the first spoken items, which are then not recognised; "" for one that is.
     """
 
     pace: float = 8.0
     seconds: float = SESSION_SECONDS
     faults: Faults = field(default_factory=Faults)
+    recorded: Sequence[str] = ()
 
 
 class Session:
@@ -106,7 +109,7 @@ class Session:
         self._channel = Channel(outbox, options.faults, log, beta)
         if in_call:
             self._channel.call_audio = CallAudio(self._channel.emit)
-        self._recogniser = Recogniser(models, self._channel)
+        self._recogniser = Recogniser(models, self._channel, options.recorded)
         self._listening = Listening(
             config,
             self._conversation,
