@@ -322,7 +322,11 @@ def lost_files(root: Path) -> list[str]:
         there_too = set(re.findall(r"^```python\n# (\w+\.py)$", text, re.M))
         for number, line in enumerate(text.splitlines(), 1):
             for name in re.findall(r"(?<![\w/.*-])((?:\w+/)*\w+\.(?:pyx|pxd|py|inc|h|c))\b", line):
-                known = "#include" in line or name in there_too or any(file.endswith(f"/{name}") for file in there)
+                known = (
+                    "#include" in line
+                    or name in there_too
+                    or any(file.endswith(f"/{name}") for file in there)
+                )
                 if not known:
                     problems.append(f"{path.relative_to(root).as_posix()}:{number} names {name}")
     return problems
