@@ -6,8 +6,8 @@
 
 For each wheel, in a clean virtual environment: it installs and runs where there is no compiler; the whole wavtools suite
 passes against what is installed; a project of somebody else's compiles against it; a user's typed program passes mypy
---strict; and the parts whose extras are missing say what to install. With the wheel of the running interpreter, README and tutorial
-are followed as well. Needs wavtools[wheel] and mypy; leaves its files in build/wheels and the wheels in dist/.
+--strict; and the parts whose extras are missing say what to install. README and tutorial are followed with the wheel of
+the running interpreter. Needs wavtools[wheel] and mypy; leaves its files in build/wheels and the wheels in dist/.
 """
 
 from __future__ import annotations
