@@ -1,4 +1,4 @@
-"""Sentences of the README and of the pages are short: at most 20 words on average on each page.
+"""Sentences of the README and of the pages are short: at most 20 words on average on each page, and 45 in any.
 
 Code, tables, headings, pictures and what Sphinx includes are left out. A failure names the longest sentences.
 """
@@ -17,6 +17,7 @@ from markdown_it.token import Token
 from tests.pages import MARKDOWN, PAGES, ROOT, read
 
 LONGEST_MEAN = 20.0
+LONGEST = 45
 # Abbreviations whose full stop ends no sentence, and marks that do.
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs)\.")
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z`\d…])")
@@ -78,6 +79,12 @@ def verdict(markdown: str, name: str) -> str:
 def test_sentences_have_at_most_20_words_on_average(page: Path):
     said = verdict(read(page), str(page.relative_to(ROOT)))
     assert not said, said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_sentence_has_more_than_45_words(page: Path):
+    long = [sentence for sentence in sentences(read(page)) if sentence.words > LONGEST]
+    assert long == [], "\n".join(f"{sentence.words} words: {sentence.text}" for sentence in long)
 
 
 def test_code_tables_headings_and_pictures_are_no_sentences():
