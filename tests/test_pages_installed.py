@@ -43,23 +43,32 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.end()
 
 
-def test_the_readme_alone_leads_to_a_spoken_answer(reader):
-    """Its commands and its programs, apart from those of the repository."""
-    steps = [block for block in BLOCKS if block.page == "README.md" and "make " not in block.code]
+SERVER = "python -m realtime.offline --port 8765"
+
+
+def follow(reader: Reader, page: str) -> None:
+    """Type the commands of *page*, then run its programs with a server, apart from those of the repository."""
+    steps = [block for block in BLOCKS if block.page == page and "make " not in block.code]
     for step in steps:
-        if step.language == "sh":
+        if step.language == "sh" and step.code.strip() != SERVER:
             reader.take("sh", step.code)
     reader.start_server("wavtools offline --port 8765")
     reader.env["OPENAI_BASE_URL"] = reader.url
     for number, step in enumerate(steps):
         if step.language == "python":
-            short = step.code.replace("sleep(60)", "sleep(1)")
-            reader.take("python", f"# program{number}.py\n{short}")
+            reader.take("python", f"# program{number}.py\n{step.code.replace('sleep(60)', 'sleep(1)')}")
             reader.take("sh", f"python program{number}.py")
     assert any("answer.wav" in printed for printed in reader.printed.values())
     assert (reader.folder / "answer.wav").stat().st_size > 50_000
-    talk = next(text for command, text in reader.printed.items() if command == "python program1.py")
-    assert len(talk.strip().splitlines()) == 2
+
+
+def test_the_readme_alone_leads_to_a_spoken_answer(reader):
+    follow(reader, "README.md")
+    assert len(reader.printed["python program1.py"].strip().splitlines()) == 2
+
+
+def test_the_quick_start_works_with_what_it_installs(reader):
+    follow(reader, "quickstart.md")
 
 
 def test_every_step_of_the_tutorial_works_with_what_it_installs(reader):
