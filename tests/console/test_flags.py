@@ -6,23 +6,25 @@ import argparse
 
 import pytest
 
-from console.__main__ import _parser
+from console.arguments import make_parser
 from console.errors import UserError
-from console.flags import FLAGS, TAKES, refuse_unused
+from console.flags import FLAGS, TAKES, flag_of, refuse_unused
 from realtime.offline import question_path
 from tests.console.servers import spoken
 
-VALUES = {"mode": "vad", "llm": "auto"}
-NEEDED = {"talk": ["q.wav", "--out", "a.wav"], "replay": ["folder"]}
+VALUES = {"mode": "vad", "interrupt": "duck", "llm": "auto"}
+# What a flag without a value becomes
+CONSTANTS = {"save": "no"}
+NEEDED = {"talk": ["q.wav", "--out", "a.wav"], "replay": ["folder"], "report": ["folder"], "agent": ["my.py"]}
 
 
 def spelled(name: str) -> list[str]:
-    flag = f"--{name.replace('_', '-')}"
+    flag = flag_of(name)
     return [flag] if FLAGS[name].get("action") else [flag, VALUES.get(name, "x")]
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    found = _parser().parse_args(arguments)
+    found = make_parser().parse_args(arguments)
     refuse_unused(found)
     return found
 
@@ -37,7 +39,7 @@ def test_a_verb_takes_the_flags_of_its_help_before_and_after_it_and_refuses_all_
         after, before = [verb, *NEEDED.get(verb, []), *with_it], [*with_it, verb, *NEEDED.get(verb, [])]
         if name in TAKES[verb]:
             assert f"[{flag} " in usage.replace("]", " "), (verb, flag)
-            expected = True if FLAGS[name].get("action") else VALUES.get(name, "x")
+            expected = CONSTANTS.get(name, True) if FLAGS[name].get("action") else VALUES.get(name, "x")
             assert getattr(parsed(after), name) == getattr(parsed(before), name) == expected
         else:
             assert f"[{flag} " not in usage.replace("]", " "), (verb, flag)

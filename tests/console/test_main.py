@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from console.__main__ import _parser
+from console.arguments import make_parser
 from console.session import SessionModel
 from console.session_files import save_session
 from tests.audio_server import no_server_environment
@@ -29,8 +29,8 @@ def piped(offline_url, tmp_path_factory):
 
 
 def test_flags_may_stand_before_and_after_the_verb():
-    before = _parser().parse_args(["--offline", "--model", "m", "doctor"])
-    after = _parser().parse_args(["doctor", "--offline", "--model", "m"])
+    before = make_parser().parse_args(["--offline", "--model", "m", "doctor"])
+    after = make_parser().parse_args(["doctor", "--offline", "--model", "m"])
     assert (before.offline, before.model) == (after.offline, after.model) == (True, "m")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.__main__ import _parser
+from console.arguments import make_parser
 from console.call import Call
 from console.endpoint import Endpoint
 from console.keys import Key
@@ -75,7 +75,7 @@ FLAGS = {
 
 async def test_every_flag_of_the_screen_changes_the_screen(offline_url, tmp_path):
     given = {**FLAGS, "--url": offline_url, "--sessions": str(tmp_path)}
-    arguments = _parser().parse_args([part for flag in given.items() for part in flag])
+    arguments = make_parser().parse_args([part for flag in given.items() for part in flag])
     settings = load(vars(arguments), {}, DotEnv())
     call = Call(settings, Endpoint(url=settings.url, model=settings.model, key=Key("", "nowhere")))
     app, model = RealtimeConsole(call, settings.theme), call.model
