@@ -1,7 +1,7 @@
-"""The console: holds and inspects a realtime voice conversation in a terminal. Run it with ``python -m console``.
+"""The console: holds and inspects a realtime voice conversation in a terminal. Run it with ``wavtools console``.
 
-It uses only the public APIs of wavtools and realtime. Installed, this folder is the package ``realtime_console`` with
-the command ``realtime-console``; therefore its modules import each other relatively.
+It uses only the public APIs of wavtools and realtime. Installed, this folder is the package ``realtime_console``;
+in the repository it also runs as ``python -m console``. Therefore its modules import each other relatively.
 
 `run` shows a client of your own: ``console.run(client)``.
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PROGRAM", "run"]
 
 # The command that started it: from the repository, or of the installed package
-PROGRAM = "python -m console" if __name__ == "console" else "realtime-console"
+PROGRAM = "python -m console" if __name__ == "console" else "wavtools console"
 # What is said where a microphone or a terminal is missing
 BROWSER_HINT = f"{PROGRAM} web talks from a browser"
 # Names of modules on top, which are imported when they are first used

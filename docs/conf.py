@@ -1,8 +1,8 @@
 """How the pages are built: ``make docs``. Plain Markdown (MyST), and a page for each public module from its docstrings.
 
-Public is every module of wavtools and realtime whose name has no underscore, and of the two servers what their packages
-export. autosummary writes these pages to docs/api/ at each build. What no extension does is here: which modules have a
-page, errors of two packages with one name, and links from code type in Markdown.
+Public is what tools/promised.py lists, and of the two servers what their packages export. autosummary writes these pages to
+docs/api/ at each build. What no extension does is here: the index, errors of two packages with one name, and links from code
+type in Markdown.
 
 Thread: main.
 """
@@ -22,7 +22,7 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent / "src"), str(DOCS.parent)]
 
 import wavtools  # noqa: E402
-from tools.module_map import find_modules  # noqa: E402
+from tools.promised import PACKAGES, PROMISED, SERVERS, promised_modules  # noqa: E402
 
 project = "wavtools"
 copyright = "the wavtools authors, MIT licence"
@@ -63,28 +63,11 @@ html_show_sourcelink = False
 
 # ------------------------------------------------------------------------------------------- a page for each module
 
-PACKAGES = ["wavtools", "realtime", "realtime.offline", "realtime.relay"]
-# The modules that applications use come first, in this order.
-FIRST = {
-    "wavtools": "recorder player oneliners playback offline_device duplex_device wav decode analysis bands spectrum stft"
-    " levels loudness voice_activity gain echo echo_native resample pcm ring errors",
-    "realtime": "client.client voice.session conversation.reducer conversation.items events errors tools",
-}
-
-
-def public_modules() -> list[str]:
-    """Modules with a page, without PACKAGES."""
-    return [
-        name
-        for name, module in find_modules().items()
-        if module.package in FIRST and name not in PACKAGES and "._" not in name
-    ]
-
 
 def exports_of(package: str) -> dict[str, list[Any]]:
     """What a package offers: names described on other pages, and (kind, name) of those described on its own."""
     module = importlib.import_module(package)
-    pages = public_modules()
+    pages = promised_modules()
     elsewhere, here = [], []
     for name in module.__all__:
         value = getattr(module, name)
@@ -103,22 +86,22 @@ def exports_of(package: str) -> dict[str, list[Any]]:
 
 def write_index() -> None:
     """Write the page that lists the modules; remove pages of modules that are gone."""
-    inside = public_modules()
-    groups = []
-    for package, first in FIRST.items():
-        chosen = [f"{package}.{name}" for name in first.split()]
-        groups.append((package, [package, *chosen]))
-        inside = [name for name in inside if name not in chosen]
-    groups.append(("The servers", ["realtime.offline", "realtime.relay"]))
-    groups.append(("Inside, for those who change it; names may change", inside))
+    groups = [
+        (package, [package, *(f"{package}.{name}" for name in names.split())])
+        for package, names in PROMISED.items()
+    ]
+    groups.append(("The servers", SERVERS))
     lines = ["The modules", "===========", "", "Each page is made from the docstrings of one module."]
+    lines += [
+        "What these pages describe is :doc:`promised </stability>`; other modules are inside, and may change."
+    ]
     for title, names in groups:
         lines += ["", title, "-" * len(title), ""]
         lines += [".. autosummary::", "   :toctree: .", "   :nosignatures:", ""]
         lines += [f"   {name}" for name in names]
     index = DOCS / "api/index.rst"
     index.parent.mkdir(exist_ok=True)
-    wanted = {f"{name}.rst" for name in ["index", *PACKAGES, *public_modules()]}
+    wanted = {f"{name}.rst" for name in ["index", *PACKAGES, *promised_modules()]}
     for path in index.parent.iterdir():
         if path.name not in wanted:
             path.unlink()

@@ -1,4 +1,4 @@
-"""An agent of your own, in the inspector: ``python -m console examples/my_agent.py``.
+"""An agent of your own, in the inspector: ``wavtools console my_agent.py``.
 
 Change it and save it: a new session begins.
 """

@@ -73,6 +73,7 @@ SILENT = (
 
 STAND_INS = {
     "python": f'exec "{sys.executable}" "$@"',
+    "wavtools": f'exec "{sys.executable}" -m wavtools "$@"',
     "make": f'exec /usr/bin/env -u MAKEFLAGS make-itself --dry-run -C "{ROOT}" "$@"',
     "pip": f'exec "{sys.executable}" -m tests.extras "$@"',
 }

@@ -317,9 +317,16 @@ def lost_files(root: Path) -> list[str]:
     ]
     problems = []
     for path in [*our_files(root, ["src", "console"]), *sorted(pages)]:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = path.read_text(encoding="utf-8")
+        # Programs that a page lets its reader save under a name, which is their first line.
+        there_too = set(re.findall(r"^```python\n# (\w+\.py)$", text, re.M))
+        for number, line in enumerate(text.splitlines(), 1):
             for name in re.findall(r"(?<![\w/.*-])((?:\w+/)*\w+\.(?:pyx|pxd|py|inc|h|c))\b", line):
-                known = "#include" in line or any(file.endswith(f"/{name}") for file in there)
+                known = (
+                    "#include" in line
+                    or name in there_too
+                    or any(file.endswith(f"/{name}") for file in there)
+                )
                 if not known:
                     problems.append(f"{path.relative_to(root).as_posix()}:{number} names {name}")
     return problems

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import realtime
 import wavtools
 from tests.pages import DOCS, MARKDOWN, SILENT, environment, read
 
@@ -85,8 +86,9 @@ def names_after(code: str) -> dict[str, Any]:
     return names
 
 
-def test_the_page_has_twins_of_all_five_packages():
-    assert {twin.package for twin in TWINS} == {"sounddevice", "soundfile", "PyAudio", "pydub", "simpleaudio"}
+def test_the_page_has_twins_of_all_six_packages():
+    audio = {"sounddevice", "soundfile", "PyAudio", "pydub", "simpleaudio"}
+    assert {twin.package for twin in TWINS} == {*audio, "openai"}
     assert len(TWINS) > 20
 
 
@@ -97,8 +99,24 @@ def test_ours_is_shorter_or_as_short(twin):
 
 
 @pytest.mark.parametrize("twin", params([twin for twin in TWINS if twin.task not in (UNTIL_CTRL_C, DEVICES)]))
-def test_ours_runs(twin, folder):
-    run(SILENT + twin.ours.replace("sleep(60)", "sleep(0.5)"), folder, environment(""))
+def test_ours_runs(twin, folder, offline_url):
+    run(SILENT + twin.ours.replace("sleep(60)", "sleep(0.5)"), folder, environment(offline_url))
+
+
+@pytest.mark.parametrize("twin", params([twin for twin in TWINS if twin.package == "openai"]))
+def test_the_vendors_client_does_the_same_at_the_same_server(twin, folder, offline_url):
+    """Both print something, or both write the answer."""
+    pytest.importorskip("openai")
+    url = offline_url.replace("ws", "http", 1) + "/v1"
+    theirs = run(twin.theirs, folder, environment(url) | {"OPENAI_API_KEY": "offline"})
+    answer = folder / "answer.wav"
+    if answer.exists():
+        frames = wavtools.info(answer).frames
+        answer.unlink()
+        run(twin.ours, folder, environment(offline_url))
+        assert wavtools.info(answer).frames == frames > 0
+    else:
+        assert theirs.strip() and run(twin.ours, folder, environment(offline_url)).strip() == theirs.strip()
 
 
 @pytest.mark.parametrize("twin", params([twin for twin in TWINS if twin.task == DEVICES]))
@@ -170,3 +188,13 @@ def test_the_names_of_theirs_exist(twin):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in sources:
             pattern = rf"^((def|class) {node.attr}\b|{node.attr} = )"
             assert re.search(pattern, sources[node.value.id], re.M), f"{node.value.id}.{node.attr}"
+
+
+def test_the_names_of_the_table_beside_openai_exist():
+    table = read(DOCS / "coming-from.md").split("### Names\n")[1].split("\n## ")[0]
+    ours = re.findall(
+        r"`client\.(\w+)\(", " ".join(row.split("|")[2] for row in table.splitlines() if "|" in row)
+    )
+    assert len(ours) > 8
+    client = realtime.RealtimeClient("", "ws://127.0.0.1:1")
+    assert [name for name in ours if not callable(getattr(client, name, None))] == []

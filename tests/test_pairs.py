@@ -21,12 +21,13 @@ from tests.terminal import Terminal, clean_environment, console_command
 from wavtools import OfflineDevice, WavRecorder, WavStreamPlayer, read_wav
 
 # Asks for nothing of a server, or takes a call (see below), or has an address that no relay serves, or needs a sound card
-# or another program. All run in tests/examples against the offline server, as the others do.
+# or another program, such as the console. All run in tests/examples against the offline server, as the others do.
 ELSEWHERE = {
     "azure.py",
     "kiosk.py",
     "level_meter.py",
     "microphone_to_websocket.py",
+    "my_agent.py",
     "play.py",
     "record.py",
     "record_offline.py",

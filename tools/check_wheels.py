@@ -6,8 +6,8 @@
 
 For each wheel, in a clean virtual environment: it installs and runs where there is no compiler; the whole wavtools suite
 passes against what is installed; a project of somebody else's compiles against it; a user's typed program passes mypy
---strict; and the parts whose extras are missing say what to install. Needs wavtools[wheel] and mypy; leaves its
-files in build/wheels and the wheels in dist/.
+--strict; and the parts whose extras are missing say what to install. README and tutorial are followed with the wheel of
+the running interpreter. Needs wavtools[wheel] and mypy; leaves its files in build/wheels and the wheels in dist/.
 """
 
 from __future__ import annotations
@@ -145,6 +145,22 @@ def test_wheel(python: str, wheel: Path, name: str, short: bool) -> None:
     shutil.copy(ROOT / "tests" / sample.name, sample)
     run(sys.executable, "-m", "mypy", "--strict", "--python-executable", programs / "python", sample)
     print(f"{name}: mypy --strict on a user's program: clean", flush=True)
+    if name == f"cp{sys.version_info.major}{sys.version_info.minor}" and not short:
+        test_pages(wheel, name)
+
+
+def test_pages(wheel: Path, name: str) -> None:
+    """README and tutorial, in environments of their own."""
+    said = run(
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "tests/test_pages_installed.py",
+        cwd=ROOT,
+        WAVTOOLS_WHEEL=str(wheel),
+    )
+    print(f"{name}: README and tutorial: {said.strip().splitlines()[-1]}", flush=True)
 
 
 def test_without_compiler(programs: Path, wheel: Path, name: str) -> None:

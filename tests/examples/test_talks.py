@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +18,7 @@ from websockets.asyncio.server import serve
 from realtime.offline import OfflineServer, SessionOptions, question_path
 from realtime.offline.models.interfaces import Voice
 from realtime.offline.models.standin import PrerenderedSpeech
-from tests.examples.programs import Program, environment, run
+from tests.examples.programs import Program, command, environment, run
 from tests.offline_models import HearsSpeech, WishfulEars
 from tests.waiting import until_blocking
 from wavtools import load, read_wav
@@ -38,6 +40,22 @@ def test_stream_file(offline_url, tmp_path):
 def test_tools(offline_url, tmp_path):
     said = run("tools.py", "What is the weather in Rome?", env=environment(offline_url), cwd=tmp_path)
     assert said.startswith("[get_weather Rome at ") and len(said.splitlines()) == 2
+
+
+def test_the_agent_is_opened_in_the_console_and_its_tool_is_called(offline_url, tmp_path):
+    path = command("my_agent.py")[-1]
+    console = [sys.executable, "-m", "wavtools", "console", "--plain", path]
+    done = subprocess.run(
+        console,
+        env=environment(offline_url),
+        cwd=tmp_path,
+        input="Please call price.\n",
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "price({" in done.stdout and "not on sale" in done.stdout
 
 
 def test_azure(offline_url, tmp_path):
