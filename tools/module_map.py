@@ -47,7 +47,7 @@ ROOMS = {
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
         close_codes strict_json plain_append client_rules turns server_tools server_rules context
-        socket upstream opening heartbeat pipe sessions health plain_http minting handshake server
+        socket upstream opening heartbeat pipe sessions health page plain_http minting handshake server
         memory_transport asgi run workers relay subcommands __main__
     """,
     "realtime.offline": """
