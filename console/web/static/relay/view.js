@@ -6,6 +6,8 @@ import { Device, RATE } from './device.js';
 
 const PATH = '/v1/realtime';
 const token = new URLSearchParams(location.search).get('token');
+// How often the part of an answer that was heard is shown
+const SHOW_MS = 100;
 const NOT_HERE = 'this page has no console behind it, so there is nothing to save here';
 
 export class View extends EventTarget {
@@ -138,6 +140,7 @@ export class View extends EventTarget {
     if (!tracks.length || this.#device.position >= this.#device.handed) return;
     const stopped = await this.#device.cut();
     this.#book.playing(null);
+    this.#book.set({ phase: 'cut' });
     const parts = new Map();
     for (const { item, begin, end } of tracks) {
       parts.set(item, (parts.get(item) ?? 0) + Math.max(0, Math.min(end, stopped) - begin));
@@ -198,17 +201,19 @@ export class View extends EventTarget {
       if (!this.#tracks.length && item.status === 'completed') {
         this.#book.show(item, { lit: null });
         this.#book.playing(null);
+        this.#book.set({ phase: 'ready' });
         this.#why();
       }
     }
     const [track] = this.#tracks;
     const time = performance.now();
-    if (!track || position <= track.begin || time - this.#shown < 100) return;
+    if (!track || position <= track.begin) return;
+    if (this.#released) this.#measure(track.item);
+    if (time - this.#shown < SHOW_MS) return;
     this.#shown = time;
     const heard = track.before + position - track.begin;
-    const at = chars(track.item, heard);
     this.#book.playing([track.item.id, heard]);
-    this.#book.show(track.item, { lit: [at, at + 1] });
+    this.#book.show(track.item, { lit: word([...track.item.text], chars(track.item, heard)) });
   }
 
   #answer(event, values = {}) {
@@ -278,9 +283,7 @@ export class View extends EventTarget {
     },
     'response.output_audio.delta'(event) {
       const samples = int16(event.delta);
-      let first = false;
       const item = this.#answer(event, (row) => {
-        first = row.received === 0;
         row.parts.push(samples);
         return { received: row.received + samples.length };
       });
@@ -288,7 +291,6 @@ export class View extends EventTarget {
       const begin = this.#device.handed;
       this.#device.play(samples);
       this.#tracks.push({ item, begin, end: begin + samples.length, before: item.received - samples.length });
-      if (first && this.#released) this.#measure(item);
     },
     'response.output_audio_transcript.delta'(event) {
       this.#answer(event, ({ text }) => ({ text: text + event.delta }));
@@ -303,7 +305,7 @@ export class View extends EventTarget {
     'response.done'({ response }) {
       const tokens = { ...this.head.tokens };
       for (const [name, value] of Object.entries(flat(response.usage ?? {}))) tokens[name] = (tokens[name] ?? 0) + value;
-      this.#book.set({ answering: false, phase: 'ready', tokens });
+      this.#book.set({ answering: false, tokens, ...(this.#tracks.length ? {} : { phase: 'ready' }) });
       if (response.status === 'failed') this.#book.notice('error', response.status_details?.error?.message ?? 'the answer has failed');
       this.#why();
     },
@@ -327,6 +329,12 @@ const EVENTS = View.events;
 /** How many characters of an item were said after that many samples: its words are as long as its sound. */
 function chars(item, samples) {
   return item.received ? Math.floor(([...item.text].length * samples) / item.received) : 0;
+}
+
+/** Begin and end of the word at a character. */
+function word(text, at) {
+  const end = text.indexOf(' ', at);
+  return [text.lastIndexOf(' ', at) + 1, end < 0 ? text.length : end];
 }
 
 function flat(values, before = '') {
