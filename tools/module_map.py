@@ -45,12 +45,12 @@ ROOMS = {
     "realtime.relay": """
         policy targets addresses functions tokens policy_file keys secrets journal buckets metrics admission
         close_codes strict_json plain_append client_rules turns server_tools server_rules context socket upstream
-        opening heartbeat pipe sessions health plain_http minting handshake server run workers relay subcommands
-        __main__
+        opening heartbeat pipe sessions health page plain_http minting handshake server memory_transport asgi run
+        workers relay subcommands __main__
     """,
     "realtime.offline": """
         checks faults beta models replies client_secrets session calls admission http_api http_front certificate
-        server process voice offline __main__
+        server asgi process voice offline __main__
     """,
     "console": """
         errors console text answer_end places ending untrusted event_lines event_log saved_folders settings keys

@@ -99,7 +99,9 @@ class Drawing:
         model, call = self._call.model, self._call
         self.microphone_bars.set(call.microphone_bars)
         self.speaker_bars.set(call.speaker_bars)
-        if self._changed("events", (model.events.revision, model.filter, frozenset(model.unfolded))):
+        # Unfolded payloads wrap: a pane that was hidden has another width now
+        unfolded = (frozenset(model.unfolded), self.events.size if model.unfolded else None)
+        if self._changed("events", (model.events.revision, model.filter, unfolded)):
             self.events.draw(model)
         self.events.count(model)
         if self._changed(

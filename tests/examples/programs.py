@@ -35,8 +35,6 @@ def command(name: str, *arguments: object) -> list[str]:
     if name == "web_app.py":
         server = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "web_app:app"]
         return [*server, *map(str, arguments)]
-    if name == "my_agent.py":
-        return [sys.executable, "-m", "console", "--plain", "--mode", "manual", str(EXAMPLES / name)]
     if name.endswith(".ipynb"):
         # It runs the cells without Jupyter, and prints the outputs.
         return [sys.executable, "-m", "tools.notebook_cells", str(EXAMPLES / name)]

@@ -67,15 +67,6 @@ def test_azure(offline_url, tmp_path):
     assert run("azure.py", env=environment(offline_url, **azure), cwd=tmp_path).strip()
 
 
-def test_my_agent(offline_url, tmp_path):
-    silent = environment(offline_url, HOME=str(tmp_path), REALTIME_CONSOLE_OUTPUT="null")
-    with Program("my_agent.py", env=silent, cwd=tmp_path) as program:
-        program.type("Hello there")
-        program.wait_for("assistant: ")
-        # Ctrl+D
-        program.end()
-
-
 def test_chat(offline_url, tmp_path):
     with Program("chat.py", env=environment(offline_url), cwd=tmp_path) as program:
         program.wait_for("you: ")

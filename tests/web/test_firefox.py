@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.conftest import require_program
 from tests.firefox import Firefox
 from tests.web.rig import site
 
@@ -15,11 +16,8 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def firefox() -> str:
-    """Path of Firefox. It is not needed in CI: Debian's Chromium runs every test of the page."""
-    path = shutil.which("firefox-esr") or shutil.which("firefox")
-    if path is None:
-        pytest.skip("Firefox is not installed; install the system package firefox-esr")
-    return path
+    """Path of Firefox; a failure in CI and a skip elsewhere if it is missing."""
+    return shutil.which("firefox") or require_program("firefox-esr", "firefox-esr")
 
 
 async def test_a_typed_turn_is_played_in_firefox_and_its_microphone_heard(

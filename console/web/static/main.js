@@ -16,8 +16,8 @@ import { View } from './view.js';
 if (location.search) history.replaceState(null, '', '/');
 
 const view = new View();
-const sound = new Sound();
-const replay = new Replay();
+const sound = new Sound(view.link);
+const replay = new Replay(view.audio);
 const map = new WeatherMap();
 const parts = [new Events(view), new Conversation(view, replay), new Panels(view, sound), new Talk(view, sound), new Turns(view), map];
 

@@ -4,10 +4,13 @@ export class Replay {
   /** Called with the id of the item whose position has changed. */
   onmove = () => {};
   #audio = new Audio();
+  #source;
   #id = null;
   #address = null;
 
-  constructor() {
+  /** `source` gives the Response with the WAV file of an item. */
+  constructor(source = (id) => fetch(`/audio/${encodeURIComponent(id)}`)) {
+    this.#source = source;
     for (const name of ['timeupdate', 'play', 'pause', 'ended', 'seeked']) {
       this.#audio.addEventListener(name, () => this.onmove(this.#id));
     }
@@ -62,7 +65,7 @@ export class Replay {
 
   // An answer that was longer when it was loaded is loaded again: it grows, and a cut shortens it
   async #load(id) {
-    const response = id === this.#id && !this.#audio.paused ? null : await fetch(`/audio/${encodeURIComponent(id)}`);
+    const response = id === this.#id && !this.#audio.paused ? null : await this.#source(id);
     if (!response) return true;
     if (!response.ok) return false;
     const at = id === this.#id ? this.#audio.currentTime : 0;

@@ -25,7 +25,9 @@ export class Sound {
   #waiting = [];
   #replay = null;
 
-  constructor() {
+  /** A page with a device of its own gives the port of its link; else frames go over a socket. */
+  constructor(link) {
+    if (link) this.#worker.postMessage({ kind: 'link', port: link }, [link]);
     this.#worker.onmessage = ({ data }) => this.#take(data);
     for (const event of ['pointerdown', 'keydown']) addEventListener(event, () => this.wake(), { capture: true });
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.list());

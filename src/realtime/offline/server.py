@@ -10,11 +10,12 @@ import http
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
+from typing import Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -27,7 +28,7 @@ from .beta import BetaDialect
 from .calls import Calls
 from .checks.session_object import SessionConfig
 from .client_secrets import ClientSecrets
-from .http_api import HttpApi
+from .http_api import HttpAnswer, HttpApi, HttpRequest
 from .http_front import front_with
 from .models.choice import choose_voice
 from .models.interfaces import Voice
@@ -35,7 +36,7 @@ from .models.workers import Models
 from .replies.rules import Replier, RuleReplies
 from .replies.script import ScriptedReplies, read_script
 from .session.channel import Channel, describe_failure
-from .session.outbox import FrameSink, Outbox
+from .session.outbox import FrameSink, FrameSocket, Outbox
 from .session.session import Session, SessionOptions
 
 # Longest frame: 15 MiB of audio in base64, and the rest of its event.
@@ -46,6 +47,17 @@ PONG_SECONDS = 300.0
 # Time for a client's answer to a close frame: a client that hangs must not delay the server's stop.
 CLOSE_SECONDS = 1.0
 CLOSE_TRY_AGAIN = 1013
+
+
+class ClientSocket(FrameSocket, Protocol):
+    """The websocket of a client with its request and its frames."""
+
+    @property
+    def request(self) -> Request | None:
+        """The upgrade request."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """The frames of the client."""
 
 
 def log_to_stderr(line: str) -> None:
@@ -133,6 +145,7 @@ class OfflineServer:
         self._ssl = ssl
         self._secrets = ClientSecrets()
         self._calls = Calls(max_sessions)
+        self._api = HttpApi(self._secrets, key, self._calls.end)
         self._sessions = 0
         self._server: Server | None = None
 
@@ -152,13 +165,12 @@ class OfflineServer:
 
     async def start(self) -> None:
         """Listen. A model is loaded at its first use, or by ``warm``. Raises OSError if the port is not available."""
-        api = HttpApi(self._secrets, self._key, self._calls.end)
         self._server = await serve(
-            self._connection,
+            self.serve_client,
             self.host,
             self._port,
             ssl=self._ssl,
-            create_connection=front_with(api.answer),
+            create_connection=front_with(self.answer_http),
             process_request=_check_path,
             select_subprotocol=_select_subprotocol,
             max_size=FRAME_BYTES,
@@ -198,7 +210,12 @@ class OfflineServer:
 
     # --- one connection -----------------------------------------------------------------------------------
 
-    async def _connection(self, connection: ServerConnection) -> None:
+    def answer_http(self, request: HttpRequest) -> HttpAnswer:
+        """Answer a request that opens no websocket."""
+        return self._api.answer(request)
+
+    async def serve_client(self, connection: ClientSocket) -> None:
+        """Run a session on an open websocket until one side ends it."""
         if self._sessions >= self._max_sessions:
             await connection.close(CLOSE_TRY_AGAIN, "too many sessions")
             return
@@ -213,7 +230,7 @@ class OfflineServer:
             await asyncio.wait([writer], timeout=5)
             writer.cancel()
 
-    async def _serve(self, connection: ServerConnection, outbox: Outbox) -> None:
+    async def _serve(self, connection: ClientSocket, outbox: Outbox) -> None:
         request = connection.request
         assert request is not None
         offered = _offered(request)
@@ -232,7 +249,7 @@ class OfflineServer:
         await _read(connection, session.handle, session.close)
 
     async def _serve_call(
-        self, connection: ServerConnection, outbox: Outbox, admission: Admission, call_id: str
+        self, connection: ClientSocket, outbox: Outbox, admission: Admission, call_id: str
     ) -> None:
         call = self._calls.join(call_id, outbox, lambda audience: self._session(audience, admission))
         if call is None:
@@ -251,7 +268,7 @@ class OfflineServer:
 
 
 async def _read(
-    connection: ServerConnection, handle: Callable[[str | bytes], Awaitable[None]], end: Callable[[], None]
+    connection: ClientSocket, handle: Callable[[str | bytes], Awaitable[None]], end: Callable[[], None]
 ) -> None:
     """Give every frame to *handle* until the connection ends; then call *end*."""
     try:

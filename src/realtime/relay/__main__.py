@@ -25,6 +25,7 @@ from ..printing import guarded_streams
 from ..protocol.redact import Secret
 from . import workers
 from .keys import find_key
+from .page import CONSOLE
 from .policy import Policy
 from .policy_file import load_policy
 from .run import PROGRAM, run, serve, set_up_logs
@@ -55,6 +56,13 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--instructions", metavar="TEXT", help="instructions that clients neither set nor see")
     p.add_argument("--policy", metavar="FILE", help="a policy file (TOML); options given here override it")
+    p.add_argument(
+        "--page",
+        nargs="?",
+        const=CONSOLE,
+        metavar="FOLDER",
+        help="serve a web page that talks through this relay: the console's, or that of a folder",
+    )
     p.add_argument("--allow-host", action="append", metavar="NAME", help="accept this host name; repeatable")
     p.add_argument("--workers", type=count(256), help="processes that share the port (default: 1)")
     p.add_argument("--tls-certificate", metavar="FILE", help="PEM file with the certificate chain")
@@ -87,6 +95,7 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
             "tls_key",
             "insecure_no_tls",
             "insecure_no_auth",
+            "page",
         )
         if getattr(arguments, name) is not None
     }

@@ -133,7 +133,7 @@ class Gate:
         self._check_host(headers.get("Host"))
         if target.host is not None:
             self._check_host(target.host)
-        self._check_origin(headers.get("Origin"))
+        self._check_origin(headers.get("Origin"), headers.get("Host", ""))
 
     async def admit(self, request: Request, address: str) -> Admission:
         """Check everything else, after `check_request`. Raises RefusedError."""
@@ -206,9 +206,10 @@ class Gate:
         if not (is_loopback(name) if not hosts else name in hosts or host.lower() in hosts):
             raise RefusedError(HTTPStatus.FORBIDDEN, "host", "this host name is not served here")
 
-    def _check_origin(self, origin: str | None) -> None:
+    def _check_origin(self, origin: str | None, host: str) -> None:
         """Check the web page's origin, which browsers send and programs do not."""
-        if origin is not None and origin not in self._policy.clients.origins:
+        own = (f"http://{host}", f"https://{host}") if self._policy.listen.page is not None else ()
+        if origin is not None and origin not in own and origin not in self._policy.clients.origins:
             raise RefusedError(HTTPStatus.FORBIDDEN, "origin", "web pages of this origin may not connect")
 
     # --- credentials

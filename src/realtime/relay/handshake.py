@@ -20,12 +20,13 @@ from websockets.server import ServerProtocol
 
 from .. import background
 from .addresses import client_address
-from .admission import Admission, Gate, RefusedError
+from .admission import Admission, Gate, RefusedError, target_of
 from .buckets import Buckets
 from .context import RelayContext
 from .health import Health
 from .journal import record, record_failure
 from .minting import Minting
+from .page import Page
 from .plain_http import Answer, HTTPExchange, PlainRequest, error_answer
 from .sessions import Sessions
 from .socket import QUIET, WebSocket
@@ -49,6 +50,8 @@ class Handshakes:
         self.sessions = sessions
         self._gate = gate
         self._health = Health(context, sessions)
+        page = context.policy.listen.page
+        self._page = None if page is None else Page(page)
         self._minting = Minting(context, gate)
         rate = context.policy.limits.refused_logins_per_minute
         self._refused_logins = Buckets(rate / 60, max(rate, 1))
@@ -59,11 +62,14 @@ class Handshakes:
         return WebSocket(protocol, PendingClient(self))
 
     def check(self, socket: WebSocket, request: Request) -> Response | None:
-        """Answer a request for health or metrics, and check an upgrade request as far as that needs no waiting.
+        """Answer a request for health, metrics or the page, and check an upgrade request as far as that needs no waiting.
 
         Returns None if `admit` must decide. Raises RefusedError.
         """
         response = self._health.answer(socket, request)
+        if response is None and self._page is not None:
+            self._gate.check_headers(target_of(request.path), request.headers)
+            response = self._page.answer(socket, request)
         if response is None:
             self._gate.check_request(request)
         return response

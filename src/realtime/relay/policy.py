@@ -88,6 +88,7 @@ class ListenPolicy:
     insecure_no_tls: bool = False
     insecure_no_auth: bool = False
     trusted_proxies: tuple[Network, ...] = ()
+    page: str | None = None
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,7 @@ _SECTIONS: dict[str, tuple[Callable[..., Any], dict[str, Check]]] = {
             "insecure_no_tls": _boolean,
             "insecure_no_auth": _boolean,
             "trusted_proxies": _networks,
+            "page": _text,
         },
     ),
     "upstream": (

@@ -112,6 +112,15 @@ class Relay:
         """True once the relay takes no more sessions."""
         return self._sessions.draining
 
+    def begin(self) -> None:
+        """Enforce the time limits of sessions; `start` does so, and who brings connections without a port. Idempotent."""
+        if self._ticker is None:
+            self._ticker = background.start(self._tick(), "relay: time limits", self._ticker_failed)
+
+    def new_connection(self) -> asyncio.Protocol:
+        """The relay's side of a new connection, for a transport with its bytes."""
+        return self._handshakes.new_connection()
+
     async def start(self) -> None:
         """Listen. Raises OSError if the port cannot be opened."""
         listen = self.policy.listen
@@ -131,7 +140,7 @@ class Relay:
         except ValueError:
             # A label of more than 63 characters, a null byte
             raise OSError(f"{listen.host[:64]!r} is no host name") from None
-        self._ticker = background.start(self._tick(), "relay: time limits", self._ticker_failed)
+        self.begin()
         record("relay.listening", url=self.url, upstream=urlsplit(self.policy.upstream.url).hostname)
 
     async def _tick(self) -> None:

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 # The close code that the other side sees without a close frame; it is never sent in one.
@@ -38,18 +37,39 @@ class FrameSink(Protocol):
         """Drop the connection."""
 
 
+class CanAbort(Protocol):
+    """The part of a transport that is needed here."""
+
+    def abort(self) -> None:
+        """Drop the connection."""
+
+
+class FrameSocket(Protocol):
+    """The websocket of a client: one of the websockets library, or of an ASGI framework."""
+
+    @property
+    def transport(self) -> CanAbort:
+        """What lies below it."""
+
+    async def send(self, message: str) -> None:
+        """Send a text frame. Raises ConnectionClosed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame."""
+
+
 class Outbox:
     """The outgoing text frames of one connection; ``run`` writes them.
 
     Parameters
     ----------
-    connection : ServerConnection
+    connection : FrameSocket
         The socket.
     on_failure : callable taking an Exception
         Called if ``run`` ends by an unforeseen exception; the connection has been dropped then.
     """
 
-    def __init__(self, connection: ServerConnection, on_failure: Callable[[Exception], None]) -> None:
+    def __init__(self, connection: FrameSocket, on_failure: Callable[[Exception], None]) -> None:
         self._connection = connection
         self._on_failure = on_failure
         self._frames: deque[str] = deque()
