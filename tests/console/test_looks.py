@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from console.screen.app import RealtimeConsole
 from console.screen.contrast import READABLE
+from console.screen.letters import put_focus
 from tests.console.contrast import contrasts
 from tests.console.screens import SNAPSHOTS, fill, make_call, screen_text, until
 
@@ -53,6 +54,11 @@ def sample(app):
 
 
 # Name, keys, what happens to the model
+def write(app):
+    put_focus(app, "#text")
+    app.query_one("#text", Input).value = "hello"
+
+
 STATES = (
     ("start", (), None),
     ("offers", (), offer),
@@ -67,7 +73,7 @@ STATES = (
     ("a region", ("m",), None),
     ("memory", ("4",), None),
     ("devices", ("5",), None),
-    ("a message", ("t", *"hello"), None),
+    ("a message", (), write),
     ("the key", ("escape", "a"), None),
     ("help", ("escape", "question_mark"), None),
 )
