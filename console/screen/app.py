@@ -8,7 +8,7 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +34,7 @@ from .letters import Letters, put_focus
 from .lines import LinePane
 from .openers import Openers
 from .panes import ConversationPane, DevicesPane
+from .replay_keys import LETTERS as REPLAY_LETTERS
 from .replay_keys import ReplayKeys
 from .themes import THEMES
 
@@ -345,6 +346,16 @@ class RealtimeConsole(ReplayKeys, App[None]):
             self.call.send_text(offered[number - 1])
         elif number <= len(self.pane_names):
             self.action_pane(self.pane_names[number - 1])
+
+    @property
+    def own_letters(self) -> Mapping[str, str]:
+        """Letters of this view alone, with their actions; they act at once."""
+        return REPLAY_LETTERS if self.model.state == "replay" else {}
+
+    @property
+    def takes_text(self) -> bool:
+        """False where nobody reads a message: in a replay and in a tap."""
+        return self.model.state not in ("replay", "tap")
 
     @property
     def pane_names(self) -> tuple[str, ...]:

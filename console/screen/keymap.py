@@ -84,7 +84,7 @@ KEYS = (
         "",
         at_once=True,
     ),
-    Key("m", "zoom", "map of the world / the region", "map", "map"),
+    Key("m", "zoom", "map of the world / the region", "map", ""),
     Key(
         "w",
         "waterfall",

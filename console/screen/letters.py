@@ -45,7 +45,8 @@ class Letters:
 
     def __init__(self, app: App[Any], clock: Callable[[], float]) -> None:
         self.back_to_list = False
-        self._app = app
+        # Beyond Textual's own: own_letters, takes_text
+        self._app: Any = app
         self._clock = clock
         self._typed = TypedKeys(keymap.LETTERS, keymap.AT_ONCE)
 
@@ -81,7 +82,11 @@ class Letters:
         if isinstance(event, events.Paste):
             self.open_text()
         elif event.is_printable and event.character:
-            await self._press(event.character)
+            if event.character in self._app.own_letters:
+                await self._run(self._typed.flush())
+                await self._app.run_action(self._app.own_letters[event.character])
+            else:
+                await self._press(event.character)
             return True
         elif event.key not in (RELEASE, IGNORED):
             # The release of a key types nothing and ends no word; another key ends it
@@ -101,7 +106,7 @@ class Letters:
     async def _press(self, character: str) -> None:
         commands, text = self._typed.press(character, self._clock())
         await self._run(*commands)
-        if text and self._in_list():
+        if text and self._in_list() and self._app.takes_text:
             self.open_text()
         # A command before the text may have opened the field already, or a dialog, which does not want it
         field = self.text_field

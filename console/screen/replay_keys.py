@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ..session import SessionModel
 
-__all__ = ["KEYS", "ReplayKeys", "clock"]
+__all__ = ["KEYS", "LETTERS", "ReplayKeys", "clock"]
 
 SEEK_SECONDS = 5.0
 # Key, action, what it does, and a shorter word for 80 columns
@@ -27,6 +27,8 @@ KEYS = (
     ("?", "help", "help", "help"),
     ("ctrl+q", "quit", "quit", "quit"),
 )
+# Characters typed -> action
+LETTERS = {",": "replay_step_back", ".": "replay_step"}
 
 
 class ReplayKeys:
@@ -35,8 +37,6 @@ class ReplayKeys:
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "replay_back", show=False, priority=True),
         Binding("right", "replay_forward", show=False, priority=True),
-        Binding("comma", "replay_step_back", show=False, priority=True),
-        Binding("full_stop", "replay_step", show=False, priority=True),
     ]
     # Of the application
     call: Any

@@ -6,11 +6,10 @@ Thread: the event loop's.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
-from typing import Any, ClassVar
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
 
 from ..text import one_line
 from .dialogs import HelpScreen
@@ -115,14 +114,15 @@ class TapConsole(SideConsole):
     """The screen of a tap, which has started."""
 
     CSS = SideConsole.CSS + "\n#devices, #talk { display: none; }\n#clients { height: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("less_than_sign", "client_before", show=False, priority=True),
-        Binding("greater_than_sign", "client_after", show=False, priority=True),
-    ]
 
     def make_drawing(self, call: Any) -> SideDrawing:
         """Return what draws the screen."""
         return TapDrawing(call)
+
+    @property
+    def own_letters(self) -> Mapping[str, str]:
+        """As `RealtimeConsole.own_letters`."""
+        return {"<": "client_before", ">": "client_after"}
 
     def action_client_before(self) -> None:
         self.call.step(-1)

@@ -88,6 +88,8 @@ async def test_every_flag_of_the_screen_changes_the_screen(offline_url, tmp_path
         assert model.server.endpoint == offline_url
         assert (model.microphone.name, model.speaker.name) == ("null", "null")
         assert app.theme == "realtime-light"
+        call.send_text("Hello")
+        await until(pilot, lambda: model.transcript.last() is not None)
         await pilot.press("s")
         await until(pilot, lambda: any(tmp_path.iterdir()))
 
