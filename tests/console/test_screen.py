@@ -150,6 +150,7 @@ async def test_an_unfolded_event_is_wrapped_and_coloured():
     long = " ".join(f"word{number}" for number in range(40))
     async with app.run_test(size=WIDE) as pilot:
         call.model.on_wire(wire("server", 1.0, type="response.done", text=long, count=3))
+        await until_shown(pilot, "response.done")
         await pilot.press("1", "end", "enter")
         await until_shown(pilot, "word0", "word39")
         [line] = [line for line in coloured('  "count": 3,').spans if line.style == "cyan"]

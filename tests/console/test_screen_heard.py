@@ -143,6 +143,7 @@ async def test_an_event_tells_the_samples_of_the_cut():
     async with app.run_test(size=WIDE) as pilot:
         answer = two_turns(call)
         model.on_cut(cut(answer.item, 100_001))
+        await until_shown(pilot, "player interrupted")
         await pilot.press("1", "G", "enter")
         await until_shown(pilot, '"offset": 100001')
 
@@ -184,7 +185,7 @@ async def test_events_and_waterfall_take_each_others_place():
         call.model.on_wire(wire("server", 1.0, type="response.output_audio.delta", delta=CHUNK))
         await pilot.press("6")
         await until_shown(pilot, "the times of each turn appear here")
-        assert not app.drawing.events.display
+        assert not app.query_one("#events-row").display
         await pilot.press("2")
         await until_shown(pilot, "the times of each turn appear here")
         await pilot.press("1")
