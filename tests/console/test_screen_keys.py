@@ -110,7 +110,7 @@ def shown_keys(text: str) -> set[str]:
 async def test_the_footer_shows_what_works_where_the_focus_is(size):
     app = RealtimeConsole(make_call())
     async with app.run_test(size=size) as pilot:
-        await until_shown(pilot, "/ find" if size == NARROW else "/ filter")
+        await until_shown(pilot, "/ m" if size == NARROW else "/ filter")
         await pilot.press(*"hi")
         await until_shown(pilot, "enter send", "esc ", "ctrl+q quit")
         footer = screen_text(app).splitlines()[-1]
