@@ -32,7 +32,7 @@ from tests.conftest import require_program
 from tests.room_acoustics import RoomSettings
 from wavtools.resample import resample
 
-__all__ = ["Room", "RoomSettings", "Watch", "counted", "require_real_time"]
+__all__ = ["LateError", "Room", "RoomSettings", "Watch", "counted", "require_real_time"]
 
 ROOT = Path(__file__).parent.parent
 # The queue of the rig between the room's process and the microphone, about

@@ -17,7 +17,10 @@ import pytest
 import wavtools
 from tests.audio_server import AudioServer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs PulseAudio")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="needs PulseAudio"),
+    pytest.mark.audio,
+]
 
 
 @pytest.fixture
@@ -153,7 +156,7 @@ def test_bench_without_a_loopback_says_so(server, tmp_path):
 
 def test_bench_measures_delay_and_drift_of_the_room(tmp_path):
     """Two rooms whose delays differ by 80 ms: the round trips differ by as much; 100 ppm are 100 ppm."""
-    from tests.room import Room, RoomSettings, counted, require_real_time
+    from tests.room import LateError, Room, RoomSettings, counted, require_real_time
 
     require_real_time()
 
@@ -163,6 +166,8 @@ def test_bench_measures_delay_and_drift_of_the_room(tmp_path):
         with Room(folder, settings) as room:
             figures = bench(room.server, folder, "--seconds", seconds)["heard"]
             room.watch()
+        if figures["gaps"]:
+            raise LateError(f"the program was late: {figures['gaps']}")
         return figures
 
     near = counted(lambda: measured(RoomSettings(delay_ms=40.0), "near"))
