@@ -23,6 +23,8 @@ from tests.console.programs import run_console
 from tests.console.screens import NARROW, WIDE, assert_snapshot, say, screen_text, until, until_shown
 from tests.terminal import ROOT, Terminal
 
+pytestmark = pytest.mark.server
+
 AGENT = """
 from realtime import RealtimeClient
 

@@ -16,6 +16,8 @@ from tests.console.programs import run_console
 from tests.console.screens import WIDE, until
 from tests.console.test_welcome import AtUrl
 
+pytestmark = pytest.mark.server
+
 SILENT = Settings(input="null", output="null", url="ws://ignored", voice="ignored")
 
 

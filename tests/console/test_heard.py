@@ -12,6 +12,8 @@ from tests.console.fakes import cut
 from tests.console.heard_rig import RATE, Answer, deltas, hundred_words, level_index
 from wavtools import OfflineDevice, WavStreamPlayer
 
+pytestmark = pytest.mark.audio
+
 # A frame of the screen, and what a word may be off
 FRAME = RATE // 20
 ALLOWED = RATE // 10

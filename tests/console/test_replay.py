@@ -24,6 +24,8 @@ from tests.console.test_report import RATE, make_session
 from tests.waiting import until
 from wavtools import OfflineDevice, read_wav
 
+pytestmark = pytest.mark.audio
+
 
 class Room:
     """A speaker that renders in real time and keeps what it was given."""

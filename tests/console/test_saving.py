@@ -31,6 +31,8 @@ from tests.terminal import ROOT
 from tests.waiting import until, until_blocking
 from wavtools import OfflineDevice, read_wav
 
+pytestmark = pytest.mark.audio
+
 RATE = 24_000
 
 

@@ -25,6 +25,8 @@ from tests.console.screens import (
 from tests.console.test_waterfall import CHUNK, client, server, speech, spoken_answer
 from wavtools import TrackOffset
 
+pytestmark = pytest.mark.audio
+
 SIZES = [(200, 50), WIDE, NARROW, (60, 18)]
 TEXT = (
     "The current weather in Toronto is mild, with a light wind from the lake and some sun until the evening."

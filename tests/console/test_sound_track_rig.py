@@ -19,6 +19,8 @@ from tests.conftest import require_program
 from tests.wavtools.test__device import record_monitor
 from wavtools import OfflineDevice, read_wav
 
+pytestmark = pytest.mark.audio
+
 SOAK = bool(os.environ.get("WAVTOOLS_SOAK"))
 CUTS, SECONDS = (20, 30.0) if SOAK else (4, 3.0)
 RATE = 24_000

@@ -25,6 +25,8 @@ from tests.console.tapping import KEY, everything, gone, raw_server, rows, serve
 from tests.waiting import until
 from wavtools import read_wav
 
+pytestmark = pytest.mark.server
+
 
 async def test_every_event_of_a_client_is_shown_in_order_with_its_times(offline_url):
     sent: list[tuple[str, str, float]] = []

@@ -16,6 +16,8 @@ from tests.audio_server import no_server_environment
 from tests.console.tapping import KEY
 from tests.terminal import ROOT, Terminal, clean_environment
 
+pytestmark = pytest.mark.terminal
+
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 async def test_a_client_stays_connected_when_the_console_is_gone(offline_url, tmp_path, end):

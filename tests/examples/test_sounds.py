@@ -13,6 +13,8 @@ from tests.examples.programs import EXAMPLES, Program, command, environment, run
 from tests.waiting import until_blocking
 from wavtools import info, load
 
+pytestmark = pytest.mark.audio
+
 
 def test_record(room, tmp_path):
     with Program("record.py", "take.wav", env=room.environment(), cwd=tmp_path) as program:

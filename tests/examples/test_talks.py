@@ -23,6 +23,8 @@ from tests.offline_models import HearsSpeech, WishfulEars
 from tests.waiting import until_blocking
 from wavtools import load, read_wav
 
+pytestmark = pytest.mark.audio
+
 SPOKEN = "I can tell that you spoke"
 
 

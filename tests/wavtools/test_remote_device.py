@@ -12,6 +12,8 @@ import wavtools
 from tests.remote_peer import Peer, World
 from wavtools import _remote_link
 
+pytestmark = pytest.mark.audio
+
 RATE = 24_000
 
 

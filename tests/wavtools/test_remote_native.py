@@ -23,6 +23,8 @@ from wavtools import remote
 from wavtools.remote.__main__ import main
 from wavtools.remote.peer import NativePeer
 
+pytestmark = pytest.mark.audio
+
 RATE = 24_000
 
 
