@@ -18,11 +18,6 @@ if importlib.util.find_spec("websockets") is None:
         raise SystemExit(2)
     raise ModuleNotFoundError(_ADVICE, name="websockets")
 
-if importlib.util.find_spec(f"{__name__}._async") is not None:
-    from .name_clash import warn_of_other
-
-    warn_of_other()
-
 from .client.client import RealtimeClient
 from .connection.options import LinkOptions
 from .conversation.change import Change
@@ -96,6 +91,10 @@ _ON_TOP = {
     "run": "program",
     "talk": "synchronous",
 }
+
+# Seldom true, and then loaded.
+_CLASH = importlib.util.find_spec(f"{__name__}._async")
+_CLASH and importlib.import_module(f"{__name__}.name_clash").warn_of_other()
 
 __all__ = [
     "Answer",
