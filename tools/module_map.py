@@ -34,7 +34,7 @@ ROOMS = {
         _audio_chunk _pcm_frames _late_offset _reference _both_sides _echo_guard _echo_stage _delivery _chunk_queue
         _recorded_audio _recorder_stats _recording_file _capture_session _remote_frames _remote_wishes
         _remote_speaker _remote_microphone _remote_link _remote_output _remote_input offline_device duplex_device
-        remote_device notebook_device player _recorder_states recorder _pieces playback oneliners remote script
+        remote_device notebook_device player _recorder_states recorder _pieces playback oneliners remote scripting
         wavtools _pyinstaller command __main__
     """,
     "realtime": """

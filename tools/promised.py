@@ -11,7 +11,7 @@ __all__ = ["PACKAGES", "PROMISED", "SERVERS", "promised_modules"]
 
 # In the order of the index: what applications use first, first.
 PROMISED = {
-    "wavtools": "recorder player oneliners script playback offline_device duplex_device remote_device"
+    "wavtools": "recorder player oneliners scripting playback offline_device duplex_device remote_device"
     " remote notebook notebook_device wav files.load files.blocks files.sound"
     " files.wav_reader files.wav_writer decode analysis bands spectrum stft levels loudness"
     " voice_activity gain echo echo_detector echo_native resample pcm ring errors",
@@ -20,7 +20,7 @@ PROMISED = {
     " events errors tools tools.context tools.results captions.transcriber"
     " captions.transcript phone.call connection.options prices",
 }
-SERVERS = ["realtime.offline", "realtime.relay"]
+SERVERS = ["realtime.offline", "realtime.relay", "realtime.offline.asgi", "realtime.relay.asgi"]
 PACKAGES = [*PROMISED, *SERVERS]
 
 

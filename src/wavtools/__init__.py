@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from wavtools.player import PlayerStats, WavStreamPlayer
     from wavtools.recorder import AudioChunk, RecordedAudio, RecorderStats, WavRecorder
     from wavtools.remote_device import RemoteDevice, RemotePeer, RemoteStats
-    from wavtools.script import script
+    from wavtools.scripting import script
     from wavtools.stft import spectrogram
     from wavtools.voice_activity import VoiceActivity
     from wavtools.wav import WavFile, WavPacker, read_wav
@@ -170,7 +170,7 @@ _HOMES = {
     "player": ["PlayerStats", "WavStreamPlayer"],
     "remote_device": ["RemoteDevice", "RemotePeer", "RemoteStats"],
     "recorder": ["AudioChunk", "RecordedAudio", "RecorderStats", "WavRecorder"],
-    "script": ["script"],
+    "scripting": ["script"],
     "stft": ["spectrogram"],
     "_tracks": ["TrackOffset"],
     "voice_activity": ["VoiceActivity"],
