@@ -18,9 +18,10 @@ PROMISED = {
     "realtime": "client.client client.answer client.farewell voice.session voice_events synchronous"
     " program transcript_lines conversation.reducer conversation.items conversation.change"
     " events errors tools tools.context tools.results captions.transcriber"
-    " captions.transcript phone.call connection.options prices",
+    " captions.transcript phone.call connection.options prices"
+    " offline.asgi relay.asgi",
 }
-SERVERS = ["realtime.offline", "realtime.relay", "realtime.offline.asgi", "realtime.relay.asgi"]
+SERVERS = ["realtime.offline", "realtime.relay"]
 PACKAGES = [*PROMISED, *SERVERS]
 
 

@@ -174,7 +174,8 @@ def test_a_device_is_chosen_by_its_entry_or_index_and_the_list_prints_as_a_table
                 print(type(error).__name__, error)
         """
     )
-    kinds = "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice, a DuplexDevice or a RemoteDevice"
+    kinds = "device must be None, an id, a name, an entry or an index of list_devices(), an OfflineDevice, a DuplexDevice"
+    kinds += " or a RemoteDevice"
     assert result.stdout.splitlines() == [
         "     name         channels  Hz     id",
         "0 *  Null Output  1         48000  speaker",

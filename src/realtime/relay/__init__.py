@@ -23,7 +23,7 @@ Thread: each Relay belongs to one event loop.
 from ..name_clash import check_ours
 from .admission import LoginRequest
 from .keys import find_key
-from .policy import Policy
+from .policy import Policy, UpstreamPolicy
 from .policy_file import load_policy
 from .secrets import ClientSecret, ClientSecretError, mint_client_secret
 from .server import Relay
@@ -38,6 +38,7 @@ __all__ = [
     "LoginRequest",
     "Policy",
     "Relay",
+    "UpstreamPolicy",
     "find_key",
     "load_policy",
     "mint_client_secret",
