@@ -413,7 +413,9 @@ class RealtimeConsole(ReplayKeys, App[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         name = event.widget.id or ""
-        # The focus may have moved on since this event was sent
+        # The focus may have moved on since this event was sent, and the screens may be closed
+        if not (self.is_running and event.widget.is_attached):
+            return
         is_there = event.widget is self.focused and isinstance(event.widget, LinePane)
         if is_there and name in PANES and name != self.drawing.active:
             self._choose_pane(name)
