@@ -93,6 +93,8 @@ def hold_typed_turns(terminal, wide) -> None:
 
 def play_and_delete(terminal) -> None:
     """Play the first item again, with its position, and delete the last one."""
+    # The bar of the answer that is still heard looks the same
+    terminal.wait_for(lambda screen: "■ 0:0" not in screen)
     terminal.keys_restyle("(speech, ", "g")
     terminal.keys("p")
     terminal.wait_for("■ 0:0")
