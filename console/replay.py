@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .session import SessionModel
 from .session_files import SavedSession
 from .state import SILENCE
 from .transcript import ItemRow
+from .view_only import ViewOnly
 
 __all__ = ["Replay"]
 
@@ -30,7 +31,7 @@ FRAME_SECONDS = 0.02
 SLICE = 500
 
 
-class Replay:
+class Replay(ViewOnly):
     """A saved session with the methods of `console.call.Call`; those that need a server refuse with a notice.
 
     Parameters
@@ -44,6 +45,8 @@ class Replay:
     sound : bool
         Play the sound of the session, at speed 1.
     """
+
+    model: SessionModel
 
     def __init__(
         self, saved: SavedSession, *, speed: float = 1.0, output: str | None = None, sound: bool = False
@@ -77,15 +80,6 @@ class Replay:
         if self._run is None:
             self._run = asyncio.get_running_loop().create_task(self.attempt(self._replay()))
         return self._run
-
-    async def attempt(self, work: Awaitable[Any]) -> None:
-        """As `Call.attempt`."""
-        try:
-            await work
-        except Exception as error:
-            self.model.notice_failure(error)
-
-    # The way through the session
 
     async def _replay(self) -> None:
         if self._clock is None:
@@ -304,7 +298,7 @@ class Replay:
             and self.model.playback.item_id == row.id
         ):
             await self._playback.stop()
-        elif row is not None and not self._refuse("play"):
+        elif row is not None and not self.refuse("play"):
             if self._clock is not None and not self._clock.paused:
                 await self.pause()
             await self._playback.start(row, self._output)
@@ -323,51 +317,15 @@ class Replay:
             await self._player.close()
         await self._playback.stop()
 
-    async def refresh_devices(self) -> None:
-        """List no devices."""
-        self.model.revision += 1
-
     async def save(self) -> Path | None:
         """Save nothing: the session is saved already."""
         self.model.notice("info", f"this session is saved already: {self._saved.folder}")
         return None
 
-    # Methods that need a server
-
-    async def talk(self) -> None:
-        self._refuse("talk")
-
-    async def release(self) -> None:
-        """Do nothing: no microphone is open."""
-
-    cancel_talk = release
-
-    async def toggle_mode(self) -> None:
-        self._refuse("mode")
-
-    async def toggle_connection(self) -> None:
-        self._refuse("connect")
-
-    async def connect(self) -> bool:
-        self._refuse("connect")
-        return False
-
-    async def delete(self) -> None:
-        self._refuse("delete")
-
-    def send_text(self, text: str) -> bool:
-        self._refuse("text")
-        return False
-
-    def next_echo(self) -> None:
-        self._refuse("echo")
-
-    async def use_key(self, value: str, keep: bool) -> bool:
-        self._refuse("connect")
-        return False
+    # Devices
 
     async def use_microphone(self, device: str | None, name: str) -> bool:
-        self._refuse("talk")
+        self.refuse("talk")
         return False
 
     async def use_speaker(self, device: str | None, name: str) -> bool:
@@ -378,9 +336,3 @@ class Replay:
             await self._sound_goes_on()
         self.model.revision += 1
         return True
-
-    def _refuse(self, action: str) -> bool:
-        reason = self.model.why_not(action)
-        if reason is not None:
-            self.model.notice("warning", reason)
-        return reason is not None

@@ -56,7 +56,7 @@ ROOMS = {
         errors console text answer_end places ending untrusted event_lines event_log saved_folders settings keys
         tools world push_to_talk flags local_llm plain_words terminal_background typed_keys gists raw_event
         session_form sounding heard_words transcript undo heard event_book state input_clock turn_times waterfall
-        phase session session_items welcome audio sound_track session_files saved_sound report_rows report_sides
+        phase session view_only session_items welcome audio sound_track session_files saved_sound report_rows report_sides
         report_sound report saving endpoint playback replay_time replay_sound replay model_tools echo_choice call
         plain demo talk captions room_measure doctor screen web running agent_file agent tap arguments __main__
     """,

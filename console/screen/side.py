@@ -17,7 +17,7 @@ __all__ = ["SideConsole", "SideDrawing", "SidePane"]
 
 
 class SidePane(LinePane):
-    """The pane on the side."""
+    """The pane on the side; subclasses say what it shows."""
 
     def state(self, call: Any) -> Hashable:
         """What is drawn, as a value that changes with it."""

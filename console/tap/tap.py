@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from ..playback import Playback
 from ..session import SessionModel
 from ..state import SILENCE
 from ..text import one_line
+from ..view_only import ViewOnly
 from .address import is_loopback, read_upstream
 from .process import ForwardingProcess
 from .report import Kind, Report
@@ -70,7 +71,7 @@ class TapSettings:
     sessions: str = "sessions"
 
 
-class Tap:
+class Tap(ViewOnly):
     """Forwards clients and shows what they and the server say.
 
     Attributes
@@ -280,7 +281,7 @@ class Tap:
         row = self.model.selection
         if row is not None and self._playback is not None and self.model.playback.item_id == row.id:
             await self._playback.stop()
-        elif not self._refuse("play") and row is not None:
+        elif not self.refuse("play") and row is not None:
             self._playback = Playback(self.model)
             await self._playback.start(row, self.settings.output)
 
@@ -302,57 +303,7 @@ class Tap:
         self.model.notice("info", f"saved: {folder} (replay it with: {PROGRAM} replay {folder})")
         return folder
 
-    async def refresh_devices(self) -> None:
-        """List no devices: a tap has none."""
-
-    async def attempt(self, work: Awaitable[Any]) -> None:
-        """As `Call.attempt`."""
-        try:
-            await work
-        except Exception as error:
-            self.model.notice_failure(error)
-
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(self.attempt(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    # Methods that would change what passes
-
-    async def talk(self) -> None:
-        self._refuse("talk")
-
-    async def release(self) -> None:
-        """Do nothing: no microphone is open."""
-
-    cancel_talk = release
-
-    async def toggle_mode(self) -> None:
-        self._refuse("mode")
-
-    async def toggle_connection(self) -> None:
-        self._refuse("connect")
-
-    async def connect(self) -> bool:
-        self._refuse("connect")
-        return False
-
-    async def delete(self) -> None:
-        self._refuse("delete")
-
-    def send_text(self, text: str) -> bool:
-        self._refuse("text")
-        return False
-
-    def next_echo(self) -> None:
-        self._refuse("echo")
-
-    async def use_key(self, value: str, keep: bool) -> bool:
-        self._refuse("connect")
-        return False
-
-    def _refuse(self, action: str) -> bool:
-        reason = self.model.why_not(action)
-        if reason is not None:
-            self.model.notice("warning", reason)
-        return reason is not None

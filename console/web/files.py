@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime.protocol.page_files import PAGE_HEADERS, PAGE_TYPES
+
 from ..world import coast
 
 if TYPE_CHECKING:
@@ -24,24 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADERS", "Document", "land", "note", "static_files", "wav"]
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-# Of every answer. Blobs: the audio of an item, which the page plays again.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "microphone=(self), speaker-selection=(self), camera=(), geolocation=()",
-    "Cache-Control": "no-store",
-}
+HEADERS = {**PAGE_HEADERS, "Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True)
@@ -62,9 +47,9 @@ def note(status: int, text: str) -> Document:
 def static_files() -> dict[str, Document]:
     """Return the static files by their path; "/" is the page."""
     found = {
-        f"/{path.name}": Document(http.HTTPStatus.OK, TYPES[path.suffix], path.read_bytes())
+        f"/{path.name}": Document(http.HTTPStatus.OK, PAGE_TYPES[path.suffix], path.read_bytes())
         for path in STATIC.iterdir()
-        if path.suffix in TYPES
+        if path.suffix in PAGE_TYPES
     }
     found["/"] = found.pop("/index.html")
     return found

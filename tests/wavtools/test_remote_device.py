@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 import wavtools
 from tests.remote_peer import Peer, World
-from wavtools import _remote_link
 
 pytestmark = pytest.mark.audio
 
 RATE = 24_000
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(_remote_link, "monotonic", lambda: world.now)
-    return world
-
-
-@pytest.fixture
-def device() -> wavtools.RemoteDevice:
-    return wavtools.RemoteDevice()
-
-
-@pytest.fixture
-def player(device: wavtools.RemoteDevice) -> Iterator[wavtools.WavStreamPlayer]:
-    with wavtools.WavStreamPlayer(RATE, device=device) as player:
-        yield player
 
 
 def answer(number: int, seconds: float = 2.0) -> np.ndarray:

@@ -5,43 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 import wavtools
-from tests.remote_peer import HEADER, OPENED, Peer, World
+from tests.remote_peer import HEADER, OPENED, Peer
 from tests.waiting import until_blocking
-from wavtools import _remote_link
 
 RATE = 24_000
 REPORT_INTERVAL = 2 * 128
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(_remote_link, "monotonic", lambda: world.now)
-    return world
-
-
-@pytest.fixture
-def device() -> wavtools.RemoteDevice:
-    return wavtools.RemoteDevice()
-
-
-@pytest.fixture
-def events() -> list[wavtools.DeviceEvent]:
-    return []
-
-
-@pytest.fixture
-def player(
-    device: wavtools.RemoteDevice, events: list[wavtools.DeviceEvent]
-) -> Iterator[wavtools.WavStreamPlayer]:
-    with wavtools.WavStreamPlayer(RATE, device=device, on_event=events.append) as player:
-        yield player
 
 
 def noise(frames: int, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,6 @@ import json
 import pickle
 import random
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,24 +16,6 @@ from tests.remote_peer import HEADER, MIC, Peer, World
 from wavtools import _remote_frames, _remote_link
 
 RATE = 24_000
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(_remote_link, "monotonic", lambda: world.now)
-    return world
-
-
-@pytest.fixture
-def device() -> wavtools.RemoteDevice:
-    return wavtools.RemoteDevice()
-
-
-@pytest.fixture
-def player(device: wavtools.RemoteDevice) -> Iterator[wavtools.WavStreamPlayer]:
-    with wavtools.WavStreamPlayer(RATE, device=device) as player:
-        yield player
 
 
 def noise(frames: int, seed: int = 0) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 from websockets.http11 import Request, Response
 
 from ..errors import ConfigurationError
+from ..protocol.page_files import PAGE_HEADERS, PAGE_TYPES
 from .socket import WebSocket
 
 __all__ = ["CONSOLE", "Page"]
@@ -22,22 +23,6 @@ __all__ = ["CONSOLE", "Page"]
 # The name of the page that comes with the console, and where it is: installed, and in a checkout
 CONSOLE = "console"
 PACKAGES = ("realtime_console.web", "console.web")
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "microphone=(self), speaker-selection=(self), camera=(), geolocation=()",
-}
 
 
 class Page:
@@ -72,7 +57,7 @@ class Page:
         response = socket.text_response(HTTPStatus.OK, text)
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = kind
-        response.headers.update(HEADERS)
+        response.headers.update(PAGE_HEADERS)
         return response
 
 
@@ -92,5 +77,5 @@ def _read(folder: Path) -> dict[str, tuple[str, str]]:
     return {
         f"/{file.name}": (kind, file.read_bytes().decode())
         for file in folder.iterdir()
-        if (kind := TYPES.get(file.suffix)) is not None
+        if (kind := PAGE_TYPES.get(file.suffix)) is not None
     }
