@@ -13,8 +13,9 @@ from wavtools._states import PlaybackState, PlayedRing, Seat
 
 __all__ = ["PlayedSource", "PlayedTap"]
 
-# As long as the recorder's ring of captured frames: both are emptied by the same thread.
-RING_SECONDS = 10
+# Longer than the recorder's ring of captured frames. The same thread empties both, so playback, which is ahead, never fills
+# this one first: of a full one frames would be missing, and all that follow would lie too early.
+RING_SECONDS = 12
 
 
 @dataclasses.dataclass(frozen=True)
